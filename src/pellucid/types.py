@@ -1,0 +1,199 @@
+"""The words that every floor of the house shares: examples, batches, layers, what a lens needs and sees.
+
+Importing this needs no torch; tensors are named in annotations only.
+
+Axes are named in the field's order: batch, channel, height, width. A `Tree` is any nesting of tuples, lists and
+dicts whose leaves are tensors; nothing here knows what the tensors depict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pellucid.graph import Graph
+
+Tree: TypeAlias = "Tensor | tuple[Tree, ...] | list[Tree] | dict[str, Tree]"
+Scalar: TypeAlias = str | int | float | bool | None
+Stage: TypeAlias = Literal["trace", "sweep", "focus"]
+Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
+Task: TypeAlias = Literal["classification", "regression", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A small picture of an example, as an encoded file.
+
+    Attributes:
+        content: the encoded bytes.
+        extension: "png", "jpg" or "webp".
+    """
+
+    content: bytes
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One input with its target, a stable id, and the columns that came with it.
+
+    Attributes:
+        inputs: what the model's forward takes, without the batch axis. A tuple is passed as positional arguments,
+            a dict as keyword arguments, a tensor as the one argument.
+        target: class index, number, or None where unknown.
+        media: how it looks to a person, after preprocessing undone; None where it has no picture.
+    """
+
+    id: str
+    inputs: Tree
+    target: int | float | None = None
+    media: Media | None = None
+    columns: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples collated along a new first axis.
+
+    Attributes:
+        start: row of the first example in the examples table; the others follow.
+        inputs: the tree with a batch axis on every leaf.
+        targets: int64[batch] or float32[batch], or None where no example has one; -1 (integers) or NaN (floats)
+            for an example without target.
+    """
+
+    start: int
+    ids: tuple[str, ...]
+    inputs: Tree
+    targets: Tensor | None = None
+    media: tuple[Media | None, ...] = ()
+    columns: tuple[Mapping[str, Scalar], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A place in the graph whose output can be captured.
+
+    Attributes:
+        index: position in order of execution, unique in a record.
+        name: the module's path ("features.3"); a function called by a module is "<path>.relu()"; the second and
+            later calls end in "#2", "#3".
+        operation: class of the module ("Conv2d") or name of the function ("relu").
+        shape: of one example's output, without the batch axis.
+        layout: "maps" is (batch, channel, height, width), "tokens" (batch, token, channel), "vector"
+            (batch, channel), "other" anything else, whose every position past the batch axis is a unit of its own.
+        activation: the activation function whose output this is ("relu", "relu6", "gelu", ...), or None.
+    """
+
+    index: int
+    name: str
+    operation: str
+    shape: tuple[int, ...]
+    layout: Layout
+    activation: str | None = None
+
+    @property
+    def channel_axis(self) -> int:
+        """Axis of the channels in a batched output: 1 for maps and vectors, 2 for tokens."""
+        return 2 if self.layout == "tokens" else 1
+
+    @property
+    def units(self) -> int:
+        """Number of channels, neurons or positions that are counted one by one."""
+        if not self.shape:
+            return 1
+        if self.layout == "other":
+            product = 1
+            for extent in self.shape:
+                product *= extent
+            return product
+        return self.shape[self.channel_axis - 1]
+
+
+Reduction: TypeAlias = "Callable[[Tensor, Layer], Mapping[str, Tensor]]"
+"""From a layer's output, float[batch ...], to a few small tensors; pure, called while the output is fresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be captured for a lens; an inspection captures the union of all needs once.
+
+    Attributes:
+        stages: when the lens observes. "trace": once, the graph and the parameters. "sweep": every batch, forward
+            only. "focus": the chosen examples, one forward and one backward.
+        outputs, losses: logits and per-example losses of the batch.
+        reductions: by name; applied to every layer's output inside the sweep.
+        activations, gradients: whole layer outputs, and gradients of the explained score by them (focus only).
+        passes: extra passes for each focused example that this lens costs beyond the shared forward and backward.
+    """
+
+    stages: frozenset[Stage] = frozenset({"sweep"})
+    outputs: bool = False
+    losses: bool = False
+    reductions: Mapping[str, Reduction] = field(default_factory=dict)
+    activations: bool = False
+    gradients: bool = False
+    passes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was captured for one batch.
+
+    Attributes:
+        outputs: float32[batch class] logits for classification, else the output as the model gave it.
+        losses: float64[batch], NaN where there is no target.
+        layers: every captured layer by name, in order of execution.
+        summaries: layer name -> reduction name -> its small tensors (sweep).
+        activations: layer name -> float[batch ...] (focus).
+        gradients: layer name -> d score / d activation, same shape (focus).
+        input_gradients: d score / d inputs, same tree as `batch.inputs`; None on leaves that have no gradient.
+        explained: int64[batch], the output whose score was differentiated.
+        scores: float[batch], that output's value (a logit).
+        reasons: why each example was chosen (focus).
+        graph, parameters: the traced graph and the parameters by name (trace).
+    """
+
+    stage: Stage
+    batch: Batch | None = None
+    outputs: Tensor | None = None
+    losses: Tensor | None = None
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    summaries: Mapping[str, Mapping[str, Mapping[str, Tensor]]] = field(default_factory=dict)
+    activations: Mapping[str, Tensor] = field(default_factory=dict)
+    gradients: Mapping[str, Tensor] = field(default_factory=dict)
+    input_gradients: Tree | None = None
+    explained: Tensor | None = None
+    scores: Tensor | None = None
+    reasons: tuple[str, ...] = ()
+    graph: Graph | None = None
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Passes:
+    """What was spent on the model, counted in examples and in calls.
+
+    Attributes:
+        forward, backward: batched calls of the model and of autograd.
+        forward_examples, backward_examples: the same in examples.
+    """
+
+    forward: int = 0
+    backward: int = 0
+    forward_examples: int = 0
+    backward_examples: int = 0
+
+    def add(self, other: Passes) -> None:
+        """Counts another's passes in."""
+        self.forward += other.forward
+        self.backward += other.backward
+        self.forward_examples += other.forward_examples
+        self.backward_examples += other.backward_examples
