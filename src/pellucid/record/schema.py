@@ -145,7 +145,7 @@ class Manifest(msgspec.Struct):
     data: DataInfo | None = None
     preprocessing: Preprocessing | None = None
     task: Literal["classification", "regression", "none"] = "none"
-    options: dict[str, str | int | float | bool | None | list[str]] = field(default_factory=dict)
+    options: dict[str, str | int | float | bool | list[str] | None] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
     versions: dict[str, str] = field(default_factory=dict)
