@@ -97,7 +97,7 @@ class DataInfo(msgspec.Struct, frozen=True):
 class Preprocessing(msgspec.Struct, frozen=True):
     """What was done to an example before the model saw it, as named steps in order; also their fingerprint."""
 
-    steps: list[dict[str, str | int | float | list[float] | list[int] | None]] = field(default_factory=list)
+    steps: list[dict[str, str | int | float | list[int | float] | None]] = field(default_factory=list)
     origin: str = "none"
     fingerprint: str = ""
 
