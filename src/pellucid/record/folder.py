@@ -22,6 +22,11 @@ def part_path(index: int) -> str:
     return f"examples/part-{index:06d}.parquet"
 
 
+def training_path(index: int) -> str:
+    """Where a part of the training table lies."""
+    return f"{TRAINING}/part-{index:06d}.parquet"
+
+
 def part_of(path: str) -> int | None:
     """Number of the examples part that a path belongs to."""
     top, _, rest = path.partition("/")

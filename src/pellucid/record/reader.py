@@ -269,6 +269,25 @@ class Record:
             raise self._damaged(f"media/{name}", "its content is not what its name says")
         return content
 
+    # --- training ---------------------------------------------------------------------------------------------
+
+    def training(self, cursor: int = 0) -> tuple[pa.Table, int]:
+        """What a Watch saw: rows of the training parts numbered `cursor` and above, and the next cursor.
+
+        Raises: DamagedError: a part is truncated or altered, or its columns are not those of docs/format.md.
+        """
+        import pyarrow as pa
+
+        parts: list[pa.Table] = []
+        number = max(0, cursor)
+        while (path := folder.training_path(number)) in self._files:
+            try:
+                parts.append(tables.checked_training(self.table(path)))
+            except ValueError as error:
+                raise self._damaged(path, str(error)) from error
+            number += 1
+        return pa.concat_tables([tables.empty_training(), *parts]), number
+
     # --- how --------------------------------------------------------------------------------------------------
 
     def _read(self, path: str) -> bytes | None:

@@ -103,3 +103,39 @@ def empty_examples() -> pa.Table:
     import pyarrow as pa
 
     return pa.schema([(name, types[0]) for name, types in standard_fields().items()]).empty_table()
+
+
+def training_schema() -> pa.Schema:
+    """Columns of the training table, one row a value."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("step", pa.int64()),
+            ("seconds", pa.float64()),
+            ("layer", pa.string()),
+            ("quantity", pa.string()),
+            ("value", pa.float64()),
+            ("bins", pa.list_(pa.int32())),
+            ("counts", pa.list_(pa.int64())),
+        ]
+    )
+
+
+def empty_training() -> pa.Table:
+    """A training table without rows."""
+    return training_schema().empty_table()
+
+
+def checked_training(table: pa.Table) -> pa.Table:
+    """The table with exactly the columns of a training table. Raises: ValueError: it does not have them."""
+    import pyarrow as pa
+
+    wanted = training_schema()
+    missing = [name for name in wanted.names if name not in table.column_names]
+    if missing:
+        raise ValueError(f"a training table has the columns {', '.join(wanted.names)}; missing: {', '.join(missing)}")
+    try:
+        return table.select(wanted.names).cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(str(error)) from error

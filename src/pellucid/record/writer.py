@@ -352,6 +352,7 @@ class Writer:
 
     def _recover(self) -> None:
         """Drops what a crash damaged, and all parts from the first such one on: they are merged in order."""
+        kept = self.parts
         for path in [path for path, entry in self._listed.items() if not folder.is_whole(self.path, entry)]:
             if path.startswith(f"{folder.TRAINING}/"):
                 raise DamagedError(
@@ -359,7 +360,8 @@ class Writer:
                     "file, or begin a new record."
                 )
             del self._listed[path]
-        kept = self.parts
+            number = folder.part_of(path)
+            kept = kept if number is None else min(kept, number)
         for path in list(self._listed):
             number = folder.part_of(path)
             if number is not None and number >= kept:

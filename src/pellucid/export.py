@@ -1,0 +1,273 @@
+"""A record as one HTML file that opens from disk with no network.
+
+The file is the built app with its script and style written inside, and the record's answers in inert script tags:
+compressed, base64, under the paths of the HTTP API. Nothing of the record ever becomes markup: it is base64 or, for
+the title and the paths, escaped. A content security policy names the app's script and style by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from pellucid.errors import OptionError
+from pellucid.export_shell import Shell, read_shell
+from pellucid.record import Record, schema
+from pellucid.record import files as record_files
+from pellucid.record.tables import stream_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Value = TypeVar("Value")
+
+APP = Path(__file__).parent / "server" / "app"
+LIMIT_BYTES = 3_000_000
+DATA_TYPE = "application/octet-stream;base64"
+
+# Parts of the limit that each kind of answer may fill before the next kind has had its turn.
+_TRAINING_SHARE = 0.25
+_ARRAYS_SHARE = 0.2
+_FOCUS_SHARE = 0.5
+_PICTURE_SIDE = 64  # pixels, when whole pictures do not fit
+_PICTURE_PIXELS = 1 << 24  # larger ones are not decoded
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export made.
+
+    Attributes:
+        path: the file.
+        bytes: its size.
+        left_out: what of the record it does not hold, one sentence each; the file says the same.
+    """
+
+    path: Path
+    bytes: int
+    left_out: list[str]
+
+
+@dataclass
+class _Tags:
+    """The data tags so far, and how many bytes they may still take."""
+
+    limit: int
+    used: int = 0
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used)
+
+    def add(self, path: str, content: bytes, ceiling: int | None = None) -> bool:
+        """Adds an answer unless the file would grow past the ceiling; without one it is always added."""
+        text = data_tag(path, content)
+        if ceiling is not None and self.used + len(text) > ceiling:
+            return False
+        self.texts.append(text)
+        self.used += len(text)
+        return True
+
+
+def export(
+    record_path: str | Path,
+    out: str | Path,
+    *,
+    app_dir: Path | None = None,
+    examples: int | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+) -> ExportReport:
+    """Writes a record as one HTML file.
+
+    Numbers come first and are always whole; then training curves, large arrays, closer looks and pictures, as far as
+    they fit, those first that findings and panels point to.
+
+    Args:
+        record_path: the record's folder.
+        out: the file to write; replaced where it is there.
+        app_dir: where the built app lies, if not beside this module.
+        examples: at most so many rows of the examples table.
+        limit_bytes: size to stay under. Panels and the examples table go in even if they alone are larger.
+
+    Raises:
+        OptionError: the app is not built, or the limit is not positive.
+        RecordError: the record cannot be read or the file not written.
+    """
+    if limit_bytes < 1 or (examples is not None and examples < 0):
+        raise OptionError(f"The limits of an export must be positive; got {limit_bytes} bytes, {examples} examples.")
+    record = Record(record_path)
+    shell = read_shell(app_dir or APP)
+    title = record.manifest.title or record.path.resolve().name
+    tags = _Tags(limit_bytes, used=len(_page(shell, title, [])))
+    table = record.examples()
+    left_out = list(_add_numbers(tags, record, table, examples))
+    left_out += _add_training(tags, record)
+    left_out += _add_arrays(tags, record)
+    left_out += _add_pictures(tags, record, table if examples is None else table.slice(0, examples))
+    # Sentences are few and short: the one thing that may step over the limit, so that nothing is missing in silence.
+    tags.add("left_out", msgspec.json.encode(left_out))
+    content = _page(shell, title, tags.texts).encode()
+    path = Path(out)
+    record_files.put(path, content)
+    return ExportReport(path, len(content), left_out)
+
+
+def data_tag(path: str, content: bytes) -> str:
+    """An answer as an inert script tag: gzip, base64, the path it has in the HTTP API."""
+    # No time in the gzip header: the same record gives the same file.
+    packed = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
+    return f'<script type="{DATA_TYPE}" data-path="{html.escape(path, quote=True)}">{packed}</script>\n'
+
+
+# --- what goes in ---------------------------------------------------------------------------------------------
+
+
+def _add_numbers(tags: _Tags, record: Record, table: pa.Table, examples: int | None) -> Iterator[str]:
+    tags.add("manifest", msgspec.json.encode(record.manifest))
+    tags.add("summary", msgspec.json.encode(record.summary()))
+    for name in record.panels:
+        tags.add(f"panels/{name}", msgspec.json.encode(record.panel(name)))
+    kept = table if examples is None else table.slice(0, examples)
+    tags.add("examples", stream_bytes(kept))
+    if kept.num_rows < table.num_rows:
+        yield f"{table.num_rows - kept.num_rows:,} of {table.num_rows:,} rows of the examples table."
+
+
+def _add_training(tags: _Tags, record: Record) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    table, _ = record.training()
+    if not table.num_rows:
+        return
+    ceiling = tags.used + int(tags.left * _TRAINING_SHARE)
+    if tags.add("training", stream_bytes(table), ceiling):
+        return
+    curves = table.filter(pc.is_null(table["bins"]))
+    if tags.add("training", stream_bytes(curves), ceiling):
+        yield "Histograms of the training; its curves are here."
+    else:
+        yield "The training."
+
+
+def _add_arrays(tags: _Tags, record: Record) -> Iterator[str]:
+    ceiling = tags.used + int(tags.left * _ARRAYS_SHARE)
+    for lens in record.panels:
+        tensors = sorted(record.arrays(lens), key=_natural)
+        missing = [
+            name for name in tensors if not tags.add(f"arrays/{lens}/{name}", record.array_bytes(lens, name), ceiling)
+        ]
+        if missing:
+            yield f"{len(missing)} of {len(tensors)} arrays of the lens '{lens}'."
+
+
+def _add_pictures(tags: _Tags, record: Record, table: pa.Table) -> Iterator[str]:
+    """Closer looks up to their share, then pictures, then closer looks again with what is left."""
+    rows = _focus_order(record)
+    ceiling = tags.used + int(tags.left * _FOCUS_SHARE)
+    waiting = [row for row in rows if not tags.add(f"focus/{row}", record.focus_bytes(row), ceiling)]
+    names = _media_order(record, table, rows)
+    pictures = {name: record.media(name) for name in names}
+    smaller = 0
+    if sum(len(data_tag(f"media/{name}", content)) for name, content in pictures.items()) > tags.left:
+        shrunk = {name: _shrunk(content) for name, content in pictures.items()}
+        smaller = sum(shrunk[name] != pictures[name] for name in names)
+        pictures = shrunk
+    missing = [name for name in names if not tags.add(f"media/{name}", pictures[name], tags.limit)]
+    waiting = [row for row in waiting if not tags.add(f"focus/{row}", record.focus_bytes(row), tags.limit)]
+    if waiting:
+        yield f"{len(waiting)} of {len(rows)} closer looks."
+    if missing:
+        yield f"{len(missing):,} of {len(names):,} pictures of examples."
+    if smaller:
+        yield f"The full size of {smaller:,} pictures: they are at most {_PICTURE_SIDE} pixels a side here."
+
+
+def _focus_order(record: Record) -> list[int]:
+    """Rows of closer looks: in the order in which the gradients panel lists them, then the others."""
+    stored = record.focused
+    panel = record.panel("gradients") if "gradients" in record.panels else None
+    listed = [one.row for one in panel.examples] if isinstance(panel, schema.GradientsPanel) else []
+    return _unique([row for row in listed if row in set(stored)] + stored)
+
+
+def _media_order(record: Record, table: pa.Table, focused: list[int]) -> list[str]:
+    """Names of pictures, once each: of closer looks, of findings, of the strongest examples, then all others."""
+    by_row = {row: name for row, name in zip(table["row"].to_pylist(), table["media"].to_pylist(), strict=True) if name}
+    found = [finding.selection.get("example", "") for finding in record.findings]
+    strongest: list[int] = []
+    for tensor in record.arrays("activations") if "activations" in record.panels else []:
+        if tensor.endswith(".top_rows"):
+            strongest += record.array("activations", tensor)[:, 0].tolist()
+    rows = _unique([*focused, *(int(row) for row in found if row.isdigit()), *strongest, *by_row])
+    return _unique([by_row[row] for row in rows if row in by_row])
+
+
+def _shrunk(content: bytes) -> bytes:
+    """A picture at most `_PICTURE_SIDE` pixels a side, in its own format; as it is where that is not smaller."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if max(image.size) <= _PICTURE_SIDE or image.width * image.height > _PICTURE_PIXELS:
+                return content
+            stream = io.BytesIO()
+            small = image.convert("RGB")
+            small.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+            small.save(stream, image.format)
+    except (UnidentifiedImageError, OSError, ValueError):
+        return content  # what is no picture is drawn as none by the app
+    return min(content, stream.getvalue(), key=len)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts "10.mean" after "2.mean"."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece]
+
+
+def _unique(values: Iterable[Value]) -> list[Value]:
+    return list(dict.fromkeys(values))
+
+
+# --- the page -------------------------------------------------------------------------------------------------
+
+
+def _page(shell: Shell, title: str, tags: list[str]) -> str:
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {_hashes(shell.scripts)}",
+            f"style-src {_hashes(shell.styles)}",
+            "img-src data: blob:",
+            "font-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    head = "".join(f"<style>{style}</style>\n" for style in shell.styles)
+    scripts = "".join(f'<script type="module">{script}</script>\n' for script in shell.scripts)
+    return (
+        "<!doctype html>\n"
+        f'<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f'<meta name="pellucid-source" content="static">\n'
+        f"<title>{html.escape(title)}</title>\n{head}</head>\n"
+        f"<body>\n{shell.body}\n{''.join(tags)}{scripts}</body>\n</html>\n"
+    )
+
+
+def _hashes(texts: list[str]) -> str:
+    sources = [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts]
+    return " ".join(sources) or "'none'"
