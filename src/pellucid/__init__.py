@@ -1,3 +1,45 @@
-"""See inside a deep-learning model."""
+"""See inside a deep-learning model.
+
+    record = pellucid.inspect(model, validation_set, out="net.pellucid")
+    record.show()
+
+Names are imported when they are first used, so that `import pellucid` is light and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pellucid import graph as graph
+    from pellucid.attribution import Attribution, attribute
+    from pellucid.errors import PellucidError
+    from pellucid.inspection import inspect
+    from pellucid.record import Record
+    from pellucid.watch import Watch, watch
 
 __version__ = "0.1.0"
+
+__all__ = ["Attribution", "PellucidError", "Record", "Watch", "attribute", "graph", "inspect", "watch"]
+
+_HOMES = {
+    "Attribution": "pellucid.attribution",
+    "PellucidError": "pellucid.errors",
+    "Record": "pellucid.record",
+    "Watch": "pellucid.watch",
+    "attribute": "pellucid.attribution",
+    "inspect": "pellucid.inspection",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in ("graph", "watch"):  # packages that can be called
+        return importlib.import_module(f"pellucid.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

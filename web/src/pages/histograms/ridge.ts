@@ -1,0 +1,107 @@
+/**
+ * An exponent-bit histogram as a curve: fixed bins on the float's bits, so that layers and steps are drawn alike.
+ *
+ * The axis is symmetric-logarithmic by construction: every octave takes the same width, negative values run to the
+ * left, positive to the right, and what lies below the smallest octave shown is drawn as the zero column.
+ */
+import type { Histogram } from "../../record/schema.gen";
+
+const MANTISSA_AND_EXPONENT = (bits: number) => 8 + bits;
+
+export interface Bin {
+  /** Bounds of the values, low < high; zero for the bin of zeros. */
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+}
+
+/** Bounds of the values that a bin's id stands for. */
+export function bounds(id: number, mantissaBits: number): [number, number] {
+  const width = MANTISSA_AND_EXPONENT(mantissaBits);
+  const negative = id >>> width === 1;
+  const magnitude = id & ((1 << width) - 1);
+  const one = valueOf(magnitude, mantissaBits);
+  const other = valueOf(magnitude + 1, mantissaBits);
+  return negative ? [-other, -one] : [one, other];
+}
+
+function valueOf(magnitude: number, mantissaBits: number): number {
+  const exponent = magnitude >>> mantissaBits;
+  const mantissa = (magnitude & ((1 << mantissaBits) - 1)) / (1 << mantissaBits);
+  return exponent === 0 ? mantissa * 2 ** -126 : (1 + mantissa) * 2 ** (exponent - 127);
+}
+
+/** The bins with their bounds, lowest values first, zeros between the negative and the positive ones. */
+export function binsOf(histogram: Histogram): Bin[] {
+  const bits = histogram.mantissa_bits;
+  const bins = histogram.bins.map((id, index) => {
+    const [low, high] = bounds(id, bits);
+    return { low, high, count: histogram.counts[index] ?? 0 };
+  });
+  if (histogram.zero > 0) bins.push({ low: 0, high: 0, count: histogram.zero });
+  return bins.sort((a, b) => a.low - b.low || a.high - b.high);
+}
+
+export interface Octaves {
+  /** Smallest and largest power of two that the axis shows. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The octaves that hold all but a thousandth of the values of all histograms, so that they share one axis. */
+export function octavesOf(histograms: readonly Histogram[]): Octaves {
+  const counts = new Map<number, number>();
+  let total = 0;
+  for (const histogram of histograms) {
+    histogram.bins.forEach((id, index) => {
+      const exponent = ((id >>> histogram.mantissa_bits) & 255) - 127;
+      const count = (histogram.counts[index] ?? 0) / Math.max(1, sum(histogram.counts));
+      counts.set(exponent, (counts.get(exponent) ?? 0) + count);
+      total += count;
+    });
+  }
+  const exponents = [...counts.keys()].sort((a, b) => a - b);
+  if (!exponents.length) return { least: -8, most: 0 };
+  let least = exponents[0] ?? -8;
+  let below = 0;
+  for (const exponent of exponents) {
+    below += counts.get(exponent) ?? 0;
+    if (below > total * 0.001) {
+      least = exponent;
+      break;
+    }
+  }
+  const most = (exponents[exponents.length - 1] ?? 0) + 1;
+  return { least: Math.max(least, most - 24), most };
+}
+
+/** Where a value stands on the shared axis, 0 (most negative) to 1 (most positive). */
+export function position(value: number, { least, most }: Octaves): number {
+  const span = most - least + 1;
+  const magnitude = Math.abs(value);
+  if (magnitude === 0) return 0.5;
+  const octave = Math.min(Math.max(Math.log2(magnitude) - least + 1, 0), span);
+  return 0.5 + (Math.sign(value) * octave) / (2 * span);
+}
+
+/** Heights of a ridge over `columns` equal steps of the axis: the share of all values that falls on each. */
+export function ridge(histogram: Histogram, octaves: Octaves, columns: number): Float64Array {
+  const heights = new Float64Array(columns);
+  const total = sum(histogram.counts) + histogram.zero;
+  if (total === 0) return heights;
+  for (const bin of binsOf(histogram)) {
+    const from = Math.min(position(bin.low, octaves), 1) * columns;
+    const to = Math.max(Math.min(position(bin.high, octaves), 1) * columns, from + 1);
+    const first = Math.min(Math.floor(from), columns - 1);
+    const last = Math.min(Math.max(Math.ceil(to), first + 1), columns);
+    const share = bin.count / total / (last - first);
+    for (let column = first; column < last; column++) {
+      heights[column] = (heights[column] ?? 0) + share;
+    }
+  }
+  return heights;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
