@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +30,20 @@ def choose(
     Returns: (row, reason) pairs in the order of choice, each row once.
     """
     order = np.random.default_rng(seed).permutation(len(losses))
-    hands = (
+    hands: tuple[Iterator[tuple[int, str]], ...] = (
         _highest_loss(losses),
         _confusion_cells(losses, targets, predictions),
         _right_ones(order, targets, predictions),
         ((int(row), "random") for row in order),
     )
     chosen: dict[int, str] = {}
-    for dealt in zip_longest(*hands):
-        for card in dealt:
-            if len(chosen) >= number:
-                return list(chosen.items())
-            if card is not None:
-                chosen.setdefault(*card)
+    dealing = list(hands)
+    while dealing and len(chosen) < number:
+        hand = dealing.pop(0)
+        card = next((card for card in hand if card[0] not in chosen), None)
+        if card is not None:
+            chosen[card[0]] = card[1]
+            dealing.append(hand)
     return list(chosen.items())
 
 
