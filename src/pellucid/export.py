@@ -39,6 +39,7 @@ DATA_TYPE = "application/octet-stream;base64"
 _TRAINING_SHARE = 0.25
 _ARRAYS_SHARE = 0.2
 _FOCUS_SHARE = 0.5
+_SENTENCES = 1024  # bytes kept free for saying what was left out
 _PICTURE_SIDE = 64  # pixels, when whole pictures do not fit
 _PICTURE_PIXELS = 1 << 24  # larger ones are not decoded
 
@@ -109,13 +110,12 @@ def export(
     record = Record(record_path)
     shell = read_shell(app_dir or APP)
     title = record.manifest.title or record.path.resolve().name
-    tags = _Tags(limit_bytes, used=len(_page(shell, title, [])))
+    tags = _Tags(limit_bytes - _SENTENCES, used=len(_page(shell, title, []).encode()))
     table = record.examples()
     left_out = list(_add_numbers(tags, record, table, examples))
     left_out += _add_training(tags, record)
     left_out += _add_arrays(tags, record)
     left_out += _add_pictures(tags, record, table if examples is None else table.slice(0, examples))
-    # Sentences are few and short: the one thing that may step over the limit, so that nothing is missing in silence.
     tags.add("left_out", msgspec.json.encode(left_out))
     content = _page(shell, title, tags.texts).encode()
     path = Path(out)

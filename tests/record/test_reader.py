@@ -257,10 +257,8 @@ def test_every_file_cut_or_altered_anywhere_is_called_damaged_and_the_rest_still
             other = "panels/loss.json" if path != "panels/loss.json" else "panels/accuracy.json"
             if path != "manifest.json":
                 readers(copy, other)()
-                assert len(Record(copy).verify()) == 1
-                break_rest = path.startswith("arrays/focus/") and len(content) > 1 << 16
-                if break_rest:
-                    break
+        if path != "manifest.json":
+            assert len(Record(copy).verify()) == 1
         place.unlink()
         with pytest.raises(PellucidError):
             readers(copy, path)()
