@@ -77,7 +77,8 @@ def put(path: Path, content: bytes, *, durable: bool = True) -> None:
     """
     partial = path.with_name(f".{path.name}{TEMPORARY}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
             stream.write(content)
             if durable:

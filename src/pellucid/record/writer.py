@@ -238,7 +238,9 @@ class Writer:
         path = self.path / "media" / name
         # What an earlier, killed writer left may be cut short: compare, for the name alone does not say.
         if not (path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content):
-            self._put(f"media/{name}", content, durable=False)
+            # Its name is checked and there are many: no need to follow links for each.
+            files.put(path, content, durable=False)
+            self._unsettled.append(path)
         return name
 
     def write_file(self, path: str, content: bytes, *, rows: int | None = None) -> None:
