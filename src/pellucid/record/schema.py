@@ -342,8 +342,9 @@ class AccuracyPanel(Panel, tag="accuracy"):
 class ConfusedPair(msgspec.Struct, frozen=True):
     """Examples of class `true` called `predicted`: `count` of `support`.
 
-    `expected` is the count if the errors of that true class fell on the classes in proportion to how often each
-    class is wrongly predicted overall; `p_value` is the binomial tail, after Holm's correction over all pairs.
+    `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
+    is wrongly predicted for all other true classes, one added to each; `p_value` is the binomial tail, after Holm's
+    correction over all pairs.
     """
 
     true: int

@@ -179,7 +179,6 @@ class Writer:
             contents[f"{stem}.json"] = state_json(lens, values)
             contents[f"{stem}.safetensors"] = safetensors_bytes(arrays)
         contents[path] = tables.parquet_bytes(checked)
-        self._settle()
         self._write(contents, {path: checked.num_rows})
 
     def write_panel(self, panel: schema.Panel, arrays: Arrays | None = None, *, name: str | None = None) -> None:
@@ -337,7 +336,7 @@ class Writer:
         self._unsettled.clear()
 
     def _flush(self) -> None:
-        """Writes the manifest, listing everything put so far."""
+        """Writes the manifest, listing everything put so far; what it speaks of is on the disk before it."""
         self._settle()
         listed = self._listed | {entry.path: entry for entry in self._unlisted}
         self.manifest.files = [listed[path] for path in sorted(listed)]
