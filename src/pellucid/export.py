@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from pellucid.errors import OptionError
+from pellucid.errors import OptionError, RecordError
 from pellucid.export_shell import Shell, read_shell
 from pellucid.record import Record, schema
 from pellucid.record import files as record_files
@@ -40,6 +40,8 @@ _TRAINING_SHARE = 0.25
 _ARRAYS_SHARE = 0.2
 _FOCUS_SHARE = 0.5
 _SENTENCES = 1024  # bytes kept free for saying what was left out
+_SMALLEST_TAG = 256  # bytes; where fewer are left no picture fits, so none has to be read
+_BASE64 = 4 / 3
 _PICTURE_SIDE = 64  # pixels, when whole pictures do not fit
 _PICTURE_PIXELS = 1 << 24  # larger ones are not decoded
 
@@ -177,20 +179,43 @@ def _add_pictures(tags: _Tags, record: Record, table: pa.Table) -> Iterator[str]
     ceiling = tags.used + int(tags.left * _FOCUS_SHARE)
     waiting = [row for row in rows if not tags.add(f"focus/{row}", record.focus_bytes(row), ceiling)]
     names = _media_order(record, table, rows)
-    pictures = {name: record.media(name) for name in names}
-    smaller = 0
-    if sum(len(data_tag(f"media/{name}", content)) for name, content in pictures.items()) > tags.left:
-        shrunk = {name: _shrunk(content) for name, content in pictures.items()}
-        smaller = sum(shrunk[name] != pictures[name] for name in names)
-        pictures = shrunk
-    missing = [name for name in names if not tags.add(f"media/{name}", pictures[name], tags.limit)]
+    pictures = _Pictures(tags, record, small=record.media_bytes(names) * _BASE64 > tags.left)
+    for name in names:
+        pictures.add(name)
     waiting = [row for row in waiting if not tags.add(f"focus/{row}", record.focus_bytes(row), tags.limit)]
     if waiting:
         yield f"{len(waiting)} of {len(rows)} closer looks."
-    if missing:
-        yield f"{len(missing):,} of {len(names):,} pictures of examples."
-    if smaller:
-        yield f"The full size of {smaller:,} pictures: they are at most {_PICTURE_SIDE} pixels a side here."
+    if pictures.missing:
+        yield f"{pictures.missing:,} of {len(names):,} pictures of examples."
+    if pictures.smaller:
+        yield f"The full size of {pictures.smaller:,} pictures: they are at most {_PICTURE_SIDE} pixels a side here."
+
+
+@dataclass
+class _Pictures:
+    """Adds pictures while they fit, and counts what became of the others."""
+
+    tags: _Tags
+    record: Record
+    small: bool
+    missing: int = 0
+    smaller: int = 0
+
+    def add(self, name: str) -> None:
+        """Adds one picture, made smaller where not all fit whole."""
+        if self.tags.left < _SMALLEST_TAG:
+            self.missing += 1
+            return
+        try:
+            whole = self.record.media(name)
+        except RecordError:
+            self.missing += 1  # of a record that was cut short; the rest of the report is as good without it
+            return
+        content = _shrunk(whole) if self.small else whole
+        if not self.tags.add(f"media/{name}", content, self.tags.limit):
+            self.missing += 1
+        elif content is not whole:
+            self.smaller += 1
 
 
 def _focus_order(record: Record) -> list[int]:
@@ -258,11 +283,11 @@ def _page(shell: Shell, title: str, tags: list[str]) -> str:
     scripts = "".join(f'<script type="module">{script}</script>\n' for script in shell.scripts)
     return (
         "<!doctype html>\n"
-        f'<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="pellucid-source" content="static">\n'
+        '<link rel="icon" href="data:,">\n'
         f"<title>{html.escape(title)}</title>\n{head}</head>\n"
         f"<body>\n{shell.body}\n{''.join(tags)}{scripts}</body>\n</html>\n"
     )

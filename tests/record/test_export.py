@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from safetensors.numpy import load
 
 from pellucid.errors import OptionError, StorageError
 from pellucid.export import DATA_TYPE, export
-from pellucid.record import Record, schema
+from pellucid.record import Record, Writer, schema
+from support.parts import examples_part
 from support.synthetic import HOSTILE
 
 SCRIPT = 'const a = "</script>", b = `<!-- <SCRIPT>`;\r\nconsole.log(a, b, "é");'
@@ -123,7 +127,7 @@ def test_the_policy_names_exactly_the_apps_script_and_style(whole: Path, app: Pa
     assert text.index("Content-Security-Policy") < text.index("<style>")
     assert '<div id="app" class="a &amp; b"></div><noscript>' in text
     outside = [values for _, values in page.tags if {"src", "href", "action"} & set(values)]
-    assert outside == []
+    assert outside == [{"rel": "icon", "href": "data:,"}]
     assert not re.search(r"https?://", text)
 
 
@@ -132,7 +136,7 @@ def test_hostile_names_leave_no_markup(hostile: Path, app: Path, tmp_path: Path)
     text = (tmp_path / "out.html").read_text("utf-8")
     page = Page(text)
     assert {name for name, _ in page.tags} == {
-        "html", "head", "meta", "title", "style", "body", "div", "noscript", "script"
+        "html", "head", "meta", "link", "title", "style", "body", "div", "noscript", "script"
     }  # fmt: skip
     assert page.comments == []
     assert page.text_of("title")[0].strip() == f"hostile {HOSTILE[0]}"
@@ -193,6 +197,41 @@ def test_fewer_examples_are_said_too(whole: Path, app: Path, tmp_path: Path) -> 
     entries = Page((tmp_path / "out.html").read_text("utf-8")).entries()
     assert pa.ipc.open_stream(entries["examples"]).read_all().num_rows == 10
     assert "290 of 300 rows of the examples table." in report.left_out
+
+
+def test_large_pictures_are_made_smaller_before_any_is_left_out(app: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with Writer.create(tmp_path / "r", schema.Manifest()) as writer:
+        names = []
+        for _ in range(4):
+            stream = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (160, 120, 3), dtype=np.uint8)).save(stream, "png")
+            names.append(writer.write_media(stream.getvalue(), "png"))
+        names.append(writer.write_media(b"no picture at all", "png"))
+        table = examples_part(0, 5)
+        writer.write_part(0, table.set_column(table.schema.get_field_index("media"), "media", [names]), {})
+    report = export(tmp_path / "r", tmp_path / "out.html", app_dir=app, limit_bytes=100_000)
+    assert report.left_out == ["The full size of 4 pictures: they are at most 64 pixels a side here."]
+    entries = Page((tmp_path / "out.html").read_text("utf-8")).entries()
+    for name in names[:4]:
+        with Image.open(io.BytesIO(entries[f"media/{name}"])) as image:
+            assert (image.format, image.size) == ("PNG", (48, 64))
+    assert entries[f"media/{names[4]}"] == b"no picture at all"
+
+
+def test_a_record_cut_short_is_exported_with_what_it_has(app: Path, tmp_path: Path) -> None:
+    with Writer.create(tmp_path / "r", schema.Manifest(watched=True)):
+        pass
+    report = export(tmp_path / "r", tmp_path / "out.html", app_dir=app)
+    entries = Page((tmp_path / "out.html").read_text("utf-8")).entries()
+    assert set(entries) == {"manifest", "summary", "examples", "left_out"}
+    assert msgspec.json.decode(entries["summary"], type=schema.Summary).state == "interrupted"
+    with Writer.open(tmp_path / "r") as writer:
+        table = examples_part(0, 1)
+        column = pa.array(["0" * 64 + ".png"])
+        writer.write_part(0, table.set_column(table.schema.get_field_index("media"), "media", column), {})
+    report = export(tmp_path / "r", tmp_path / "out.html", app_dir=app)
+    assert report.left_out == ["1 of 1 pictures of examples."]
 
 
 def test_an_app_that_is_not_built_or_reaches_outside_is_refused(whole: Path, app: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -268,6 +268,14 @@ class Record:
         if files.sha256(content) != name.partition(".")[0]:
             raise self._damaged(f"media/{name}", "its content is not what its name says")
         return content
+
+    def media_bytes(self, names: Iterable[str]) -> int:
+        """Size of these pictures together, without reading them; those that are missing count as nothing."""
+        total = 0
+        for name in names:
+            place = self.path / "media" / files.checked_media_name(name)
+            total += place.stat().st_size if place.is_file() else 0
+        return total
 
     # --- training ---------------------------------------------------------------------------------------------
 
