@@ -119,7 +119,7 @@ def storage_error(path: Path, needed: int, error: OSError) -> StorageError:
         free = "how much is free on its disk cannot be told"
     return StorageError(
         f"Could not write {path} ({needed:,} bytes): {error.strerror or error}; {free}. What was finished before is "
-        "kept. Make room or allow writing there, then go on with --resume."
+        "kept. Make room or allow writing there, then try again (an inspection goes on with --resume)."
     )
 
 
