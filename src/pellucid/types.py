@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Batch:
     """Examples collated along a new first axis.
 
     Attributes:
-        start: row of the first example in the examples table; the others follow.
+        start: row of the first example in the examples table; the others follow, unless `rows` names them all.
         inputs: the tree with a batch axis on every leaf.
         targets: int64[batch] or float32[batch], or None where no example has one; -1 (integers) or NaN (floats)
             for an example without target.
@@ -72,9 +72,14 @@ class Batch:
     targets: Tensor | None = None
     media: tuple[Media | None, ...] = ()
     columns: tuple[Mapping[str, Scalar], ...] = ()
+    rows: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def row(self, place: int) -> int:
+        """Row of the examples table of the example at `place` in the batch."""
+        return self.rows[place] if self.rows else self.start + place
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ class Observation:
     Attributes:
         outputs: float32[batch class] logits for classification, else the output as the model gave it.
         losses: float64[batch], NaN where there is no target.
+        columns: the batch's rows of the examples table, as measures.predictions.columns_of gives them (sweep).
         layers: every captured layer by name, in order of execution.
         summaries: layer name -> reduction name -> its small tensors (sweep).
         activations: layer name -> float[batch ...] (focus).
@@ -165,6 +171,7 @@ class Observation:
     batch: Batch | None = None
     outputs: Tensor | None = None
     losses: Tensor | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
     layers: Mapping[str, Layer] = field(default_factory=dict)
     summaries: Mapping[str, Mapping[str, Mapping[str, Tensor]]] = field(default_factory=dict)
     activations: Mapping[str, Tensor] = field(default_factory=dict)

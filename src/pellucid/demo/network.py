@@ -55,7 +55,8 @@ def train(
     """Trains the network with Adam and cross-entropy, under a Watch where one is given.
 
     Args:
-        train_source, validation_source: digits with labels.
+        train_source: digits with labels to learn from.
+        validation_source: digits with labels to be judged on after each epoch.
         seed: of the initial weights and of the order of examples.
         epochs: times that every example is seen.
         watched: makes the Watch from model and optimizer.

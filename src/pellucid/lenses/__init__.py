@@ -1,0 +1,74 @@
+"""Lenses: each asks one question of a model, streaming over examples, mergeable across shards.
+
+A lens is a dataclass whose first field is its context and whose other fields are its state: sums, counts and bounded
+heaps. A fresh one (`LensType(context)`) is the identity of `merge`. Lenses come by entry point, ours by the same door
+as anyone else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
+
+from pellucid.errors import OptionError
+from pellucid.types import Needs, Observation, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pellucid.record.schema import Panel
+
+GROUP = "pellucid.lenses"
+
+
+@dataclass(frozen=True, slots=True)
+class LensContext:
+    """What every lens may know before it sees the first example."""
+
+    classes: tuple[str, ...] = ()
+    task: Task = "classification"
+    seed: int = 0
+
+
+@runtime_checkable
+class Lens(Protocol):
+    """One question; see the module."""
+
+    name: ClassVar[str]
+    needs: ClassVar[Needs]
+    context: LensContext
+
+    def observe(self, seen: Observation) -> None:
+        """Takes in what was captured for one batch."""
+
+    def merge(self, other: Self) -> None:
+        """Takes in what another saw; any order and split gives the same answer."""
+
+    def report(self) -> Panel:
+        """The answer."""
+
+
+@runtime_checkable
+class ArrayLens(Lens, Protocol):
+    """A lens with answers too large for JSON."""
+
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """The large answers by name."""
+
+
+@cache
+def available() -> dict[str, type[Lens]]:
+    """Every installed lens by name, sorted; a broken one of someone else's raises when it is loaded."""
+    return {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
+
+
+def build(names: tuple[str, ...], context: LensContext) -> list[Lens]:
+    """Fresh lenses by name. Raises: OptionError: no such lens, with the names that there are."""
+    known = available()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OptionError(f"There is no lens '{unknown[0]}'. Installed lenses: {', '.join(known)}.")
+    return [known[name](context) for name in names]  # type: ignore[call-arg]

@@ -1,0 +1,19 @@
+"""The only place that runs a user's model: hooks in, what was asked for out, no trace left behind."""
+
+from __future__ import annotations
+
+from pellucid.capture.call import apply, as_arguments, as_logits, logits_of, to_device, unwrapped
+from pellucid.capture.preserve import preserved
+from pellucid.capture.session import Captured, Session
+
+__all__ = [
+    "Captured",
+    "Session",
+    "apply",
+    "as_arguments",
+    "as_logits",
+    "logits_of",
+    "preserved",
+    "to_device",
+    "unwrapped",
+]

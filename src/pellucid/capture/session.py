@@ -1,0 +1,322 @@
+"""A model held open for looking: forward passes with reductions, and one forward and one backward for gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from pellucid.capture.call import apply, to_device, unwrapped
+from pellucid.capture.preserve import preserved
+from pellucid.errors import LayerError, MethodError
+from pellucid.types import Layer, Passes, Reduction, Tree
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What one call gave.
+
+    Attributes:
+        outputs: what the model returned.
+        summaries: layer -> reduction -> its small tensors.
+        activations, gradients: layer -> tensor; a layer that the score does not depend on has a gradient of zeros.
+        input_gradients: d score / d inputs, same tree as the inputs; None on leaves that have none.
+        scores: float[batch].
+        warnings: in words, where a gradient is NaN or infinite.
+    """
+
+    outputs: Any
+    summaries: Mapping[str, Mapping[str, Mapping[str, Tensor]]] = field(default_factory=dict)
+    activations: Mapping[str, Tensor] = field(default_factory=dict)
+    gradients: Mapping[str, Tensor] = field(default_factory=dict)
+    input_gradients: Tree | None = None
+    scores: Tensor | None = None
+    warnings: tuple[str, ...] = ()
+
+
+Tap = Callable[[Layer, Tensor], Tensor | None]
+
+
+class Session:
+    """Runs a model in evaluation mode and leaves it as it was when the block ends.
+
+        with Session(model, graph.layers) as session:
+            seen = session.forward(images, {"mean": mean})
+
+    Args:
+        model: any module; wrappers of torch.compile and DataParallel are looked through.
+        layers: what to capture; modules by path, functions as "<path>.relu()", later calls with "#2".
+        device: where the inputs go; where the model's parameters are if None.
+    """
+
+    def __init__(self, model: nn.Module, layers: Sequence[Layer], *, device: str | None = None) -> None:
+        self.model = unwrapped(model)
+        self.layers = tuple(layers)
+        self.passes = Passes()
+        first = next(self.model.parameters(), None)
+        self.device = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
+        self._wanted = {layer.name: layer for layer in self.layers}
+        self._stack = ExitStack()
+        self._calls: dict[str, int] = {}
+        self._path: list[str] = []
+        self._tap: Tap | None = None
+        self._reached: set[str] = set()
+        self._mutated: set[str] = set()
+        self._functions = any("()" in layer.name for layer in self.layers)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(preserved(self.model))
+        try:
+            self.model.eval()
+            torch.backends.mha.set_fastpath_enabled(False)
+            self._hook()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tap = None
+        self._stack.close()
+
+    def forward(self, inputs: Tree, reductions: Mapping[str, Reduction] | None = None) -> Captured:
+        """One forward without gradients; each reduction is applied to each layer's output while it is fresh.
+
+        Raises: ForwardError, LayerError (a layer that was not reached).
+        """
+        summaries: dict[str, dict[str, Mapping[str, Tensor]]] = {}
+        wanted = dict(reductions or {})
+
+        def reduce(layer: Layer, output: Tensor) -> None:
+            summaries[layer.name] = {name: reduction(output, layer) for name, reduction in wanted.items()}
+
+        with torch.no_grad():
+            outputs = self._run(inputs, reduce if wanted else None)
+        return Captured(outputs, summaries)
+
+    def explain(self, inputs: Tree, score: Callable[[Any], Tensor]) -> Captured:
+        """One forward and one backward: activations, and gradients of the summed scores by them and by the inputs.
+
+        Args:
+            inputs: a tree with a batch axis on every leaf.
+            score: from the model's output to float[batch], one number an example; examples must not share a score.
+
+        Raises: MethodError: nothing in this model has a gradient. ForwardError. LayerError.
+        """
+        self._prepare_gradients()
+        activations, leaves, outputs, scores = self._record(inputs, score)
+        changed = [name for name, (tensor, version) in activations.items() if tensor._version != version]
+        if changed:
+            # Something wrote into these outputs after they were captured: take copies, from now on and once again.
+            self._mutated.update(changed)
+            activations, leaves, outputs, scores = self._record(inputs, score)
+        kept = {name: tensor for name, (tensor, _) in activations.items()}
+        gradients = self._differentiate(scores, [*leaves, *kept.values()])
+        by_input = dict(zip((id(leaf) for leaf in leaves), gradients, strict=False))
+        by_layer = {
+            name: torch.zeros_like(tensor) if gradient is None else gradient
+            for (name, tensor), gradient in zip(kept.items(), gradients[len(leaves) :], strict=True)
+        }
+        return Captured(
+            outputs=outputs,
+            activations={name: tensor.detach() for name, tensor in kept.items()},
+            gradients=by_layer,
+            input_gradients=_gradients_of(self._leaf_tree, by_input),
+            scores=scores.detach(),
+            warnings=_nonfinite(by_layer),
+        )
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    def _prepare_gradients(self) -> None:
+        if any(parameter.is_inference() for parameter in self.model.parameters()):
+            raise MethodError("The model's parameters are inference tensors, which have no gradients; load it outside inference_mode.")
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(False)
+        for module in self.model.modules():
+            if getattr(module, "inplace", None) is True:
+                module.inplace = False
+
+    def _record(
+        self, inputs: Tree, score: Callable[[Any], Tensor]
+    ) -> tuple[dict[str, tuple[Tensor, int]], list[Tensor], Any, Tensor]:
+        kept: dict[str, tuple[Tensor, int]] = {}
+
+        def keep(layer: Layer, output: Tensor) -> Tensor | None:
+            replaced = None
+            if not output.requires_grad and output.is_floating_point():
+                # Nothing before this layer has a gradient (token ids, say): it becomes a leaf of its own.
+                output = output.detach().requires_grad_()
+                replaced = output.clone()
+            elif layer.name in self._mutated:
+                replaced = output.clone()
+            kept[layer.name] = (output, output._version)
+            return replaced
+
+        leaves: list[Tensor] = []
+        self._leaf_tree = _with_gradients(to_device(inputs, self.device), leaves)
+        with torch.enable_grad():
+            outputs = self._run(self._leaf_tree, keep, examples=None)
+            scores = score(outputs)
+        if scores.ndim != 1:
+            raise MethodError(f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}.")
+        if not scores.requires_grad:
+            raise MethodError(
+                "The model's output has no gradient: it is quantised, runs under no_grad, or detaches its output. "
+                "Methods that need gradients cannot be right on it."
+            )
+        return kept, leaves, outputs, scores
+
+    def _differentiate(self, scores: Tensor, wanted: list[Tensor]) -> list[Tensor | None]:
+        self.passes.backward += 1
+        self.passes.backward_examples += len(scores)
+        return list(torch.autograd.grad(scores.sum(), wanted, allow_unused=True))
+
+    def _run(self, inputs: Tree, tap: Tap | None, examples: int | None = None) -> Any:
+        self._calls.clear()
+        self._path.clear()
+        self._reached.clear()
+        self._tap = tap
+        placed = to_device(inputs, self.device)
+        self.passes.forward += 1
+        self.passes.forward_examples += _batch_size(placed) if examples is None else examples
+        try:
+            if tap is not None and self._functions:
+                with _Functions(self):
+                    outputs = apply(self.model, placed)
+            else:
+                outputs = apply(self.model, placed)
+        finally:
+            self._tap = None
+        missing = [name for name in self._wanted if name not in self._reached] if tap is not None else []
+        if missing:
+            raise LayerError(f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input.")
+        return outputs
+
+    def _hook(self) -> None:
+        watched = {name.split("#")[0] for name in self._wanted if "()" not in name}
+        for path, module in self.model.named_modules():
+            if self._functions:
+                module.register_forward_pre_hook(self._entering(path))
+            if path in watched:
+                module.register_forward_hook(self._capturing(path))
+            if self._functions:
+                module.register_forward_hook(self._leaving())
+
+    def _entering(self, path: str) -> Callable[..., None]:
+        return lambda module, arguments: self._path.append(path)
+
+    def _leaving(self) -> Callable[..., None]:
+        def leave(module: nn.Module, arguments: object, output: object) -> None:
+            if self._path:
+                self._path.pop()
+
+        return leave
+
+    def _capturing(self, path: str) -> Callable[..., object]:
+        def capture(module: nn.Module, arguments: object, output: Any) -> object:
+            return self.reach(path, output)
+
+        return capture
+
+    def reach(self, name: str, output: Any) -> Any:
+        """Counts a call of a module or function and hands its output to the tap; returns what replaces the output."""
+        if self._tap is None:
+            return None
+        self._calls[name] = self._calls.get(name, 0) + 1
+        call = self._calls[name]
+        layer = self._wanted.get(name if call == 1 else f"{name}#{call}")
+        if layer is None:
+            return None
+        tensor, rebuild = _main_tensor(output)
+        self._reached.add(layer.name)
+        replaced = self._tap(layer, tensor)
+        return None if replaced is None else rebuild(replaced)
+
+    @property
+    def inside(self) -> str:
+        """Path of the module whose forward is running."""
+        return self._path[-1] if self._path else ""
+
+
+class _Functions(TorchFunctionMode):
+    """Sees functions that modules call directly, such as F.relu in a block's forward."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._names = {name.split("#")[0] for name in session._wanted if "()" in name}
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        output = function(*arguments, **(named or {}))
+        name = function_name(self._session.inside, function)
+        if name in self._names:
+            replaced = self._session.reach(name, output)
+            return output if replaced is None else replaced
+        return output
+
+
+def function_name(path: str, function: Any) -> str:
+    """The name of a layer that is a function called by the module at `path`; the in-place form has the same name."""
+    called = getattr(function, "__name__", "function").strip("_")
+    return f"{path}.{called}()" if path else f"{called}()"
+
+
+def _main_tensor(output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
+    """The tensor that stands for a layer's output, and how to put another in its place."""
+    if isinstance(output, Tensor):
+        return output, lambda tensor: tensor
+    if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
+        rest = output[1:]
+        return output[0], lambda tensor: (tensor, *rest)
+    raise LayerError(f"A layer's output must be a tensor or a tuple that begins with one; got {type(output).__name__}.")
+
+
+def _with_gradients(tree: Tree, leaves: list[Tensor]) -> Tree:
+    """The tree with floating leaves that require gradients, listed in `leaves`."""
+    if isinstance(tree, Tensor):
+        if not tree.is_floating_point():
+            return tree
+        leaf = tree.detach().clone().requires_grad_()
+        leaves.append(leaf)
+        return leaf
+    if isinstance(tree, dict):
+        return {name: _with_gradients(part, leaves) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_with_gradients(part, leaves) for part in tree)
+    return [_with_gradients(part, leaves) for part in tree] if isinstance(tree, list) else tree
+
+
+def _gradients_of(tree: Any, gradients: Mapping[int, Tensor | None]) -> Any:
+    if isinstance(tree, Tensor):
+        return gradients.get(id(tree))
+    if isinstance(tree, dict):
+        return {name: _gradients_of(part, gradients) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_gradients_of(part, gradients) for part in tree)
+    return [_gradients_of(part, gradients) for part in tree] if isinstance(tree, list) else None
+
+
+def _batch_size(tree: Any) -> int:
+    if isinstance(tree, Tensor):
+        return len(tree) if tree.ndim else 1
+    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
+    return next((size for size in map(_batch_size, parts) if size), 0)
+
+
+def _nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Where gradients stop being finite, seen from the output, from where they come."""
+    for name, gradient in reversed(gradients.items()):
+        if not bool(torch.isfinite(gradient).all()):
+            return (f"The gradient is NaN or infinite from layer '{name}' on towards the input.",)
+    return ()

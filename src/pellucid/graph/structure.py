@@ -1,0 +1,211 @@
+"""The traced model as plain values: nodes, edges, capture points."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from pellucid.errors import LayerError
+from pellucid.graph.names import Role
+from pellucid.record import schema
+from pellucid.types import Layer, Layout
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One module call, function call, input or output.
+
+    Attributes:
+        id: in order of the calls' beginnings.
+        name: unique among modules and functions, as in docs/architecture.md ("layer1.0.relu#2").
+        path: the name without its number.
+        operation: class of the module or name of the function.
+        parent: id of the module call that encloses it; None directly under the model.
+        call: 1 for the first call of that path.
+        inputs, outputs: shapes of the tensors that went in and came out, in order.
+        dtype: of the first output ("float32"), "" where there is none.
+        parameters: unique ones in it and below it; own_parameters: its own; trainable: those that require a gradient.
+        flops: multiply-adds counted twice, of matrix products and convolutions; None where it has neither.
+        memory: bytes of its outputs.
+        source: file name and line of the call, without folders.
+        role: the part it plays; "other" for modules that hold nodes.
+        activation: name of the activation function that it is, or None.
+        origin: id of the node without children whose output it returns first; its own id for such a node.
+        channel_last: whether the channels are the last axis (True), the second (False), or not known (None).
+        reached: whether its output depends on an input.
+        floating: whether its first output holds floating-point numbers.
+    """
+
+    id: int
+    name: str
+    path: str
+    operation: str
+    kind: Literal["module", "function", "input", "output"]
+    parent: int | None
+    call: int
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    dtype: str
+    parameters: int = 0
+    own_parameters: int = 0
+    trainable: int = 0
+    flops: int | None = None
+    memory: int = 0
+    source: str | None = None
+    role: Role = "other"
+    activation: str | None = None
+    origin: int | None = None
+    channel_last: bool | None = None
+    reached: bool = False
+    floating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A tensor of that shape that flows from output number `output` of `source` to argument `argument` of `target`.
+
+    Both ends are nodes without children; an enclosing module's edges are those of what it holds.
+    """
+
+    source: int
+    target: int
+    output: int
+    argument: int
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a model does with one example.
+
+    Attributes:
+        nodes: in order of execution.
+        parameters, trainable: unique parameters of the model, and those of them that require a gradient.
+        flops: multiply-adds counted twice, of matrix products and convolutions; None where there are none.
+        unused: names of the parameters that the forward never read.
+        backend: "meta" where the parameters have no values, else "real".
+        error: why the trace stopped half-way, or None; the graph then ends there.
+        layers: the capture points, in order of execution.
+        batch: examples in the traced batch.
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    parameters: int
+    trainable: int
+    flops: int | None
+    unused: tuple[str, ...]
+    backend: Literal["meta", "real"]
+    error: str | None = None
+    batch: int = 1
+    layers: tuple[Layer, ...] = field(default=())
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """Module and function calls by name."""
+        return {node.name: node for node in self.nodes if node.kind in ("module", "function")}
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name: a capture point, or any other call whose output is a batch of numbers.
+
+        Raises: LayerError: there is no such call, or its output cannot be captured example by example.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        node = self.by_name.get(name)
+        if node is None:
+            near = difflib.get_close_matches(name, self.by_name, n=5, cutoff=0.3)
+            near = near or [layer.name for layer in self.layers[:5]]
+            raise LayerError(f"The model calls no layer '{name}'. Nearest names: {', '.join(near)}.")
+        why = self._unfit(node)
+        if why:
+            fitting = ", ".join(layer.name for layer in self.layers[:8])
+            raise LayerError(
+                f"Layer '{name}' ({node.operation}) cannot be captured: {why}. Layers that can: {fitting}."
+            )
+        return layer_of(node, len(self.layers) + node.id, self.nodes)
+
+    def to_panel(self) -> schema.GraphPanel:
+        """The graph as the record holds it, without findings."""
+        number = {layer.name: layer.index for layer in self.layers}
+        nodes = [
+            schema.GraphNode(
+                id=node.id,
+                path=node.path,
+                name=_short(node),
+                operation=node.operation,
+                kind=node.kind,
+                parent=node.parent,
+                call=node.call,
+                inputs=[list(shape) for shape in node.inputs],
+                outputs=[list(shape) for shape in node.outputs],
+                dtype=node.dtype,
+                parameters=node.parameters,
+                own_parameters=node.own_parameters,
+                trainable=node.trainable,
+                flops=node.flops,
+                memory=node.memory,
+                layer=number.get(node.name) if node.kind in ("module", "function") else None,
+                source=node.source,
+            )
+            for node in self.nodes
+        ]
+        edges = [
+            schema.GraphEdge(edge.source, edge.target, edge.output, edge.argument, list(edge.shape))
+            for edge in self.edges
+        ]
+        layers = [
+            schema.LayerInfo(
+                layer.index, layer.name, layer.operation, list(layer.shape), layer.layout, layer.units,
+                layer.activation, self.by_name[layer.name].id,
+            )
+            for layer in self.layers
+        ]  # fmt: skip
+        return schema.GraphPanel(
+            count=self.batch,
+            nodes=nodes,
+            edges=edges,
+            layers=layers,
+            parameters=self.parameters,
+            trainable=self.trainable,
+            flops=self.flops,
+            unused=list(self.unused),
+            backend=self.backend,
+            error=self.error,
+        )
+
+    def _unfit(self, node: Node) -> str | None:
+        if not node.outputs or not node.floating:
+            return "it returns no tensor of floating-point numbers"
+        shape = node.outputs[0]
+        if not shape or shape[0] != self.batch:
+            return f"its output of shape {shape} has no batch axis of {self.batch} in front"
+        return None
+
+
+def layer_of(node: Node, index: int, nodes: tuple[Node, ...]) -> Layer:
+    """The layer whose output is that of a node."""
+    origin = node if node.origin is None else nodes[node.origin]
+    shape = node.outputs[0]
+    return Layer(index, node.name, node.operation, shape[1:], layout_of(shape, origin.channel_last), origin.activation)
+
+
+def layout_of(shape: Shape, channel_last: bool | None) -> Layout:
+    """How to read an output of this shape; an order of axes that no layout describes is "other"."""
+    if len(shape) == 2:
+        return "vector"
+    if len(shape) == 3 and channel_last is not False:
+        return "tokens"
+    if len(shape) == 4 and not channel_last:
+        return "maps"
+    return "other"
+
+
+def _short(node: Node) -> str:
+    """The last piece of a name, for where the enclosing modules are shown anyway."""
+    return node.name.rpartition(".")[2] or node.operation

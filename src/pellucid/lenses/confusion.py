@@ -1,0 +1,79 @@
+"""Confusion: what does the model take for what?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+
+from pellucid.lenses import LensContext
+from pellucid.measures.confusion import SparseCounts, confused_pairs
+from pellucid.record.schema import ConfusedPair, ConfusionPanel, Finding
+from pellucid.types import Needs, Observation
+
+SURPRISING = 1e-3
+MOST_FINDINGS = 5
+
+
+@dataclass
+class ConfusionLens:
+    """Counts of true by predicted class, sparse, and the pairs confused beyond chance."""
+
+    name: ClassVar[str] = "confusion"
+    needs: ClassVar[Needs] = Needs(outputs=True)
+
+    context: LensContext = field(default_factory=LensContext)
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    columns: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def observe(self, seen: Observation) -> None:
+        """Counts a batch in."""
+        if self.context.task == "classification":
+            self._add(SparseCounts.of(np.asarray(seen.columns["target"]), np.asarray(seen.columns["prediction"])))
+
+    def merge(self, other: Self) -> None:
+        """Adds another's cells."""
+        self._add(SparseCounts(other.rows, other.columns, other.counts))
+
+    def _add(self, cells: SparseCounts) -> None:
+        all_cells = SparseCounts(self.rows, self.columns, self.counts)
+        all_cells.merge(cells)
+        self.rows, self.columns, self.counts = all_cells.rows, all_cells.columns, all_cells.counts
+
+    def report(self) -> ConfusionPanel:
+        """The cells and the most surprising pairs."""
+        classes = list(self.context.classes)
+        number = max(len(classes), int(max(self.rows.max(initial=-1), self.columns.max(initial=-1))) + 1)
+        names = [*classes, *(str(index) for index in range(len(classes), number))]
+        pairs = confused_pairs(SparseCounts(self.rows, self.columns, self.counts), number)
+        surprising = [pair for pair in pairs if pair.p_value < SURPRISING][:MOST_FINDINGS]
+        return ConfusionPanel(
+            count=int(self.counts.sum()),
+            findings=[_finding(pair, names) for pair in surprising],
+            classes=names,
+            rows=self.rows.tolist(),
+            columns=self.columns.tolist(),
+            counts=self.counts.tolist(),
+            pairs=pairs,
+        )
+
+
+def _finding(pair: ConfusedPair, names: list[str]) -> Finding:
+    true, predicted = names[pair.true], names[pair.predicted]
+    times = pair.count / pair.expected
+    return Finding(
+        kind="confused-pair",
+        severity="high" if pair.rate >= 0.2 else "medium" if pair.rate >= 0.05 else "low",
+        sentence=(
+            f"{true} is taken for {predicted}: {pair.count:,} of {pair.support:,} ({pair.rate:.1%}, 95% interval "
+            f"{pair.interval.low:.1%} to {pair.interval.high:.1%}), {times:.1f} times as often as its errors would by chance."
+        ),
+        count=pair.support,
+        interval=pair.interval,
+        page="confusion",
+        weight=pair.rate,
+        evidence={"count": pair.count, "expected": pair.expected, "p_value": pair.p_value},
+        selection={"true": str(pair.true), "predicted": str(pair.predicted)},
+    )
