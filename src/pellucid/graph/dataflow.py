@@ -41,16 +41,16 @@ class Dataflow:
         self.made(tensor, node, output)
         place = storage_of(tensor)
         if place is not None:
-            self._writers[place] = StorageWeakRef(tensor.untyped_storage()), self._makers[tensor]
+            self._writers[place] = StorageWeakRef(tensor.untyped_storage()), self._makers[tensor]  # type: ignore[no-untyped-call]
 
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
-        maker: Source | None = self._makers.get(tensor)
+        maker: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]
         writer = None
         if self._writers:
             place = storage_of(tensor)
             held = self._writers.get(place) if place is not None else None
-            if held is not None and not held[0].expired():
+            if held is not None and not held[0].expired():  # type: ignore[no-untyped-call]
                 writer = held[1]
         if maker is None or (writer is not None and writer.since > maker.since):
             return writer

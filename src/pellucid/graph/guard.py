@@ -92,7 +92,8 @@ def _version(tensor: Tensor) -> int | None:
 @contextlib.contextmanager
 def _random_state() -> Iterator[None]:
     cpu, python = torch.get_rng_state(), random.getstate()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else None
+    started = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    cuda = torch.cuda.get_rng_state_all() if started else None
     numpy = sys.modules.get("numpy")
     array = numpy.random.get_state() if numpy else None
     try:

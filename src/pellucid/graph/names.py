@@ -7,6 +7,7 @@ of the same name end in `#2`, `#3`. Calls inside a leaf module of torch.nn are i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -36,21 +37,28 @@ _CLASS_ROLES: dict[str, Role] = {
     "FractionalMaxPool2d": "pool", "FractionalMaxPool3d": "pool", "_DropoutNd": "pass", "Flatten": "pass",
     "Identity": "pass", "Unflatten": "pass",
 }  # fmt: skip
-_FUNCTION_ROLES: dict[str, Role] = {
-    **dict.fromkeys(_ACTIVATION_FUNCTIONS, "activation"),
-    **dict.fromkeys(
-        ("addmm bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d embedding "
-         "embedding_bag gru linear lstm multi_head_attention_forward rnn_relu rnn_tanh").split(), "compute"),
-    **dict.fromkeys("batch_norm group_norm instance_norm layer_norm local_response_norm rms_norm".split(), "norm"),
-    **dict.fromkeys(
-        [f"{kind}_pool{axes}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
-         for axes in (1, 2, 3)], "pool"),
-    **dict.fromkeys(("add", "cat", "concat", "concatenate"), "join"),
-    **dict.fromkeys(
-        ("alpha_dropout chunk clone contiguous detach dropout dropout1d dropout2d dropout3d expand expand_as "
-         "feature_alpha_dropout flatten float getitem half bfloat16 movedim mT narrow permute reshape select split "
-         "squeeze swapaxes T to transpose type type_as unbind unflatten unsqueeze view view_as").split(), "pass"),
+_POOLS = [
+    f"{kind}_pool{axes}d"
+    for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max", "fractional_max")
+    for axes in (1, 2, 3)
+]
+_FUNCTIONS: dict[Role, Iterable[str]] = {
+    "activation": _ACTIVATION_FUNCTIONS,
+    "compute": (
+        "addmm", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "embedding", "embedding_bag", "gru", "linear", "lstm", "multi_head_attention_forward", "rnn_relu", "rnn_tanh",
+    ),
+    "norm": ("batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"),
+    "pool": _POOLS,
+    "join": ("add", "cat", "concat", "concatenate"),
+    "pass": (
+        "T", "alpha_dropout", "bfloat16", "chunk", "clone", "contiguous", "detach", "dropout", "dropout1d",
+        "dropout2d", "dropout3d", "expand", "expand_as", "feature_alpha_dropout", "flatten", "float", "getitem",
+        "half", "mT", "movedim", "narrow", "pad", "permute", "reshape", "roll", "select", "split", "squeeze",
+        "swapaxes", "to", "transpose", "type", "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
+    ),
 }  # fmt: skip
+_FUNCTION_ROLES: dict[str, Role] = {name: role for role, names in _FUNCTIONS.items() for name in names}
 _CONTAINERS = frozenset({"Module", "ModuleDict", "ModuleList", "Sequential"})
 
 

@@ -7,20 +7,17 @@ TorchDispatchMode the operators beneath them, which are counted. No model needs 
 from __future__ import annotations
 
 import inspect
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid.errors import ModelError
 from pellucid.graph import flops
+from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.dataflow import Dataflow, Source, alias, mapped, named_tensors, tensors_in, versions
 from pellucid.graph.guard import ParameterGuard, untouched
 from pellucid.graph.names import (
@@ -35,12 +32,10 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.points import capture_points
+from pellucid.graph.interception import Functions, Operators, call_site, module_calls
 from pellucid.graph.structure import Edge, Graph, Node, Shape
 
 _LOCK = threading.RLock()
-_SKIPPED = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-_CHANNEL_FIRST = ("_ConvNd", "_NormBase", "GroupNorm", "FrozenBatchNorm2d", "LocalResponseNorm")
-_CHANNEL_LAST = ("Linear", "Embedding", "MultiheadAttention", "RNNBase", "LayerNorm", "RMSNorm", "Conv1D", "Bilinear")
 
 
 def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
@@ -53,13 +48,14 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
     the meta device, nothing is computed: the graph of a model of any size costs no memory.
 
     Args:
-        model: any module. A compiled one is traced uncompiled.
-        args, kwargs: what its forward takes, with a batch axis; tensors are brought to the model's device.
+        model: any module; wrappers of torch.compile and DataParallel are looked through.
+        *args: what its forward takes, with a batch axis; tensors are brought to the model's device.
+        **kwargs: the same by name.
 
     Returns: the graph; where the forward raised, what there was until then and the reason in `error`.
     Raises: ModelError: a parameter has no shape yet (a lazy module that was never called).
     """
-    model = getattr(model, "_orig_mod", model)
+    model = _unwrapped(model)
     parameters = list(model.parameters())
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in parameters):
         raise ModelError(
@@ -80,7 +76,12 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
     with _LOCK, untouched(model):
         guard = ParameterGuard(model)
         try:
-            with _patched_calls(run.called), torch.no_grad(), _Operators(run, guard), _Functions(run):
+            with (
+                module_calls(run.called),
+                torch.no_grad(),
+                Operators(guard.before, run.operated),
+                Functions(run.function),
+            ):
                 run.begin(arguments, named)
                 run.end(model(*arguments, **named))
         except Exception as raised:
@@ -88,6 +89,16 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
         finally:
             guard.restore()
     return run.graph("meta" if device is not None and device.type == "meta" else "real", error)
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    while True:
+        inner: object = getattr(model, "_orig_mod", None)
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
 
 
 @dataclass
@@ -177,7 +188,7 @@ class _Trace:
             return call(module, *args, **kwargs)
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
-        frame.module, frame.source = module, _source()
+        frame.module, frame.source = module, call_site()
         inputs = list(tensors_in((args, kwargs)))
         self._read_by(frame, inputs)
         if isinstance(module, torch.jit.ScriptModule):
@@ -199,9 +210,8 @@ class _Trace:
         if frame.children == 0:
             assert frame.module is not None  # noqa: S101 - for mypy: only modules return here
             frame.role, frame.activation = module_role(frame.module)
-            frame.channel_last = _channel_last(frame.module)
-            output = self._made(frame, inputs, before, output)
-            return output
+            frame.channel_last = module_channel_last(frame.module)
+            return self._made(frame, inputs, before, output)
         tensors = list(tensors_in(output))
         frame.came_out(tensors)
         for index, tensor in enumerate(tensors):
@@ -245,19 +255,23 @@ class _Trace:
         module = next((above for above in reversed(self.stack) if above.kind == "module"), None)
         frame.path = function_path(module.path if module else "", frame.operation)
         frame.name, frame.call = self._names.function(module.path if module else "", frame.operation)
-        frame.source = _source()
+        frame.source = call_site()
         frame.role, frame.activation = function_role(frame.operation)
         if frame.operation in ("mean", "amax") and outputs and inputs and inputs[0].ndim == 4 > 2 >= outputs[0].ndim:
             frame.role = "pool"
         if frame.role in ("compute", "norm", "pool"):
-            frame.channel_last = frame.operation in ("linear", "layer_norm", "rms_norm", "embedding", "addmm")
+            frame.channel_last = frame.operation in CHANNEL_LAST_FUNCTIONS
+        elif frame.role == "pass" and frame.sources and outputs:
+            known = self.frames[frame.sources[0][1].node].channel_last
+            frame.channel_last = channel_last_after(frame.operation, args, kwargs, inputs[0], outputs[0], known)
         return self._made(frame, inputs, before, result, alias_too=False)
 
     # --- operators --------------------------------------------------------------------------------------------
 
-    def operated(self, count: int | None, args: tuple[Any, ...]) -> None:
+    def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Counts an operator in, for the node at work and all that enclose it."""
-        self._reads(list(tensors_in(args)), torch.Tensor)
+        self._reads(list(tensors_in((args, kwargs))), result)
+        count = flops.count(operator, args, kwargs, result)
         if count is None:
             return
         self._flops = (self._flops or 0) + count
@@ -291,7 +305,7 @@ class _Trace:
 
     def _reads(self, inputs: list[Tensor], result: Any) -> None:
         """Notes parameters that went into a tensor; asking for a shape is no use of them."""
-        if result is torch.Tensor or next(tensors_in(result), None) is not None:
+        if next(tensors_in(result), None) is not None:
             self._read.update(key for tensor in inputs if (key := id(tensor)) in self._parameters)
 
     def _link(self, frame: _Frame) -> None:
@@ -329,9 +343,9 @@ class _Trace:
         frame.came_out(tensors or [tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
         self._link(frame)
         for index, tensor in enumerate(tensors):
-            place = given.get(id(tensor))
-            known = place is None and self._flow.source(tensor) is not None and tensor._base is None
-            if (place is None and not known) or (place is not None and before[place] != after[place]):
+            place = given.get(id(tensor), -1)
+            known = place < 0 and self._flow.source(tensor) is not None and tensor._base is None
+            if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
                 self._flow.made(tensor, frame.id, index)
         return output
 
@@ -345,9 +359,7 @@ class _Trace:
             parameters=sum(parameter.numel() for parameter in parameters),
             trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
             flops=self._flops,
-            unused=tuple(
-                name for name, parameter in self.model.named_parameters() if id(parameter) not in self._read
-            ),
+            unused=tuple(name for name, parameter in self.model.named_parameters() if id(parameter) not in self._read),
             backend=backend,
             error=error,
             batch=self._batch,
@@ -381,70 +393,3 @@ class _Trace:
             reached=frame.reached,
             floating=frame.floating,
         )
-
-
-class _Functions(TorchFunctionMode):
-    def __init__(self, run: _Trace) -> None:
-        super().__init__()
-        self._run = run
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        return self._run.function(func, args, kwargs or {})
-
-
-class _Operators(TorchDispatchMode):
-    def __init__(self, run: _Trace, guard: ParameterGuard) -> None:
-        super().__init__()
-        self._run = run
-        self._guard = guard
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        named = kwargs or {}
-        self._guard.before(func, args, named)
-        result = func(*args, **named)
-        self._run.operated(flops.count(func, args, named, result), args)
-        return result
-
-
-class _patched_calls:  # noqa: N801 - a context manager, read like a function
-    """Sends every module call of this thread through a function; other threads' calls go their way."""
-
-    def __init__(self, through: Callable[..., Any]) -> None:
-        self._through = through
-        self._thread = threading.get_ident()
-
-    def __enter__(self) -> None:
-        original = self._original = nn.Module.__call__
-        through, thread = self._through, self._thread
-
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != thread:
-                return original(module, *args, **kwargs)
-            return through(module, original, args, kwargs)
-
-        nn.Module.__call__ = call  # type: ignore[method-assign]
-
-    def __exit__(self, *_: object) -> None:
-        nn.Module.__call__ = self._original  # type: ignore[method-assign]
-
-
-def _source() -> str | None:
-    """File and line of the nearest caller that is neither torch nor this package."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(_SKIPPED):
-            return f"{Path(name).name}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def _channel_last(module: nn.Module) -> bool | None:
-    bases = {base.__name__ for base in type(module).__mro__}
-    if not bases.isdisjoint(_CHANNEL_FIRST) or module_role(module)[0] == "pool" or type(module).__name__.endswith("2d"):
-        return False
-    return True if not bases.isdisjoint(_CHANNEL_LAST) else None
