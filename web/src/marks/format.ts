@@ -1,0 +1,82 @@
+/** Numbers as people read them. Every number on screen comes through here, so that they look alike. */
+
+const integers = new Intl.NumberFormat("en-US");
+
+export const NOT_DEFINED = "–";
+
+/** 12,345 */
+export function count(value: number | null | undefined): string {
+  return value === null || value === undefined || Number.isNaN(value) ? NOT_DEFINED : integers.format(value);
+}
+
+/** Three significant digits, powers of ten where it is very large or small: 0.0123, 1.2e-7. */
+export function number(value: number | null | undefined, digits = 3): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const text =
+    size >= 1e6 || size < 1e-3
+      ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e")
+      : size >= 10 ** digits
+        ? integers.format(Math.round(value))
+        : value.toPrecision(digits);
+  return text.replace("-", "−").replace("e-", "e−");
+}
+
+/** 91.2%; two decimals near 0 and 1, where they matter. */
+export function percent(value: number | null | undefined, digits?: number): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
+  const edge = Math.min(Math.abs(value), Math.abs(1 - value));
+  const decimals = digits ?? (edge > 0 && edge < 0.01 ? 2 : 1);
+  return `${(100 * value).toFixed(decimals)}%`;
+}
+
+/** "88.4% to 93.4%" */
+export function percentInterval(interval: { low: number; high: number } | null | undefined): string {
+  return interval ? `${percent(interval.low)} to ${percent(interval.high)}` : "";
+}
+
+/** "0.31 to 0.54" */
+export function interval(one: { low: number; high: number } | null | undefined): string {
+  return one ? `${number(one.low)} to ${number(one.high)}` : "";
+}
+
+/** 1.2 million */
+export function quantity(value: number | null | undefined): string {
+  if (value === null || value === undefined) return NOT_DEFINED;
+  if (value >= 1e9) return `${number(value / 1e9)} billion`;
+  if (value >= 1e6) return `${number(value / 1e6)} million`;
+  return integers.format(value);
+}
+
+/** 1.4 MB */
+export function bytes(value: number | null | undefined): string {
+  if (value === null || value === undefined) return NOT_DEFINED;
+  for (const [size, unit] of [
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ] as const) {
+    if (value >= size) return `${number(value / size)} ${unit}`;
+  }
+  return `${value} B`;
+}
+
+/** 3.2 s, 4 min 10 s */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${number(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** "1 example", "1,200 examples" */
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** [3, 224, 224] as 3 × 224 × 224. */
+export function shape(extents: readonly number[]): string {
+  return extents.length === 0 ? "scalar" : extents.join(" × ");
+}

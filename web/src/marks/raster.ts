@@ -1,0 +1,44 @@
+/** From numbers to pixels. */
+
+/** Least and largest finite value; symmetric around zero where the values are signed. Never empty. */
+export function domainOf(values: ArrayLike<number>, signed: boolean): readonly [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (!Number.isFinite(value)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return signed ? [-1, 1] : [0, 1];
+  if (signed) {
+    const size = Math.max(Math.abs(low), Math.abs(high)) || 1;
+    return [-size, size];
+  }
+  // Values that are all at or above zero start at zero, so that "no response" is the darkest colour.
+  const start = Math.min(0, low);
+  return high > start ? [start, high] : [start, start + 1];
+}
+
+/** Each number through a table of 256 colours; what is not finite stays transparent. */
+export function paint(
+  values: ArrayLike<number>,
+  width: number,
+  height: number,
+  [low, high]: readonly [number, number],
+  table: Uint8ClampedArray,
+): ImageData {
+  const image = new ImageData(width, height);
+  const pixels = image.data;
+  const factor = high > low ? 255 / (high - low) : 0;
+  for (let index = 0; index < width * height; index++) {
+    const value = values[index] ?? Number.NaN;
+    if (!Number.isFinite(value)) continue;
+    const place = 3 * Math.min(255, Math.max(0, Math.round((value - low) * factor)));
+    pixels[4 * index] = table[place] as number;
+    pixels[4 * index + 1] = table[place + 1] as number;
+    pixels[4 * index + 2] = table[place + 2] as number;
+    pixels[4 * index + 3] = 255;
+  }
+  return image;
+}

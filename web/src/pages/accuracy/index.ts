@@ -1,0 +1,10 @@
+import { namedFindings, type PageModule } from "../../shell/pages";
+import Accuracy from "./Accuracy.svelte";
+
+export const accuracy: PageModule = {
+  id: "accuracy",
+  title: "Accuracy",
+  question: "How often is it right, and how sure can I be?",
+  component: Accuracy,
+  findingsOf: namedFindings("accuracy"),
+};

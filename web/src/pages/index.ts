@@ -1,0 +1,25 @@
+/** Every page of the app, in the order of the rail. To add one: a folder, one line here. */
+import type { PageModule } from "../shell/pages";
+import { accuracy } from "./accuracy";
+import { activations } from "./activations";
+import { confusion } from "./confusion";
+import { examples } from "./examples";
+import { gradients } from "./gradients";
+import { graph } from "./graph";
+import { histograms } from "./histograms";
+import { loss } from "./loss";
+import { overview } from "./overview";
+import { training } from "./training";
+
+export const PAGES: readonly PageModule[] = [
+  overview,
+  graph,
+  loss,
+  accuracy,
+  confusion,
+  gradients,
+  activations,
+  histograms,
+  training,
+  examples,
+];

@@ -1,0 +1,34 @@
+/** Findings as the overview lists them: worst first, as a table too. */
+import { interval } from "../../marks/format";
+import type { Finding, Severity } from "../../record/schema.gen";
+import { type TableModel, tableOf } from "../../shell/table";
+
+const ORDER: Readonly<Record<Severity, number>> = { high: 0, medium: 1, low: 2, info: 3 };
+
+export const SEVERITIES: Readonly<Record<Severity, string>> = {
+  high: "look at this first",
+  medium: "worth a look",
+  low: "minor",
+  info: "good to know",
+};
+
+export function worstFirst(findings: readonly Finding[]): Finding[] {
+  return [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity] || b.weight - a.weight);
+}
+
+export function findingsTable(findings: readonly Finding[]): TableModel {
+  return tableOf(
+    "findings",
+    ["severity", "finding", "page", "count", "interval", "evidence"],
+    findings.map((one) => [one.severity, one.sentence, one.page, one.count, interval(one.interval), evidence(one)]),
+  );
+}
+
+export function evidence(finding: Finding): string {
+  return Object.entries(finding.evidence)
+    .map(
+      ([name, value]) =>
+        `${name.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`,
+    )
+    .join(", ");
+}

@@ -1,0 +1,220 @@
+/** The examples table: one row an example, as typed arrays that can be filtered a million at a time. */
+import { type Column, type Table, tableFromIPC } from "@uwdata/flechette";
+
+export type Scalar = string | number | boolean | null;
+
+const OWN = new Set([
+  "row",
+  "id",
+  "target",
+  "prediction",
+  "loss",
+  "confidence",
+  "entropy",
+  "margin",
+  "rank",
+  "top_classes",
+  "top_probabilities",
+  "media",
+  "nonfinite",
+]);
+
+/** A column that came along with the examples. */
+export class Extra {
+  readonly name: string;
+  readonly numeric: boolean;
+  readonly #column: Column<unknown>;
+  #codes: Int32Array | null = null;
+  #values: string[] = [];
+
+  constructor(name: string, column: Column<unknown>) {
+    this.name = name;
+    this.#column = column;
+    this.numeric = typeof firstValue(column) === "number";
+  }
+
+  at(row: number): Scalar {
+    return scalar(this.#column.at(row));
+  }
+
+  /** As the URL writes it; null is "". */
+  textAt(row: number): string {
+    return textOf(this.at(row));
+  }
+
+  /** Distinct values in order of first appearance, as text. */
+  get values(): readonly string[] {
+    this.#encode();
+    return this.#values;
+  }
+
+  /** For every row the position of its value in `values`. */
+  get codes(): Int32Array {
+    return this.#encode();
+  }
+
+  #encode(): Int32Array {
+    if (this.#codes) return this.#codes;
+    const known = new Map<string, number>();
+    const codes = new Int32Array(this.#column.length);
+    for (let row = 0; row < codes.length; row++) {
+      const text = this.textAt(row);
+      let code = known.get(text);
+      if (code === undefined) {
+        code = known.size;
+        known.set(text, code);
+      }
+      codes[row] = code;
+    }
+    this.#values = [...known.keys()];
+    this.#codes = codes;
+    return codes;
+  }
+}
+
+/**
+ * Every example by its row. Missing numbers are NaN in floats and -1 in integers.
+ *
+ * `targets` holds class indices (-1 where unknown); where the task is a regression it is all -1 and `numbers` holds the
+ * targets. Losses are in nats where the loss is a cross-entropy.
+ */
+export class Examples {
+  readonly count: number;
+  readonly targets: Int32Array;
+  readonly numbers: Float64Array | null;
+  readonly predictions: Int32Array;
+  readonly losses: Float64Array;
+  readonly confidences: Float32Array;
+  readonly entropies: Float32Array;
+  readonly margins: Float32Array;
+  readonly ranks: Int32Array;
+  readonly nonfinite: Uint8Array;
+  readonly columns: ReadonlyMap<string, Extra>;
+  readonly #ids: Column<unknown> | null;
+  readonly #media: Column<unknown> | null;
+  readonly #topClasses: Column<unknown> | null;
+  readonly #topProbabilities: Column<unknown> | null;
+
+  constructor(table: Table) {
+    this.count = table.numRows;
+    const child = (name: string): Column<unknown> | null => (table.getChild(name) as Column<unknown> | null) ?? null;
+    const rows = numbersOf(child("row"), this.count, (count) => new Float64Array(count), -1);
+    for (let row = 0; row < this.count; row++) {
+      if (rows[row] !== row) {
+        throw new Error(`The examples table has row ${rows[row]} where row ${row} belongs; the record was altered.`);
+      }
+    }
+    const target = child("target");
+    const real = target !== null && isFloat(target);
+    this.targets = numbersOf(real ? null : target, this.count, (count) => new Int32Array(count), -1);
+    this.numbers = real ? numbersOf(target, this.count, (count) => new Float64Array(count), Number.NaN) : null;
+    this.predictions = numbersOf(child("prediction"), this.count, (count) => new Int32Array(count), -1);
+    this.losses = numbersOf(child("loss"), this.count, (count) => new Float64Array(count), Number.NaN);
+    this.confidences = numbersOf(child("confidence"), this.count, (count) => new Float32Array(count), Number.NaN);
+    this.entropies = numbersOf(child("entropy"), this.count, (count) => new Float32Array(count), Number.NaN);
+    this.margins = numbersOf(child("margin"), this.count, (count) => new Float32Array(count), Number.NaN);
+    this.ranks = numbersOf(child("rank"), this.count, (count) => new Int32Array(count), -1);
+    this.nonfinite = numbersOf(child("nonfinite"), this.count, (count) => new Uint8Array(count), 0);
+    this.#ids = child("id");
+    this.#media = child("media");
+    this.#topClasses = child("top_classes");
+    this.#topProbabilities = child("top_probabilities");
+    const columns = new Map<string, Extra>();
+    for (const name of table.names as string[]) {
+      const column = child(name);
+      if (!OWN.has(name) && column) columns.set(name, new Extra(name, column));
+    }
+    this.columns = columns;
+  }
+
+  static parse(buffer: ArrayBuffer): Examples {
+    return new Examples(tableFromIPC(new Uint8Array(buffer), { useBigInt: false }));
+  }
+
+  has(row: number): boolean {
+    return Number.isInteger(row) && row >= 0 && row < this.count;
+  }
+
+  id(row: number): string {
+    return textOf(scalar(this.#ids?.at(row)));
+  }
+
+  /** Name of its picture, "<sha256>.<ext>", or null. */
+  media(row: number): string | null {
+    const name = this.#media?.at(row);
+    return typeof name === "string" ? name : null;
+  }
+
+  topClasses(row: number): number[] {
+    return listOf(this.#topClasses?.at(row));
+  }
+
+  topProbabilities(row: number): number[] {
+    return listOf(this.#topProbabilities?.at(row));
+  }
+
+  /** Whether the most probable class is the target; null where either is unknown. */
+  right(row: number): boolean | null {
+    const target = this.targets[row] ?? -1;
+    const prediction = this.predictions[row] ?? -1;
+    return target < 0 || prediction < 0 ? null : target === prediction;
+  }
+}
+
+type Numbers = Int32Array | Float32Array | Float64Array | Uint8Array;
+
+function numbersOf<Kind extends Numbers>(
+  column: Column<unknown> | null,
+  count: number,
+  make: (count: number) => Kind,
+  missing: number,
+): Kind {
+  const values = make(count);
+  if (!column) return values.fill(missing) as Kind;
+  let offset = 0;
+  for (const batch of column.data) {
+    const raw: unknown = batch.values;
+    if (batch.nullCount === 0 && isPlain(raw)) {
+      values.set(raw.subarray(0, batch.length), offset);
+    } else {
+      for (let index = 0; index < batch.length; index++) {
+        const value = batch.at(index);
+        values[offset + index] = value === null || value === undefined ? missing : Number(value);
+      }
+    }
+    offset += batch.length;
+  }
+  return values;
+}
+
+function isPlain(raw: unknown): raw is Int32Array | Float32Array | Float64Array {
+  return raw instanceof Int32Array || raw instanceof Float32Array || raw instanceof Float64Array;
+}
+
+const FLOAT_TYPE = 3; // Arrow's type id of floating point
+
+function isFloat(column: Column<unknown>): boolean {
+  return column.type.typeId === FLOAT_TYPE;
+}
+
+function firstValue(column: Column<unknown>): unknown {
+  for (let row = 0; row < Math.min(column.length, 1000); row++) {
+    const value = column.at(row);
+    if (value !== null && value !== undefined) return value;
+  }
+  return null;
+}
+
+function scalar(value: unknown): Scalar {
+  if (value === null || value === undefined) return null;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  return String(value);
+}
+
+function textOf(value: Scalar): string {
+  return value === null ? "" : String(value);
+}
+
+function listOf(value: unknown): number[] {
+  return value === null || value === undefined ? [] : Array.from(value as ArrayLike<number>, Number);
+}

@@ -1,0 +1,56 @@
+/** Keys that work everywhere; pages add their own with arrows. */
+import { place } from "../selection/place.svelte";
+
+export interface Actions {
+  readonly pages: readonly string[];
+  readonly search: () => void;
+  readonly keys: () => void;
+  /** Closes what is open on top; false where nothing was. */
+  readonly close: () => boolean;
+}
+
+export const KEYS: readonly (readonly [string, string])[] = [
+  ["1 to 9, 0", "pages, in the order of the rail"],
+  ["/", "search examples, classes, layers, units and pages"],
+  ["← → ↑ ↓", "walk cells, layers and examples on the page"],
+  ["[ ]", "previous and next selected example"],
+  ["Enter", "open what has the focus"],
+  ["Escape", "close what is on top, then put down what is in hand, then the filter"],
+  ["?", "this list"],
+];
+
+export function onKey(event: KeyboardEvent, actions: Actions): void {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") {
+    if (!actions.close()) stepBack();
+    return;
+  }
+  if (isTyping(event.target)) return;
+  const digit = "1234567890".indexOf(event.key);
+  if (digit >= 0 && event.key.length === 1) {
+    const page = actions.pages[digit];
+    if (page !== undefined) place.open(page);
+  } else if (event.key === "/") {
+    event.preventDefault();
+    actions.search();
+  } else if (event.key === "?") {
+    actions.keys();
+  }
+}
+
+function stepBack(): void {
+  const { example, unit, layer, step } = place.selection;
+  if (example !== null) place.change({ example: null, explained: null });
+  else if (unit !== null) place.change({ unit: null });
+  else if (layer !== null) place.change({ layer: null });
+  else if (step !== null) place.change({ step: null });
+  else place.clearFilter();
+}
+
+export function isTyping(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName)) &&
+    !(target instanceof HTMLInputElement && ["range", "checkbox", "radio", "button"].includes(target.type))
+  );
+}
