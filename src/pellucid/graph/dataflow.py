@@ -43,6 +43,10 @@ class Dataflow:
         if place is not None:
             self._writers[place] = StorageWeakRef(tensor.untyped_storage()), self._makers[tensor]  # type: ignore[no-untyped-call]
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether a node has made this very tensor."""
+        return tensor in self._makers
+
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
         maker: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from pellucid.graph import flops
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.dataflow import Dataflow, Source, alias, mapped, named_tensors, tensors_in, versions
 from pellucid.graph.guard import ParameterGuard, untouched
+from pellucid.graph.interception import Functions, Operators, call_site, module_calls
 from pellucid.graph.names import (
     CallNames,
     Role,
@@ -32,7 +33,6 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.points import capture_points
-from pellucid.graph.interception import Functions, Operators, call_site, module_calls
 from pellucid.graph.structure import Edge, Graph, Node, Shape
 
 _LOCK = threading.RLock()
@@ -344,7 +344,7 @@ class _Trace:
         self._link(frame)
         for index, tensor in enumerate(tensors):
             place = given.get(id(tensor), -1)
-            known = place < 0 and self._flow.source(tensor) is not None and tensor._base is None
+            known = place < 0 and self._flow.knows(tensor)
             if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
                 self._flow.made(tensor, frame.id, index)
         return output
