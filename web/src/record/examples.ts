@@ -136,12 +136,12 @@ export class Examples {
   }
 
   id(row: number): string {
-    return textOf(scalar(this.#ids?.at(row)));
+    return this.has(row) ? textOf(scalar(this.#ids?.at(row))) : "";
   }
 
   /** Name of its picture, "<sha256>.<ext>", or null. */
   media(row: number): string | null {
-    const name = this.#media?.at(row);
+    const name = this.has(row) ? this.#media?.at(row) : null;
     return typeof name === "string" ? name : null;
   }
 

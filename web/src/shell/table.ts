@@ -1,5 +1,10 @@
 /** A table behind a picture: columns and cells by row number, so that a million rows cost nothing until shown. */
+import { number } from "../marks/format";
+import { orderOf } from "../measures/order";
 import type { Scalar } from "../record/examples";
+
+/** Above so many distinct texts the order is that of their code points: comparing as people do would take seconds. */
+const MOST_COLLATED = 50_000;
 
 export interface TableColumn {
   readonly id: string;
@@ -46,31 +51,30 @@ export function textOf(column: TableColumn, row: number): string {
   const value = column.cell(row);
   if (value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return String(value);
+  return typeof value === "number" && !Number.isInteger(value) ? number(value, 4) : String(value);
 }
 
 /** Order of the rows by a column; missing values last either way. The sort is stable. */
 export function sortedRows(model: TableModel, column: TableColumn, descending: boolean): Uint32Array {
-  const rows = new Uint32Array(model.count);
-  for (let row = 0; row < rows.length; row++) rows[row] = row;
-  const direction = descending ? -1 : 1;
+  const values = new Float64Array(model.count);
   if (column.numeric) {
-    const values = Float64Array.from(rows, (row) => {
+    for (let row = 0; row < values.length; row++) {
       const value = column.cell(row);
-      return typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : Number.NaN;
-    });
-    return rows.sort((a, b) => {
-      const [one, other] = [values[a] as number, values[b] as number];
-      if (Number.isNaN(one) || Number.isNaN(other)) return Number(Number.isNaN(one)) - Number(Number.isNaN(other));
-      return direction * (one - other) || a - b;
-    });
-  }
-  const collator = new Intl.Collator(undefined, { numeric: true });
-  const texts = Array.from(rows, (row) => column.cell(row));
-  return rows.sort((a, b) => {
-    const [one, other] = [texts[a] ?? null, texts[b] ?? null];
-    if (one === null || other === null) return Number(one === null) - Number(other === null);
-    return direction * collator.compare(String(one), String(other)) || a - b;
+      values[row] = typeof value === "number" ? value : typeof value === "boolean" ? Number(value) : Number.NaN;
+    }
+  } else rankTexts(column, values);
+  return orderOf(values, descending);
+}
+
+/** Gives each text its place among the distinct ones; null stays missing. */
+function rankTexts(column: TableColumn, ranks: Float64Array): void {
+  const texts = Array.from(ranks, (_, row) => column.cell(row));
+  const distinct = [...new Set(texts)].filter((text) => text !== null).map(String);
+  if (distinct.length <= MOST_COLLATED) distinct.sort(new Intl.Collator(undefined, { numeric: true }).compare);
+  else distinct.sort();
+  const places = new Map(distinct.map((text, index) => [text, index]));
+  texts.forEach((text, row) => {
+    ranks[row] = text === null ? Number.NaN : (places.get(String(text)) ?? Number.NaN);
   });
 }
 

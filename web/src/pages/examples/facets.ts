@@ -24,39 +24,48 @@ export function facetsOf(
   examples: Examples,
   rows: Uint32Array,
   selection: Selection,
+  classes: number,
   className: (index: number) => string,
 ): Facet[] {
   const facets: Facet[] = [];
-  const outcomes = new Map<string, number>();
-  const targets = new Map<number, number>();
-  for (const row of rows) {
-    const right = examples.right(row);
-    if (right !== null) outcomes.set(right ? "right" : "wrong", (outcomes.get(right ? "right" : "wrong") ?? 0) + 1);
-    const target = examples.targets[row] ?? -1;
-    if (target >= 0) targets.set(target, (targets.get(target) ?? 0) + 1);
+  const { targets, predictions } = examples;
+  let right = 0;
+  let wrong = 0;
+  const counts = new Float64Array(classes);
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const target = targets[row] as number;
+    const prediction = predictions[row] as number;
+    if (target >= 0 && target < classes) counts[target] = (counts[target] as number) + 1;
+    if (target < 0 || prediction < 0) continue;
+    if (target === prediction) right += 1;
+    else wrong += 1;
   }
-  if (outcomes.size > 0) {
+  const outcomes = [
+    { text: "right", count: right },
+    { text: "wrong", count: wrong },
+  ] as const;
+  if (right + wrong > 0) {
     facets.push({
       name: "answer",
       more: 0,
-      values: (["right", "wrong"] as const)
-        .filter((outcome) => outcomes.has(outcome))
-        .map((outcome) => ({
-          text: outcome,
-          count: outcomes.get(outcome) ?? 0,
-          chosen: selection.outcome === outcome,
-          patch: { outcome: selection.outcome === outcome ? null : outcome },
-        })),
+      values: outcomes
+        .filter(({ count }) => count > 0)
+        .map(({ text, count }) => {
+          const chosen = selection.outcome === text;
+          return { text, count, chosen, patch: { outcome: chosen ? null : text } };
+        }),
     });
   }
-  if (targets.size > 0) {
-    const found = [...targets].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const found = [...counts.keys()].filter((index) => (counts[index] ?? 0) > 0);
+  if (found.length > 0) {
+    found.sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a - b);
     facets.push({
       name: "true class",
       more: Math.max(0, found.length - MOST_VALUES),
-      values: found.slice(0, MOST_VALUES).map(([index, count]) => {
+      values: found.slice(0, MOST_VALUES).map((index) => {
         const chosen = selection.true.includes(index);
-        return { text: className(index), count, chosen, patch: { true: chosen ? [] : [index] } };
+        return { text: className(index), count: counts[index] ?? 0, chosen, patch: { true: chosen ? [] : [index] } };
       }),
     });
   }
@@ -75,9 +84,9 @@ function columnFacet(
   selection: Selection,
 ): Facet {
   const counts = new Float64Array(values.length);
-  for (const row of rows) {
-    const code = codes[row] ?? 0;
-    counts[code] = (counts[code] ?? 0) + 1;
+  for (let place = 0; place < rows.length; place++) {
+    const code = codes[rows[place] as number] as number;
+    counts[code] = (counts[code] as number) + 1;
   }
   const found = values
     .map((text, code) => ({ text, count: counts[code] ?? 0 }))

@@ -1,5 +1,5 @@
 /** Findings as the overview lists them: worst first, as a table too. */
-import { interval } from "../../marks/format";
+import { interval, number } from "../../marks/format";
 import type { Finding, Severity } from "../../record/schema.gen";
 import { type TableModel, tableOf } from "../../shell/table";
 
@@ -26,9 +26,6 @@ export function findingsTable(findings: readonly Finding[]): TableModel {
 
 export function evidence(finding: Finding): string {
   return Object.entries(finding.evidence)
-    .map(
-      ([name, value]) =>
-        `${name.replaceAll("_", " ")} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`,
-    )
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? number(value) : value}`)
     .join(", ");
 }

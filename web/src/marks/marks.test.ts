@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { colormap, colour, textOn } from "./colormap";
+import * as format from "./format";
+import { domainOf } from "./raster";
+import { scale, ticks } from "./scale";
+
+describe("numbers as people read them", () => {
+  it("keeps three digits, whatever the size", () => {
+    expect([0.0123456, 1234.5, 0, 1.2e-7, -2.5e9, 0.5].map((value) => format.number(value))).toEqual([
+      "0.0123",
+      "1,235",
+      "0",
+      "1.20e−7",
+      "−2.50e9",
+      "0.500",
+    ]);
+  });
+
+  it("never shows what is not defined as zero", () => {
+    expect([format.number(null), format.number(Number.NaN), format.percent(undefined), format.count(null)]).toEqual([
+      "–",
+      "–",
+      "–",
+      "–",
+    ]);
+    expect(format.number(Number.NEGATIVE_INFINITY)).toBe("−∞");
+  });
+
+  it("shows shares near 0 and 1 finer", () => {
+    expect([0.912, 0.9991, 0.0012, 0, 1].map((value) => format.percent(value))).toEqual([
+      "91.2%",
+      "99.91%",
+      "0.12%",
+      "0.0%",
+      "100.0%",
+    ]);
+  });
+});
+
+describe("colours", () => {
+  it("begin and end where the published maps do", () => {
+    expect(colour("viridis", 0, false)).toBe("rgb(68 1 84)");
+    expect(colour("viridis", 1, true)).toBe("rgb(253 231 37)");
+    expect(colour("cividis", 0.5, false)).toBe("rgb(125 124 120)");
+  });
+
+  it("are white at zero in the light and nearly black in the dark, alike on both sides", () => {
+    const table = colormap("signed", false);
+    expect(Math.min(...table.subarray(3 * 127, 3 * 129))).toBeGreaterThan(250);
+    expect(Math.max(...colormap("signed", true).subarray(3 * 127, 3 * 129))).toBeLessThan(16);
+    expect(textOn("signed", 0.5, false)).toBe("#000000");
+    expect(textOn("signed", 0.5, true)).toBe("#ffffff");
+  });
+
+  it("grow lighter with the magnitude", () => {
+    const table = colormap("cividis", false);
+    const light = (index: number) =>
+      0.2126 * (table[3 * index] ?? 0) + 0.7152 * (table[3 * index + 1] ?? 0) + 0.0722 * (table[3 * index + 2] ?? 0);
+    for (let index = 8; index < 256; index += 8) expect(light(index)).toBeGreaterThan(light(index - 8));
+  });
+});
+
+describe("domains", () => {
+  it("start at zero unless values are negative, and are symmetric where signed", () => {
+    expect(domainOf([0.5, 2, Number.NaN, Number.POSITIVE_INFINITY], false)).toEqual([0, 2]);
+    expect(domainOf([-3, 2], true)).toEqual([-3, 3]);
+    expect(domainOf([0, 0], false)).toEqual([0, 1]);
+    expect(domainOf([], true)).toEqual([-1, 1]);
+  });
+});
+
+describe("axes", () => {
+  it("tick powers of ten on a logarithmic scale", () => {
+    expect(ticks(scale("log", [1e-6, 1e2], [0, 400]), "log", 5)).toEqual([1e-6, 1e-4, 1e-2, 1, 100]);
+  });
+});

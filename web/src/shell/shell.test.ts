@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import type { LayerInfo } from "../record/schema.gen";
+import { EMPTY } from "../selection/selection";
+import { chipsOf } from "./chips";
+import { fileName } from "./download";
+import { find } from "./find";
+import { csvOf, sortedRows, type TableColumn, tableOf } from "./table";
+
+const column = (model: ReturnType<typeof tableOf>, index: number) => model.columns[index] as TableColumn;
+
+describe("tables", () => {
+  const model = tableOf(
+    "t",
+    ["name", "loss"],
+    [
+      ["b10", 2],
+      ["b9", null],
+      [null, -1],
+      ["a", 2],
+    ],
+  );
+
+  it("sorts numbers and names, missing ones last either way", () => {
+    expect([...sortedRows(model, column(model, 1), false)]).toEqual([2, 0, 3, 1]);
+    expect([...sortedRows(model, column(model, 1), true)]).toEqual([0, 3, 2, 1]);
+    expect([...sortedRows(model, column(model, 0), false)]).toEqual([3, 1, 0, 2]);
+    expect([...sortedRows(model, column(model, 0), true)]).toEqual([0, 1, 3, 2]);
+  });
+
+  it("writes CSV that a spreadsheet reads as text", () => {
+    const hostile = tableOf(
+      "t",
+      ["a,b", "n"],
+      [
+        ["=cmd()", 1],
+        ['say "x"\nand', Number.NaN],
+        [null, true],
+      ],
+    );
+    expect(csvOf(hostile)).toBe('"a,b",n\r\n\'=cmd(),1\r\n"say ""x""\nand",\r\n,true\r\n');
+  });
+});
+
+describe("chips", () => {
+  it("say each part in words and take it away alone", () => {
+    const selection = {
+      ...EMPTY,
+      true: [3],
+      outcome: "wrong" as const,
+      columns: { g: "", h: "1" },
+      example: 2,
+      unit: 4,
+      layer: "l",
+    };
+    const chips = chipsOf(
+      selection,
+      (index) => `class ${index}`,
+      (row) => `example ${row}`,
+    );
+    expect(chips.map((chip) => `${chip.name} ${chip.value}`)).toEqual([
+      "true class 3",
+      "answer wrong",
+      "g (empty)",
+      "h 1",
+      "example example 2",
+      "layer l",
+      "unit 4",
+    ]);
+    expect(chips.find((chip) => chip.key === "column.g")?.without).toEqual({ columns: { h: "1" } });
+    expect(chips.find((chip) => chip.key === "layer")?.without).toEqual({ layer: null, unit: null });
+  });
+});
+
+describe("search", () => {
+  const layer = (name: string, units: number): LayerInfo => ({
+    index: 0,
+    name,
+    operation: "ReLU",
+    shape: [units],
+    layout: "vector",
+    units,
+    activation: null,
+    node: null,
+  });
+  const haystack = {
+    pages: [],
+    classes: ["cat", "wildcat", "dog", ""],
+    layers: [layer("block.1", 8), layer("block.2", 32)],
+    examples: null,
+  };
+
+  it("puts names that begin with the words first", () => {
+    expect(find("cat", haystack).map((hit) => hit.text)).toEqual(["cat", "wildcat"]);
+    expect(find("class 3", haystack)[0]?.patch).toEqual({ class: [3] });
+  });
+
+  it("finds units that exist", () => {
+    expect(find("block.2 17", haystack).map((hit) => hit.patch)).toEqual([{ layer: "block.2", unit: 17 }]);
+    expect(find("block 3", haystack).map((hit) => hit.text)).toEqual(["block.1 · unit 3", "block.2 · unit 3"]);
+  });
+});
+
+describe("file names", () => {
+  it("are letters and digits whatever the title", () => {
+    expect(fileName("../../etc/</script> Ünïcode", "csv")).toBe("etc-script-u-ni-code.csv");
+    expect(fileName("日本", "png")).toBe("pellucid.png");
+  });
+});
