@@ -1,0 +1,98 @@
+"""Opening data: examples with targets, stable ids and what came along, one format a file.
+
+Formats come by entry point; `open_data` chooses by what is named, `from_python` takes what a program holds already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from pellucid.data.batching import check_targets, collate
+from pellucid.data.recipe import Recipe
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pellucid.record.schema import Preprocessing, Skipped
+    from pellucid.types import Batch, Example
+
+__all__ = ["Recipe", "Source", "check_targets", "collate", "from_python", "open_data"]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Examples in a fixed order, again and again.
+
+    Attributes:
+        name: for people; source: how it was named.
+        classes: names in order of index, None where they are not known.
+        preprocessing: what was done to the examples.
+        skipped: examples that were left out so far, and why.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...] | None
+    preprocessing: Preprocessing
+    skipped: list[Skipped]
+
+    def __len__(self) -> int:
+        """Number of examples; TypeError where it is not known."""
+
+    def example(self, row: int) -> Example:
+        """The example of one row of the examples table."""
+
+    def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+        """Every example from row `start` on."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the examples are; hexadecimal."""
+
+
+def open_data(
+    spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False
+) -> Source:
+    """Opens data by name.
+
+    Args:
+        spec: a folder of class folders; a Parquet file or a folder of them; "digits", "digits:train", "digits:test";
+            "file.py:function" or "package.module:function".
+        recipe: how images are prepared; where None, as they are if they are all of one size.
+        limit: at most so many examples.
+        skip_bad: leave unreadable examples out, and list them, instead of refusing.
+
+    Raises: DataError: nothing of that name, or it is not what it claims to be.
+    """
+    from importlib.metadata import entry_points
+
+    openers = {entry.name: entry for entry in entry_points(group="pellucid.data")}
+    kind = _kind(spec, openers)
+    source: Source = openers[kind].load()(spec, recipe=recipe, limit=limit, skip_bad=skip_bad)
+    return source
+
+
+def _kind(spec: str, openers: object) -> str:
+    place = Path(spec)
+    head = spec.partition(":")[0]
+    if place.is_file() and place.suffix in (".parquet", ".pq"):
+        return "parquet"
+    if place.is_dir():
+        return "parquet" if any(place.glob("*.parquet")) else "folder"
+    if head in openers and head not in ("folder", "parquet", "python"):  # type: ignore[operator]
+        return head
+    if ":" in spec:
+        return "python"
+    raise DataError(
+        f"There is no data at '{spec}'. Expected a folder of class folders, a Parquet file, 'digits', or "
+        "'file.py:function'."
+    )
+
+
+def from_python(examples: object, *, limit: int | None = None, classes: Sequence[str] | None = None) -> Source:
+    """A Dataset, DataLoader, list or iterable of (input, target) as a source; see docs/datasets.md."""
+    from pellucid.data.memory import from_python as build
+
+    return build(examples, limit=limit, classes=classes)

@@ -1,0 +1,71 @@
+"""From examples to batches, and back to what can be said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from pellucid.errors import DataError
+from pellucid.types import Batch, Example
+
+
+def collate(examples: Sequence[Example], start: int) -> Batch:
+    """Stacks examples along a new first axis. Raises: DataError: their shapes differ."""
+    import torch
+
+    targets = [example.target for example in examples]
+    known = [target for target in targets if target is not None]
+    tensor = None
+    if any(isinstance(target, float) for target in known):
+        tensor = torch.tensor([float("nan") if target is None else target for target in targets], dtype=torch.float32)
+    elif known:
+        tensor = torch.tensor([-1 if target is None else int(target) for target in targets])
+    return Batch(
+        start=start,
+        ids=tuple(example.id for example in examples),
+        inputs=_stacked([example.inputs for example in examples], examples),
+        targets=tensor,
+        media=tuple(example.media for example in examples),
+        columns=tuple(example.columns for example in examples),
+    )
+
+
+def _stacked(trees: Sequence[Any], examples: Sequence[Example]) -> Any:
+    import torch
+
+    first = trees[0]
+    if isinstance(first, torch.Tensor):
+        other = next((place for place, tree in enumerate(trees) if tree.shape != first.shape), None)
+        if other is not None:
+            raise DataError(
+                f"Examples of one batch must have one shape: {examples[0].id} has {tuple(first.shape)}, "
+                f"{examples[other].id} has {tuple(trees[other].shape)}. Resize or crop them (--size, --resize, --crop), "
+                "or use --batch-size 1."
+            )
+        return torch.stack(list(trees))
+    if isinstance(first, dict):
+        return {name: _stacked([tree[name] for tree in trees], examples) for name in first}
+    parts = [_stacked([tree[place] for tree in trees], examples) for place in range(len(first))]
+    return tuple(parts) if isinstance(first, tuple) else parts
+
+
+def in_batches(examples: Iterable[Example], batch_size: int, start: int) -> Iterator[Batch]:
+    """Collates examples in order."""
+    waiting = iter(examples)
+    while some := list(islice(waiting, batch_size)):
+        yield collate(some, start)
+        start += len(some)
+
+
+def check_targets(batch: Batch, outputs: int) -> None:
+    """Refuses labels that the model has no output for. Raises: DataError."""
+    if batch.targets is None or batch.targets.is_floating_point():
+        return
+    wrong = ((batch.targets >= outputs) | (batch.targets < -1)).nonzero().reshape(-1).tolist()
+    if wrong:
+        place = wrong[0]
+        raise DataError(
+            f"The label of {batch.ids[place]} is {int(batch.targets[place])}, but the model has {outputs} outputs, 0 to "
+            f"{outputs - 1} ({len(wrong)} such labels in this batch). Is this the data that the model was trained for?"
+        )

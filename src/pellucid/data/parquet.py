@@ -1,0 +1,141 @@
+"""Parquet in the Hugging Face layout: `image{bytes, path}`, `label`, and whatever came along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.data.listed import ListedImages, Listing
+from pellucid.data.recipe import Recipe
+from pellucid.errors import DataError
+from pellucid.types import Scalar
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+
+def open_data(
+    spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False
+) -> ListedImages:
+    """Opens a file, or every file of a folder in order of name. Images are read a row group at a time.
+
+    Class names come from the Hugging Face metadata of the schema, or are the sorted labels where those are text.
+    Raises: DataError: a column is missing or a file is no Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = Path(spec)
+    paths = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
+    try:
+        files = [pq.ParquetFile(path) for path in paths]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{spec} is no Parquet file that can be read: {error}.") from error
+    listings, classes = _listed(files, spec)
+    if not listings:
+        raise DataError(f"{spec} holds no rows: there is nothing to inspect.")
+    return ListedImages(
+        name=place.resolve().stem if place.is_file() else place.resolve().name,
+        source=spec,
+        classes=classes,
+        listings=listings if limit is None else listings[:limit],
+        recipe=recipe or Recipe(),
+        skip_bad=skip_bad,
+    )
+
+
+def _listed(files: Sequence[pq.ParquetFile], spec: str) -> tuple[Sequence[Listing], tuple[str, ...] | None]:
+    import pyarrow as pa
+
+    schema = files[0].schema_arrow
+    if "image" not in schema.names:
+        raise DataError(f"{spec} has the columns {', '.join(schema.names)}; expected image{{bytes, path}} and label.")
+    label = next((name for name in ("label", "labels", "fine_label", "target") if name in schema.names), None)
+    plain = [field.name for field in schema if field.name != "image" and not pa.types.is_nested(field.type)]
+    rows: dict[str, list[Any]] = {name: [] for name in plain}
+    places: list[tuple[int, int, int]] = []
+    for number, file in enumerate(files):
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=plain)
+            for name in plain:
+                rows[name] += table[name].to_pylist()
+            places += [(number, group, row) for row in range(file.metadata.row_group(group).num_rows)]
+    targets, classes = _targets(rows.get(label or "", []), schema, label)
+    groups = _Groups(tuple(files))
+    ids = rows.get("id") or [str(row) for row in range(len(places))]
+    extra = [name for name in plain if name not in (label, "id")]
+    listings = [
+        Listing(
+            str(ids[row]),
+            _Reader(groups, *place),
+            targets[row] if targets else None,
+            {name: _scalar(rows[name][row]) for name in extra},
+        )
+        for row, place in enumerate(places)
+    ]
+    return listings, classes
+
+
+def _targets(
+    labels: list[Any], schema: Any, label: str | None
+) -> tuple[list[int | None] | None, tuple[str, ...] | None]:
+    if label is None:
+        return None, None
+    names = _names(schema, label)
+    if labels and any(isinstance(value, str) for value in labels):
+        names = names or tuple(sorted({value for value in labels if value is not None}))
+        index = {name: place for place, name in enumerate(names)}
+        unknown = next((value for value in labels if value is not None and value not in index), None)
+        if unknown is not None:
+            raise DataError(f"The label '{unknown}' is none of the classes {', '.join(names[:8])}.")
+        return [None if value is None else index[value] for value in labels], names
+    return [None if value is None else int(value) for value in labels], names
+
+
+def _names(schema: Any, label: str) -> tuple[str, ...] | None:
+    metadata = (schema.metadata or {}).get(b"huggingface")
+    if metadata is None:
+        return None
+    try:
+        features = json.loads(metadata)["info"]["features"]
+        names = features[label].get("names")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return tuple(map(str, names)) if isinstance(names, list) else None
+
+
+def _scalar(value: Any) -> Scalar:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The images of the row groups that were read last."""
+
+    files: tuple[Any, ...]
+
+    @lru_cache(maxsize=4)  # noqa: B019  (one object a source, as long-lived as its cache)
+    def images(self, file: int, group: int) -> list[dict[str, Any] | bytes | None]:
+        """Every image of a row group, still encoded."""
+        table = self.files[file].read_row_group(group, columns=["image"])
+        images: list[dict[str, Any] | bytes | None] = table["image"].to_pylist()
+        return images
+
+
+@dataclass(frozen=True)
+class _Reader:
+    groups: _Groups
+    file: int
+    group: int
+    row: int
+
+    def __call__(self) -> bytes:
+        image = self.groups.images(self.file, self.group)[self.row]
+        content = image.get("bytes") if isinstance(image, dict) else image
+        if content is None:
+            raise OSError("the row holds no image bytes")
+        return bytes(content)

@@ -1,0 +1,85 @@
+"""One inspection: trace, sweep, choose, focus, seal.
+
+The union of what the lenses need is captured once. Everything finished is on disk, so that an inspection that was cut
+short is readable up to there, and `resume=True` goes on where it stopped, to the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.data import Source, from_python
+from pellucid.inspection.describe import check_same, manifest_of, on_device
+from pellucid.inspection.options import Explains, Options, Progress, silent
+from pellucid.inspection.run import Inspection
+from pellucid.lenses import available
+from pellucid.record import Record, Writer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Explains", "Inspection", "Options", "Progress", "inspect"]
+
+
+def inspect(
+    model: nn.Module,
+    examples: object,
+    *,
+    out: str | Path,
+    target: Explains = "prediction",
+    lenses: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    batch_size: int = 32,
+    limit: int | None = None,
+    seed: int = 0,
+    chosen: int = 48,
+    device: str | None = None,
+    title: str | None = None,
+    model_source: str = "",
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Record:
+    """Inspects a model on examples and keeps what every lens saw in a record.
+
+        record = pellucid.inspect(model, validation_set, out="net.pellucid")
+
+    Args:
+        model: any module; its forward gives logits float[batch class] for classification. Left as it was.
+        examples: a Dataset, DataLoader or iterable of (input, target), whose inputs are tensors, tuples or dicts of
+            tensors; or a source from `pellucid.data`.
+        out: folder of the record.
+        target: the output whose score is explained in the focus stage: the prediction, the label or a class index.
+        lenses: names of the lenses to use; all that are installed where None.
+        classes: names of the classes in order of index.
+        batch_size: examples a forward.
+        limit: at most so many examples.
+        seed: of the random choice of examples.
+        chosen: how many examples get a closer look (one forward and one backward each).
+        device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
+        title: of the record; the model's name where None.
+        model_source: how the model was named by who opened it; kept in the record.
+        resume: go on with a record that was cut short.
+        overwrite: replace a record that is already there.
+        progress: hears how far each stage has come.
+
+    Returns: the sealed record.
+    Raises: OptionError, ModelError, DataError, RecordError; what was finished by then stays readable in `out`.
+    """
+    names = tuple(lenses) if lenses is not None else tuple(available())
+    options = Options(target, names, batch_size, limit, seed, chosen)
+    source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
+    known = tuple(classes) if classes is not None else source.classes or ()
+    with on_device(model, device) as place:
+        manifest = manifest_of(model, source, known, options, place, title, model_source)
+        with Writer.create(Path(out), manifest, resume=resume, overwrite=overwrite) as writer:
+            if resume:
+                check_same(writer.manifest, manifest)
+                if writer.manifest.state == "complete":
+                    return Record(out)
+            run = Inspection(model, source, known, options, writer, place, progress)
+            with writer.sealing():
+                run.run()
+    return Record(out)

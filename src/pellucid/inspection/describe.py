@@ -1,0 +1,135 @@
+"""What stands in the manifest about a model, its data and where it ran."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pellucid import __version__
+from pellucid.data import Source
+from pellucid.errors import OptionError, RecordError
+from pellucid.inspection.options import Options
+from pellucid.models.fingerprint import fingerprint
+from pellucid.record import schema
+from pellucid.types import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def manifest_of(
+    model: nn.Module,
+    source: Source,
+    classes: tuple[str, ...],
+    options: Options,
+    device: str,
+    title: str | None,
+    model_source: str,
+) -> schema.Manifest:
+    """The manifest of a new record."""
+    import numpy as np
+    import torch
+
+    parameters = list(model.parameters())
+    name = model_source or type(model).__name__
+    return schema.Manifest(
+        pellucid_version=__version__,
+        title=title or name,
+        model=schema.ModelInfo(
+            name=name,
+            source=model_source,
+            fingerprint=fingerprint(model),
+            parameters=sum(one.numel() for one in parameters),
+            trainable=sum(one.numel() for one in parameters if one.requires_grad),
+            bytes=sum(one.numel() * one.element_size() for one in parameters),
+        ),
+        data=data_info(source, classes, None),
+        preprocessing=source.preprocessing,
+        options=options.recorded(),
+        seed=options.seed,
+        device=device,
+        versions={
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+            "pellucid": __version__,
+        },
+    )
+
+
+def data_info(source: Source, classes: tuple[str, ...], examples: int | None) -> schema.DataInfo:
+    """The data, as it is named, identified and counted."""
+    return schema.DataInfo(
+        name=source.name,
+        source=source.source,
+        fingerprint=source.fingerprint(),
+        examples=examples if examples is not None else length_of(source),
+        classes=list(classes),
+    )
+
+
+def length_of(source: Source) -> int | None:
+    """How many examples there are, None where that is not known before the end."""
+    try:
+        return len(source)
+    except TypeError:
+        return None
+
+
+def task_of(outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...]) -> Task:
+    """What kind of question the model answers, from one example's output and target.
+
+    Classification: one score a class, float[batch class], with class indices or without targets; or a single logit
+    with targets 0 and 1 or two class names. Regression: one number with targets that are numbers.
+    """
+    single = outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
+    indices = targets is not None and not targets.is_floating_point()
+    if outputs.ndim == 2 and not single:
+        return "classification" if targets is None or indices else "none"
+    if single and (indices or len(classes) == 2):
+        return "classification"
+    return "regression" if single and targets is not None else "none"
+
+
+def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
+    """Refuses to go on with a record of something else, naming what differs."""
+    differences = []
+    if there.model and asked.model and there.model.fingerprint != asked.model.fingerprint:
+        differences.append("the model's weights")
+    if there.data and asked.data and there.data.fingerprint != asked.data.fingerprint:
+        differences.append("the data")
+    if there.preprocessing and asked.preprocessing and there.preprocessing.fingerprint != asked.preprocessing.fingerprint:
+        differences.append("the preprocessing")
+    if there.seed != asked.seed:
+        differences.append("the seed")
+    differences += [f"--{name.replace('_', '-')}" for name in asked.options if there.options.get(name) != asked.options[name]]
+    if differences:
+        raise RecordError(
+            f"The record was begun with something else: {', '.join(differences)} differ. Go on with what it was begun "
+            "with, or begin anew (--overwrite, or another --out)."
+        )
+
+
+@contextmanager
+def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
+    """Moves the model where it was asked to run, and back; gives the device's name."""
+    import torch
+
+    first = next(model.parameters(), None)
+    home = first.device if first is not None else torch.device("cpu")
+    try:
+        place = home if device is None else torch.device(device)
+    except RuntimeError as error:
+        raise OptionError(f"There is no device '{device}'; expected cpu, cuda or cuda:N.") from error
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise OptionError("The device 'cuda' was asked for, but PyTorch sees no GPU here. Use --device cpu.")
+    if place == home:
+        yield str(home)
+        return
+    model.to(place)
+    try:
+        yield str(place)
+    finally:
+        model.to(home)

@@ -1,0 +1,52 @@
+"""What an inspection is asked for, and who hears how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from pellucid.errors import OptionError
+from pellucid.types import Stage
+
+Explains: TypeAlias = Literal["prediction", "label"] | int
+
+
+class Progress(Protocol):
+    """Hears how far each stage has come; `total` is None where it is not known."""
+
+    def __call__(self, stage: Stage, done: int, total: int | None) -> None:
+        """Called after every batch."""
+
+
+def silent(stage: Stage, done: int, total: int | None) -> None:
+    """The progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an inspection was asked for; a resumed one must have been asked for the same."""
+
+    target: Explains = "prediction"
+    lenses: tuple[str, ...] = ()
+    batch_size: int = 32
+    limit: int | None = None
+    seed: int = 0
+    chosen: int = 48
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise OptionError(f"The batch size must be at least 1; got {self.batch_size}.")
+        if self.chosen < 0:
+            raise OptionError(f"The number of chosen examples must be 0 or more; got {self.chosen}.")
+        if not (self.target in ("prediction", "label") or (isinstance(self.target, int) and self.target >= 0)):
+            raise OptionError(f"target must be 'prediction', 'label' or a class index >= 0; got {self.target!r}.")
+
+    def recorded(self) -> dict[str, str | int | float | bool | list[str] | None]:
+        """The options as they stand in the manifest."""
+        return {
+            "target": self.target,
+            "lenses": list(self.lenses),
+            "batch_size": self.batch_size,
+            "limit": self.limit,
+            "chosen": self.chosen,
+        }

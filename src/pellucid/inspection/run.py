@@ -1,0 +1,261 @@
+"""The five steps over one model and one source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid import lenses
+from pellucid.data import Source, check_targets, collate
+from pellucid.errors import DataError, ForwardError, TargetError
+from pellucid.inspection.closely import observe_closely
+from pellucid.inspection.describe import data_info, length_of, task_of
+from pellucid.inspection.options import Options, Progress
+from pellucid.inspection.parts import Part
+from pellucid.lenses import ArrayLens, Lens, LensContext
+from pellucid.lenses import state as lens_state
+from pellucid.measures.choose import choose
+from pellucid.measures.predictions import columns_of
+from pellucid.models import check_classes
+from pellucid.record import Record, Writer, schema
+from pellucid.types import Batch, Layer, Observation, Passes, Stage, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pellucid.capture import Captured, Session
+    from pellucid.graph import Graph
+
+PART_EXAMPLES = 1024
+FOCUS_BATCH = 8
+
+
+@dataclass
+class Inspection:
+    """Runs the model through the stages; what the lenses find goes to the writer."""
+
+    model: nn.Module
+    source: Source
+    classes: tuple[str, ...]
+    options: Options
+    writer: Writer
+    device: str
+    progress: Progress
+    task: Task = "none"
+    layers: dict[str, Layer] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Traces, sweeps, chooses, focuses."""
+        import torch
+
+        from pellucid.capture import Session, as_arguments, to_device, unwrapped
+        from pellucid.graph import trace
+
+        model = unwrapped(self.model)
+        first = collate([self.source.example(0)], 0)
+        positional, named = as_arguments(to_device(first.inputs, torch.device(self.device)), model)
+        graph = trace(model, *positional, **named)
+        if graph.error is not None:
+            raise ForwardError(
+                f"The model raised in its own forward: {graph.error}. It was called with the first example, "
+                f"{first.ids[0]}. Check that the examples have the shape and type that the model expects."
+            )
+        self.layers = {layer.name: layer for layer in graph.layers}
+        with Session(model, graph.layers, device=self.device) as session:
+            self._learn_task(session, first)
+            self._trace(graph)
+            self._sweep(session)
+            self._focus(session)
+
+    # --- trace ------------------------------------------------------------------------------------------------
+
+    def _learn_task(self, session: Session, first: Batch) -> None:
+        """Looks at one example's output: what kind of task is this, and do the class names fit?"""
+        from pellucid.capture import as_logits, logits_of
+
+        outputs = logits_of(session.forward(first.inputs).outputs)
+        self.task = task_of(outputs, first.targets, self.classes)
+        if self.task == "classification":
+            number = as_logits(outputs).shape[1]
+            check_classes(self.classes or None, number)
+            self.classes = self.classes or tuple(str(index) for index in range(number))
+        self.writer.update(task=self.task, data=data_info(self.source, self.classes, None))
+
+    def _trace(self, graph: Graph) -> None:
+        with self._stage("trace") as stage:
+            # One run for the graph and one to learn what kind of output there is.
+            stage.forward = stage.forward_examples = 2
+            seen = Observation(
+                stage="trace", graph=graph, layers=self.layers, parameters=dict(self.model.named_parameters())
+            )
+            for lens in self._lenses("trace"):
+                lens.observe(seen)
+                self._report(lens)
+
+    # --- sweep ------------------------------------------------------------------------------------------------
+
+    def _sweep(self, session: Session) -> None:
+        totals = self._lenses("sweep")
+        examples_a_part = max(1, PART_EXAMPLES // self.options.batch_size) * self.options.batch_size
+        with self._stage("sweep") as stage:
+            for index in range(self.writer.parts):
+                for total in totals:
+                    total.merge(self._restored(total, index))
+            stage.examples = self.writer.manifest.examples
+            self.progress("sweep", stage.examples, length_of(self.source))
+            part = Part(self.writer.parts, self._lenses("sweep"))
+            for batch in self.source.batches(self.options.batch_size, start=stage.examples):
+                before = replace(session.passes)
+                captured = session.forward(batch.inputs, part.reductions)
+                _count(stage, before, session.passes)
+                part.add(self._observed(batch, captured), self.writer)
+                stage.examples += len(batch)
+                self.progress("sweep", stage.examples, length_of(self.source))
+                if len(part) >= examples_a_part:
+                    self._finish(part, totals)
+                    part = Part(self.writer.parts, self._lenses("sweep"))
+            if len(part):
+                self._finish(part, totals)
+            if stage.examples == 0:
+                raise DataError(f"No example of {self.source.source} could be read: there is nothing to inspect.")
+            for total in totals:
+                self._report(total)
+        self.writer.update(
+            data=data_info(self.source, self.classes, stage.examples), skipped=list(self.source.skipped)
+        )
+
+    def _observed(self, batch: Batch, captured: Captured) -> Observation:
+        """What the lenses see of a batch."""
+        import torch
+
+        outputs = self._outputs(batch, captured)
+        targets = None if batch.targets is None else batch.targets.numpy()
+        columns = columns_of(outputs.numpy(), targets, task=self.task)
+        return Observation(
+            stage="sweep",
+            batch=batch,
+            outputs=outputs,
+            losses=torch.from_numpy(columns["loss"]),
+            columns=columns,
+            layers=self.layers,
+            summaries=captured.summaries,
+        )
+
+    def _outputs(self, batch: Batch, captured: Captured) -> Tensor:
+        """The model's scores on the CPU, float32[batch class] for classification; targets beyond them are refused."""
+        from pellucid.capture import as_logits, logits_of
+
+        outputs = logits_of(captured.outputs).detach().to("cpu").float()
+        if self.task == "classification":
+            outputs = as_logits(outputs)
+            check_targets(batch, outputs.shape[1])
+        return outputs
+
+    def _finish(self, part: Part, totals: Sequence[Lens]) -> None:
+        """Puts a part on disk with the state of each lens over it alone, and counts it in."""
+        states = {lens.name: lens_state.dump(lens) for lens in part.lenses}
+        self.writer.manifest.nonfinite += part.nonfinite
+        self.writer.manifest.skipped = list(self.source.skipped)
+        self.writer.write_part(part.index, part.table(), states)
+        for total, lens in zip(totals, part.lenses, strict=True):
+            total.merge(lens)
+
+    # --- focus ------------------------------------------------------------------------------------------------
+
+    def _focus(self, session: Session) -> None:
+        from pellucid.lenses.focus import focus_tensors
+
+        focusing = self._lenses("focus")
+        if not focusing or self.task != "classification":
+            return
+        chosen = self._choose()
+        with self._stage("focus") as stage:
+            # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
+            stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
+            stage.seconds = 0.0
+            for start in range(0, len(chosen), FOCUS_BATCH):
+                rows, reasons = zip(*chosen[start : start + FOCUS_BATCH], strict=True)
+                before = replace(session.passes)
+                batch = replace(collate([self.source.example(row) for row in rows], 0), rows=rows)
+                seen, warnings = observe_closely(session, batch, self.layers, self._explained, reasons)
+                _count(stage, before, session.passes)
+                for lens in focusing:
+                    lens.observe(seen)
+                for place, row in enumerate(rows):
+                    self.writer.write_focus(row, *focus_tensors(seen, place, warnings=warnings))
+                stage.examples += len(rows)
+                self.progress("focus", stage.examples, len(chosen))
+            for lens in focusing:
+                self._report(lens)
+        self.writer.update(chosen=len(chosen))
+
+    def _choose(self) -> list[tuple[int, str]]:
+        table = Record(self.writer.path).examples()
+        losses, targets, predictions = (
+            np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64)
+            for name in ("loss", "target", "prediction")
+        )
+        known = [np.nan_to_num(values, nan=-1.0).astype(np.int64) for values in (targets, predictions)]
+        return choose(losses, known[0], known[1], self.options.chosen, self.options.seed)
+
+    def _explained(self, logits: Tensor, targets: Tensor | None) -> Tensor:
+        """Which output of each example is explained: int64[batch]."""
+        import torch
+
+        predicted = logits.argmax(dim=1)
+        if self.options.target == "prediction":
+            return predicted
+        if self.options.target == "label":
+            if targets is None or targets.is_floating_point():
+                raise TargetError("target='label' needs examples with a class as their target; these have none.")
+            there = targets.to(logits.device)
+            return torch.where(there >= 0, there, predicted)
+        if self.options.target >= logits.shape[1]:
+            raise TargetError(f"The model has {logits.shape[1]} outputs; there is no output {self.options.target}.")
+        return torch.full_like(predicted, self.options.target)
+
+    # --- lenses and stages ------------------------------------------------------------------------------------
+
+    def _lenses(self, stage: Stage) -> list[Lens]:
+        """Fresh lenses that observe in a stage."""
+        context = LensContext(self.classes, self.task, self.options.seed)
+        return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
+
+    def _restored(self, total: Lens, index: int) -> Lens:
+        values, arrays = self.writer.state(index, total.name)
+        return lens_state.load(type(total), total.context, dict(values), dict(arrays))
+
+    def _report(self, lens: Lens) -> None:
+        arrays = lens.arrays() if isinstance(lens, ArrayLens) else None
+        self.writer.write_panel(lens.report(), arrays, name=lens.name)
+
+    @contextmanager
+    def _stage(self, name: Stage) -> Iterator[schema.StageInfo]:
+        """Counts what a stage spends, and says in the manifest how it ended."""
+        stages = self.writer.manifest.stages
+        stage = next((one for one in stages if one.name == name), None)
+        if stage is None:
+            stage = schema.StageInfo(name)
+            stages.append(stage)
+        stage.state = "running"
+        begun, earlier = time.perf_counter(), stage.seconds
+        try:
+            yield stage
+        except BaseException as error:
+            stage.state = "failed" if isinstance(error, Exception) else "interrupted"
+            raise
+        finally:
+            stage.seconds = earlier + time.perf_counter() - begun
+        stage.state = "complete"
+        self.writer.update()
+
+
+def _count(stage: schema.StageInfo, before: Passes, after: Passes) -> None:
+    """Adds what one call spent."""
+    for name in ("forward", "backward", "forward_examples", "backward_examples"):
+        setattr(stage, name, getattr(stage, name) + getattr(after, name) - getattr(before, name))

@@ -1,0 +1,128 @@
+"""One example looked at closely: its maps at every layer, as they are stored or sent live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.attribution.cam import as_maps, grad_cam, no_cam
+from pellucid.record.schema import Focus, FocusLayer
+from pellucid.types import Layer, Observation, Tree
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Channels of a layer that are kept, those with the strongest single response; positions a side that are kept.
+CHANNELS = 12
+SIDE = 56
+
+
+def focus_tensors(
+    seen: Observation, place: int, *, live: bool = False, warnings: tuple[str, ...] = ()
+) -> tuple[Focus, dict[str, np.ndarray]]:
+    """The closer look at one example of a focused batch: schema.Focus and its tensors.
+
+    Args:
+        seen: an observation of the focus stage.
+        place: of the example in its batch.
+        live: whether it was computed on demand.
+        warnings: in words, what is wrong with the maps.
+    """
+    import torch
+
+    if seen.batch is None or seen.explained is None or seen.outputs is None:
+        raise ValueError("a closer look needs an observation of the focus stage")
+    packed = _Packed()
+    for path, values, gradient in _leaves(seen.batch.inputs, seen.input_gradients, "input"):
+        packed.add(f"{path}.values", values[place])
+        if gradient is not None:
+            packed.add(f"{path}.gradient", gradient[place])
+    layers = [_layer(packed, seen, layer, place) for layer in seen.layers.values() if layer.name in seen.activations]
+    target = None if seen.batch.targets is None else int(seen.batch.targets[place])
+    score = float(seen.scores[place]) if seen.scores is not None else float("nan")
+    finite = bool(torch.isfinite(seen.outputs[place]).all())
+    focus = Focus(
+        row=seen.batch.row(place),
+        example=seen.batch.ids[place],
+        target=target if target is not None and target >= 0 else None,
+        prediction=int(seen.outputs[place].argmax()) if finite else None,
+        explained=int(seen.explained[place]),
+        score=score if np.isfinite(score) else None,
+        layers=layers,
+        scales=packed.scales,
+        live=live,
+        warnings=list(warnings),
+    )
+    return focus, packed.tensors
+
+
+class _Packed:
+    """Tensors as float16 of what they are divided by: their largest finite magnitude."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, np.ndarray] = {}
+        self.scales: dict[str, float] = {}
+
+    def add(self, name: str, values: Tensor) -> None:
+        plain = values.detach().float().cpu().numpy()
+        finite = np.abs(plain[np.isfinite(plain)])
+        scale = float(finite.max(initial=0.0)) or 1.0
+        self.tensors[name] = (plain / np.float32(scale)).astype(np.float16)
+        self.scales[name] = scale
+
+
+def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> FocusLayer:
+    import torch
+
+    activation = seen.activations[layer.name][place : place + 1].float()
+    gradient = seen.gradients[layer.name][place : place + 1].float()
+    reason = no_cam(layer)
+    height = width = 1
+    if layer.layout == "maps" or (layer.layout == "tokens" and reason is None):
+        maps = as_maps(activation, layer)[0]
+        height, width = int(maps.shape[1]), int(maps.shape[2])
+        flat = torch.nan_to_num(maps.flatten(1), nan=-torch.inf)
+        strongest, peaks = flat.max(dim=1)
+        channels = torch.argsort(strongest, descending=True, stable=True)[:CHANNELS]
+        packed.add(f"{layer.index}.maps", _reduced(maps[channels]))
+        packed.tensors[f"{layer.index}.channels"] = channels.to(torch.int32).cpu().numpy()
+        packed.tensors[f"{layer.index}.peaks"] = peaks[channels].to(torch.int32).cpu().numpy()
+    elif layer.layout == "tokens":
+        packed.add(f"{layer.index}.values", activation[0].mean(dim=0))
+    elif layer.layout == "vector":
+        packed.add(f"{layer.index}.values", activation[0])
+    if reason is None and bool(torch.isfinite(gradient).all()):
+        packed.add(f"{layer.index}.grad_cam", _reduced(grad_cam(activation, gradient, layer))[0])
+    norm = float(torch.linalg.vector_norm(gradient))
+    return FocusLayer(
+        index=layer.index,
+        name=layer.name,
+        height=height,
+        width=width,
+        cam=reason or ("ok" if np.isfinite(norm) else "its gradient is NaN or infinite"),
+        gradient_norm=norm if np.isfinite(norm) else None,
+    )
+
+
+def _reduced(maps: Tensor) -> Tensor:
+    """At most 56 positions a side, the strongest of each cell: float[channel height width]."""
+    import torch
+
+    height, width = min(maps.shape[1], SIDE), min(maps.shape[2], SIDE)
+    if (height, width) == tuple(maps.shape[1:]):
+        return maps
+    return torch.nn.functional.adaptive_max_pool2d(maps[None], (height, width))[0]
+
+
+def _leaves(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str, Tensor, Tensor | None]]:
+    import torch
+
+    if isinstance(values, torch.Tensor):
+        return [(path, values, gradients if isinstance(gradients, torch.Tensor) else None)]
+    parts = values.items() if isinstance(values, dict) else enumerate(values)
+    found = []
+    for key, part in parts:
+        inner = None if gradients is None else gradients[key]  # type: ignore[index, call-overload]
+        found += _leaves(part, inner, f"{path}.{key}")
+    return found

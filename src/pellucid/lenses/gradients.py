@@ -1,0 +1,177 @@
+"""Gradients: what did the answers depend on, and does the signal reach every layer?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+
+from pellucid.attribution.cam import no_cam
+from pellucid.lenses import LensContext
+from pellucid.measures import histogram
+from pellucid.measures.histogram import ExponentHistogram
+from pellucid.record.schema import Finding, FocusExample, GradientLayer, GradientsPanel
+from pellucid.types import Needs, Observation
+
+# Ratio of the gradient's size in the first third of the layers to that in the last third.
+VANISHING = 1e-3
+EXPLODING = 1e3
+
+
+@dataclass
+class GradientsLens:
+    """Sums over the chosen examples of each layer's activation gradient, and who the examples are.
+
+    Attributes:
+        examples: of the focus stage, as plain dicts.
+        norms: layer -> float64[sum of L2 norms, examples, values, zeros, non-finite].
+        bins, special: layer -> the gradient's histogram.
+        places: layer -> [index, reason why no Grad-CAM or None].
+    """
+
+    name: ClassVar[str] = "gradients"
+    needs: ClassVar[Needs] = Needs(stages=frozenset({"focus"}), outputs=True, activations=True, gradients=True)
+
+    context: LensContext = field(default_factory=LensContext)
+    examples: list[dict[str, str | int | float | None]] = field(default_factory=list)
+    input_shape: list[int] = field(default_factory=list)
+    norms: dict[str, np.ndarray] = field(default_factory=dict)
+    bins: dict[str, np.ndarray] = field(default_factory=dict)
+    special: dict[str, np.ndarray] = field(default_factory=dict)
+    places: dict[str, list[int | str | None]] = field(default_factory=dict)
+
+    def observe(self, seen: Observation) -> None:
+        """Adds the gradients of some chosen examples."""
+        import torch
+
+        if seen.stage != "focus" or seen.batch is None:
+            return
+        self._note_examples(seen)
+        if isinstance(seen.batch.inputs, torch.Tensor):
+            self.input_shape = list(seen.batch.inputs.shape[1:])
+        for name, gradient in seen.gradients.items():
+            layer = seen.layers[name]
+            flat = gradient.detach().float().reshape(len(gradient), -1)
+            norms = torch.linalg.vector_norm(flat.double(), dim=1)
+            counted = histogram.of_tensor(flat)
+            sums = np.array(
+                [
+                    float(norms.sum()),
+                    len(flat),
+                    flat.numel(),
+                    int(counted.special[0]),
+                    int(counted.special[1:].sum()),
+                ],
+                np.float64,
+            )
+            self._add(name, [layer.index, no_cam(layer)], sums, counted.counts, counted.special)
+
+    def _note_examples(self, seen: Observation) -> None:
+        if seen.batch is None or seen.explained is None or seen.outputs is None:
+            return
+        for place, example in enumerate(seen.batch.ids):
+            score = None if seen.scores is None else float(seen.scores[place])
+            target = None if seen.batch.targets is None else int(seen.batch.targets[place])
+            self.examples.append(
+                {
+                    "row": seen.batch.row(place),
+                    "example": example,
+                    "target": target if target is not None and target >= 0 else None,
+                    "prediction": int(seen.outputs[place].argmax()),
+                    "explained": int(seen.explained[place]),
+                    "score": score if score is not None and np.isfinite(score) else None,
+                    "reason": seen.reasons[place] if seen.reasons else "",
+                }
+            )
+
+    def _add(
+        self, name: str, place: list[int | str | None], sums: np.ndarray, bins: np.ndarray, special: np.ndarray
+    ) -> None:
+        self.places[name] = place
+        self.norms[name] = self.norms[name] + sums if name in self.norms else sums.copy()
+        self.bins[name] = self.bins[name] + bins if name in self.bins else bins.copy()
+        self.special[name] = self.special[name] + special if name in self.special else special.copy()
+
+    def merge(self, other: Self) -> None:
+        """Adds another's sums and examples."""
+        self.examples = sorted([*self.examples, *other.examples], key=lambda entry: int(entry["row"] or 0))
+        self.input_shape = self.input_shape or other.input_shape
+        for name, place in other.places.items():
+            self._add(name, place, other.norms[name], other.bins[name], other.special[name])
+
+    def report(self) -> GradientsPanel:
+        """One row a layer, one an example."""
+        names = sorted(self.places, key=lambda name: int(self.places[name][0] or 0))
+        layers = [self._layer(name) for name in names]
+        return GradientsPanel(
+            count=len(self.examples),
+            findings=[*self._nonfinite(layers), *self._flow(names)],
+            explains="the logit of the explained class of each example",
+            input_shape=self.input_shape,
+            examples=[
+                FocusExample(**entry)  # type: ignore[arg-type]
+                for entry in sorted(self.examples, key=lambda entry: int(entry["row"] or 0))
+            ],
+            layers=layers,
+        )
+
+    def _layer(self, name: str) -> GradientLayer:
+        norm, examples, values, zeros, nonfinite = self.norms[name].tolist()
+        index, reason = self.places[name]
+        return GradientLayer(
+            index=int(index or 0),
+            name=name,
+            norm=norm / examples if examples and not nonfinite else None,
+            zero_share=zeros / values if values else None,
+            nonfinite=int(nonfinite),
+            histogram=ExponentHistogram(self.bins[name], self.special[name]).to_schema(),
+            no_cam=None if reason is None else str(reason),
+        )
+
+    def _nonfinite(self, layers: list[GradientLayer]) -> list[Finding]:
+        """Gradients come from the output: the last layer that has one is where they begin."""
+        worst = next((layer for layer in reversed(layers) if layer.nonfinite), None)
+        if worst is None:
+            return []
+        return [
+            Finding(
+                kind="nonfinite-gradients",
+                severity="high",
+                sentence=f"The gradient is NaN or infinite from {worst.name} on towards the input.",
+                count=len(self.examples),
+                page="gradients",
+                weight=1.0,
+                evidence={"nonfinite": worst.nonfinite},
+                selection={"layer": worst.name},
+            )
+        ]
+
+    def _flow(self, names: list[str]) -> list[Finding]:
+        """Compares the norm of the gradient in the first and in the last third of the layers."""
+        if len(names) < 6:
+            return []
+        sizes = {name: self.norms[name][0] / max(self.norms[name][1], 1) for name in names}
+        third = len(names) // 3
+        first, last = (float(np.median([sizes[name] for name in some])) for some in (names[:third], names[-third:]))
+        if last == 0 or not np.isfinite([first, last]).all():
+            return []
+        ratio = first / last
+        if VANISHING < ratio < EXPLODING:
+            return []
+        word = "vanishes" if ratio <= VANISHING else "explodes"
+        return [
+            Finding(
+                kind=f"{'vanishing' if ratio <= VANISHING else 'exploding'}-gradient",
+                severity="high",
+                sentence=(
+                    f"The gradient {word} on its way back: its norm in the first third of the layers is {ratio:.1e} times "
+                    f"that in the last third, over {len(self.examples):,} examples."
+                ),
+                count=len(self.examples),
+                page="gradients",
+                weight=1.0,
+                evidence={"ratio": ratio, "first": first, "last": last},
+                selection={"layer": names[0]},
+            )
+        ]

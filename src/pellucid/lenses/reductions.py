@@ -1,0 +1,182 @@
+"""From a layer's output to a few small tensors, while the output is fresh: one pass for each exact number.
+
+Extremes and sums are exact, over all values. What costs more than the layer itself (counting zeros, filling a
+histogram) looks at a strided sample of the positions of every unit of every example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.measures import histogram
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pellucid.types import Layer
+
+# Values of a layer and batch that the sample holds, about.
+SAMPLE = 16_384
+
+# Activations with bounds that a unit can be stuck at, and how near counts as at the bound. Zero is no bound here: a
+# unit that is silent at zero is sparse or dead, not saturated.
+BOUNDS: dict[str, tuple[float | None, float, float]] = {
+    "relu6": (None, 6.0, 0.0),
+    "sigmoid": (0.0, 1.0, 0.01),
+    "tanh": (-1.0, 1.0, 0.01),
+    "hardtanh": (-1.0, 1.0, 0.0),
+    "hardsigmoid": (0.0, 1.0, 0.0),
+}
+
+
+def summarise(
+    output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None, top_k: int
+) -> Mapping[str, Tensor]:
+    """All that the activations lens needs of one layer and batch.
+
+    Args:
+        output: float[batch ...], the layer's.
+        layer: says where the units are.
+        weakest: float64[unit], the least of each unit's strongest values so far; only stronger ones are looked up.
+        top_k: how many of a batch's examples can be among the strongest.
+
+    Returns: sum, maximum, zeros, bounded, sampled by unit; totals (values, sum of squares, minimum, maximum,
+        non-finite values); example, unit, value, position of the candidates; bins and special of the histogram.
+    """
+    import torch
+
+    signal = output.detach().float()
+    batch = signal.shape[0]
+    # Units on axis 1, positions after it: [batch unit position].
+    if layer.layout == "tokens":
+        planes = signal.transpose(1, 2)
+    elif layer.layout == "maps":
+        planes = signal.flatten(2)
+    else:
+        planes = signal.reshape(batch, -1, 1)
+    along = 2
+    single = planes.shape[along] == 1
+    maxima = planes[:, :, 0] if single else planes.amax(along)
+    sums = planes[:, :, 0] if single else planes.sum(along)
+    norms = planes[:, :, 0].abs() if single else torch.linalg.vector_norm(planes, dim=along)
+    total = sums.double().sum(0)
+    nonfinite = 0 if bool(torch.isfinite(total).all()) else int((~torch.isfinite(signal)).sum())
+    sample = _sample(planes)
+    lowest = float(sample.min()) if layer.activation in ("relu", "relu6") else float(planes.amin())
+    if layer.activation in ("relu", "relu6") and lowest > 0:
+        lowest = float(planes.amin())
+    counted = histogram.of_tensor(sample)
+    unit_maxima = maxima.amax(0)
+    example, unit, value, position = _candidates(planes, maxima, weakest, top_k)
+    totals = [float(signal.numel()), float(norms.double().square().sum()), lowest, float(unit_maxima.max()), nonfinite]
+    return {
+        "sum": total.cpu(),
+        "maximum": unit_maxima.double().cpu(),
+        "sampled": torch.full((planes.shape[1],), batch * sample.shape[along], dtype=torch.int64),
+        "zeros": (sample == 0).sum((0, along)).cpu(),
+        "bounded": _bounded(sample, layer).cpu(),
+        "totals": torch.tensor(totals, dtype=torch.float64),
+        "example": example.cpu(),
+        "unit": unit.cpu(),
+        "value": value.double().cpu(),
+        "position": position.cpu(),
+        "bins": torch.from_numpy(counted.counts),
+        "special": torch.from_numpy(counted.special),
+    }
+
+
+def _sample(planes: Tensor) -> Tensor:
+    """Every n-th position of every unit and example; n grows with the layer, at least one position is left."""
+    batch, units, positions = planes.shape
+    wanted = max(1, SAMPLE // (batch * units))
+    step = max(1, positions // wanted)
+    return planes[:, :, step // 2 :: step]
+
+
+def _bounded(sample: Tensor, layer: Layer) -> Tensor:
+    import torch
+
+    if layer.activation not in BOUNDS:
+        return torch.zeros(sample.shape[1], dtype=torch.int64)
+    low, high, near = BOUNDS[layer.activation]
+    at_bound = sample >= high - near
+    if low is not None:
+        at_bound |= sample <= low + near
+    return at_bound.sum((0, 2))
+
+
+def _candidates(
+    planes: Tensor, maxima: Tensor, weakest: NDArray[np.float64] | None, top_k: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Examples that may be among the strongest of a unit, with the first position of their maximum.
+
+    Ties with the weakest need no look: the rows of a sweep ascend, and of equals the lower row stays.
+    """
+    import torch
+
+    ranked = torch.nan_to_num(maxima, nan=-torch.inf)
+    best, examples = torch.sort(ranked, dim=0, descending=True, stable=True)
+    best, examples = best[:top_k], examples[:top_k]
+    good = best > -torch.inf
+    if weakest is not None:
+        good &= best.double() > torch.from_numpy(weakest).to(best.device)[None, :]
+    rank, unit = good.nonzero(as_tuple=True)
+    example = examples[rank, unit]
+    chosen = planes[example, unit]
+    position = (chosen == best[rank, unit][:, None]).int().argmax(dim=1) if len(chosen) else example
+    return example, unit, best[rank, unit], position
+
+
+@dataclass
+class Strongest:
+    """The k strongest (value, row, position) of every unit; ties are won by the lower row."""
+
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    positions: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, units: int, k: int) -> Self:
+        """Nothing yet: rows of -1 at minus infinity."""
+        return cls(np.full((units, k), -1), np.full((units, k), -np.inf), np.full((units, k), -1))
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The opposite of `arrays`."""
+        return cls(arrays["top_rows"], arrays["top_values"], arrays["top_positions"])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As they stand in a lens's state."""
+        return {"top_rows": self.rows, "top_values": self.values, "top_positions": self.positions}
+
+    def add(
+        self, unit: NDArray[np.int64], row: NDArray[np.int64], value: NDArray[np.float64], position: NDArray[np.int64]
+    ) -> None:
+        """Takes in candidates of any units in any order."""
+        units, k = self.rows.shape
+        order = np.lexsort((row, -value, unit))
+        unit, row, value, position = unit[order], row[order], value[order], position[order]
+        starts = np.searchsorted(unit, np.arange(units))
+        rank = np.arange(len(unit)) - starts[unit]
+        kept = rank < k
+        found = Strongest.empty(units, k)
+        found.rows[unit[kept], rank[kept]] = row[kept]
+        found.values[unit[kept], rank[kept]] = value[kept]
+        found.positions[unit[kept], rank[kept]] = position[kept]
+        self.merge(found)  # type: ignore[arg-type]
+
+    def merge(self, other: Self) -> None:
+        """Keeps the strongest of both."""
+        k = self.rows.shape[1]
+        rows = np.concatenate([self.rows, other.rows], axis=1)
+        values = np.concatenate([self.values, other.values], axis=1)
+        positions = np.concatenate([self.positions, other.positions], axis=1)
+        order = np.lexsort((rows, -values), axis=1)[:, :k]
+        self.rows = np.take_along_axis(rows, order, axis=1)
+        self.values = np.take_along_axis(values, order, axis=1)
+        self.positions = np.take_along_axis(positions, order, axis=1)

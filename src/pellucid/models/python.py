@@ -1,0 +1,39 @@
+"""Models from the user's own code: "file.py:function" or "package.module:function"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import ModelError
+from pellucid.importing import load_object
+from pellucid.models import OpenedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
+    """Calls the function, or the class; a module that is ready is taken as it is.
+
+    The function may also give (module, {"classes": [...], "recipe": Recipe(...)}).
+    Raises: ModelError: it raised, or gave something else.
+    """
+    from torch import nn
+
+    found: Any = load_object(spec, "model", ModelError)
+    if not isinstance(found, nn.Module):
+        if not callable(found):
+            raise ModelError(f"{spec} is a {type(found).__name__}; expected a function that returns a torch.nn.Module.")
+        try:
+            found = found()
+        except Exception as error:
+            raise ModelError(f"{spec} raised {type(error).__name__}: {error}.") from error
+    told: Mapping[str, Any] = {}
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
+        found, told = found
+    if not isinstance(found, nn.Module):
+        raise ModelError(f"{spec} gave a {type(found).__name__}; expected a torch.nn.Module.")
+    classes = told.get("classes", getattr(found, "classes", None))
+    names = tuple(map(str, classes)) if isinstance(classes, list | tuple) else None
+    return OpenedModel(found, spec.rpartition(":")[2], spec, names, told.get("recipe"))

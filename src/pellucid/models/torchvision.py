@@ -1,0 +1,46 @@
+"""Models of torchvision: "torchvision:resnet18". Architecture only; weights come from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pellucid.data.recipe import Recipe
+from pellucid.errors import MissingExtraError
+from pellucid.models import OpenedModel
+from pellucid.models.zoo import classes_of, unknown_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
+    """Builds the model, with as many classes as the weights have. Raises: ModelError, MissingExtraError."""
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise MissingExtraError("torchvision", "torchvision", f"The model '{spec}'") from error
+    name = spec.partition(":")[2]
+    if name not in models.list_models():
+        raise unknown_name("torchvision", name, models.list_models())
+    classes = classes_of(state)
+    model = models.get_model(name, weights=None, **({} if classes in (None, 1000) else {"num_classes": classes}))
+    weights: Any = models.get_model_weights(name).DEFAULT
+    named = weights.meta.get("categories") if classes in (None, 1000) else None
+    return OpenedModel(model, name, spec, tuple(named) if named else None, _recipe(weights))
+
+
+def _recipe(weights: Any) -> Recipe | None:
+    """The evaluation transform that the weights were published with."""
+    transform = weights.transforms()
+    if not hasattr(transform, "crop_size"):
+        return None
+    crop = transform.crop_size[0]
+    return Recipe(
+        resize=transform.resize_size[0],
+        crop=(crop, crop),
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+        interpolation=transform.interpolation.value,
+        origin="model",
+    )

@@ -1,0 +1,42 @@
+"""The names that users rely on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pellucid
+from pellucid import errors
+
+PUBLIC = ["Attribution", "PellucidError", "Record", "Watch", "attribute", "graph", "inspect", "watch"]
+
+
+def test_the_public_names_are_pinned_and_sorted() -> None:
+    assert pellucid.__all__ == PUBLIC
+    assert sorted(PUBLIC) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(pellucid, name) is not None
+
+
+def test_functions_that_share_a_name_with_a_package_stay_callable_after_its_import() -> None:
+    script = (
+        "import pellucid, pellucid.graph, pellucid.watch, pellucid.inspection\n"
+        "assert callable(pellucid.graph) and callable(pellucid.watch) and callable(pellucid.inspect)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_every_error_descends_from_the_root() -> None:
+    raised = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(raised) > 10
+    assert all(issubclass(error, pellucid.PellucidError) for error in raised)
+
+
+def test_importing_the_package_and_the_parts_that_look_at_records_needs_no_torch() -> None:
+    script = (
+        "import sys, pellucid, pellucid.cli, pellucid.record.reader, pellucid.record.writer, pellucid.export\n"
+        "import pellucid.server\n"
+        "heavy = {'torch', 'torchvision', 'timm', 'scipy', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
