@@ -12,6 +12,7 @@ from pellucid.record.lock import NAME as LOCK_NAME
 
 MANIFEST = "manifest.json"
 TRAINING = "training"
+TRAINING_PANEL = "panels/training.json"
 
 _INSPECTION = ("examples", "state", "panels", "arrays", "media")
 _HUMAN = "human"
@@ -38,7 +39,7 @@ def part_of(path: str) -> int | None:
 
 def of_training(manifest: schema.Manifest) -> list[schema.FileRef]:
     """The files that a Watch wrote."""
-    return [entry for entry in manifest.files if entry.path.startswith(f"{TRAINING}/")]
+    return [entry for entry in manifest.files if entry.path.startswith(f"{TRAINING}/") or entry.path == TRAINING_PANEL]
 
 
 def is_whole(root: Path, entry: schema.FileRef) -> bool:
@@ -85,11 +86,16 @@ def refuse_human(root: Path) -> None:
 
 def clear(root: Path, *, training: bool) -> None:
     """Removes the folders of a record that is being replaced; files that are no record's stay."""
+    kept = root / TRAINING_PANEL
     for name in (*_INSPECTION, *([TRAINING] if training else [])):
         place = root / name
         try:
             if place.is_symlink():
                 place.unlink()
+            elif place == kept.parent and kept.is_file() and not training:
+                for path in place.iterdir():
+                    if path != kept:
+                        path.unlink()
             elif place.is_dir():
                 shutil.rmtree(place)
         except OSError as error:

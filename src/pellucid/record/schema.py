@@ -471,6 +471,28 @@ class GradientsPanel(Panel, tag="gradients"):
     layers: list[GradientLayer]
 
 
+class LastValue(msgspec.Struct, frozen=True):
+    """The newest value of a quantity of the whole model; None where it was not finite."""
+
+    quantity: str
+    step: int
+    value: float | None
+
+
+class TrainingPanel(Panel, tag="training"):
+    """What a Watch saw, in short; the training table holds it all. `count` is its number of rows.
+
+    `steps` are those that the optimizer took, `recorded` those of them at which layers were looked at; `quantities` are
+    those of layers and of the whole model.
+    """
+
+    steps: int
+    recorded: int
+    layers: list[str]
+    quantities: list[str]
+    last: list[LastValue]
+
+
 class Table(msgspec.Struct, frozen=True):
     """A table of a lens that the app has no page for: column names and rows of plain values."""
 
@@ -495,6 +517,7 @@ AnyPanel = (
     | ActivationsPanel
     | WeightsPanel
     | GradientsPanel
+    | TrainingPanel
     | CustomPanel
 )
 

@@ -10,7 +10,7 @@ export type State = "running" | "complete" | "interrupted" | "failed";
 
 export type Severity = "high" | "medium" | "low" | "info";
 
-export type AnyPanel = GraphPanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | CustomPanel;
+export type AnyPanel = GraphPanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | TrainingPanel | CustomPanel;
 
 /** A confidence interval; `method` names how it was made (wilson, bootstrap, t). */
 export interface Interval {
@@ -440,6 +440,28 @@ export interface GradientsPanel extends Panel {
   layers: GradientLayer[];
 }
 
+/** The newest value of a quantity of the whole model; None where it was not finite. */
+export interface LastValue {
+  quantity: string;
+  step: number;
+  value: number | null;
+}
+
+/**
+ * What a Watch saw, in short; the training table holds it all. `count` is its number of rows.
+ *
+ * `steps` are those that the optimizer took, `recorded` those of them at which layers were looked at; `quantities` are
+ * those of layers and of the whole model.
+ */
+export interface TrainingPanel extends Panel {
+  lens: "training";
+  steps: number;
+  recorded: number;
+  layers: string[];
+  quantities: string[];
+  last: LastValue[];
+}
+
 /** A table of a lens that the app has no page for: column names and rows of plain values. */
 export interface Table {
   title: string;
@@ -525,5 +547,6 @@ export interface PanelByLens {
   activations: ActivationsPanel;
   weights: WeightsPanel;
   gradients: GradientsPanel;
+  training: TrainingPanel;
   custom: CustomPanel;
 }
