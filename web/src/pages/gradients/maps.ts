@@ -83,3 +83,19 @@ export function strongest(plane: Plane): { row: number; column: number; value: n
   });
   return { row: Math.floor(best / plane.width), column: best % plane.width, value: plane.values[best] ?? 0 };
 }
+
+/** Address of a picture, for drawing a map over it. */
+export function addressOf(image: ImageData): string {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width;
+  canvas.height = image.height;
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  return canvas.toDataURL();
+}
+
+/** The maps of one channel out of float[channel height width]. */
+export function planeOf(tensor: Tensor, channel: number): Plane {
+  const [, height = 0, width = 0] = tensor.shape;
+  const size = height * width;
+  return { height, width, values: tensor.values.subarray(channel * size, (channel + 1) * size) };
+}
