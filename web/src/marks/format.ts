@@ -13,8 +13,8 @@ export function count(value: number | null | undefined): string {
 export function number(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  if (value === 0) return "0";
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e6) return integers.format(value).replace("-", "−");
   const text =
     size >= 1e6 || size < 1e-3
       ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e")

@@ -6,13 +6,14 @@ import { scale, ticks } from "./scale";
 
 describe("numbers as people read them", () => {
   it("keeps three digits, whatever the size", () => {
-    expect([0.0123456, 1234.5, 0, 1.2e-7, -2.5e9, 0.5].map((value) => format.number(value))).toEqual([
+    expect([0.0123456, 1234.5, 0, 1.2e-7, -2.5e9, 0.5, -12].map((value) => format.number(value))).toEqual([
       "0.0123",
       "1,235",
       "0",
       "1.20e−7",
       "−2.50e9",
       "0.500",
+      "−12",
     ]);
   });
 

@@ -23,6 +23,7 @@ class Instrument {
   /** Everything above has arrived. */
   ready = $state(false);
   problem = $state<string | null>(null);
+  readonly #files = $derived(new Set(this.manifest?.files.map((file) => file.path)));
   readonly #panels = new Map<string, Loaded<unknown>>();
   readonly #arrays = new Map<string, Loaded<Tensor>>();
   readonly #focus = new Map<string, Loaded<FocusFile>>();
@@ -85,7 +86,9 @@ class Instrument {
 
   /** A lens's answer, on its way or there; asked for once. */
   panel<Lens extends keyof PanelByLens>(lens: Lens): Loaded<PanelByLens[Lens]> {
-    return once(this.#panels, lens, () => this.source.panel(lens)) as Loaded<PanelByLens[Lens]>;
+    return once(this.#panels, lens, async () =>
+      this.#holds(`panels/${lens}.json`) ? this.source.panel(lens) : null,
+    ) as Loaded<PanelByLens[Lens]>;
   }
 
   array(lens: string, tensor: string): Loaded<Tensor> {
@@ -98,13 +101,18 @@ class Instrument {
    */
   focus(row: number, explained: number | null = null): Loaded<FocusFile> {
     const found = once(this.#focus, `${row}/${explained ?? ""}`, async () => {
-      const stored = await this.source.focus(row);
+      const stored = this.#holds(`arrays/focus/${row}.safetensors`) ? await this.source.focus(row) : null;
       if (stored && (explained === null || stored.focus.explained === explained)) return stored;
       return this.live.available ? this.source.liveFocus(row, explained) : null;
     });
     const oldest = this.#focus.keys().next().value;
     if (this.#focus.size > MOST_FOCUS_FILES && oldest !== undefined) this.#focus.delete(oldest);
     return found;
+  }
+
+  /** Whether the record lists this file: what it does not have is not asked for. */
+  #holds(path: string): boolean {
+    return this.#files.has(path);
   }
 
   /** Calls back when the record changes while it is on screen; returns how to stop. */

@@ -1,4 +1,5 @@
 /** Keys that work everywhere; pages add their own with arrows. */
+import { instrument } from "../selection/instrument.svelte";
 import { place } from "../selection/place.svelte";
 
 export interface Actions {
@@ -35,7 +36,18 @@ export function onKey(event: KeyboardEvent, actions: Actions): void {
     actions.search();
   } else if (event.key === "?") {
     actions.keys();
+  } else if (event.key === "[" || event.key === "]") {
+    stepExample(event.key === "]" ? 1 : -1);
   }
+}
+
+/** Takes the next or previous selected example in hand, round and round. */
+export function stepExample(by: 1 | -1): void {
+  const rows = instrument.selected;
+  if (rows.length === 0) return;
+  const here = rows.indexOf(place.selection.example ?? -1);
+  const next = here < 0 ? 0 : (here + by + rows.length) % rows.length;
+  place.change({ example: rows[next] ?? null, explained: null }, { replace: true });
 }
 
 function stepBack(): void {

@@ -84,7 +84,7 @@ function draw(node: Node, into: Element, left: number, top: number): void {
         href: pixels(node),
         opacity: style.opacity,
         preserveAspectRatio: "none",
-        style: `image-rendering:${style.imageRendering}`,
+        "image-rendering": style.imageRendering,
       }),
     );
   }

@@ -38,7 +38,7 @@ export function tableOf(title: string, columns: readonly string[], rows: readonl
     title,
     count: rows.length,
     columns: columns.map((name, index) => ({
-      id: name,
+      id: String(index),
       title: name,
       numeric: rows.some((row) => typeof row[index] === "number"),
       cell: (row) => rows[row]?.[index] ?? null,

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { missing, PAGE_IDS, type Stage, stage, visit } from "./harness";
+
+describe.skipIf(missing !== "")(
+  `hostile names on screens of every width${missing ? ` (skipped: ${missing})` : ""}`,
+  () => {
+    let here: Stage;
+
+    beforeAll(async () => {
+      here = await stage("--hostile", "--examples", "120");
+    });
+    afterAll(() => here?.close());
+
+    for (const width of [1280, 900, 390]) {
+      it(`scrolls nothing sideways at ${width} pixels, and runs nothing that a name says`, async () => {
+        const { page, complaints } = await visit(here, width === 900 ? here.served : here.exported, "#/overview", {
+          width,
+          dark: width === 390,
+        });
+        for (const id of PAGE_IDS) {
+          await page.evaluate(
+            (place) => {
+              location.hash = place;
+            },
+            `#/${id}?true=0&example=3&layer=${encodeURIComponent("</script><img src=x onerror=alert(1)>.4")}&unit=1`,
+          );
+          await page.locator(`nav a[aria-current=page][href^="#/${id}?"]`).waitFor({ state: "attached" });
+          await page.waitForLoadState("networkidle");
+          const [inner, outer] = await page.evaluate(() => {
+            const main = document.querySelector("main");
+            return [
+              Math.max(document.documentElement.scrollWidth - innerWidth, 0),
+              (main?.scrollWidth ?? 0) - (main?.clientWidth ?? 0),
+            ];
+          });
+          expect([inner, outer], id).toEqual([0, 0]);
+          expect(await page.locator("img[src=x]").count(), id).toBe(0);
+          expect(await page.locator("main [role=alert]").allTextContents(), id).toEqual([]);
+        }
+        expect(complaints).toEqual([]);
+        await page.context().close();
+      });
+    }
+
+    it("shows a class that looks like markup as its text", async () => {
+      const { page } = await visit(here, here.served, "#/examples?true=0");
+      await page.getByTitle("Change: true </script><img src=x onerror=alert(1)>").waitFor();
+      expect(await page.title()).toContain("Examples");
+      await page.context().close();
+    });
+
+    it("reaches every page from the bottom bar", async () => {
+      const { page } = await visit(here, here.exported, "#/overview", { width: 390 });
+      await page.getByRole("button", { name: "More" }).click();
+      await page.getByRole("link", { name: "Histograms" }).click();
+      await page.waitForURL(/#\/histograms/);
+      await page.getByRole("link", { name: "Histograms" }).waitFor();
+      await page.context().close();
+    });
+  },
+);
