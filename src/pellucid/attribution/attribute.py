@@ -44,7 +44,7 @@ class Attribution:
 
 
 @overload
-def attribute(
+def attribute(  # type: ignore[overload-overlap]  # a str is a sequence of str too; the first that fits is meant
     model: nn.Module, inputs: Tree, target: Target, method: str = "saliency", layers: Sequence[str] | None = None
 ) -> Attribution: ...
 @overload
@@ -117,7 +117,9 @@ def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], pass
 def _stretched(cam: Tensor, like: Tensor) -> Tensor:
     """A map at the input's resolution, on every channel; refused where the input has no height and width."""
     if like.ndim != 4:
-        raise MethodError(f"Grad-CAM's map of the input needs an input of shape (batch, channel, height, width); got {tuple(like.shape)}.")
+        raise MethodError(
+            f"Grad-CAM's map of the input needs an input of shape (batch, channel, height, width); got {tuple(like.shape)}."
+        )
     wide = nn.functional.interpolate(cam[:, None], size=like.shape[2:], mode="bilinear", align_corners=False)
     return wide.expand_as(like).clone()
 
@@ -133,17 +135,21 @@ def _scores(output: Any, target: Target) -> Tensor:
         )
     if isinstance(target, str):
         if target != "prediction":
-            raise TargetError(f"target must be a class index, a list of them, 'prediction' or a function; got '{target}'.")
+            raise TargetError(
+                f"target must be a class index, a list of them, 'prediction' or a function; got '{target}'."
+            )
         index = logits.argmax(dim=1)
     elif isinstance(target, int):
         index = torch.full((len(logits),), target, device=logits.device)
     else:
-        index = torch.as_tensor(target, device=logits.device).long().reshape(-1)  # type: ignore[arg-type]
+        index = torch.as_tensor(target, device=logits.device).long().reshape(-1)
         if len(index) != len(logits):
             raise TargetError(f"One target an example is needed: got {len(index)} targets for {len(logits)} examples.")
     if int(index.min()) < 0 or int(index.max()) >= logits.shape[1]:
         wrong = next(int(one) for one in index if not 0 <= int(one) < logits.shape[1])
-        raise TargetError(f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}.")
+        raise TargetError(
+            f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}."
+        )
     return logits.gather(1, index[:, None])[:, 0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,8 +33,8 @@ def preserved(model: nn.Module) -> Iterator[None]:
             module.training = training
         for module, flag in in_place:
             module.inplace = flag
-        for parameter, flag in wanted:
-            parameter.requires_grad_(flag)
+        for parameter, wants in wanted:
+            parameter.requires_grad_(wants)
         with torch.no_grad():
             for buffer, value in buffers:
                 if not torch.equal(buffer, value):
@@ -48,7 +49,7 @@ def preserved(model: nn.Module) -> Iterator[None]:
         torch.set_grad_enabled(gradients)
 
 
-def _put_back(registered: dict[int, object], before: dict[int, object]) -> None:
+def _put_back(registered: dict[int, Any], before: dict[int, Any]) -> None:
     """Takes away hooks that were added; those that were there stay in their order."""
     for key in [key for key in registered if key not in before]:
         del registered[key]

@@ -138,12 +138,14 @@ class Session:
 
     def _prepare_gradients(self) -> None:
         if any(parameter.is_inference() for parameter in self.model.parameters()):
-            raise MethodError("The model's parameters are inference tensors, which have no gradients; load it outside inference_mode.")
+            raise MethodError(
+                "The model's parameters are inference tensors, which have no gradients; load it outside inference_mode."
+            )
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         for module in self.model.modules():
             if getattr(module, "inplace", None) is True:
-                module.inplace = False
+                module.inplace = False  # type: ignore[assignment]
 
     def _record(
         self, inputs: Tree, score: Callable[[Any], Tensor]
@@ -167,7 +169,9 @@ class Session:
             outputs = self._run(self._leaf_tree, keep, examples=None)
             scores = score(outputs)
         if scores.ndim != 1:
-            raise MethodError(f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}.")
+            raise MethodError(
+                f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}."
+            )
         if not scores.requires_grad:
             raise MethodError(
                 "The model's output has no gradient: it is quantised, runs under no_grad, or detaches its output. "
@@ -198,7 +202,9 @@ class Session:
             self._tap = None
         missing = [name for name in self._wanted if name not in self._reached] if tap is not None else []
         if missing:
-            raise LayerError(f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input.")
+            raise LayerError(
+                f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
+            )
         return outputs
 
     def _hook(self) -> None:
@@ -316,7 +322,7 @@ def _batch_size(tree: Any) -> int:
 
 def _nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Where gradients stop being finite, seen from the output, from where they come."""
-    for name, gradient in reversed(gradients.items()):
+    for name, gradient in reversed(list(gradients.items())):
         if not bool(torch.isfinite(gradient).all()):
             return (f"The gradient is NaN or infinite from layer '{name}' on towards the input.",)
     return ()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pellucid.data.batching import check_targets, collate
-from pellucid.data.recipe import Recipe
 from pellucid.errors import DataError
+from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,18 +26,28 @@ __all__ = ["Recipe", "Source", "check_targets", "collate", "from_python", "open_
 class Source(Protocol):
     """Examples in a fixed order, again and again.
 
-    Attributes:
-        name: for people; source: how it was named.
-        classes: names in order of index, None where they are not known.
-        preprocessing: what was done to the examples.
-        skipped: examples that were left out so far, and why.
+    Attributes: a plain field will do for each.
     """
 
-    name: str
-    source: str
-    classes: tuple[str, ...] | None
-    preprocessing: Preprocessing
-    skipped: list[Skipped]
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def source(self) -> str:
+        """How it was named."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names in order of index; None where they are not known."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What was done to the examples."""
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Examples that were left out so far, and why."""
 
     def __len__(self) -> int:
         """Number of examples; TypeError where it is not known."""
@@ -52,9 +62,7 @@ class Source(Protocol):
         """SHA-256 of what the examples are; hexadecimal."""
 
 
-def open_data(
-    spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False
-) -> Source:
+def open_data(spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False) -> Source:
     """Opens data by name.
 
     Args:

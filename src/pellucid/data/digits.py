@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pellucid.data.memory import Examples
-from pellucid.data.recipe import Recipe
 from pellucid.errors import DataError, MissingExtraError
+from pellucid.recipe import Recipe
 from pellucid.record.schema import Preprocessing
 from pellucid.types import Example
 
@@ -12,9 +12,7 @@ HELD_OUT = 540
 SPLITS = ("", "train", "test")
 
 
-def open_data(
-    spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False
-) -> Examples:
+def open_data(spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False) -> Examples:
     """Opens "digits", "digits:train" (1,257) or "digits:test" (540), stratified with a fixed seed.
 
     Inputs are float32[1 8 8], 0 to 1. Nothing can be unreadable here, so `skip_bad` changes nothing.
@@ -31,9 +29,11 @@ def open_data(
     if split not in SPLITS:
         raise DataError(f"The digits have no split '{split}'. Expected digits, digits:train or digits:test.")
     if recipe is not None and recipe.origin == "flags":
-        raise DataError("The digits come prepared, float32[1 8 8] from 0 to 1; leave --resize, --crop and the like away.")
+        raise DataError(
+            "The digits come prepared, float32[1 8 8] from 0 to 1; leave --resize, --crop and the like away."
+        )
     images, labels = load_digits(return_X_y=True)
-    rows = range(len(labels))
+    rows = list(range(len(labels)))
     if split:
         train, test = train_test_split(rows, test_size=HELD_OUT, stratify=labels, random_state=0)
         rows = sorted(train if split == "train" else test)

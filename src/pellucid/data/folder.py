@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from pellucid.data.listed import ListedImages, Listing
-from pellucid.data.recipe import Recipe
 from pellucid.errors import DataError
+from pellucid.recipe import Recipe
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 

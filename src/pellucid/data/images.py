@@ -19,12 +19,12 @@ MOST_PIXELS = 64_000_000
 MEDIA_SIDE = 160
 
 
-class UndecodableImage(Exception):
+class UndecodableImageError(Exception):
     """Why an image cannot be read; the caller knows its name."""
 
 
 def decode(content: bytes) -> Image:
-    """An upright RGB or grey image. Raises: UndecodableImage."""
+    """An upright RGB or grey image. Raises: UndecodableImageError."""
     from PIL import Image as Pillow
     from PIL import ImageOps
 
@@ -33,13 +33,15 @@ def decode(content: bytes) -> Image:
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(content)) as opened:
                 if opened.width * opened.height > MOST_PIXELS:
-                    raise UndecodableImage(f"{opened.width} x {opened.height} pixels are more than {MOST_PIXELS:,}")
+                    raise UndecodableImageError(
+                        f"{opened.width} x {opened.height} pixels are more than {MOST_PIXELS:,}"
+                    )
                 upright = ImageOps.exif_transpose(opened)
                 return _plain(upright)
-    except UndecodableImage:
+    except UndecodableImageError:
         raise
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError, EOFError) as error:
-        raise UndecodableImage(str(error) or type(error).__name__) from error
+        raise UndecodableImageError(str(error) or type(error).__name__) from error
 
 
 def _plain(image: Image) -> Image:

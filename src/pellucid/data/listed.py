@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from pellucid.data.batching import in_batches
-from pellucid.data.images import UndecodableImage, decode, picture_of
-from pellucid.data.recipe import Recipe
+from pellucid.data.images import UndecodableImageError, decode, picture_of
 from pellucid.errors import DataError, UnreadableError
+from pellucid.recipe import Recipe
 from pellucid.record.schema import Preprocessing, Skipped
 from pellucid.types import Batch, Example, Scalar
 
@@ -114,7 +114,7 @@ class ListedImages:
     def _decoded(self, listing: Listing) -> Example:
         try:
             picture = self.recipe.geometry(decode(listing.read()))
-        except (UndecodableImage, OSError) as error:
+        except (UndecodableImageError, OSError) as error:
             raise UnreadableError(
                 f"The image {listing.id} of {self.source} cannot be read: {error}. Repair or remove it, or leave such "
                 "images out with --skip-bad.",

@@ -118,9 +118,7 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
             raise DataError(f"The {name} is empty: there is nothing to inspect.")
         return Examples(name, name, held, names, limit=limit)
     if not isinstance(held, Iterable):
-        raise DataError(
-            f"Examples must be a Dataset, a DataLoader or an iterable of (input, target); got {name}."
-        )
+        raise DataError(f"Examples must be a Dataset, a DataLoader or an iterable of (input, target); got {name}.")
     if iter(held) is held:
         # It can be visited once only, but an inspection comes back for a closer look: keep what it gives.
         kept = list(islice(held, limit))
@@ -177,12 +175,13 @@ def _target(target: Any, row: int) -> int | float | None:
     import numpy as np
     import torch
 
-    if isinstance(target, torch.Tensor | np.ndarray | np.generic):
-        if target.size if isinstance(target, np.ndarray | np.generic) else target.numel() == 1:
-            target = target.item() if getattr(target, "ndim", 0) == 0 or target.shape == (1,) else target
+    if isinstance(target, torch.Tensor | np.ndarray | np.generic) and tuple(target.shape) in ((), (1,)):
+        target = target.item()
     if target is None or isinstance(target, int | float):
         return target
-    raise DataError(f"The target of example {row} is a {type(target).__name__}; expected a class index, a number or None.")
+    raise DataError(
+        f"The target of example {row} is a {type(target).__name__}; expected a class index, a number or None."
+    )
 
 
 def _leaves(tree: Any) -> Iterator[Any]:

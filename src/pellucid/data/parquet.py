@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.data.listed import ListedImages, Listing
-from pellucid.data.recipe import Recipe
 from pellucid.errors import DataError
+from pellucid.recipe import Recipe
 from pellucid.types import Scalar
 
 if TYPE_CHECKING:

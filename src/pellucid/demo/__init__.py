@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pellucid.data import Source
     from pellucid.demo.network import DigitsNet
     from pellucid.inspection import Progress
+    from pellucid.inspection.live import LiveModel
     from pellucid.record import Record
 
 MODEL_SOURCE = "pellucid.demo.network:DigitsNet"
@@ -23,7 +25,14 @@ class Demo:
 
     record: Record
     model: DigitsNet
-    source: object
+    source: Source
+
+    @property
+    def live(self) -> LiveModel:
+        """The network beside its record, for live questions."""
+        from pellucid.inspection.live import LiveModel
+
+        return LiveModel(self.record, self.model, self.source)
 
 
 def run(
@@ -47,7 +56,7 @@ def run(
 
     from pellucid.data import open_data
     from pellucid.demo.network import train
-    from pellucid.inspection import inspect
+    from pellucid.inspection import inspect, silent
     from pellucid.watch import watch
 
     place = Path(out)
@@ -61,6 +70,13 @@ def run(
         watched=lambda model, optimizer: watch(model, optimizer, out=place, title=TITLE),
         progress=on_epoch,
     )
-    wanted = {} if progress is None else {"progress": progress}
-    record = inspect(model, held_out, out=place, title=TITLE, model_source=MODEL_SOURCE, seed=seed, **wanted)
+    record = inspect(
+        model,
+        held_out,
+        out=place,
+        title=TITLE,
+        model_source=MODEL_SOURCE,
+        seed=seed,
+        progress=progress or silent,
+    )
     return Demo(record, model, held_out)

@@ -81,7 +81,7 @@ def train(
                 logits = model(images[chosen])
                 loss = nn.functional.cross_entropy(logits, labels[chosen])
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
                 if watch is not None:

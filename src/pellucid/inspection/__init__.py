@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.data import Source, from_python
+from pellucid.data.naming import under_names
 from pellucid.inspection.describe import check_same, manifest_of, on_device
+from pellucid.inspection.live import LiveModel
 from pellucid.inspection.options import Explains, Options, Progress, silent
 from pellucid.inspection.run import Inspection
 from pellucid.lenses import available
@@ -20,7 +22,7 @@ from pellucid.record import Record, Writer
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Explains", "Inspection", "Options", "Progress", "inspect"]
+__all__ = ["Explains", "Inspection", "Options", "Progress", "inspect", "silent"]
 
 
 def inspect(
@@ -71,6 +73,8 @@ def inspect(
     names = tuple(lenses) if lenses is not None else tuple(available())
     options = Options(target, names, batch_size, limit, seed, chosen)
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
+    if classes is not None:
+        source = under_names(source, classes)
     known = tuple(classes) if classes is not None else source.classes or ()
     with on_device(model, device) as place:
         manifest = manifest_of(model, source, known, options, place, title, model_source)
@@ -78,8 +82,13 @@ def inspect(
             if resume:
                 check_same(writer.manifest, manifest)
                 if writer.manifest.state == "complete":
-                    return Record(out)
+                    return _with_model(Record(out), model, source)
             run = Inspection(model, source, known, options, writer, place, progress)
             with writer.sealing():
                 run.run()
-    return Record(out)
+    return _with_model(Record(out), model, source)
+
+
+def _with_model(record: Record, model: nn.Module, source: Source) -> Record:
+    record.live = LiveModel(record, model, source)
+    return record

@@ -100,11 +100,17 @@ def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
         differences.append("the model's weights")
     if there.data and asked.data and there.data.fingerprint != asked.data.fingerprint:
         differences.append("the data")
-    if there.preprocessing and asked.preprocessing and there.preprocessing.fingerprint != asked.preprocessing.fingerprint:
+    if (
+        there.preprocessing
+        and asked.preprocessing
+        and there.preprocessing.fingerprint != asked.preprocessing.fingerprint
+    ):
         differences.append("the preprocessing")
     if there.seed != asked.seed:
         differences.append("the seed")
-    differences += [f"--{name.replace('_', '-')}" for name in asked.options if there.options.get(name) != asked.options[name]]
+    differences += [
+        f"--{name.replace('_', '-')}" for name in asked.options if there.options.get(name) != asked.options[name]
+    ]
     if differences:
         raise RecordError(
             f"The record was begun with something else: {', '.join(differences)} differ. Go on with what it was begun "

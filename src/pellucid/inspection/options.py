@@ -14,7 +14,7 @@ Explains: TypeAlias = Literal["prediction", "label"] | int
 class Progress(Protocol):
     """Hears how far each stage has come; `total` is None where it is not known."""
 
-    def __call__(self, stage: Stage, done: int, total: int | None) -> None:
+    def __call__(self, stage: Stage, done: int, total: int | None, /) -> None:
         """Called after every batch."""
 
 

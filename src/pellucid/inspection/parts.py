@@ -28,9 +28,7 @@ class Part:
     reductions: dict[str, Reduction] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reductions = {
-            name: reduction for lens in self.lenses for name, reduction in lens.needs.reductions.items()
-        }
+        self.reductions = {name: reduction for lens in self.lenses for name, reduction in lens.needs.reductions.items()}
 
     def __len__(self) -> int:
         return sum(table.num_rows for table in self.tables)

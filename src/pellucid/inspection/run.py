@@ -125,9 +125,7 @@ class Inspection:
                 raise DataError(f"No example of {self.source.source} could be read: there is nothing to inspect.")
             for total in totals:
                 self._report(total)
-        self.writer.update(
-            data=data_info(self.source, self.classes, stage.examples), skipped=list(self.source.skipped)
-        )
+        self.writer.update(data=data_info(self.source, self.classes, stage.examples), skipped=list(self.source.skipped))
 
     def _observed(self, batch: Batch, captured: Captured) -> Observation:
         """What the lenses see of a batch."""

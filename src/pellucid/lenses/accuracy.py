@@ -31,7 +31,8 @@ def _grown(counts: np.ndarray, length: int) -> np.ndarray:
 
 def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     length = max(len(one), len(other))
-    return _grown(one, length) + _grown(other, length)
+    total: np.ndarray = _grown(one, length) + _grown(other, length)
+    return total
 
 
 @dataclass

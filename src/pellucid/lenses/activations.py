@@ -113,7 +113,13 @@ class ActivationsLens:
         held.update(strongest.arrays())
         ours = self.totals[name]
         self.totals[name] = np.array(
-            [ours[0] + totals[0], ours[1] + totals[1], min(ours[2], totals[2]), max(ours[3], totals[3]), ours[4] + totals[4]]
+            [
+                ours[0] + totals[0],
+                ours[1] + totals[1],
+                min(ours[2], totals[2]),
+                max(ours[3], totals[3]),
+                ours[4] + totals[4],
+            ]
         )
         self.bins[name] = self.bins[name] + bins
         self.special[name] = self.special[name] + special
@@ -238,5 +244,3 @@ class ActivationsLens:
                 selection={"layer": first.name},
             )
         ]
-
-

@@ -123,6 +123,6 @@ def _leaves(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str, 
     parts = values.items() if isinstance(values, dict) else enumerate(values)
     found = []
     for key, part in parts:
-        inner = None if gradients is None else gradients[key]  # type: ignore[index, call-overload]
+        inner = None if gradients is None else gradients[key]  # type: ignore[index]
         found += _leaves(part, inner, f"{path}.{key}")
     return found

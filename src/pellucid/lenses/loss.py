@@ -176,7 +176,9 @@ class LossLens:
         shares = self.counts[self.counts > 0] / count
         prior = float(-(shares * np.log(shares)).sum())
         return [
-            Benchmark("uniform guess", math.log(max(self.outputs, 1)), f"every one of {self.outputs} classes as probable"),
+            Benchmark(
+                "uniform guess", math.log(max(self.outputs, 1)), f"every one of {self.outputs} classes as probable"
+            ),
             Benchmark("class prior", prior, "always the shares that the classes have in these examples"),
         ]
 

@@ -34,9 +34,7 @@ BOUNDS: dict[str, tuple[float | None, float, float]] = {
 }
 
 
-def summarise(
-    output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None, top_k: int
-) -> Mapping[str, Tensor]:
+def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None, top_k: int) -> Mapping[str, Tensor]:
     """All that the activations lens needs of one layer and batch.
 
     Args:
@@ -168,7 +166,7 @@ class Strongest:
         found.rows[unit[kept], rank[kept]] = row[kept]
         found.values[unit[kept], rank[kept]] = value[kept]
         found.positions[unit[kept], rank[kept]] = position[kept]
-        self.merge(found)  # type: ignore[arg-type]
+        self.merge(found)
 
     def merge(self, other: Self) -> None:
         """Keeps the strongest of both."""

@@ -49,7 +49,9 @@ def _plain(value: object, path: str, arrays: dict[str, np.ndarray]) -> object:
     if isinstance(value, dict):
         entries = [[key, _plain(item, f"{path}.{index}", arrays)] for index, (key, item) in enumerate(value.items())]
         return {"entries": entries}
-    raise TypeError(f"A lens's field '{path}' holds a {type(value).__name__}; state is numbers, text, arrays, lists, dicts.")
+    raise TypeError(
+        f"A lens's field '{path}' holds a {type(value).__name__}; state is numbers, text, arrays, lists, dicts."
+    )
 
 
 def _restored(value: Any, arrays: dict[str, np.ndarray]) -> Any:

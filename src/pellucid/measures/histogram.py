@@ -178,6 +178,7 @@ def edges(bin_id: int) -> tuple[float, float]:
     """Bounds of the values that fall into a bin, low < high; the bound nearer to zero belongs to it."""
     magnitude = bin_id & (_SIGN - 1)
     near, far = (
-        float(np.array(min(code << SHIFT, 0x7F800000), np.uint32).view(np.float32)) for code in (magnitude, magnitude + 1)
+        float(np.array(min(code << SHIFT, 0x7F800000), np.uint32).view(np.float32))
+        for code in (magnitude, magnitude + 1)
     )
     return (-far, -near) if bin_id >= _SIGN else (near, far)

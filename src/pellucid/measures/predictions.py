@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Scores:
 def log_softmax(logits: NDArray[np.floating]) -> Scores:
     """Normalised log-probabilities, float64[example class]; rows with a non-finite logit are NaN throughout."""
     wide = logits.astype(np.float64)
-    nonfinite = ~np.isfinite(wide).all(axis=1)
+    nonfinite: NDArray[np.bool_] = np.logical_not(np.isfinite(wide).all(axis=1))
     safe = np.where(nonfinite[:, None], 0.0, wide)
     shifted = safe - safe.max(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -90,14 +90,15 @@ def _classification(logits: NDArray[np.floating], targets: NDArray[np.generic] |
 def _regression(outputs: NDArray[np.floating], targets: NDArray[np.generic] | None) -> Columns:
     number = len(outputs)
     flat = outputs.reshape(number, -1).astype(np.float64)
-    nonfinite = ~np.isfinite(flat).all(axis=1)
+    nonfinite: NDArray[np.bool_] = np.logical_not(np.isfinite(flat).all(axis=1))
     target = np.full(number, np.nan) if targets is None else targets.astype(np.float64)
     loss = np.full(number, np.nan)
     if flat.shape[1] == 1:
         with np.errstate(invalid="ignore"):
             loss = np.where(nonfinite, np.nan, (flat[:, 0] - target) ** 2)
     nothing = np.full(number, np.nan, np.float32)
-    return {
+    none: list[Any] = [None] * number
+    columns: Columns = {
         "target": target,
         "prediction": np.full(number, -1, np.int64),
         "loss": loss,
@@ -105,8 +106,9 @@ def _regression(outputs: NDArray[np.floating], targets: NDArray[np.generic] | No
         "entropy": nothing,
         "margin": nothing,
         "rank": np.full(number, -1, np.int64),
-        "top_classes": [None] * number,
-        "top_probabilities": [None] * number,
+        "top_classes": none,
+        "top_probabilities": none,
         "nonfinite": nonfinite,
         "output": flat[:, 0] if flat.shape[1] == 1 else np.full(number, np.nan),
     }
+    return columns

@@ -12,7 +12,7 @@ from pellucid.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-    from pellucid.data.recipe import Recipe
+    from pellucid.recipe import Recipe
 
 __all__ = ["OpenedModel", "check_classes", "open_model"]
 

@@ -25,5 +25,5 @@ def fingerprint(model: nn.Module) -> str:
         plain = tensor.detach().cpu().contiguous()
         if plain.is_quantized:
             plain = plain.int_repr()
-        digest.update(memoryview(plain.reshape(-1).view(torch.uint8).numpy()))  # type: ignore[arg-type]
+        digest.update(memoryview(plain.reshape(-1).view(torch.uint8).numpy()))
     return digest.hexdigest()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pellucid.data.recipe import Recipe
 from pellucid.errors import MissingExtraError
 from pellucid.models import OpenedModel
 from pellucid.models.zoo import classes_of, unknown_name
+from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -56,10 +56,14 @@ def _state_dict(held: Any, path: Path) -> dict[str, Tensor]:
     if isinstance(held, torch.nn.Module):
         held = held.state_dict()
     for _ in range(2):
-        wrapper = next((name for name in _WRAPPERS if isinstance(held, Mapping) and isinstance(held.get(name), Mapping)), None)
+        wrapper = next(
+            (name for name in _WRAPPERS if isinstance(held, Mapping) and isinstance(held.get(name), Mapping)), None
+        )
         held = held[wrapper] if wrapper else held
     if not isinstance(held, Mapping) or not any(isinstance(value, torch.Tensor) for value in held.values()):
-        raise WeightsError(f"{path} holds a {type(held).__name__}; expected a state dict: names of parameters and tensors.")
+        raise WeightsError(
+            f"{path} holds a {type(held).__name__}; expected a state dict: names of parameters and tensors."
+        )
     return {str(name): value for name, value in held.items() if isinstance(value, torch.Tensor)}
 
 

@@ -46,7 +46,10 @@ class Record:
     Attributes:
         path: its folder.
         manifest: how it came to be and which files it holds; `refresh` reads it again.
+        live: the inspected model, where it is at hand; right after `pellucid.inspect` it is.
     """
+
+    live: object | None = None
 
     def __init__(self, path: str | Path) -> None:
         """Opens the record at a folder.
@@ -130,10 +133,10 @@ class Record:
         return problems
 
     def show(self, **options: Any) -> object:
-        """Opens the app on this record in the browser; options are those of `pellucid.server.serve`."""
+        """Opens the app on this record in the browser; options are those of `pellucid.server.show`."""
         # By name, at the time of the call: the server stands on the record, never the other way round.
-        serve = importlib.import_module("pellucid.server").serve
-        return serve(self.path, **options)
+        show = importlib.import_module("pellucid.server").show
+        return show(self.path, **{"live": self.live, **options})
 
     # --- examples ---------------------------------------------------------------------------------------------
 

@@ -19,9 +19,11 @@ _Key: TypeAlias = tuple[int, int | None]
 
 
 class LiveModel(Protocol):
-    """A model at hand. `reason` says why it cannot answer, and is empty where it can."""
+    """A model at hand."""
 
-    reason: str
+    @property
+    def reason(self) -> str:
+        """Why it cannot answer; empty where it can."""
 
     def focus(self, row: int, explained: int | None) -> bytes:
         """A focus file of the example in a row, computed now; `explained` None explains the prediction.

@@ -55,12 +55,7 @@ export function margins(cells: Cells): Margins {
 }
 
 /** What one count is divided by; null where that is 0, so the value is not defined. */
-export function denominator(
-  mode: Normalisation,
-  row: number,
-  column: number,
-  sums: Margins,
-): number | null {
+export function denominator(mode: Normalisation, row: number, column: number, sums: Margins): number | null {
   const by =
     mode === "counts"
       ? 1
@@ -120,8 +115,6 @@ function bySimilarity(cells: Cells): Int32Array {
     const joined = left.concat(right);
     for (const member of joined) chainOf.set(member, joined);
   }
-  const chains = [...new Set(chainOf.values())].sort(
-    (a, b) => b.length - a.length || (a[0] ?? 0) - (b[0] ?? 0),
-  );
+  const chains = [...new Set(chainOf.values())].sort((a, b) => b.length - a.length || (a[0] ?? 0) - (b[0] ?? 0));
   return Int32Array.from(chains.flat());
 }

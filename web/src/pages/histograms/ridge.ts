@@ -20,12 +20,12 @@ export function bounds(id: number, mantissaBits: number): [number, number] {
   const width = MANTISSA_AND_EXPONENT(mantissaBits);
   const negative = id >>> width === 1;
   const magnitude = id & ((1 << width) - 1);
-  const one = valueOf(magnitude, mantissaBits);
-  const other = valueOf(magnitude + 1, mantissaBits);
+  const one = lowEdge(magnitude, mantissaBits);
+  const other = lowEdge(magnitude + 1, mantissaBits);
   return negative ? [-other, -one] : [one, other];
 }
 
-function valueOf(magnitude: number, mantissaBits: number): number {
+function lowEdge(magnitude: number, mantissaBits: number): number {
   const exponent = magnitude >>> mantissaBits;
   const mantissa = (magnitude & ((1 << mantissaBits) - 1)) / (1 << mantissaBits);
   return exponent === 0 ? mantissa * 2 ** -126 : (1 + mantissa) * 2 ** (exponent - 127);

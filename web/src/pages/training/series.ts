@@ -1,14 +1,7 @@
 /** What a Watch saw, from its long table of values to curves and layers x steps maps. */
+import type { TrainingRow } from "../../record/training";
 
-export interface TrainingRow {
-  readonly step: number;
-  readonly seconds: number;
-  readonly layer: string;
-  readonly quantity: string;
-  readonly value: number | null;
-  readonly bins: ArrayLike<number> | null;
-  readonly counts: ArrayLike<number> | null;
-}
+export type { TrainingRow };
 
 export interface Curve {
   readonly steps: number[];
@@ -50,7 +43,14 @@ export class Training {
         const layers = entry(this.#histograms, row.quantity, () => new Map<string, TrainingRow[]>());
         entry(layers, row.layer, () => []).push(row);
       } else {
-        append(entry(entry(this.#byQuantity, row.quantity, () => new Map()), row.layer, emptyCurve), row);
+        append(
+          entry(
+            entry(this.#byQuantity, row.quantity, () => new Map()),
+            row.layer,
+            emptyCurve,
+          ),
+          row,
+        );
       }
     }
   }

@@ -51,7 +51,9 @@ class Recipe:
         if self.resize is not None and self.size is not None:
             raise OptionError("--resize keeps proportions and --size does not: give one of them.")
         if self.interpolation not in _INTERPOLATIONS:
-            raise OptionError(f"The interpolation must be one of {', '.join(_INTERPOLATIONS)}; got '{self.interpolation}'.")
+            raise OptionError(
+                f"The interpolation must be one of {', '.join(_INTERPOLATIONS)}; got '{self.interpolation}'."
+            )
 
     def geometry(self, image: Image) -> Image:
         """The image as the model sees it, still as a picture."""

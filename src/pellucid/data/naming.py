@@ -1,0 +1,95 @@
+"""Classes under the model's names: a folder called "tabby" is class 281 of a network that knows ImageNet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    from pellucid.data import Source
+    from pellucid.record.schema import Preprocessing, Skipped
+    from pellucid.types import Batch, Example
+
+_SHOWN = 5
+
+
+def under_names(source: Source, classes: Sequence[str]) -> Source:
+    """The same examples with the model's class indices as targets.
+
+    A data class is a model class where their names are equal but for case, spaces, dashes and underscores; a model's
+    name may list synonyms ("tabby, tabby cat"). Where none is found and there are as many, the order says which is which.
+
+    Raises: DataError: some data classes are no classes of the model.
+    """
+    if source.classes is None or tuple(source.classes) == tuple(classes):
+        return source
+    indices: dict[str, int] = {}
+    for index, name in reversed(list(enumerate(classes))):
+        indices.update({_plain(synonym): index for synonym in [*name.split(","), name]})
+    found = [indices.get(_plain(name)) for name in source.classes]
+    if not any(index is not None for index in found) and len(classes) == len(source.classes):
+        return source
+    missing = [name for name, index in zip(source.classes, found, strict=True) if index is None]
+    if missing:
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise DataError(
+            f"{source.source} has classes that the model does not have: {', '.join(map(repr, missing[:_SHOWN]))}{more}. "
+            f"The model has {len(classes)}: {', '.join(map(repr, classes[:_SHOWN]))}, ... Name the classes as the model "
+            "does, or give the model's class names in order of index (--classes FILE)."
+        )
+    mapping = tuple(index for index in found if index is not None)
+    if mapping == tuple(range(len(classes))):
+        return source
+    return _Renamed(source, tuple(classes), mapping)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+@dataclass
+class _Renamed:
+    """A source whose targets are looked up in a mapping."""
+
+    inner: Source
+    classes: tuple[str, ...] | None
+    mapping: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def source(self) -> str:
+        return self.inner.source
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.inner.preprocessing
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        return self.inner.skipped
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def example(self, row: int) -> Example:
+        example = self.inner.example(row)
+        return example if example.target is None else replace(example, target=self.mapping[int(example.target)])
+
+    def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
+        import torch
+
+        table = torch.tensor(self.mapping)
+        for batch in self.inner.batches(batch_size, start=start):
+            targets = batch.targets
+            if targets is not None:
+                targets = torch.where(targets >= 0, table[targets.clamp(min=0)], targets)
+            yield replace(batch, targets=targets)
+
+    def fingerprint(self) -> str:
+        return self.inner.fingerprint()
