@@ -200,14 +200,16 @@ class Watch:
             return None
         start = time.perf_counter()
         self._old = self._samples() if self._look else []
-        closure = args[0] if args else kwargs.get("closure")
+        # torch hands the arguments of the unbound method: the optimizer itself comes first.
+        own, rest = (args[:1], args[1:]) if args and args[0] is optimizer else ((), args)
+        closure = rest[0] if rest else kwargs.get("closure")
         answer = None
         if closure is None:
             self._read_gradients()
         else:
             # Gradients are made inside the step; those of its first evaluation are the ones at the old weights.
             reading = partial(self._evaluated, closure)
-            answer = ((reading, *args[1:]), kwargs) if args else (args, {**kwargs, "closure": reading})
+            answer = ((*own, reading, *rest[1:]), kwargs) if rest else (args, {**kwargs, "closure": reading})
         self._spent += time.perf_counter() - start
         return answer
 
