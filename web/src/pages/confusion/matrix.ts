@@ -1,43 +1,17 @@
 /** The confusion matrix as sparse cells, ordered and normalised; rows are true classes, columns predicted ones. */
+import type { ConfusionCounts } from "../../measures/confusion";
 
 export type Normalisation = "counts" | "true" | "predicted" | "all";
 export type Ordering = "index" | "name" | "frequency" | "similarity";
 
-export interface Cells {
+export interface Cells extends ConfusionCounts {
   readonly classes: number;
-  readonly rows: Int32Array;
-  readonly columns: Int32Array;
-  readonly counts: Float64Array;
 }
 
 export interface Margins {
   readonly rows: Float64Array;
   readonly columns: Float64Array;
   readonly total: number;
-}
-
-/** Counts the examples of a selection; those without target or prediction (below 0) do not count. */
-export function countCells(
-  selected: Uint32Array,
-  targets: Int32Array,
-  predictions: Int32Array,
-  classes: number,
-): Cells {
-  const counts = new Map<number, number>();
-  for (const row of selected) {
-    const target = targets[row] ?? -1;
-    const prediction = predictions[row] ?? -1;
-    if (target < 0 || prediction < 0) continue;
-    const code = target * classes + prediction;
-    counts.set(code, (counts.get(code) ?? 0) + 1);
-  }
-  const codes = [...counts.keys()].sort((a, b) => a - b);
-  return {
-    classes,
-    rows: Int32Array.from(codes, (code) => Math.floor(code / classes)),
-    columns: Int32Array.from(codes, (code) => code % classes),
-    counts: Float64Array.from(codes, (code) => counts.get(code) ?? 0),
-  };
 }
 
 export function margins(cells: Cells): Margins {
@@ -117,4 +91,20 @@ function bySimilarity(cells: Cells): Int32Array {
   }
   const chains = [...new Set(chainOf.values())].sort((a, b) => b.length - a.length || (a[0] ?? 0) - (b[0] ?? 0));
   return Int32Array.from(chains.flat());
+}
+
+/** The classes that take part in most mistakes, true or predicted, in order of index. */
+export function mostConfused(cells: Cells, most: number): Int32Array {
+  const errors = new Float64Array(cells.classes);
+  cells.counts.forEach((count, index) => {
+    const row = cells.rows[index] ?? 0;
+    const column = cells.columns[index] ?? 0;
+    if (row === column) return;
+    errors[row] = (errors[row] ?? 0) + count;
+    errors[column] = (errors[column] ?? 0) + count;
+  });
+  const ranked = Int32Array.from(errors, (_, index) => index).sort(
+    (a, b) => (errors[b] ?? 0) - (errors[a] ?? 0) || a - b,
+  );
+  return ranked.slice(0, most).sort();
 }

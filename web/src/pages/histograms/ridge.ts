@@ -4,43 +4,8 @@
  * The axis is symmetric-logarithmic by construction: every octave takes the same width, negative values run to the
  * left, positive to the right, and what lies below the smallest octave shown is drawn as the zero column.
  */
+import { valueBins } from "../../measures/histogram";
 import type { Histogram } from "../../record/schema.gen";
-
-const MANTISSA_AND_EXPONENT = (bits: number) => 8 + bits;
-
-export interface Bin {
-  /** Bounds of the values, low < high; zero for the bin of zeros. */
-  readonly low: number;
-  readonly high: number;
-  readonly count: number;
-}
-
-/** Bounds of the values that a bin's id stands for. */
-export function bounds(id: number, mantissaBits: number): [number, number] {
-  const width = MANTISSA_AND_EXPONENT(mantissaBits);
-  const negative = id >>> width === 1;
-  const magnitude = id & ((1 << width) - 1);
-  const one = lowEdge(magnitude, mantissaBits);
-  const other = lowEdge(magnitude + 1, mantissaBits);
-  return negative ? [-other, -one] : [one, other];
-}
-
-function lowEdge(magnitude: number, mantissaBits: number): number {
-  const exponent = magnitude >>> mantissaBits;
-  const mantissa = (magnitude & ((1 << mantissaBits) - 1)) / (1 << mantissaBits);
-  return exponent === 0 ? mantissa * 2 ** -126 : (1 + mantissa) * 2 ** (exponent - 127);
-}
-
-/** The bins with their bounds, lowest values first, zeros between the negative and the positive ones. */
-export function binsOf(histogram: Histogram): Bin[] {
-  const bits = histogram.mantissa_bits;
-  const bins = histogram.bins.map((id, index) => {
-    const [low, high] = bounds(id, bits);
-    return { low, high, count: histogram.counts[index] ?? 0 };
-  });
-  if (histogram.zero > 0) bins.push({ low: 0, high: 0, count: histogram.zero });
-  return bins.sort((a, b) => a.low - b.low || a.high - b.high);
-}
 
 export interface Octaves {
   /** Smallest and largest power of two that the axis shows. */
@@ -89,7 +54,7 @@ export function ridge(histogram: Histogram, octaves: Octaves, columns: number): 
   const heights = new Float64Array(columns);
   const total = sum(histogram.counts) + histogram.zero;
   if (total === 0) return heights;
-  for (const bin of binsOf(histogram)) {
+  for (const bin of valueBins(histogram)) {
     const from = Math.min(position(bin.low, octaves), 1) * columns;
     const to = Math.max(Math.min(position(bin.high, octaves), 1) * columns, from + 1);
     const first = Math.min(Math.floor(from), columns - 1);

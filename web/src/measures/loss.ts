@@ -1,0 +1,103 @@
+/** The loss of any selection, taken apart: its distribution, its classes, its concentration. */
+import { type Bounds, meanInterval } from "./intervals";
+
+export interface ClassLoss {
+  readonly index: number;
+  readonly count: number;
+  readonly mean: number | null;
+  /** Part of the selection's total loss. */
+  readonly share: number | null;
+  readonly interval: Bounds | null;
+}
+
+/** Mean loss and share of the total by true class, in order of index; losses that are not defined do not count. */
+export function lossByClass(
+  rows: Uint32Array,
+  losses: Float64Array,
+  targets: Int32Array,
+  classes: number,
+): ClassLoss[] {
+  const counts = new Float64Array(classes);
+  const sums = new Float64Array(classes);
+  const squares = new Float64Array(classes);
+  let total = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const target = targets[row] as number;
+    const loss = losses[row] as number;
+    if (target < 0 || target >= classes || !Number.isFinite(loss)) continue;
+    counts[target] = (counts[target] as number) + 1;
+    sums[target] = (sums[target] as number) + loss;
+    squares[target] = (squares[target] as number) + loss * loss;
+    total += loss;
+  }
+  return Array.from(counts, (count, index) => {
+    const sum = sums[index] as number;
+    return {
+      index,
+      count,
+      mean: count > 0 ? sum / count : null,
+      share: total > 0 ? sum / total : null,
+      interval: meanInterval(sum, squares[index] as number, count),
+    };
+  });
+}
+
+/** Rows by loss, highest first; losses that are not defined are left out. */
+export function highest(rows: Uint32Array, losses: Float64Array): Uint32Array {
+  return rows
+    .filter((row) => Number.isFinite(losses[row]))
+    .sort((a, b) => (losses[b] as number) - (losses[a] as number));
+}
+
+/** Part of the total loss that the worst `share` of the examples makes; null where there is no loss. `sorted` as `highest` gives. */
+export function madeByWorst(sorted: Uint32Array, losses: Float64Array, share: number): number | null {
+  const worst = Math.ceil(share * sorted.length);
+  let total = 0;
+  let part = 0;
+  sorted.forEach((row, place) => {
+    const loss = losses[row] as number;
+    total += loss;
+    if (place < worst) part += loss;
+  });
+  return total > 0 ? part / total : null;
+}
+
+export interface LossBin {
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+  readonly part: number;
+}
+
+/**
+ * Counts of losses on bins of equal ratio from `floor` up; smaller ones, zeros among them, stand in the first bin.
+ * `part` counts the selected ones.
+ */
+export function lossBins(losses: Float64Array, selected: Uint32Array, bins: number, floor = 1e-6): LossBin[] {
+  let most = floor;
+  for (let row = 0; row < losses.length; row++) {
+    const loss = losses[row] as number;
+    if (Number.isFinite(loss) && loss > most) most = loss;
+  }
+  const low = Math.log(floor);
+  const step = (Math.log(most * 1.0001) - low) / bins || 1;
+  const binOf = (loss: number) =>
+    Math.min(bins - 1, Math.max(0, Math.floor((Math.log(Math.max(loss, floor)) - low) / step)));
+  const counts = new Float64Array(bins);
+  const parts = new Float64Array(bins);
+  for (let row = 0; row < losses.length; row++) {
+    const loss = losses[row] as number;
+    if (Number.isFinite(loss)) counts[binOf(loss)] = (counts[binOf(loss)] as number) + 1;
+  }
+  for (let place = 0; place < selected.length; place++) {
+    const loss = losses[selected[place] as number] as number;
+    if (Number.isFinite(loss)) parts[binOf(loss)] = (parts[binOf(loss)] as number) + 1;
+  }
+  return Array.from(counts, (count, index) => ({
+    low: Math.exp(low + index * step),
+    high: Math.exp(low + (index + 1) * step),
+    count,
+    part: parts[index] as number,
+  }));
+}
