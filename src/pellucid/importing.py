@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -51,10 +52,25 @@ def _from_file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = _free_name(path)
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
+
+
+def _free_name(path: Path) -> str:
+    """The file's own name, or a longer one: a file called types.py must not take the place of Python's."""
+    place = str(path.resolve())
+    known = sys.modules.get(path.stem)
+    taken = known is not None and str(Path(getattr(known, "__file__", None) or "").resolve()) != place
+    if taken or path.stem in sys.stdlib_module_names:
+        return f"{path.stem}_{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+    return path.stem

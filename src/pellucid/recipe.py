@@ -102,5 +102,10 @@ class Recipe:
 
 def _cropped(image: Image, height: int, width: int) -> Image:
     """Cuts the centre; where the image is smaller, black borders stand in."""
-    left, top = round((image.width - width) / 2.0), round((image.height - height) / 2.0)
+    left, top = _offset(image.width, width), _offset(image.height, height)
     return image.crop((left, top, left + width, top + height))
+
+
+def _offset(extent: int, wanted: int) -> int:
+    """Where the centre begins; a border's odd pixel goes to the end, as torchvision puts it."""
+    return round((extent - wanted) / 2.0) if extent >= wanted else -((wanted - extent) // 2)

@@ -22,16 +22,17 @@ def read_classes(path: Path) -> tuple[str, ...]:
             held = json.loads(text)
         except ValueError as error:
             raise ModelError(f"{path} is no JSON: {error}.") from error
-        if isinstance(held, dict) and sorted(held, key=_number) == [str(index) for index in range(len(held))]:
+        if isinstance(held, dict) and set(held) == {str(index) for index in range(len(held))}:
             held = [held[str(index)] for index in range(len(held))]
-        if not isinstance(held, list):
+        if not isinstance(held, list) or not held:
             raise ModelError(f"{path} must hold a list of names, or an object from '0', '1', ... to names.")
-        return tuple(map(str, held))
+        return tuple(map(_name, held))
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
         raise ModelError(f"{path} holds no class names: expected one a line.")
     return names
 
 
-def _number(key: str) -> int:
-    return int(key) if key.isdigit() else -1
+def _name(entry: object) -> str:
+    """The name itself, or the last of several: ImageNet's usual file lists [WordNet id, name]."""
+    return str(entry[-1]) if isinstance(entry, list) and entry else str(entry)

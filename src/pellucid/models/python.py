@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import ModelError
 from pellucid.importing import load_object
 from pellucid.models import OpenedModel
+from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,4 +37,7 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
         raise ModelError(f"{spec} gave a {type(found).__name__}; expected a torch.nn.Module.")
     classes = told.get("classes", getattr(found, "classes", None))
     names = tuple(map(str, classes)) if isinstance(classes, list | tuple) else None
-    return OpenedModel(found, spec.rpartition(":")[2], spec, names, told.get("recipe"))
+    recipe = told.get("recipe")
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise ModelError(f"{spec} gave a {type(recipe).__name__} as its recipe; expected a pellucid.recipe.Recipe.")
+    return OpenedModel(found, spec.rpartition(":")[2], spec, names, recipe)

@@ -22,24 +22,42 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     except ImportError as error:
         raise MissingExtraError("timm", "timm", f"The model '{spec}'") from error
     name = spec.partition(":")[2]
-    if not timm.is_model(name.partition(".")[0]):
+    family, _, tag = name.partition(".")
+    if not timm.is_model(family):
         raise unknown_name("timm", name, timm.list_models())
-    classes = classes_of(state)
-    wanted: dict[str, Any] = {} if classes is None else {"num_classes": classes}
-    model: Any = timm.create_model(name, pretrained=False, **wanted)
+    try:
+        model: Any = timm.create_model(name, pretrained=False)
+    except RuntimeError as error:
+        if tag and "pretrained tag" in str(error):
+            raise unknown_name("timm", name, timm.list_models(f"{family}.*", pretrained=True) or [family]) from error
+        raise
+    known = int(getattr(model, "num_classes", 0))
+    classes = classes_of(state, model, known)
+    if classes != known:
+        model = timm.create_model(name, pretrained=False, num_classes=classes)
     return OpenedModel(model, name, spec, _imagenet(model), _recipe(model.pretrained_cfg))
 
 
-def _recipe(configuration: Mapping[str, Any]) -> Recipe:
-    """Timm's evaluation transform: resize so that the centre crop covers `crop_pct` of it."""
-    _, height, width = configuration.get("test_input_size") or configuration.get("input_size") or (3, 224, 224)
-    share = configuration.get("test_crop_pct") or configuration.get("crop_pct") or 0.875
+def _recipe(configuration: Mapping[str, Any]) -> Recipe | None:
+    """Timm's evaluation transform at the size that the model is to be tested with, as timm's validate.py does it.
+
+    None where it cannot be told in a recipe's steps: borders in the mean colour, and crops that are not square.
+    """
+    from timm.data import resolve_data_config
+
+    wanted = resolve_data_config(pretrained_cfg=configuration, use_test_size=True)
+    _, height, width = wanted["input_size"]
+    scaled = math.floor(height / wanted["crop_pct"]), math.floor(width / wanted["crop_pct"])
+    squashed = wanted["crop_mode"] == "squash"
+    if not squashed and (wanted["crop_mode"] != "center" or height != width):
+        return None
     return Recipe(
-        resize=math.floor(height / share),
+        resize=None if squashed else scaled[0],
+        size=scaled if squashed else None,
         crop=(height, width),
-        mean=tuple(configuration.get("mean") or (0.5,)),
-        std=tuple(configuration.get("std") or (0.5,)),
-        interpolation=configuration.get("interpolation") or "bicubic",
+        mean=tuple(wanted["mean"]),
+        std=tuple(wanted["std"]),
+        interpolation=wanted["interpolation"],
         origin="model",
     )
 

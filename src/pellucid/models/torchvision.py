@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,26 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     name = spec.partition(":")[2]
     if name not in models.list_models():
         raise unknown_name("torchvision", name, models.list_models())
-    classes = classes_of(state)
-    model = models.get_model(name, weights=None, **({} if classes in (None, 1000) else {"num_classes": classes}))
     weights: Any = models.get_model_weights(name).DEFAULT
-    named = weights.meta.get("categories") if classes in (None, 1000) else None
-    return OpenedModel(model, name, spec, tuple(named) if named else None, _recipe(weights))
+    named = tuple(weights.meta.get("categories") or ())
+    model = _built(name)
+    classes = classes_of(state, model, len(named))
+    if classes != len(named):
+        model, named = _built(name, num_classes=classes), ()
+    return OpenedModel(model, name, spec, named or None, _recipe(weights))
+
+
+def _built(name: str, **wanted: int) -> Any:
+    """The architecture alone: no weights of its own, none downloaded for a backbone."""
+    from torchvision import models
+
+    settings: dict[str, Any] = dict(wanted)
+    if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
+        settings["weights_backbone"] = None
+    if name in ("googlenet", "inception_v3"):
+        # The published recipe goes with a model that undoes it, as torchvision builds them for published weights.
+        settings |= {"transform_input": True, "init_weights": False}
+    return models.get_model(name, weights=None, **settings)
 
 
 def _recipe(weights: Any) -> Recipe | None:

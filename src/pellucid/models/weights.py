@@ -30,13 +30,17 @@ def read_weights(path: Path, *, trust: bool = False) -> dict[str, Tensor]:
 
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        raise TrustError(
-            f"{path} holds more than tensors: opening it would run code from it. If you know where it comes from, open it "
-            "with --trust; better, save the state dict alone (torch.save(model.state_dict(), ...) or safetensors)."
+    except Exception as error:
+        # Torch's own refusal is an UnpicklingError too, told from a damaged file's by its words alone.
+        if not trust and isinstance(error, pickle.UnpicklingError) and "weights_only" in str(error):
+            raise TrustError(
+                f"{path} holds more than tensors: opening it would run code from it. If you know where it comes from, open "
+                "it with --trust; better, save the state dict alone (torch.save(model.state_dict(), ...) or safetensors)."
+            ) from error
+        raise WeightsError(
+            f"{path} cannot be read as weights: {type(error).__name__}: {error}. Expected .safetensors, or a state dict "
+            "that torch.save wrote; is the file whole?"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {error}.") from error
     return _state_dict(held, path)
 
 
@@ -53,13 +57,13 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _state_dict(held: Any, path: Path) -> dict[str, Tensor]:
     import torch
 
-    if isinstance(held, torch.nn.Module):
-        held = held.state_dict()
     for _ in range(2):
-        wrapper = next(
-            (name for name in _WRAPPERS if isinstance(held, Mapping) and isinstance(held.get(name), Mapping)), None
-        )
-        held = held[wrapper] if wrapper else held
+        if isinstance(held, Mapping):
+            held = next(
+                (held[name] for name in _WRAPPERS if isinstance(held.get(name), Mapping | torch.nn.Module)), held
+            )
+        if isinstance(held, torch.nn.Module):
+            held = held.state_dict()
     if not isinstance(held, Mapping) or not any(isinstance(value, torch.Tensor) for value in held.values()):
         raise WeightsError(
             f"{path} holds a {type(held).__name__}; expected a state dict: names of parameters and tensors."
@@ -69,8 +73,8 @@ def _state_dict(held: Any, path: Path) -> dict[str, Tensor]:
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Puts a state dict into a model; all of it must fit. Raises: WeightsError, with what does not."""
-    wanted = model.state_dict()
-    found = _unprefixed(state, set(wanted))
+    wanted = {name: entry for name, entry in model.state_dict().items() if hasattr(entry, "shape")}
+    found = unprefixed(state, set(wanted))
     missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in found if name not in wanted]
     misfits = [
@@ -96,7 +100,7 @@ def _told(what: str, names: list[str]) -> str:
     return f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{more})" if names else ""
 
 
-def _unprefixed(state: Mapping[str, Tensor], wanted: set[str]) -> Mapping[str, Tensor]:
+def unprefixed(state: Mapping[str, Tensor], wanted: set[str]) -> Mapping[str, Tensor]:
     """Takes off what wrappers (DataParallel, torch.compile) put before every name, where that makes more names fit."""
     best = state
     for prefix in _PREFIXES:

@@ -7,23 +7,35 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pellucid.errors import ModelError
+from pellucid.models.weights import unprefixed
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-_HEADS = ("fc.weight", "classifier.weight", "head.weight", "head.fc.weight", "classifier.1.weight", "classifier.3.weight",
-          "classifier.6.weight", "heads.head.weight", "head.l.weight")  # fmt: skip
+    from torch import Tensor, nn
 
 
-def classes_of(state: Mapping[str, Tensor] | None) -> int | None:
-    """How many classes the head in a state dict has; None where it is not to be seen."""
+def classes_of(state: Mapping[str, Tensor] | None, model: nn.Module, classes: int) -> int:
+    """How many classes the weights were trained for.
+
+    The head is what has a row a class in the zoo's model and another number of rows in the weights.
+
+    Args:
+        state: the weights; None where there are none.
+        model: as the zoo builds it.
+        classes: how many it has then; the answer where the weights do not say otherwise.
+    """
     if state is None:
-        return None
-    names = {name.removeprefix("module.").removeprefix("_orig_mod."): tensor for name, tensor in state.items()}
-    for head in _HEADS:
-        if head in names and names[head].ndim >= 2:
-            return int(names[head].shape[0])
-    return None
+        return classes
+    wanted = model.state_dict()
+    rows = {
+        int(tensor.shape[0])
+        for name, tensor in unprefixed(state, set(wanted)).items()
+        if name in wanted
+        and tensor.ndim > 0
+        and wanted[name].shape[:1] == (classes,)
+        and tensor.shape[0] != classes
+        and tensor.shape[1:] == wanted[name].shape[1:]
+    }
+    return rows.pop() if len(rows) == 1 else classes
 
 
 def unknown_name(zoo: str, name: str, known: Sequence[str]) -> ModelError:
