@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, NoReturn, overload
 
 import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.cam import grad_cam, no_cam
 from pellucid.capture import Captured, Session, as_arguments, as_logits, logits_of
-from pellucid.errors import LayerError, MethodError, TargetError
-from pellucid.graph import trace
+from pellucid.errors import ForwardError, LayerError, MethodError, TargetError
+from pellucid.graph import Graph, trace
+from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer, Passes, Tree
 
 Method = Literal["saliency", "gradient_x_input", "grad_cam"]
@@ -66,7 +67,7 @@ def attribute(
     Args:
         model: any module; left as it was.
         inputs: a tree of tensors with a batch axis: a tensor, a tuple (positional) or a dict (by name).
-        target: a class index, one an example, "prediction", or a function from the output to float[batch].
+        target: one class index for all, one an example, "prediction", or a function from the output to float[batch].
         method: "saliency" (|gradient|, Simonyan et al. 2014), "gradient_x_input" (Shrikumar et al. 2016) or
             "grad_cam" (Selvaraju et al. 2017); a list of them for a dict by name, from the same passes.
         layers: names of modules or functions; every captured layer that the method fits if None.
@@ -81,6 +82,8 @@ def attribute(
         raise MethodError(f"There is no method '{unknown[0]}'. Methods: {', '.join(METHODS)}.")
     positional, named = as_arguments(inputs, model)
     graph = trace(model, *positional, **named)
+    if graph.error is not None:
+        _fail(model, inputs, graph.error)
     chosen = graph.layers if layers is None else tuple(graph.layer(name) for name in layers)
     if layers is not None and "grad_cam" in methods:
         _refuse_cam(chosen, graph.layers)
@@ -89,6 +92,35 @@ def attribute(
         moved = _detached(inputs)
         found = {one: _one(one, seen, moved, chosen, session.passes) for one in methods}
     return found[method] if isinstance(method, str) else found
+
+
+def _traced(model: nn.Module, inputs: Tree) -> Graph:
+    """The model's graph, from two examples where that will do: enough to tell the batch axis from others of length 1."""
+    if len({len(leaf) for leaf in _leaves(inputs) if leaf.ndim}) == 1:
+        positional, named = as_arguments(_first(inputs, 2), model)
+        graph = trace(model, *positional, **named)
+        if graph.error is None:
+            return graph
+    positional, named = as_arguments(inputs, model)
+    return trace(model, *positional, **named)
+
+
+def _leaves(tree: Any) -> list[Tensor]:
+    if isinstance(tree, Tensor):
+        return [tree]
+    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
+    return [leaf for part in parts for leaf in _leaves(part)]
+
+
+def _first(tree: Any, number: int) -> Any:
+    """The first examples of a tree of batches."""
+    if isinstance(tree, Tensor):
+        return tree[:number] if tree.ndim else tree
+    if isinstance(tree, dict):
+        return {name: _first(part, number) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_first(part, number) for part in tree)
+    return [_first(part, number) for part in tree] if isinstance(tree, list) else tree
 
 
 def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], passes: Passes) -> Attribution:
@@ -108,20 +140,36 @@ def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], pass
         maps = {
             layer.name: grad_cam(seen.activations[layer.name], seen.gradients[layer.name], layer) for layer in fitting
         }
-        whole = _mapped(lambda gradient, _: _stretched(maps[fitting[-1].name], gradient), seen.input_gradients, inputs)
+        deepest = next(name for name in reversed(list(seen.activations)) if name in maps)
+        whole = _mapped(lambda gradient, _: _stretched(maps[deepest], gradient), seen.input_gradients, inputs)
+        _refuse_flat(whole, seen.input_gradients)
     if seen.scores is None:
         raise MethodError("No score was computed.")
     return Attribution(method, whole, maps, seen.scores, passes, seen.warnings)
 
 
-def _stretched(cam: Tensor, like: Tensor) -> Tensor:
-    """A map at the input's resolution, on every channel; refused where the input has no height and width."""
+def _stretched(cam: Tensor, like: Tensor) -> Tensor | None:
+    """A map at the input's resolution, on every channel; None where the input has no height and width."""
     if like.ndim != 4:
-        raise MethodError(
-            f"Grad-CAM's map of the input needs an input of shape (batch, channel, height, width); got {tuple(like.shape)}."
-        )
+        return None
     wide = nn.functional.interpolate(cam[:, None], size=like.shape[2:], mode="bilinear", align_corners=False)
     return wide.expand_as(like).clone()
+
+
+def _refuse_flat(maps: Any, gradients: Any) -> None:
+    """Refuses inputs that have gradients but none of which has a height and width."""
+    flat = next(tensors_in(gradients), None)
+    if flat is not None and next(tensors_in(maps), None) is None:
+        raise MethodError(
+            f"Grad-CAM's map of the input needs an input of shape (batch, channel, height, width); got {tuple(flat.shape)}."
+        )
+
+
+def _fail(model: nn.Module, inputs: Tree, reason: str) -> NoReturn:
+    """Runs a model that could not be traced once more, so that its own error is the cause of ours."""
+    with Session(model, ()) as session:
+        session.forward(inputs)
+    raise ForwardError(f"The model raised in its own forward, once and not a second time: {reason}.")
 
 
 def _scores(output: Any, target: Target) -> Tensor:
@@ -142,7 +190,8 @@ def _scores(output: Any, target: Target) -> Tensor:
     elif isinstance(target, int):
         index = torch.full((len(logits),), target, device=logits.device)
     else:
-        index = torch.as_tensor(target, device=logits.device).long().reshape(-1)
+        index = torch.as_tensor(target, device=logits.device).long()
+        index = index.expand(len(logits)) if index.ndim == 0 else index.reshape(-1)
         if len(index) != len(logits):
             raise TargetError(f"One target an example is needed: got {len(index)} targets for {len(logits)} examples.")
     if int(index.min()) < 0 or int(index.max()) >= logits.shape[1]:
@@ -164,7 +213,7 @@ def _refuse_cam(chosen: Sequence[Layer], captured: Sequence[Layer]) -> None:
             )
 
 
-def _mapped(function: Callable[[Tensor, Tensor], Tensor], gradients: Any, inputs: Any) -> Any:
+def _mapped(function: Callable[[Tensor, Tensor], Tensor | None], gradients: Any, inputs: Any) -> Any:
     """Applies a function to the leaves of two trees; leaves without gradient stay None."""
     if isinstance(gradients, Tensor):
         return function(gradients, inputs)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pellucid.errors import ForwardError, ModelError
+from pellucid.errors import ForwardError, ModelError, PellucidError
 from pellucid.types import Tree
 
 
@@ -48,7 +48,7 @@ def apply(model: nn.Module, inputs: Tree) -> Any:
     positional, named = as_arguments(inputs, model)
     try:
         return model(*positional, **named)
-    except (KeyboardInterrupt, ForwardError):
+    except PellucidError:
         raise
     except Exception as error:
         where = _innermost(model, error)
@@ -82,15 +82,15 @@ def shapes(tree: Tree) -> str:
     return type(tree).__name__
 
 
-def to_device(tree: Tree, device: torch.device) -> Tree:
-    """The same tree with every tensor on a device."""
+def to_device(tree: Tree, device: torch.device, *, copy: bool = False) -> Tree:
+    """The same tree with every tensor on a device; copied even where it is there already, for a model may write to it."""
     if isinstance(tree, Tensor):
-        return tree.to(device)
+        return tree.to(device, copy=copy)
     if isinstance(tree, dict):
-        return {name: to_device(part, device) for name, part in tree.items()}
+        return {name: to_device(part, device, copy=copy) for name, part in tree.items()}
     if isinstance(tree, tuple):
-        return tuple(to_device(part, device) for part in tree)
-    return [to_device(part, device) for part in tree] if isinstance(tree, list) else tree
+        return tuple(to_device(part, device, copy=copy) for part in tree)
+    return [to_device(part, device, copy=copy) for part in tree] if isinstance(tree, list) else tree
 
 
 def logits_of(output: Any) -> Tensor:

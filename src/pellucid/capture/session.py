@@ -15,6 +15,10 @@ from torch.overrides import TorchFunctionMode
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.preserve import preserved
 from pellucid.errors import LayerError, MethodError
+from pellucid.graph.dataflow import tensors_in, versions
+from pellucid.graph.guard import ParameterGuard
+from pellucid.graph.interception import Operators
+from pellucid.graph.names import function_name, function_path
 from pellucid.types import Layer, Passes, Reduction, Tree
 
 
@@ -68,13 +72,13 @@ class Session:
         self._tap: Tap | None = None
         self._reached: set[str] = set()
         self._mutated: set[str] = set()
+        self._guard = ParameterGuard(self.model)
         self._functions = any("()" in layer.name for layer in self.layers)
 
     def __enter__(self) -> Self:
         self._stack.enter_context(preserved(self.model))
         try:
-            self.model.eval()
-            torch.backends.mha.set_fastpath_enabled(False)
+            self._stack.callback(self._guard.restore)
             self._hook()
         except BaseException:
             self._stack.close()
@@ -99,7 +103,7 @@ class Session:
             summaries[layer.name] = {name: reduction(output, layer) for name, reduction in wanted.items()}
 
         with torch.no_grad():
-            outputs = self._run(inputs, reduce if wanted else None)
+            outputs = self._run(to_device(inputs, self.device, copy=True), reduce if wanted else None)
         return Captured(outputs, summaries)
 
     def explain(self, inputs: Tree, score: Callable[[Any], Tensor]) -> Captured:
@@ -109,8 +113,14 @@ class Session:
             inputs: a tree with a batch axis on every leaf.
             score: from the model's output to float[batch], one number an example; examples must not share a score.
 
-        Raises: MethodError: nothing in this model has a gradient. ForwardError. LayerError.
+        Raises: MethodError: nothing in this model has a gradient, or none arrives at the inputs. ForwardError. LayerError.
         """
+        with torch.inference_mode(False):
+            return self._explain(inputs, score)
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    def _explain(self, inputs: Tree, score: Callable[[Any], Tensor]) -> Captured:
         self._prepare_gradients()
         activations, leaves, outputs, scores = self._record(inputs, score)
         changed = [name for name, (tensor, version) in activations.items() if tensor._version != version]
@@ -118,9 +128,20 @@ class Session:
             # Something wrote into these outputs after they were captured: take copies, from now on and once again.
             self._mutated.update(changed)
             activations, leaves, outputs, scores = self._record(inputs, score)
+            lost = next((name for name, (tensor, version) in activations.items() if tensor._version != version), None)
+            if lost is not None:
+                raise LayerError(
+                    f"The model overwrites the output of layer '{lost}' in place, past any copy that could be taken of it: "
+                    "name other layers."
+                )
         kept = {name: tensor for name, (tensor, _) in activations.items()}
         gradients = self._differentiate(scores, [*leaves, *kept.values()])
         by_input = dict(zip((id(leaf) for leaf in leaves), gradients, strict=False))
+        if leaves and all(gradient is None for gradient in by_input.values()):
+            raise MethodError(
+                "No gradient of the score arrives at the inputs: the model detaches or rounds on the way, or its output "
+                "does not depend on them. Methods that need gradients cannot be right on it."
+            )
         by_layer = {
             name: torch.zeros_like(tensor) if gradient is None else gradient
             for (name, tensor), gradient in zip(kept.items(), gradients[len(leaves) :], strict=True)
@@ -134,13 +155,13 @@ class Session:
             warnings=_nonfinite(by_layer),
         )
 
-    # --- how --------------------------------------------------------------------------------------------------
-
     def _prepare_gradients(self) -> None:
-        if any(parameter.is_inference() for parameter in self.model.parameters()):
-            raise MethodError(
-                "The model's parameters are inference tensors, which have no gradients; load it outside inference_mode."
-            )
+        for name, tensor in (*self.model.named_parameters(), *self.model.named_buffers()):
+            if tensor.is_inference():
+                raise MethodError(
+                    f"'{name}' of the model is an inference tensor, which has no gradients; load the model outside "
+                    "torch.inference_mode."
+                )
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
         for module in self.model.modules():
@@ -154,6 +175,11 @@ class Session:
 
         def keep(layer: Layer, output: Tensor) -> Tensor | None:
             replaced = None
+            if not torch.is_grad_enabled():
+                raise MethodError(
+                    f"Layer '{layer.name}' runs under no_grad or inference_mode inside the model, so that no gradient "
+                    "passes it. Methods that need gradients cannot be right on this model."
+                )
             if not output.requires_grad and output.is_floating_point():
                 # Nothing before this layer has a gradient (token ids, say): it becomes a leaf of its own.
                 output = output.detach().requires_grad_()
@@ -166,7 +192,7 @@ class Session:
         leaves: list[Tensor] = []
         self._leaf_tree = _with_gradients(to_device(inputs, self.device), leaves)
         with torch.enable_grad():
-            outputs = self._run(self._leaf_tree, keep, examples=None)
+            outputs = self._run(to_device(self._leaf_tree, self.device, copy=True), keep)
             scores = score(outputs)
         if scores.ndim != 1:
             raise MethodError(
@@ -182,24 +208,29 @@ class Session:
     def _differentiate(self, scores: Tensor, wanted: list[Tensor]) -> list[Tensor | None]:
         self.passes.backward += 1
         self.passes.backward_examples += len(scores)
-        return list(torch.autograd.grad(scores.sum(), wanted, allow_unused=True))
+        try:
+            return list(torch.autograd.grad(scores.sum(), wanted, allow_unused=True))
+        except RuntimeError as error:
+            raise MethodError(
+                f"The model's backward raised {type(error).__name__}: {error}. Methods that need gradients cannot be "
+                "right on it."
+            ) from error
 
-    def _run(self, inputs: Tree, tap: Tap | None, examples: int | None = None) -> Any:
+    def _run(self, inputs: Tree, tap: Tap | None) -> Any:
         self._calls.clear()
         self._path.clear()
         self._reached.clear()
         self._tap = tap
-        placed = to_device(inputs, self.device)
         self.passes.forward += 1
-        self.passes.forward_examples += _batch_size(placed) if examples is None else examples
-        try:
+        self.passes.forward_examples += _batch_size(inputs)
+        with ExitStack() as watching:
+            watching.callback(setattr, self, "_tap", None)
+            if self.passes.forward == 1:
+                # A forward that writes to parameters (an embedding's max_norm, say) shows it at its first call.
+                watching.enter_context(Operators(self._guard.before, lambda *ignored: None))
             if tap is not None and self._functions:
-                with _Functions(self):
-                    outputs = apply(self.model, placed)
-            else:
-                outputs = apply(self.model, placed)
-        finally:
-            self._tap = None
+                watching.enter_context(_Functions(self))
+            outputs = apply(self.model, inputs)
         missing = [name for name in self._wanted if name not in self._reached] if tap is not None else []
         if missing:
             raise LayerError(
@@ -215,7 +246,7 @@ class Session:
             if path in watched:
                 module.register_forward_hook(self._capturing(path))
             if self._functions:
-                module.register_forward_hook(self._leaving())
+                module.register_forward_hook(self._leaving(), always_call=True)
 
     def _entering(self, path: str) -> Callable[..., None]:
         return lambda module, arguments: self._path.append(path)
@@ -264,18 +295,16 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
+        name = function_path(self._session.inside, function_name(function))
+        if name not in self._names:
+            return function(*arguments, **(named or {}))
+        given = list(tensors_in((arguments, named)))
+        before = versions(given)
         output = function(*arguments, **(named or {}))
-        name = function_name(self._session.inside, function)
-        if name in self._names:
-            replaced = self._session.reach(name, output)
-            return output if replaced is None else replaced
-        return output
-
-
-def function_name(path: str, function: Any) -> str:
-    """The name of a layer that is a function called by the module at `path`; the in-place form has the same name."""
-    called = getattr(function, "__name__", "function").strip("_")
-    return f"{path}.{called}()" if path else f"{called}()"
+        if versions(given) == before and all(any(made is one for one in given) for made in tensors_in(output)):
+            return output  # it had nothing to do: such calls are not counted in the graph either
+        replaced = self._session.reach(name, output)
+        return output if replaced is None else replaced
 
 
 def _main_tensor(output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
@@ -323,6 +352,7 @@ def _batch_size(tree: Any) -> int:
 def _nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Where gradients stop being finite, seen from the output, from where they come."""
     for name, gradient in reversed(list(gradients.items())):
-        if not bool(torch.isfinite(gradient).all()):
+        # A sum that is finite has finite parts only, and costs a tenth of looking at each; one that is not may have run over.
+        if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
             return (f"The gradient is NaN or infinite from layer '{name}' on towards the input.",)
     return ()

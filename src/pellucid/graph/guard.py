@@ -13,10 +13,20 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
 
 @contextlib.contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; afterwards mode, buffers and random state are what they were, also after an error.
+    """Evaluation mode inside; afterwards mode, buffers, hooks and random state are as they were, also after an error.
 
     Modes are set flag by flag: a model's own `train` and `eval` may do more than that. Attention's fast path, which
     hides what it computes, and compiled graphs are off inside.
@@ -28,6 +38,10 @@ def untouched(model: nn.Module) -> Iterator[None]:
         for _, held in buffers
         for buffer in held.values()
         if buffer is not None
+    ]
+    # A hook may take itself away once it was called; ours would be a call too many.
+    hooks = [
+        (held, dict(held)) for module, _ in modes for name in _HOOKS if (held := vars(module).get(name)) is not None
     ]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
@@ -43,10 +57,13 @@ def untouched(model: nn.Module) -> Iterator[None]:
             for module, held in buffers:
                 module._buffers.clear()
                 module._buffers.update(held)
-            with torch.no_grad():
-                for buffer, value, version in values:
-                    if version is None or _version(buffer) != version:
+            for buffer, value, version in values:
+                if version is None or _version(buffer) != version:
+                    with torch.inference_mode(buffer.is_inference()), torch.no_grad():
                         buffer.copy_(value)
+            for registered, before in hooks:
+                registered.clear()
+                registered.update(before)
 
 
 class ParameterGuard:
@@ -71,8 +88,8 @@ class ParameterGuard:
 
     def restore(self) -> None:
         """Puts the copied values back."""
-        with torch.no_grad():
-            for parameter, value in self._saved:
+        for parameter, value in self._saved:
+            with torch.inference_mode(parameter.is_inference()), torch.no_grad():
                 parameter.copy_(value)
         self._saved.clear()
 

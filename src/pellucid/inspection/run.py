@@ -64,7 +64,7 @@ class Inspection:
             raise ForwardError(
                 f"The model raised in its own forward: {graph.error}. It was called with the first example, "
                 f"{first.ids[0]}. Check that the examples have the shape and type that the model expects."
-            )
+            ) from self._cause(first)
         self.layers = {layer.name: layer for layer in graph.layers}
         with Session(model, graph.layers, device=self.device) as session:
             self._learn_task(session, first)
@@ -73,6 +73,17 @@ class Inspection:
             self._focus(session)
 
     # --- trace ------------------------------------------------------------------------------------------------
+
+    def _cause(self, first: Batch) -> BaseException | None:
+        """The error of a model that could not be traced, which the graph tells in words only."""
+        from pellucid.capture import Session
+
+        try:
+            with Session(self.model, (), device=self.device) as session:
+                session.forward(first.inputs)
+        except ForwardError as error:
+            return error.__cause__
+        return None
 
     def _learn_task(self, session: Session, first: Batch) -> None:
         """Looks at one example's output: what kind of task is this, and do the class names fit?"""
