@@ -16,8 +16,8 @@ const SIGNED_LIGHT = "053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6
 const SIGNED_DARK = "b5dcff 74b3ff 3f86dc 275c9e 17375f 0a0b0d 5e1d1a 9c312a d2503f f5806a ffc4b4";
 const ERROR_LIGHT = "ffffff fdeadf fbd3bd f8b795 f3986b e8763f d65a22 b94414 95340e 6f270b";
 const ERROR_DARK = "15171a 2c1d16 4a281a 6d351f 924425 b6562d d86f3d ef8e5b f8b08a fdd4be";
-const GREY_LIGHT = "ffffff eceded d8dadc bec1c5 a1a6ab 858b92 6a717a 535a63 3e454d 2b3138";
-const GREY_DARK = "15171a 22262b 31363c 424850 555c65 6a727c 828a94 9da5ae bac0c7 dadee2";
+const GREY_LIGHT = "ffffff f4f5f5 eaebec dfe1e3 d4d7d9 c8cbcf bbbfc4 aeb3b9 a0a6ad 9299a1";
+const GREY_DARK = "15171a 1b1e22 22262b 292e33 31363c 393f46 424850 4b525b 555c65 606871";
 
 export const CATEGORIES: readonly string[] = [
   "#0072b2",

@@ -24,11 +24,11 @@ export function number(value: number | null | undefined, digits = 3): string {
   return text.replace("-", "−").replace("e-", "e−");
 }
 
-/** 91.2%; two decimals near 0 and 1, where they matter. */
+/** 91.2%; two decimals very near 0 and 1, where they matter. */
 export function percent(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
   const edge = Math.min(Math.abs(value), Math.abs(1 - value));
-  const decimals = digits ?? (edge > 0 && edge < 0.01 ? 2 : 1);
+  const decimals = digits ?? (edge > 0 && edge < 0.001 ? 2 : 1);
   return `${(100 * value).toFixed(decimals)}%`;
 }
 

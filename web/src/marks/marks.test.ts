@@ -28,10 +28,10 @@ describe("numbers as people read them", () => {
   });
 
   it("shows shares near 0 and 1 finer", () => {
-    expect([0.912, 0.9991, 0.0012, 0, 1].map((value) => format.percent(value))).toEqual([
+    expect([0.912, 0.99951, 0.00042, 0, 1].map((value) => format.percent(value))).toEqual([
       "91.2%",
-      "99.91%",
-      "0.12%",
+      "99.95%",
+      "0.04%",
       "0.0%",
       "100.0%",
     ]);

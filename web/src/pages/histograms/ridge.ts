@@ -49,19 +49,21 @@ export function position(value: number, { least, most }: Octaves): number {
   return 0.5 + (Math.sign(value) * octave) / (2 * span);
 }
 
-/** Heights of a ridge over `columns` equal steps of the axis: the share of all values that falls on each. */
+/**
+ * Heights of a ridge over `columns` equal steps of the axis: the share of the values other than zero that falls on
+ * each, a bin spread evenly over the steps that it covers. Exact zeros are left out: a needle of their own shows them.
+ */
 export function ridge(histogram: Histogram, octaves: Octaves, columns: number): Float64Array {
   const heights = new Float64Array(columns);
-  const total = sum(histogram.counts) + histogram.zero;
+  const total = sum(histogram.counts);
   if (total === 0) return heights;
   for (const bin of valueBins(histogram)) {
-    const from = Math.min(position(bin.low, octaves), 1) * columns;
-    const to = Math.max(Math.min(position(bin.high, octaves), 1) * columns, from + 1);
-    const first = Math.min(Math.floor(from), columns - 1);
-    const last = Math.min(Math.max(Math.ceil(to), first + 1), columns);
-    const share = bin.count / total / (last - first);
-    for (let column = first; column < last; column++) {
-      heights[column] = (heights[column] ?? 0) + share;
+    if (bin.low === 0 && bin.high === 0) continue;
+    const from = Math.max(0, position(bin.low, octaves) * columns);
+    const to = Math.min(columns, Math.max(position(bin.high, octaves) * columns, from + 1e-9));
+    for (let column = Math.floor(from); column < Math.min(columns, Math.ceil(to)); column++) {
+      const covered = Math.min(to, column + 1) - Math.max(from, column);
+      heights[column] = (heights[column] ?? 0) + (bin.count / total) * (covered / (to - from));
     }
   }
   return heights;
