@@ -4,6 +4,15 @@ const integers = new Intl.NumberFormat("en-US");
 
 export const NOT_DEFINED = "–";
 
+/**
+ * A name or sentence from a file with what would steer the text around it made visible: control characters, and the
+ * overrides that turn the direction of writing.
+ */
+export function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
 /** 12,345 */
 export function count(value: number | null | undefined): string {
   return value === null || value === undefined || Number.isNaN(value) ? NOT_DEFINED : integers.format(value);

@@ -1,4 +1,5 @@
 /** What every page shares: the record's answers as they arrive, and the rows that are selected. */
+import { plain } from "../marks/format";
 import type { Examples } from "../record/examples";
 import type { FocusFile } from "../record/focus";
 import { Loaded } from "../record/loaded.svelte";
@@ -63,7 +64,7 @@ class Instrument {
   className(index: number | null): string {
     if (index === null || index < 0) return "unknown";
     const name = this.classes[index];
-    return name === undefined || name.trim() === "" ? `class ${index}` : name;
+    return name === undefined || name.trim() === "" ? `class ${index}` : plain(name);
   }
 
   /** Name of the loss's unit: nats for a cross-entropy. */
