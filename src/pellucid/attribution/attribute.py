@@ -13,7 +13,7 @@ from pellucid.attribution.cam import grad_cam, no_cam
 from pellucid.capture import Captured, Session, as_arguments, as_logits, logits_of
 from pellucid.errors import ForwardError, LayerError, MethodError, TargetError
 from pellucid.graph import Graph, trace
-from pellucid.graph.dataflow import tensors_in
+from pellucid.graph.dataflow import mapped, tensors_in
 from pellucid.types import Layer, Passes, Tree
 
 Method = Literal["saliency", "gradient_x_input", "grad_cam"]
@@ -80,8 +80,7 @@ def attribute(
     unknown = [one for one in methods if one not in METHODS]
     if unknown:
         raise MethodError(f"There is no method '{unknown[0]}'. Methods: {', '.join(METHODS)}.")
-    positional, named = as_arguments(inputs, model)
-    graph = trace(model, *positional, **named)
+    graph = _traced(model, inputs)
     if graph.error is not None:
         _fail(model, inputs, graph.error)
     chosen = graph.layers if layers is None else tuple(graph.layer(name) for name in layers)
@@ -95,32 +94,15 @@ def attribute(
 
 
 def _traced(model: nn.Module, inputs: Tree) -> Graph:
-    """The model's graph, from two examples where that will do: enough to tell the batch axis from others of length 1."""
-    if len({len(leaf) for leaf in _leaves(inputs) if leaf.ndim}) == 1:
-        positional, named = as_arguments(_first(inputs, 2), model)
+    """The model's graph, from the first two examples where the model runs on two: that costs less than another forward."""
+    leaves = list(tensors_in(inputs))
+    if all(leaf.ndim for leaf in leaves) and len({len(leaf) for leaf in leaves}) == 1:
+        positional, named = as_arguments(mapped(inputs, lambda leaf: leaf[:2]), model)
         graph = trace(model, *positional, **named)
         if graph.error is None:
             return graph
     positional, named = as_arguments(inputs, model)
     return trace(model, *positional, **named)
-
-
-def _leaves(tree: Any) -> list[Tensor]:
-    if isinstance(tree, Tensor):
-        return [tree]
-    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
-    return [leaf for part in parts for leaf in _leaves(part)]
-
-
-def _first(tree: Any, number: int) -> Any:
-    """The first examples of a tree of batches."""
-    if isinstance(tree, Tensor):
-        return tree[:number] if tree.ndim else tree
-    if isinstance(tree, dict):
-        return {name: _first(part, number) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(_first(part, number) for part in tree)
-    return [_first(part, number) for part in tree] if isinstance(tree, list) else tree
 
 
 def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], passes: Passes) -> Attribution:

@@ -190,10 +190,11 @@ class _Trace:
         frame = self._frame(name, path, operation_of(module), "module", number)
         frame.module, frame.source = module, call_site()
         inputs = list(tensors_in((args, kwargs)))
-        self._read_by(frame, inputs)
         if isinstance(module, torch.jit.ScriptModule):
             self._read.update(id(parameter) for parameter in module.parameters())
-        before = versions(inputs)
+        with torch._C.DisableTorchFunction():  # what is asked here is no function of the model's
+            self._read_by(frame, inputs)
+            before = versions(inputs)
         self.stack.append(frame)
         self.opaque += opaque
         try:
@@ -204,7 +205,8 @@ class _Trace:
         finally:
             self.opaque -= opaque
             self.stack.pop()
-        return self._returned(frame, inputs, before, output)
+        with torch._C.DisableTorchFunction():
+            return self._returned(frame, inputs, before, output)
 
     def _returned(self, frame: _Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
         if frame.children == 0:
