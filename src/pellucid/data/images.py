@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,22 +29,49 @@ class UndecodableImageError(Exception):
 def decode(content: bytes) -> Image:
     """An upright RGB or grey image. Raises: UndecodableImageError."""
     from PIL import Image as Pillow
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Pillow.open(io.BytesIO(content)) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise UndecodableImageError(
-                        f"{opened.width} x {opened.height} pixels are more than {MOST_PIXELS:,}"
-                    )
-                upright = ImageOps.exif_transpose(opened)
-                return _plain(upright)
-    except UndecodableImageError:
+        with _without_warnings(), Pillow.open(io.BytesIO(content)) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise UndecodableImageError(f"{opened.width} x {opened.height} pixels are more than {MOST_PIXELS:,}")
+            return _plain(ImageOps.exif_transpose(opened))
+    except (UndecodableImageError, MemoryError):
         raise
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError, EOFError) as error:
+    except UnidentifiedImageError as error:
+        # Pillow's own words name an address in memory.
+        raise UndecodableImageError("it is no image of a known format") from error
+    except Exception as error:
+        # Pillow's readers raise what their formats' parsers raise (struct.error, KeyError, ...): there is no list.
         raise UndecodableImageError(str(error) or type(error).__name__) from error
+
+
+_lock = threading.Lock()
+_decoding: list[warnings.catch_warnings[None]] = []
+_threads = 0
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hides Pillow's warnings about odd files in all threads at once.
+
+    Python's filters are shared by the threads, so the first one in changes them and the last one out puts them back:
+    each for itself would put back another's change, for good.
+    """
+    global _threads
+    with _lock:
+        if not _threads:
+            _decoding.append(warnings.catch_warnings())
+            _decoding[-1].__enter__()
+            warnings.simplefilter("ignore")
+        _threads += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _threads -= 1
+            if not _threads:
+                _decoding.pop().__exit__(None, None, None)
 
 
 def _plain(image: Image) -> Image:
@@ -50,8 +80,9 @@ def _plain(image: Image) -> Image:
 
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float64)
-        scale = 255.0 / 65535.0 if values.max(initial=0) > 255 else 1.0
-        return Pillow.fromarray(np.clip(values * scale, 0, 255).astype(np.uint8), "L").copy()
+        # A dark image of 16 bits stays dark; what has more, or a point, says by its values alone what white is.
+        scale = 255.0 / 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 1.0
+        return Pillow.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         whole = image.convert("RGBA")
         ground = Pillow.new("RGBA", whole.size, (255, 255, 255, 255))

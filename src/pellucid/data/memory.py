@@ -41,7 +41,11 @@ class Examples:
         """One example. Raises: DataError: there is none, or it is nothing that a model takes."""
         if row >= len(self):
             raise DataError(f"There is no example {row}: {self.source} has {len(self)}.")
-        return example_of(self.items[row], row)
+        try:
+            item = self.items[row]
+        except Exception as error:
+            raise DataError(f"{self.source} raised {type(error).__name__} at example {row}: {error}.") from error
+        return example_of(item, row)
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         """Every example from row `start` on."""
@@ -113,11 +117,12 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     own = getattr(held, "classes", None)
     names = tuple(map(str, classes)) if classes is not None else tuple(map(str, own)) if isinstance(own, list) else None
     name = type(held).__name__
-    if not isinstance(held, IterableDataset) and hasattr(held, "__getitem__") and hasattr(held, "__len__"):
+    by_row = hasattr(held, "__getitem__") and hasattr(held, "__len__")
+    if by_row and not isinstance(held, IterableDataset | Mapping | str | bytes):
         if len(held) == 0:
             raise DataError(f"The {name} is empty: there is nothing to inspect.")
         return Examples(name, name, held, names, limit=limit)
-    if not isinstance(held, Iterable):
+    if not isinstance(held, Iterable) or isinstance(held, Mapping | str | bytes):
         raise DataError(f"Examples must be a Dataset, a DataLoader or an iterable of (input, target); got {name}.")
     if iter(held) is held:
         # It can be visited once only, but an inspection comes back for a closer look: keep what it gives.

@@ -26,10 +26,13 @@ def under_names(source: Source, classes: Sequence[str]) -> Source:
     """
     if source.classes is None or tuple(source.classes) == tuple(classes):
         return source
+    exact: dict[str, int] = {}
     indices: dict[str, int] = {}
     for index, name in reversed(list(enumerate(classes))):
+        exact[name] = index
         indices.update({_plain(synonym): index for synonym in [*name.split(","), name]})
-    found = [indices.get(_plain(name)) for name in source.classes]
+    indices.pop("", None)  # names of signs alone ("+", "-") are equal to themselves only
+    found = [exact.get(name, indices.get(_plain(name))) for name in source.classes]
     if not any(index is not None for index in found) and len(classes) == len(source.classes):
         return source
     missing = [name for name, index in zip(source.classes, found, strict=True) if index is None]
@@ -79,7 +82,10 @@ class _Renamed:
 
     def example(self, row: int) -> Example:
         example = self.inner.example(row)
-        return example if example.target is None else replace(example, target=self.mapping[int(example.target)])
+        if example.target is None:
+            return example
+        self._check(int(example.target), example.id)
+        return replace(example, target=self.mapping[int(example.target)])
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         import torch
@@ -88,8 +94,17 @@ class _Renamed:
         for batch in self.inner.batches(batch_size, start=start):
             targets = batch.targets
             if targets is not None:
+                for target, name in zip(targets.tolist(), batch.ids, strict=True):
+                    self._check(target, name)
                 targets = torch.where(targets >= 0, table[targets.clamp(min=0)], targets)
             yield replace(batch, targets=targets)
 
     def fingerprint(self) -> str:
         return self.inner.fingerprint()
+
+    def _check(self, target: float, name: str) -> None:
+        if target >= len(self.mapping):
+            raise DataError(
+                f"The label of {name} is {int(target)}, but {self.source} has {len(self.mapping)} classes, 0 to "
+                f"{len(self.mapping) - 1}. Correct the label, or the names of the classes."
+            )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,9 @@ def open_data(
     paths = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
     try:
         files = [pq.ParquetFile(path) for path in paths]
-    except (pa.ArrowInvalid, OSError) as error:
+        listings, classes = _listed(files, paths, spec)
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{spec} is no Parquet file that can be read: {error}.") from error
-    listings, classes = _listed(files, spec)
     if not listings:
         raise DataError(f"{spec} holds no rows: there is nothing to inspect.")
     return ListedImages(
@@ -48,14 +49,24 @@ def open_data(
     )
 
 
-def _listed(files: Sequence[pq.ParquetFile], spec: str) -> tuple[Sequence[Listing], tuple[str, ...] | None]:
+def _listed(
+    files: Sequence[pq.ParquetFile], paths: Sequence[Path], spec: str
+) -> tuple[Sequence[Listing], tuple[str, ...] | None]:
     import pyarrow as pa
 
     schema = files[0].schema_arrow
-    if "image" not in schema.names:
-        raise DataError(f"{spec} has the columns {', '.join(schema.names)}; expected image{{bytes, path}} and label.")
+    if "image" not in schema.names or not _holds_bytes(schema.field("image").type):
+        columns = ", ".join(f"{column.name}: {column.type}" for column in schema)
+        raise DataError(
+            f"{spec} has the columns {columns}; expected image: struct<bytes: binary, path: string> and label."
+        )
     label = next((name for name in ("label", "labels", "fine_label", "target") if name in schema.names), None)
-    plain = [field.name for field in schema if field.name != "image" and not pa.types.is_nested(field.type)]
+    plain = [column.name for column in schema if column.name != "image" and not pa.types.is_nested(column.type)]
+    if label is not None and label not in plain:
+        raise DataError(f"The column '{label}' of {spec} is {schema.field(label).type}; expected one class an image.")
+    for file, path in zip(files, paths, strict=True):
+        if absent := {"image", *plain} - set(file.schema_arrow.names):
+            raise DataError(f"{path} lacks the columns {', '.join(sorted(absent))} that {paths[0]} has.")
     rows: dict[str, list[Any]] = {name: [] for name in plain}
     places: list[tuple[int, int, int]] = []
     for number, file in enumerate(files):
@@ -78,6 +89,16 @@ def _listed(files: Sequence[pq.ParquetFile], spec: str) -> tuple[Sequence[Listin
         for row, place in enumerate(places)
     ]
     return listings, classes
+
+
+def _holds_bytes(kind: Any) -> bool:
+    """Whether a column's type is that of encoded images, in a struct or alone."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        places = [place for place in range(kind.num_fields) if kind.field(place).name == "bytes"]
+        return bool(places) and _holds_bytes(kind.field(places[0]).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _targets(
@@ -117,6 +138,7 @@ class _Groups:
     """The images of the row groups that were read last."""
 
     files: tuple[Any, ...]
+    lock: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     @lru_cache(maxsize=4)  # noqa: B019  (one object a source, as long-lived as its cache)
     def images(self, file: int, group: int) -> list[dict[str, Any] | bytes | None]:
@@ -134,7 +156,14 @@ class _Reader:
     row: int
 
     def __call__(self) -> bytes:
-        image = self.groups.images(self.file, self.group)[self.row]
+        import pyarrow as pa
+
+        # One thread reads a row group, and the others find it read.
+        with self.groups.lock:
+            try:
+                image = self.groups.images(self.file, self.group)[self.row]
+            except pa.ArrowException as error:
+                raise OSError(f"its row group is damaged: {error}") from error
         content = image.get("bytes") if isinstance(image, dict) else image
         if content is None:
             raise OSError("the row holds no image bytes")

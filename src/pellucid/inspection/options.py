@@ -36,6 +36,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise OptionError(f"The batch size must be at least 1; got {self.batch_size}.")
+        if self.limit is not None and self.limit < 1:
+            raise OptionError(f"The limit must be at least 1 example; got {self.limit}.")
         if self.chosen < 0:
             raise OptionError(f"The number of chosen examples must be 0 or more; got {self.chosen}.")
         if not (self.target in ("prediction", "label") or (isinstance(self.target, int) and self.target >= 0)):

@@ -28,5 +28,5 @@ def fingerprint(model: nn.Module) -> str:
         plain = tensor.detach().cpu().contiguous()
         if plain.is_quantized:
             plain = plain.int_repr()
-        digest.update(memoryview(plain.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

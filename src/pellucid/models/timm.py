@@ -43,9 +43,10 @@ def _recipe(configuration: Mapping[str, Any]) -> Recipe | None:
 
     None where it cannot be told in a recipe's steps: borders in the mean colour, and crops that are not square.
     """
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
-    wanted = resolve_data_config(pretrained_cfg=configuration, use_test_size=True)
+    resolve: Any = resolve_data_config
+    wanted = resolve(pretrained_cfg=configuration, use_test_size=True)
     _, height, width = wanted["input_size"]
     scaled = math.floor(height / wanted["crop_pct"]), math.floor(width / wanted["crop_pct"])
     squashed = wanted["crop_mode"] == "squash"
