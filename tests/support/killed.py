@@ -53,15 +53,15 @@ def _killing(at: int, count: list[int], real: Callable[..., None]) -> Callable[.
     return operation
 
 
-def run(root: Path, at: int) -> int:
-    """Writes in a child that dies at its operation number `at`; the number of operations, 0 where it was killed."""
+def run(root: Path, at: int, work: Callable[[Path], None] = write) -> int:
+    """Works in a child that dies at its operation number `at`; the number of operations, 0 where it was killed."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         count = [0]
         for name in ("replace", "fsync", "unlink", "mkdir"):
             setattr(os, name, _killing(at, count, getattr(os, name)))
-        write(root)
+        work(root)
         os.write(writing, str(count[0]).encode())
         os._exit(0)
     os.close(writing)
@@ -75,12 +75,12 @@ def run(root: Path, at: int) -> int:
     return int(counted)
 
 
-def main() -> None:
+def main(work: Callable[[Path], None] = write) -> None:
     root, stride = Path(sys.argv[1]), int(sys.argv[2])
     examples_part(0, 1)  # makes pyarrow import what it imports late
-    total = run(root / "uninterrupted", -1)
+    total = run(root / "uninterrupted", -1, work)
     for at in range(1, total + 1, stride):
-        if run(root / f"killed-{at:04d}", at):
+        if run(root / f"killed-{at:04d}", at, work):
             raise SystemExit(f"operation {at} of {total} did not kill the writer")
     sys.stdout.write(str(total))
 

@@ -1,0 +1,243 @@
+"""Faults planted in a training table, and in small networks, are found; healthy ones give no finding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import pellucid
+from pellucid.record import Record, schema
+from pellucid.record.tables import training_schema
+from pellucid.watch import training_findings
+
+STEPS = 40
+LAYERS = ("stem", "block1", "block2", "head")
+
+Key = tuple[str, str]
+Series = dict[Key, dict[int, float]]
+
+
+def healthy() -> Series:
+    """Four layers whose gradients differ by factors of a few, updates of 1e-3, a loss that falls."""
+    rng = np.random.default_rng(0)
+    series: Series = {}
+    for place, layer in enumerate(LAYERS):
+        series[layer, "gradient_norm"] = {
+            step: float(0.1 * 3.0**place * rng.lognormal(0, 0.3)) for step in range(1, STEPS + 1)
+        }
+        series[layer, "weight_norm"] = {step: 4.0 + 0.01 * step for step in range(1, STEPS + 1)}
+        series[layer, "update_ratio"] = {step: float(1e-3 * rng.lognormal(0, 0.3)) for step in range(1, STEPS + 1)}
+    series["", "gradient_norm"] = {step: float(3 * rng.lognormal(0, 0.3)) for step in range(1, STEPS + 1)}
+    series["", "learning_rate"] = dict.fromkeys(range(1, STEPS + 1), 0.01)
+    series["", "loss"] = {step: 0.2 + 2 * math.exp(-step / 10) for step in range(1, STEPS + 1)}
+    series["", "accuracy"] = {step: 0.95 - 0.8 * math.exp(-step / 10) for step in range(1, STEPS + 1)}
+    series["", "validation_loss"] = {step: 0.25 + 2 * math.exp(-step / 10) for step in range(5, STEPS + 1, 5)}
+    series["", "validation_accuracy"] = {step: 0.92 - 0.8 * math.exp(-step / 10) for step in range(5, STEPS + 1, 5)}
+    return series
+
+
+def table_of(series: Series) -> pa.Table:
+    """Rows in no order, with a histogram among them; what is not finite is null."""
+    rows = [
+        {
+            "step": step, "seconds": 0.1 * step, "layer": layer, "quantity": quantity,
+            "value": value if math.isfinite(value) else None, "bins": None, "counts": None,
+        }
+        for (layer, quantity), values in series.items()
+        for step, value in values.items()
+    ]  # fmt: skip
+    rows.append(
+        {"step": 1, "seconds": 0.1, "layer": "stem", "quantity": "weight_histogram", "bins": [3], "counts": [4]}
+    )
+    np.random.default_rng(1).shuffle(rows)  # type: ignore[arg-type]
+    return pa.Table.from_pylist(rows, training_schema())
+
+
+def changed(series: Series, key: Key, change: Callable[[int, float], float]) -> Series:
+    """The series with one of them changed, step by step."""
+    return series | {key: {step: change(step, value) for step, value in series[key].items()}}
+
+
+def found(series: Series) -> dict[str, schema.Finding]:
+    findings = training_findings(table_of(series))
+    assert len({finding.kind for finding in findings}) == len(findings)
+    return {finding.kind: finding for finding in findings}
+
+
+def test_a_healthy_run_gives_no_finding() -> None:
+    assert training_findings(table_of(healthy())) == []
+
+
+def test_an_empty_table_gives_no_finding() -> None:
+    assert training_findings(training_schema().empty_table()) == []
+
+
+def test_a_layer_whose_gradient_vanishes_is_named() -> None:
+    (finding,) = found(changed(healthy(), ("stem", "gradient_norm"), lambda step, value: value * 1e-6)).values()
+    assert (finding.kind, finding.severity, finding.page) == ("vanishing-gradients", "high", "training")
+    assert finding.selection == {"layer": "stem"}
+    assert "vanishing in layer stem" in finding.sentence
+    assert finding.count == STEPS
+    assert finding.evidence["layers"] == 1
+
+
+def test_a_gradient_of_zero_vanishes() -> None:
+    finding = found(changed(healthy(), ("stem", "gradient_norm"), lambda step, value: 0.0))["vanishing-gradients"]
+    assert "those of stem are zero, unlike the median layer's" in finding.sentence
+
+
+def test_a_layer_whose_gradient_explodes_is_named() -> None:
+    (finding,) = found(changed(healthy(), ("head", "gradient_norm"), lambda step, value: value * 1e6)).values()
+    assert (finding.kind, finding.severity) == ("exploding-gradients", "high")
+    assert finding.selection == {"layer": "head"}
+    assert "exploding in layer head" in finding.sentence
+
+
+def test_a_gradient_that_grows_without_end_explodes() -> None:
+    grown = changed(healthy(), ("", "gradient_norm"), lambda step, value: value * 10 ** (step / 8))
+    (finding,) = found(grown).values()
+    assert (finding.kind, finding.severity) == ("exploding-gradients", "high")
+    assert "times as large at the end of the run as at its beginning" in finding.sentence
+
+
+def test_a_gradient_that_is_nan_explodes() -> None:
+    lost = changed(healthy(), ("", "gradient_norm"), lambda step, value: math.nan if step > 20 else value)
+    (finding,) = found(lost).values()
+    assert finding.kind == "exploding-gradients"
+    assert finding.sentence == "The gradient of the whole model is not finite at 20 of 40 recorded steps."
+    assert finding.evidence["nonfinite"] == 20
+
+
+def test_a_gradient_that_is_never_finite_explodes() -> None:
+    lost = changed(healthy(), ("", "gradient_norm"), lambda step, value: math.inf)
+    assert "not finite at 40 of 40" in found(lost)["exploding-gradients"].sentence
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_lost_is_found_at_its_first_step(value: float) -> None:
+    (finding,) = found(changed(healthy(), ("", "loss"), lambda step, old: value if step in (7, 9) else old)).values()
+    assert (finding.kind, finding.severity) == ("nonfinite-loss", "high")
+    assert finding.sentence == "The loss was NaN or infinite at 2 of 40 recorded steps, first at step 7."
+    assert finding.selection == {"step": "7"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind", "advice"),
+    [(1e-5, "small-updates", "learning rate may be far too low"), (500, "large-updates", "may be far too high")],
+)
+def test_a_learning_rate_of_the_wrong_size_is_found(factor: float, kind: str, advice: str) -> None:
+    series = healthy()
+    for layer in LAYERS:
+        series = changed(series, (layer, "update_ratio"), lambda step, value: value * factor)
+    (finding,) = found(series).values()
+    assert (finding.kind, finding.severity) == (kind, "medium")
+    assert advice in finding.sentence
+    assert finding.evidence["layers"] == len(LAYERS)
+    assert "and 1 more" in finding.sentence
+
+
+def test_a_gap_between_training_and_validation_is_found() -> None:
+    (finding,) = found(changed(healthy(), ("", "validation_accuracy"), lambda step, value: value - 0.3)).values()
+    assert (finding.kind, finding.severity) == ("train-validation-gap", "medium")
+    assert "in training and 60.5% on validation" in finding.sentence
+
+
+def test_a_validation_loss_that_rises_again_is_found() -> None:
+    risen = changed(healthy(), ("", "validation_loss"), lambda step, value: 0.5 + 0.03 * abs(step - 15))
+    (finding,) = found(risen).values()
+    assert finding.kind == "train-validation-gap"
+    assert "has risen from 0.5 at step 15" in finding.sentence
+    assert finding.evidence["lowest_step"] == 15
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        changed(healthy(), ("stem", "gradient_norm"), lambda step, value: value * (1e-6 if step == 30 else 1.0)),
+        changed(healthy(), ("head", "update_ratio"), lambda step, value: 5.0 if step == 1 else value),
+        changed(healthy(), ("", "gradient_norm"), lambda step, value: value * (1e5 if step == STEPS else 1.0)),
+        changed(healthy(), ("", "validation_loss"), lambda step, value: 0.5 + (1.0 if step == STEPS else 0.001 * step)),
+    ],
+    ids=["one small gradient", "a large first update", "a large last gradient", "a bad last validation"],
+)
+def test_one_odd_step_says_nothing(series: Series) -> None:
+    assert training_findings(table_of(series)) == []
+
+
+def test_two_faults_are_both_found_worst_first() -> None:
+    series = changed(healthy(), ("", "validation_accuracy"), lambda step, value: value - 0.3)
+    series = changed(series, ("", "loss"), lambda step, value: math.nan)
+    kinds = [finding.kind for finding in training_findings(table_of(series))]
+    assert kinds == ["nonfinite-loss", "train-validation-gap"]
+
+
+# --- networks -------------------------------------------------------------------------------------------------
+
+
+def trained(model: nn.Module, out: Path, *, rate: float, steps: int = 60) -> Record:
+    """Trains on three well-separated clouds of points under a Watch, with a validation after every 10 steps."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(3, 8, generator=generator) * 2
+
+    def batch() -> tuple[torch.Tensor, torch.Tensor]:
+        targets = torch.randint(3, (32,), generator=generator)
+        return centres[targets] + torch.randn(32, 8, generator=generator), targets
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
+    with pellucid.watch(model, optimizer, out=out, every=1) as watch:
+        for step in range(1, steps + 1):
+            inputs, targets = batch()
+            outputs = model(inputs)
+            loss = F.cross_entropy(outputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watch.observe(outputs, targets, loss)
+            if step % 10 == 0:
+                with torch.no_grad():
+                    inputs, targets = batch()
+                    outputs = model(inputs)
+                right = (outputs.argmax(dim=1) == targets).float().mean()
+                watch.log(validation_loss=F.cross_entropy(outputs, targets), validation_accuracy=right)
+    return Record(out)
+
+
+def perceptron(activation: Callable[[], nn.Module], depth: int) -> nn.Sequential:
+    torch.manual_seed(0)
+    widths = [8] + [24] * depth
+    hidden = [layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after), activation())]
+    return nn.Sequential(*hidden, nn.Linear(24, 3))
+
+
+def test_a_healthy_small_network_gives_no_finding(tmp_path: Path) -> None:
+    record = trained(perceptron(nn.ReLU, 2), tmp_path / "run", rate=0.02)
+    assert record.findings == []
+    panel = record.panel("training")
+    assert isinstance(panel, schema.TrainingPanel)
+    assert {one.quantity: one.value for one in panel.last}["validation_accuracy"] > 0.8  # type: ignore[operator]
+
+
+def test_the_vanishing_gradient_of_a_deep_sigmoid_network_is_found(tmp_path: Path) -> None:
+    record = trained(perceptron(nn.Sigmoid, 12), tmp_path / "run", rate=0.02)
+    finding = next(one for one in record.findings if one.kind == "vanishing-gradients")
+    assert finding.selection == {"layer": "0"}
+    assert "vanishing in layers 0, 2: " in finding.sentence
+
+
+def test_a_learning_rate_far_too_high_is_found(tmp_path: Path) -> None:
+    record = trained(perceptron(nn.ReLU, 2), tmp_path / "run", rate=1e4, steps=20)
+    assert {"nonfinite-loss", "exploding-gradients", "large-updates"} & {one.kind for one in record.findings}
+
+
+def test_a_learning_rate_far_too_low_is_found(tmp_path: Path) -> None:
+    record = trained(perceptron(nn.ReLU, 2), tmp_path / "run", rate=1e-8, steps=20)
+    assert "small-updates" in {one.kind for one in record.findings}
