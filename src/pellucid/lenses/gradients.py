@@ -73,12 +73,13 @@ class GradientsLens:
         for place, example in enumerate(seen.batch.ids):
             score = None if seen.scores is None else float(seen.scores[place])
             target = None if seen.batch.targets is None else int(seen.batch.targets[place])
+            finite = bool(np.isfinite(seen.outputs[place].numpy()).all())
             self.examples.append(
                 {
                     "row": seen.batch.row(place),
                     "example": example,
                     "target": target if target is not None and target >= 0 else None,
-                    "prediction": int(seen.outputs[place].argmax()),
+                    "prediction": int(seen.outputs[place].argmax()) if finite else None,
                     "explained": int(seen.explained[place]),
                     "score": score if score is not None and np.isfinite(score) else None,
                     "reason": seen.reasons[place] if seen.reasons else "",

@@ -69,8 +69,10 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     if layer.activation in ("relu", "relu6") and lowest > 0:
         lowest = float(planes.amin())
     counted = histogram.of_tensor(sample)
-    unit_maxima = maxima.amax(0)
-    example, unit, value, position = _candidates(planes, maxima, weakest, top_k)
+    # An example that went NaN must not hide the others of its batch.
+    ranked = torch.nan_to_num(maxima, nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    unit_maxima = torch.where(maxima.isnan().all(0), torch.nan, ranked.amax(0))
+    example, unit, value, position = _candidates(planes, ranked, weakest, top_k)
     totals = [float(signal.numel()), float(norms.double().square().sum()), lowest, float(unit_maxima.max()), nonfinite]
     return {
         "sum": total.cpu(),
@@ -109,7 +111,7 @@ def _bounded(sample: Tensor, layer: Layer) -> Tensor:
 
 
 def _candidates(
-    planes: Tensor, maxima: Tensor, weakest: NDArray[np.float64] | None, top_k: int
+    planes: Tensor, ranked: Tensor, weakest: NDArray[np.float64] | None, top_k: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Examples that may be among the strongest of a unit, with the first position of their maximum.
 
@@ -117,7 +119,6 @@ def _candidates(
     """
     import torch
 
-    ranked = torch.nan_to_num(maxima, nan=-torch.inf)
     best, examples = torch.sort(ranked, dim=0, descending=True, stable=True)
     best, examples = best[:top_k], examples[:top_k]
     good = best > -torch.inf
