@@ -78,8 +78,9 @@ export function picture(input: Tensor): ImageData | null {
 /** Where a map is strongest, as (row, column). */
 export function strongest(plane: Plane): { row: number; column: number; value: number } {
   let best = 0;
+  let most = Number.NEGATIVE_INFINITY;
   plane.values.forEach((value, index) => {
-    if (value > (plane.values[best] ?? Number.NEGATIVE_INFINITY)) best = index;
+    if (value > most) [best, most] = [index, value];
   });
   return { row: Math.floor(best / plane.width), column: best % plane.width, value: plane.values[best] ?? 0 };
 }

@@ -59,8 +59,11 @@ export function ridge(histogram: Histogram, octaves: Octaves, columns: number): 
   if (total === 0) return heights;
   for (const bin of valueBins(histogram)) {
     if (bin.low === 0 && bin.high === 0) continue;
-    const from = Math.max(0, position(bin.low, octaves) * columns);
-    const to = Math.min(columns, Math.max(position(bin.high, octaves) * columns, from + 1e-9));
+    let from = Math.max(0, position(bin.low, octaves) * columns);
+    let to = Math.min(columns, position(bin.high, octaves) * columns);
+    // What lies below the axis whole stands beside the middle, on its own side.
+    if (bin.low < 0) from = Math.min(from, to - 1e-9);
+    else to = Math.max(to, from + 1e-9);
     for (let column = Math.floor(from); column < Math.min(columns, Math.ceil(to)); column++) {
       const covered = Math.min(to, column + 1) - Math.max(from, column);
       heights[column] = (heights[column] ?? 0) + (bin.count / total) * (covered / (to - from));
