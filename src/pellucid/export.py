@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 APP = Path(__file__).parent / "server" / "app"
-LIMIT_BYTES = 3_000_000
+LIMIT_BYTES = 20_000_000  # what a mail takes
 DATA_TYPE = "application/octet-stream;base64"
 
 # Parts of the limit that each kind of answer may fill before the next kind has had its turn.

@@ -80,7 +80,7 @@ def test_a_function_a_class_and_a_ready_module_of_a_file_are_opened_in_evaluatio
     opened = open_model(f"{code}:{name}")
     assert opened.model(torch.zeros(2, 4)).shape == (2, 3)
     assert not opened.model.training
-    assert (opened.name, opened.source) == (name, f"{code}:{name}")
+    assert (opened.name, opened.source) == (type(opened.model).__name__, f"{code}:{name}")
     assert opened.classes is None
     assert opened.recipe is None
 

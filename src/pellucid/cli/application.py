@@ -6,8 +6,10 @@ Exit codes: 0 done; 2 refused, with the reason; 130 interrupted. Anything else i
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,21 +35,39 @@ application = typer.Typer(
 )
 
 
+# What is raised for a command line that cannot be read: the root of typer's own, whose home moves between releases.
+_CommandLineError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
 def main() -> None:
     """Runs the program `pellucid`."""
     as_json = "--json" in sys.argv[1:]
     try:
-        application()
+        code = application(standalone_mode=False)
     except PellucidError as error:
         fail(type(error).__name__, str(error), as_json=as_json)
         sys.exit(REFUSED)
-    except KeyboardInterrupt:
+    except _CommandLineError as error:
+        fail("OptionError", _told(error), as_json=as_json)
+        sys.exit(REFUSED)
+    # The way in which typer reports an interrupt.
+    if code == INTERRUPTED:
         fail(
             "Interrupted",
-            "Interrupted. What was finished is kept; the same command with --resume goes on.",
+            "Interrupted. What was finished is kept; `inspect` goes on with it where it is given --resume.",
             as_json=as_json,
         )
-        sys.exit(INTERRUPTED)
+    sys.exit(code)
+
+
+def _told(error: Any) -> str:
+    """What was wrong with the command line, and where to read more; the whole help where nothing was asked for."""
+    message, context = str(error.format_message()).rstrip("."), error.ctx
+    if context is None:
+        return f"{message}."
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return f"No command was given.\n{context.get_help()}"
+    return f"{message}. See: {context.command_path} --help"
 
 
 def _print_version(asked: bool) -> None:
@@ -124,7 +144,8 @@ def inspect(
         )
     _summarise(record, as_json)
     if open_app:
-        record.show()
+        with _until_interrupted():
+            record.show()
     elif not as_json:
         say(f"Look at it: pellucid open {out}")
 
@@ -162,15 +183,16 @@ def open_record(
             raise OptionError(f"--model does not go with this record: {live.reason}")
     elif data is not None or weights is not None:
         raise OptionError("--data and --weights belong to --model, which is missing.")
-    serve(
-        record,
-        host=host,
-        port=port,
-        token=token,
-        open_browser=not no_open,
-        live=live,
-        announce=lambda url: answer_json({"url": url}) if as_json else answer(url),
-    )
+    with _until_interrupted():
+        serve(
+            record,
+            host=host,
+            port=port,
+            token=token,
+            open_browser=not no_open,
+            live=live,
+            announce=lambda url: answer_json({"url": url}) if as_json else answer(url),
+        )
 
 
 @application.command()
@@ -187,11 +209,16 @@ def show(record: options.RecordPath, verify: options.Verify = False, as_json: op
 
 
 @application.command()
-def export(record: options.RecordPath, output: options.Output, as_json: options.Json = False) -> None:
+def export(
+    record: options.RecordPath,
+    output: options.Output,
+    limit_mb: options.LimitMb = 20.0,
+    as_json: options.Json = False,
+) -> None:
     """Write a record as one HTML file that opens from disk with no network."""
     from pellucid.export import export as write
 
-    report = write(record, output)
+    report = write(record, output, limit_bytes=round(limit_mb * 1e6))
     if as_json:
         answer_json({"path": str(report.path), "bytes": report.bytes, "left_out": report.left_out})
         return
@@ -255,7 +282,15 @@ def demo(
     from pellucid.server import serve
 
     # --no-open with nothing else to leave: the address is printed and answered, as `open --no-open` does.
-    serve(out, port=port, open_browser=not no_open, live=shown.live, announce=answer)
+    with _until_interrupted():
+        serve(out, port=port, open_browser=not no_open, live=shown.live, announce=say if as_json else answer)
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """Serving ends with an interrupt: that is its end, no failure."""
+    with suppress(KeyboardInterrupt):
+        yield
 
 
 def _target(text: str) -> Explains:

@@ -75,6 +75,7 @@ LiveData = Annotated[
 
 Verify = Annotated[bool, typer.Option("--verify", help="Read every file and compare it with its SHA-256.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")]
+LimitMb = Annotated[float, typer.Option(min=0.1, metavar="MB", help="Size to stay under; what is left out is said.")]
 InputShape = Annotated[
     str | None,
     typer.Option("--input", metavar="1,3,224,224", help="Shape of the input; the model's own recipe if left out."),

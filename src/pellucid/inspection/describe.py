@@ -33,7 +33,7 @@ def manifest_of(
     import torch
 
     parameters = list(model.parameters())
-    name = model_source or type(model).__name__
+    name = type(model).__name__
     return schema.Manifest(
         pellucid_version=__version__,
         title=title or name,
@@ -106,6 +106,11 @@ def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
         and there.preprocessing.fingerprint != asked.preprocessing.fingerprint
     ):
         differences.append("the preprocessing")
+    if there.data and asked.data and there.data.classes:
+        # Where none are given, the classes were numbered as soon as their number was known.
+        numbered = [str(index) for index in range(len(there.data.classes))]
+        if there.data.classes != (asked.data.classes or numbered):
+            differences.append("the class names")
     if there.seed != asked.seed:
         differences.append("the seed")
     differences += [

@@ -21,7 +21,10 @@ TOP_K = 9
 
 # A unit is saturated when so much of its sampled output lies at a bound of its activation.
 SATURATED_SHARE = 0.95
+# A layer is called dead where a tenth of its units never fired, on enough examples: a unit that fires on 5% of all
+# examples stays silent on 64 of them with a probability of 4%.
 DEAD_SHARE = 0.1
+DEAD_EXAMPLES = 64
 
 
 @dataclass
@@ -192,7 +195,8 @@ class ActivationsLens:
     def _findings(self, layer: ActivationLayer) -> list[Finding]:
         found = []
         selection = {"layer": layer.name}
-        if layer.dead_units and layer.dead_units >= max(2, DEAD_SHARE * layer.units):
+        enough = self.count >= DEAD_EXAMPLES
+        if enough and layer.dead_units and layer.dead_units >= max(2, DEAD_SHARE * layer.units):
             share = layer.dead_units / layer.units
             found.append(
                 Finding(

@@ -40,4 +40,4 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     recipe = told.get("recipe")
     if recipe is not None and not isinstance(recipe, Recipe):
         raise ModelError(f"{spec} gave a {type(recipe).__name__} as its recipe; expected a pellucid.recipe.Recipe.")
-    return OpenedModel(found, spec.rpartition(":")[2], spec, names, recipe)
+    return OpenedModel(found, type(found).__name__, spec, names, recipe)

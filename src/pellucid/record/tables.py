@@ -91,7 +91,8 @@ def table_of(content: bytes) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        # Bytes at hand need no threads; those of pyarrow can abort a program that ends right after.
+        table = pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise ValueError(f"it is no valid Parquet: {error}") from error
