@@ -370,10 +370,10 @@ class ConfusionPanel(Panel, tag="confusion"):
 class ActivationLayer(msgspec.Struct, frozen=True):
     """One layer's output over the whole sweep.
 
-    Moments, extremes and shares are exact over all `values`; the histogram counts `histogram_values` of them, a
-    strided sample unless equal. A unit is dead when its output was 0 for every example and position (only
-    after an activation that can be 0), saturated when at least 95% of its values lie at the activation's upper or
-    lower bound (None where the activation has none).
+    Moments, the maximum and dead units are exact over all `values`; the histogram, the share of zeros, saturation and,
+    after a ReLU, the minimum come from `histogram_values` of them, a strided sample unless equal. A unit is dead when
+    its output was 0 for every example and position (only after an activation that can be 0), saturated when at least
+    95% of its sampled values lie at the activation's upper or lower bound (None where the activation has none).
     """
 
     index: int

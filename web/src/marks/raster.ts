@@ -20,6 +20,22 @@ export function domainOf(values: ArrayLike<number>, signed: boolean): readonly [
   return high > start ? [start, high] : [start, start + 1];
 }
 
+/**
+ * As `domainOf`, but the strongest hundredth of many values may run out of the scale: one outlier must not make
+ * everything else dark. `clipped` tells that it does, so that the legend can say it.
+ */
+export function clippedDomain(
+  values: ArrayLike<number>,
+  signed: boolean,
+): { domain: readonly [number, number]; clipped: boolean } {
+  const domain = domainOf(values, signed);
+  if (values.length < 1000) return { domain, clipped: false };
+  const sizes = Float32Array.from(values, (value) => (Number.isFinite(value) ? Math.abs(value) : 0)).sort();
+  const high = sizes[Math.floor(0.99 * (sizes.length - 1))] as number;
+  if (!(high > 0) || high >= domain[1]) return { domain, clipped: false };
+  return { domain: signed ? [-high, high] : [domain[0], high], clipped: true };
+}
+
 /** Each number through a table of 256 colours; what is not finite stays transparent. */
 export function paint(
   values: ArrayLike<number>,
