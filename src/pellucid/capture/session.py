@@ -100,7 +100,8 @@ class Session:
         wanted = dict(reductions or {})
 
         def reduce(layer: Layer, output: Tensor) -> None:
-            summaries[layer.name] = {name: reduction(output, layer) for name, reduction in wanted.items()}
+            with torch._C.DisableTorchFunction():  # the reductions' own functions are none of the model's
+                summaries[layer.name] = {name: reduction(output, layer) for name, reduction in wanted.items()}
 
         with torch.no_grad():
             outputs = self._run(to_device(inputs, self.device, copy=True), reduce if wanted else None)

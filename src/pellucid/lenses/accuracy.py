@@ -182,9 +182,9 @@ class AccuracyLens:
         return sorted(findings, key=lambda finding: -finding.weight)[:3]
 
     def _surprising(self, entry: ClassAccuracy, rest: float, by_class: list[ClassAccuracy]) -> bool:
-        from scipy import stats
+        from scipy import special
 
-        tail = float(stats.binom.cdf(entry.true_positive, entry.support, rest))
+        tail = float(special.bdtr(entry.true_positive, entry.support, rest))
         return tail * len(by_class) < 1e-3
 
     def _name(self, index: int) -> str:

@@ -198,9 +198,9 @@ class LossLens:
         """More sure disagreement than the model's own confidence allows: a Poisson tail."""
         if len(issues) < LEAST_ISSUES or self.surprises < LEAST_ISSUES:
             return []
-        from scipy import stats
+        from scipy import special
 
-        tail = float(stats.poisson.sf(self.surprises - 1, max(self.allowed, 1e-9)))
+        tail = float(special.pdtrc(self.surprises - 1, max(self.allowed, 1e-9)))
         if tail > 1e-6 or self.surprises < 3 * self.allowed + LEAST_ISSUES:
             return []
         worst = issues[0]

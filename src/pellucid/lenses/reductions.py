@@ -119,16 +119,15 @@ def _candidates(
     """
     import torch
 
-    best, examples = torch.sort(ranked, dim=0, descending=True, stable=True)
-    best, examples = best[:top_k], examples[:top_k]
-    good = best > -torch.inf
-    if weakest is not None:
-        good &= best.double() > torch.from_numpy(weakest).to(best.device)[None, :]
-    rank, unit = good.nonzero(as_tuple=True)
-    example = examples[rank, unit]
-    chosen = planes[example, unit]
-    position = (chosen == best[rank, unit][:, None]).int().argmax(dim=1) if len(chosen) else example
-    return example, unit, best[rank, unit], position
+    if weakest is None:
+        best, examples = torch.sort(ranked, dim=0, descending=True, stable=True)
+        rank, unit = (best[:top_k] > -torch.inf).nonzero(as_tuple=True)
+        example = examples[rank, unit]
+    else:
+        # Few are left after the first batches: to find them costs less than to sort them all.
+        example, unit = (ranked.double() > torch.from_numpy(weakest).to(ranked.device)).nonzero(as_tuple=True)
+    position = planes[example, unit].argmax(dim=1) if len(unit) else example
+    return example, unit, ranked[example, unit], position
 
 
 @dataclass

@@ -38,10 +38,11 @@ def mean_interval(count: int, total: float, total_of_squares: float, level: floa
     """
     if count < 2:
         return None
-    from scipy import stats
+    from scipy import special  # scipy.stats takes a second to import
 
     mean = total / count
-    half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * math.sqrt(max(total_of_squares, 0.0) / (count - 1) / count)
+    quantile = float(special.stdtrit(count - 1, 0.5 + level / 2))
+    half = quantile * math.sqrt(max(total_of_squares, 0.0) / (count - 1) / count)
     return Interval(mean - half, mean + half, level, "t")
 
 
@@ -54,9 +55,9 @@ def normal_quantile(probability: float) -> float:
 
 def binomial_tail(successes: int, trials: int, probability: float) -> float:
     """P(X >= successes) for a binomial X: how surprising so many are."""
-    from scipy import stats
+    from scipy import special
 
-    return float(stats.binom.sf(successes - 1, trials, probability))
+    return float(special.bdtrc(successes - 1, trials, probability))
 
 
 def holm(p_values: NDArray[np.float64], tests: int | None = None) -> NDArray[np.float64]:
