@@ -16,7 +16,7 @@ from pellucid.inspection.describe import check_same, manifest_of, on_device
 from pellucid.inspection.live import LiveModel
 from pellucid.inspection.options import Explains, Options, Progress, silent
 from pellucid.inspection.run import Inspection
-from pellucid.lenses import available
+from pellucid.lenses import LensContext, available, build
 from pellucid.record import Record, Writer
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def inspect(
     """
     names = tuple(lenses) if lenses is not None else tuple(available())
     options = Options(target, names, batch_size, limit, seed, chosen)
+    build(names, LensContext())  # an unknown name is refused before anything is written
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
     if classes is not None:
         source = under_names(source, classes)

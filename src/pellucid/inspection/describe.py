@@ -134,6 +134,8 @@ def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
         place = home if device is None else torch.device(device)
     except RuntimeError as error:
         raise OptionError(f"There is no device '{device}'; expected cpu, cuda or cuda:N.") from error
+    if place.type == "meta":
+        raise OptionError("The device 'meta' has no numbers to inspect; use cpu, cuda or cuda:N.")
     if place.type == "cuda" and not torch.cuda.is_available():
         raise OptionError("The device 'cuda' was asked for, but PyTorch sees no GPU here. Use --device cpu.")
     if place == home:

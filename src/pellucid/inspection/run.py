@@ -90,7 +90,11 @@ class Inspection:
         from pellucid.capture import as_logits, logits_of
 
         outputs = logits_of(session.forward(first.inputs).outputs)
-        self.task = task_of(outputs, first.targets, self.classes)
+        targets = first.targets
+        if targets is None:
+            # An example without a target says nothing about the others'.
+            targets = next(self.source.batches(self.options.batch_size)).targets
+        self.task = task_of(outputs, targets, self.classes)
         if self.task == "classification":
             number = as_logits(outputs).shape[1]
             check_classes(self.classes or None, number)

@@ -12,10 +12,17 @@ from pellucid.measures.predictions import TOP_K
 from pellucid.record.schema import Finding, PredictionsPanel
 from pellucid.types import Needs, Observation
 
+# Rows of examples without a finite output that a finding selects.
+MOST_ROWS = 100
+
 
 @dataclass
 class PredictionsLens:
-    """Counts examples and those whose outputs or targets are not there."""
+    """Counts examples and those whose outputs or targets are not there.
+
+    Attributes:
+        nonfinite_rows: the first rows whose output is NaN or infinite.
+    """
 
     name: ClassVar[str] = "predictions"
     needs: ClassVar[Needs] = Needs(outputs=True)
@@ -24,6 +31,7 @@ class PredictionsLens:
     count: int = 0
     outputs: int = 0
     nonfinite: int = 0
+    nonfinite_rows: list[int] = field(default_factory=list)
     without_target: int = 0
     columns: list[str] = field(default_factory=list)
 
@@ -33,7 +41,9 @@ class PredictionsLens:
             return
         self.count += len(seen.batch)
         self.outputs = max(self.outputs, int(seen.outputs.shape[-1]) if seen.outputs.ndim > 1 else 1)
-        self.nonfinite += int(np.count_nonzero(seen.columns["nonfinite"]))
+        undefined = np.flatnonzero(seen.columns["nonfinite"]).tolist()
+        self.nonfinite += len(undefined)
+        self._keep([seen.batch.row(place) for place in undefined])
         target = np.asarray(seen.columns["target"])
         self.without_target += int(np.count_nonzero(np.isnan(target) if target.dtype.kind == "f" else target < 0))
         came_along = {name for columns in seen.batch.columns for name in columns}
@@ -44,8 +54,12 @@ class PredictionsLens:
         self.count += other.count
         self.outputs = max(self.outputs, other.outputs)
         self.nonfinite += other.nonfinite
+        self._keep(other.nonfinite_rows)
         self.without_target += other.without_target
         self.columns = sorted({*self.columns, *other.columns})
+
+    def _keep(self, rows: list[int]) -> None:
+        self.nonfinite_rows = sorted({*self.nonfinite_rows, *rows})[:MOST_ROWS]
 
     def report(self) -> PredictionsPanel:
         """The counts, and a finding where an output is NaN or infinite."""
@@ -60,7 +74,7 @@ class PredictionsLens:
                     page="examples",
                     weight=self.nonfinite / self.count,
                     evidence={"nonfinite": self.nonfinite},
-                    selection={"outcome": "undefined"},
+                    selection={"rows": ",".join(map(str, self.nonfinite_rows))},
                 )
             )
         return PredictionsPanel(

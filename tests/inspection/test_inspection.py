@@ -1,0 +1,626 @@
+"""An inspection counts its passes, says what a bare loop would say, leaves the model alone, and answers afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from torch import Tensor, nn
+
+import pellucid
+from pellucid.data import Recipe, from_python, open_data
+from pellucid.errors import (
+    DataError,
+    ForwardError,
+    ModelError,
+    OptionError,
+    RecordError,
+    TargetError,
+    UnreadableError,
+)
+from pellucid.inspection.live import LiveModel
+from pellucid.lenses import available
+from pellucid.models.fingerprint import fingerprint
+from pellucid.record import Record
+from pellucid.types import Example
+from support.nets import TinyNet, digits, trained, untrained
+
+SIZE, BATCH, CHOSEN = 100, 16, 20
+
+
+@pytest.fixture(scope="module")
+def model() -> TinyNet:
+    return trained()
+
+
+@pytest.fixture(scope="module")
+def record(model: TinyNet, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """A hundred digits, of which twenty are looked at closely; six labels are not known."""
+    images, labels = digits("test")
+    items = [(images[row], int(labels[row]) if row >= 6 else None) for row in range(SIZE)]
+    out = tmp_path_factory.mktemp("inspected") / "tiny.pellucid"
+    return pellucid.inspect(model, items, out=out, batch_size=BATCH, chosen=CHOSEN, classes=list("0123456789"))
+
+
+def column(record: Record, name: str) -> np.ndarray:
+    return record.examples()[name].to_numpy(zero_copy_only=False)
+
+
+# --- passes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "chosen", "sweep", "focus"),
+    [(40, 16, 20, 3, (3, 20)), (40, 40, 16, 1, (2, 16)), (5, 2, 48, 3, (1, 5)), (9, 3, 0, 3, (0, 0))],
+)
+def test_every_pass_is_counted_and_none_is_hidden(
+    size: int, batch: int, chosen: int, sweep: int, focus: tuple[int, int], tmp_path: Path
+) -> None:
+    model = trained()
+    images, labels = digits("test")
+    found = pellucid.inspect(
+        model,
+        list(zip(images[:size], labels[:size], strict=True)),
+        out=tmp_path / "net",
+        batch_size=batch,
+        chosen=chosen,
+    )
+    spent = {stage.name: stage for stage in found.manifest.stages}
+    assert list(spent) == ["trace", "sweep", "focus"]
+    assert (spent["sweep"].forward, spent["sweep"].forward_examples, spent["sweep"].backward) == (sweep, size, 0)
+    assert (spent["focus"].forward, spent["focus"].forward_examples) == focus
+    assert (spent["focus"].backward, spent["focus"].backward_examples) == focus
+    assert [stage.examples for stage in spent.values()] == [0, size, min(chosen, size)]
+    # The network counts for itself.
+    assert model.calls == sum(stage.forward for stage in spent.values())
+    assert model.seen == sum(stage.forward_examples for stage in spent.values())
+    assert found.manifest.chosen == len(found.focused) == min(chosen, size)
+
+
+def test_progress_is_heard_after_every_batch(tmp_path: Path) -> None:
+    heard: list[tuple[str, int, int | None]] = []
+    pellucid.inspect(
+        untrained(),
+        list(zip(*(part[:20] for part in digits("test")), strict=True)),
+        out=tmp_path / "net",
+        batch_size=8,
+        chosen=10,
+        progress=lambda stage, done, total: heard.append((stage, done, total)),
+    )
+    assert heard == [("sweep", done, 20) for done in (0, 8, 16, 20)] + [("focus", 8, 10), ("focus", 10, 10)]
+
+
+# --- numbers --------------------------------------------------------------------------------------------------
+
+
+def test_the_examples_table_says_what_a_bare_loop_says(model: TinyNet, record: Record) -> None:
+    images, labels = digits("test")
+    with torch.no_grad():
+        logits = torch.cat([model(part) for part in images[:SIZE].split(BATCH)]).double()
+    log_probabilities = logits.log_softmax(dim=1)
+    probabilities, order = log_probabilities.exp().sort(dim=1, descending=True, stable=True)
+    table = record.examples()
+    assert table["row"].to_pylist() == list(range(SIZE))
+    assert table["id"].to_pylist() == [str(row) for row in range(SIZE)]
+    assert table["target"].to_pylist() == [None] * 6 + labels[6:SIZE].tolist()
+    assert table["prediction"].to_pylist() == logits.argmax(dim=1).tolist()
+    losses = -log_probabilities.gather(1, labels[:SIZE, None])[:, 0]
+    assert table["loss"].to_pylist()[:6] == [None] * 6
+    np.testing.assert_allclose(column(record, "loss")[6:], losses[6:].numpy(), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(column(record, "confidence"), probabilities[:, 0].float().numpy(), rtol=1e-6)
+    margins = (probabilities[:, 0] - probabilities[:, 1]).float()
+    np.testing.assert_allclose(column(record, "margin"), margins.numpy(), rtol=1e-5, atol=1e-7)
+    entropy = -(log_probabilities.exp() * log_probabilities).sum(dim=1)
+    np.testing.assert_allclose(column(record, "entropy"), entropy.float().numpy(), rtol=1e-5, atol=1e-7)
+    assert np.array_equal(np.stack(table["top_classes"].to_pylist()), order[:, :5].numpy())
+    ranks = (logits > logits.gather(1, labels[:SIZE, None])).sum(dim=1)
+    assert table["rank"].to_pylist() == [None] * 6 + ranks[6:].tolist()
+    assert not any(table["nonfinite"].to_pylist())
+    assert len({name for name in table["media"].to_pylist() if record.media(name)}) > 90
+
+
+def test_the_panels_rest_on_the_same_examples(model: TinyNet, record: Record) -> None:
+    known = ~record.examples()["target"].is_null().to_numpy()
+    right = (column(record, "target") == column(record, "prediction"))[known]
+    accuracy, loss = record.panel("accuracy"), record.panel("loss")
+    assert (accuracy.count, accuracy.correct) == (94, int(right.sum()))  # type: ignore[union-attr]
+    np.testing.assert_allclose(loss.mean, column(record, "loss")[known].mean(), rtol=1e-12)  # type: ignore[union-attr]
+    confusion = record.panel("confusion")
+    pairs = sorted(zip(confusion.rows, confusion.columns, confusion.counts, strict=True))  # type: ignore[union-attr]
+    cells, counts = np.unique(
+        np.stack([column(record, "target")[known], column(record, "prediction")[known]], axis=1),
+        axis=0,
+        return_counts=True,
+    )
+    assert pairs == [(int(true), int(said), int(count)) for (true, said), count in zip(cells, counts, strict=True)]
+    assert record.panel("predictions").without_target == 6  # type: ignore[union-attr]
+    assert set(record.panels) == set(available())
+
+
+def test_activations_are_those_of_the_layer_over_all_examples(model: TinyNet, record: Record) -> None:
+    images, _ = digits("test")
+    with torch.no_grad():
+        values = model.features(images[:SIZE])  # the last captured layer of the features
+    layer = next(one for one in record.panel("activations").layers if one.name == "features.6")  # type: ignore[union-attr]
+    assert layer.values == values.numel()
+    np.testing.assert_allclose([layer.mean, layer.std], [float(values.mean()), float(values.std())], rtol=1e-3)
+    np.testing.assert_allclose([layer.minimum, layer.maximum], [float(values.min()), float(values.max())], rtol=1e-5)
+    strongest = values.amax(dim=(2, 3))
+    rows = record.array("activations", f"{layer.index}.top_rows")
+    assert np.array_equal(rows[:, 0], strongest.argmax(dim=0).numpy())
+    places = record.array("activations", f"{layer.index}.top_positions")
+    for unit in range(16):
+        assert places[unit, 0] == int(values[rows[unit, 0], unit].flatten().argmax())
+
+
+def test_the_same_inspection_gives_the_same_bytes_and_another_seed_chooses_others(tmp_path: Path) -> None:
+    def inspected(name: str, seed: int) -> Record:
+        items = list(zip(*(part[:80] for part in digits("test")), strict=True))
+        return pellucid.inspect(untrained(), items, out=tmp_path / name, chosen=20, seed=seed)
+
+    first, second, other = inspected("a", 0), inspected("b", 0), inspected("c", 1)
+    for name in first.panels:
+        path = f"panels/{name}.json"
+        assert (first.path / path).read_bytes() == (second.path / path).read_bytes()
+    assert first.focused == second.focused
+    assert first.focused != other.focused
+
+
+# --- the model stays as it was --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_model_is_left_as_it_was_also_after_an_error(fails: bool, tmp_path: Path) -> None:
+    model = trained().train()
+    model.classifier[1].weight.requires_grad_(False)
+    handle = model.features[0].register_forward_hook(lambda module, inputs, output: None)
+    model.classifier[4].weight.grad = torch.ones_like(model.classifier[4].weight)
+    before, state = fingerprint(model), torch.get_rng_state()
+    images, labels = digits("test")
+    items: list[Any] = list(zip(images[:20], labels[:20], strict=True))
+    if fails:
+        items[15] = (images[15], 12)
+        with pytest.raises(DataError, match="The label of 15 is 12, but the model has 10 outputs"):
+            pellucid.inspect(model, items, out=tmp_path / "net", batch_size=4)
+    else:
+        pellucid.inspect(model, items, out=tmp_path / "net", batch_size=4)
+    assert fingerprint(model) == before
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(module.training for module in model.modules())
+    assert [name for name, one in model.named_parameters() if not one.requires_grad] == ["classifier.1.weight"]
+    assert list(model.features[0]._forward_hooks) == [handle.id]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.classifier.modules())
+    assert torch.equal(model.classifier[4].weight.grad, torch.ones_like(model.classifier[4].weight))
+    assert sum(one.grad is not None for one in model.parameters()) == 1
+
+
+def test_a_model_in_training_mode_is_inspected_in_evaluation_mode(tmp_path: Path) -> None:
+    items = list(zip(*(part[:20] for part in digits("test")), strict=True))
+    first = pellucid.inspect(trained().train(), items, out=tmp_path / "a")
+    second = pellucid.inspect(trained().eval(), items, out=tmp_path / "b")
+    assert first.examples().equals(second.examples())
+
+
+# --- every kind of input and task -----------------------------------------------------------------------------
+
+
+class Two(nn.Module):
+    """Takes two inputs, by place or by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 3), nn.Linear(2, 3)
+
+    def forward(self, left: Tensor, right: Tensor) -> dict[str, Tensor]:
+        return {"hidden": left, "logits": torch.tanh(self.one(left)) + self.other(right)}
+
+
+class Reader(nn.Module):
+    """A small transformer over tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, 16)
+        self.body = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        hidden = self.body(self.embedding(input_ids), src_key_padding_mask=attention_mask == 0)
+        logits: Tensor = self.head(hidden.mean(dim=1))
+        return logits
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_inputs_may_be_tuples_or_dicts_and_logits_an_entry_of_the_output(named: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Two()
+    left, right = numbers(12, 4), numbers(12, 2, seed=1)
+    inputs = [{"left": a, "right": b} if named else (a, b) for a, b in zip(left, right, strict=True)]
+    found = pellucid.inspect(
+        model, [(one, row % 3) for row, one in enumerate(inputs)], out=tmp_path / "net", batch_size=5
+    )
+    expected = model(left, right)["logits"].argmax(dim=1)
+    assert found.examples()["prediction"].to_pylist() == expected.tolist()
+    names = ("left", "right") if named else ("0", "1")
+    _, tensors = found.focus(3)
+    for name, values in zip(names, (left, right), strict=True):
+        scale = found.focus(3)[0].scales[f"input.{name}.values"]
+        np.testing.assert_allclose(tensors[f"input.{name}.values"] * scale, values[3], atol=2e-3 * scale)
+        assert np.abs(tensors[f"input.{name}.gradient"]).max() > 0
+    assert found.examples()["media"].null_count == 12
+
+
+def test_a_transformer_over_tokens_is_inspected_and_its_tokens_have_no_gradient(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 20, (10, 9), generator=torch.Generator().manual_seed(2))
+    mask = torch.ones(9, dtype=torch.int64)
+    items = [{"input_ids": row, "attention_mask": mask, "label": place % 4} for place, row in enumerate(tokens)]
+    model = Reader().eval()
+    found = pellucid.inspect(model, items, out=tmp_path / "net", batch_size=4)
+    with torch.no_grad():
+        expected = model(tokens, mask.expand(10, 9)).argmax(dim=1)
+    assert found.examples()["prediction"].to_pylist() == expected.tolist()
+    layers = {layer.name: layer for layer in found.panel("graph").layers}  # type: ignore[union-attr]
+    assert layers["embedding"].layout == "tokens"
+    focus, tensors = found.focus(0)
+    assert "input.input_ids.gradient" not in tensors
+    embedded = next(layer for layer in focus.layers if layer.name == "embedding")
+    assert embedded.gradient_norm is not None
+    assert embedded.gradient_norm > 0
+    assert embedded.cam == "ok"  # nine tokens are a square of three
+
+
+def test_a_stream_of_unknown_length_is_counted_at_its_end(tmp_path: Path) -> None:
+    class Stream:
+        def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+            images, labels = digits("test")
+            return ((images[row], int(labels[row])) for row in range(30))
+
+    heard: list[int | None] = []
+    found = pellucid.inspect(
+        trained(), Stream(), out=tmp_path / "net", batch_size=8, progress=lambda *told: heard.append(told[2])
+    )
+    assert heard[:5] == [None] * 5
+    assert found.manifest.data is not None
+    assert (found.manifest.data.examples, found.manifest.examples, len(found.examples())) == (30, 30, 30)
+    once = pellucid.inspect(trained(), iter(Stream()), out=tmp_path / "once", limit=9)
+    assert once.manifest.examples == 9
+
+
+def test_a_regression_has_squared_errors_and_no_closer_look(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    inputs, targets = numbers(20, 4), numbers(20, seed=1)
+    items = [
+        (one, float(target) if row else None) for row, (one, target) in enumerate(zip(inputs, targets, strict=True))
+    ]
+    found = pellucid.inspect(model, items, out=tmp_path / "net")
+    with torch.no_grad():
+        outputs = model(inputs)[:, 0].double()
+    assert found.manifest.task == "regression"
+    np.testing.assert_allclose(column(found, "output"), outputs.numpy(), rtol=1e-6)
+    errors = ((outputs - targets) ** 2).numpy()
+    np.testing.assert_allclose(column(found, "loss")[1:], errors[1:], rtol=1e-5)
+    loss = found.panel("loss")
+    assert (loss.name, loss.count) == ("squared error", 19)  # type: ignore[union-attr]
+    np.testing.assert_allclose(loss.mean, errors[1:].mean(), rtol=1e-5)  # type: ignore[union-attr]
+    assert found.panel("accuracy").accuracy is None  # type: ignore[union-attr]
+    assert found.focused == []
+    assert isinstance(found.live, LiveModel)
+    assert "Only the outputs of classifiers are explained" in found.live.reason
+
+
+def test_examples_without_targets_are_inspected_without_a_loss(tmp_path: Path) -> None:
+    images, _ = digits("test")
+    found = pellucid.inspect(trained(), images[:20], out=tmp_path / "net", chosen=6)
+    table = found.examples()
+    assert table["target"].null_count == table["loss"].null_count == table["rank"].null_count == 20
+    assert table["prediction"].null_count == 0
+    assert found.panel("loss").mean is None  # type: ignore[union-attr]
+    assert found.panel("accuracy").accuracy is None  # type: ignore[union-attr]
+    assert found.panel("activations").count == 20
+    assert len(found.focused) == 6
+
+
+def test_a_single_logit_is_two_classes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, inputs = nn.Linear(4, 1), numbers(20, 4)
+    found = pellucid.inspect(
+        model, [(one, row % 2) for row, one in enumerate(inputs)], out=tmp_path / "net", classes=["no", "yes"]
+    )
+    with torch.no_grad():
+        probability = model(inputs)[:, 0].double().sigmoid()
+    assert found.manifest.task == "classification"
+    assert found.examples()["prediction"].to_pylist() == (probability > 0.5).int().tolist()
+    expected = torch.where(torch.arange(20) % 2 == 1, probability, 1 - probability).log().neg()
+    np.testing.assert_allclose(column(found, "loss"), expected.numpy(), rtol=1e-6)
+
+
+def test_an_output_that_is_no_score_is_kept_as_no_task(tmp_path: Path) -> None:
+    model = nn.Conv2d(1, 2, 3, padding=1)
+    found = pellucid.inspect(
+        model, list(zip(*(part[:6] for part in digits("test")), strict=True)), out=tmp_path / "net"
+    )
+    assert found.manifest.task == "none"
+    assert found.state == "complete"
+    assert found.panel("loss").name == "none"  # type: ignore[union-attr]
+
+
+class Undefined(nn.Module):
+    """A classifier whose logits are NaN for the brightest images and infinite for the darkest."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.net, self.low, self.high = trained(), low, high
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.net(images)
+        brightness = images.mean(dim=(1, 2, 3))
+        logits = torch.where((brightness > self.high)[:, None], float("nan"), logits)
+        return torch.where((brightness < self.low)[:, None], float("inf"), logits)
+
+
+def test_logits_that_are_no_numbers_are_recorded_counted_and_found(tmp_path: Path) -> None:
+    images, labels = digits("test")
+    brightness = images[:60].mean(dim=(1, 2, 3))
+    ordered = brightness.sort().values
+    model = Undefined(float(ordered[3]), float(ordered[-5]))
+    dark, bright = brightness < model.low, brightness > model.high
+    rows = (dark | bright).nonzero()[:, 0].tolist()
+    found = pellucid.inspect(
+        model, list(zip(images[:60], labels[:60], strict=True)), out=tmp_path / "net", batch_size=8, chosen=60
+    )
+    table = found.examples()
+    lost = len(rows)
+    assert min(int(dark.sum()), int(bright.sum())) >= 2
+    assert [row for row, undefined in enumerate(table["nonfinite"].to_pylist()) if undefined] == rows
+    for name in ("prediction", "loss", "confidence", "entropy", "margin", "rank", "top_classes", "top_probabilities"):
+        assert [row for row, value in enumerate(table[name].to_pylist()) if value is None] == rows, name
+    assert table["target"].null_count == 0
+    assert found.manifest.nonfinite == found.summary().nonfinite == lost
+    assert found.panel("predictions").nonfinite == lost  # type: ignore[union-attr]
+    loss, accuracy = found.panel("loss"), found.panel("accuracy")
+    assert (loss.count, loss.nonfinite, accuracy.count) == (60 - lost, lost, 60 - lost)  # type: ignore[union-attr]
+    finding = next(one for one in found.findings if one.kind == "nonfinite-output")
+    assert finding.sentence == f"The model's output is NaN or infinite for {lost} of 60 examples."
+    assert finding.selection == {"rows": ",".join(map(str, rows))}
+    assert {found.focus(row)[0].prediction for row in rows} == {None}
+    assert {found.focus(row)[0].score for row in rows} == {None}
+    assert found.verify() == []
+
+
+def test_labels_choose_what_is_explained_and_an_index_explains_one_class(tmp_path: Path) -> None:
+    items = list(zip(*(part[:12] for part in digits("test")), strict=True))
+    by_label = pellucid.inspect(untrained(), items, out=tmp_path / "label", target="label")
+    by_class = pellucid.inspect(untrained(), items, out=tmp_path / "class", target=7)
+    assert [by_label.focus(row)[0].explained for row in range(12)] == [int(label) for _, label in items]
+    assert {by_class.focus(row)[0].explained for row in range(12)} == {7}
+    with torch.no_grad():
+        logits = untrained()(torch.stack([image for image, _ in items]))
+    scores = [by_class.focus(row)[0].score for row in range(12)]
+    np.testing.assert_allclose(scores, logits[:, 7].numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_only_the_asked_lenses_answer(tmp_path: Path) -> None:
+    items = list(zip(*(part[:12] for part in digits("test")), strict=True))
+    found = pellucid.inspect(untrained(), items, out=tmp_path / "net", lenses=["accuracy", "graph"])
+    assert set(found.panels) == {"accuracy", "graph"}
+    assert [stage.name for stage in found.manifest.stages] == ["trace", "sweep"]
+    assert len(found.examples()) == 12
+
+
+def test_folders_under_the_models_names_get_the_models_indices(tmp_path: Path) -> None:
+    from PIL import Image
+
+    images, labels = digits("test")
+    for row in range(40):
+        place = tmp_path / "photos" / {7: "Seven", 3: "THREE"}.get(int(labels[row]), "")
+        if place.name != "photos":
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((images[row, 0].numpy() * 255).astype(np.uint8)).save(place / f"{row}.png")
+    names = ["zero", "one", "two", "three, III", "four", "five", "six", "seven", "eight", "nine"]
+    found = pellucid.inspect(
+        trained(),
+        open_data(str(tmp_path / "photos"), recipe=Recipe(grayscale=True)),
+        out=tmp_path / "net",
+        classes=names,
+    )
+    table = found.examples()
+    assert set(table["target"].to_pylist()) == {3, 7}
+    for name, target in zip(table["id"].to_pylist(), table["target"].to_pylist(), strict=True):
+        assert name.startswith("Seven" if target == 7 else "THREE")
+    assert found.manifest.data is not None
+    assert found.manifest.data.classes == names
+
+
+# --- refusals -------------------------------------------------------------------------------------------------
+
+
+class Failing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.inner(images)
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"classes": ["a", "b"]}, ModelError, r"There are 2 class names \(a, b, ...\) but the model has 10 outputs"),
+        ({"lenses": ["loss", "taste"]}, OptionError, "There is no lens 'taste'. Installed lenses: accuracy, "),
+        ({"batch_size": 0}, OptionError, "batch size must be at least 1; got 0"),
+        ({"limit": 0}, OptionError, "limit must be at least 1 example; got 0"),
+        ({"chosen": -1}, OptionError, "must be 0 or more; got -1"),
+        ({"target": "truth"}, OptionError, "'prediction', 'label' or a class index >= 0; got 'truth'"),
+        ({"target": -2}, OptionError, "a class index >= 0; got -2"),
+        ({"target": 10}, TargetError, "The model has 10 outputs; there is no output 10"),
+        ({"device": "warp"}, OptionError, "There is no device 'warp'"),
+        ({"device": "meta"}, OptionError, "'meta' has no numbers to inspect"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_in_words(
+    settings: dict[str, Any], error: type[Exception], words: str, tmp_path: Path
+) -> None:
+    items = list(zip(*(part[:12] for part in digits("test")), strict=True))
+    with pytest.raises(error, match=words):
+        pellucid.inspect(untrained(), items, out=tmp_path / "net", **settings)
+
+
+def test_a_model_that_raises_is_refused_with_the_shapes_and_the_record_says_so(tmp_path: Path) -> None:
+    items = list(zip(*(part[:12] for part in digits("test")), strict=True))
+    with pytest.raises(ForwardError, match=r"The model raised in its own forward: .*the first example, 0"):
+        pellucid.inspect(Failing(), items, out=tmp_path / "net")
+    left = Record(tmp_path / "net")
+    assert left.state == "failed"
+    assert left.manifest.error is not None
+    assert left.manifest.error.startswith("The model raised in its own forward")
+
+
+def test_labels_are_needed_where_they_are_to_be_explained(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="target='label' needs examples with a class as their target"):
+        pellucid.inspect(untrained(), digits("test")[0][:12], out=tmp_path / "net", target="label")
+
+
+def test_a_model_that_fails_half_way_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pellucid.inspection.run.PART_EXAMPLES", 16)
+    images, labels = digits("test")
+    items: list[Any] = list(zip(images[:40], labels[:40], strict=True))
+    items[35] = (images[35], 11)
+    with pytest.raises(DataError, match="The label of 35 is 11"):
+        pellucid.inspect(untrained(), items, out=tmp_path / "net", batch_size=8)
+    left = Record(tmp_path / "net")
+    assert (left.state, left.manifest.examples, len(left.examples())) == ("failed", 32, 32)
+    assert left.panels == ["graph", "weights"]
+    assert left.verify() == []
+
+
+def test_unreadable_images_are_refused_or_counted_in_the_record(tmp_path: Path) -> None:
+    from PIL import Image
+
+    images, labels = digits("test")
+    for row in range(24):
+        place = tmp_path / "photos" / str(int(labels[row]))
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((images[row, 0].numpy() * 255).astype(np.uint8)).save(place / f"{row}.png")
+    bad = sorted((tmp_path / "photos").rglob("*.png"))[5]
+    bad.write_text("no image")
+    name = bad.relative_to(tmp_path / "photos").as_posix()
+    model = trained()
+    with pytest.raises(UnreadableError, match=name):
+        pellucid.inspect(
+            model, open_data(str(tmp_path / "photos"), recipe=Recipe(grayscale=True)), out=tmp_path / "net"
+        )
+    source = open_data(str(tmp_path / "photos"), recipe=Recipe(grayscale=True), skip_bad=True)
+    found = pellucid.inspect(model, source, out=tmp_path / "net", overwrite=True)
+    assert [(entry.id, entry.reason) for entry in found.manifest.skipped] == [
+        (name, "it is no image of a known format")
+    ]
+    assert (found.manifest.examples, found.summary().skipped) == (23, 1)
+
+
+def test_a_record_that_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    items = list(zip(*(part[:12] for part in digits("test")), strict=True))
+    first = pellucid.inspect(untrained(), items, out=tmp_path / "net")
+    before = first.manifest.created
+    with pytest.raises(RecordError):
+        pellucid.inspect(untrained(), items, out=tmp_path / "net")
+    assert Record(tmp_path / "net").manifest.created == before
+    assert pellucid.inspect(untrained(1), items, out=tmp_path / "net", overwrite=True).state == "complete"
+
+
+# --- the model at hand ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def live(record: Record) -> LiveModel:
+    assert isinstance(record.live, LiveModel)
+    assert record.live.reason == ""
+    return record.live
+
+
+def test_a_closer_look_computed_now_has_the_numbers_of_the_stored_one(record: Record, live: LiveModel) -> None:
+    for row in record.focused[:4]:
+        stored, tensors = record.focus(row)
+        content = live.focus(row, None)
+        now = safetensors.numpy.load(content)
+        from pellucid.record.reader import focus_of
+
+        told = focus_of(content)
+        assert told.live
+        assert not stored.live
+        assert (told.row, told.example, told.target) == (stored.row, stored.example, stored.target)
+        assert (told.prediction, told.explained) == (stored.prediction, stored.explained)
+        assert [layer.name for layer in told.layers] == [layer.name for layer in stored.layers]
+        np.testing.assert_allclose(told.score, stored.score, rtol=1e-5)
+        assert now.keys() == tensors.keys()
+        for name, values in tensors.items():
+            if name in stored.scales:
+                np.testing.assert_allclose(told.scales[name], stored.scales[name], rtol=1e-4)
+            np.testing.assert_allclose(now[name], values, rtol=1e-2, atol=2e-3, err_msg=name)
+
+
+def test_any_example_and_any_class_can_be_asked_for(record: Record, live: LiveModel, model: TinyNet) -> None:
+    from pellucid.record.reader import focus_of
+
+    row = next(row for row in range(SIZE) if row not in record.focused)
+    images, _ = digits("test")
+    with torch.no_grad():
+        logits = model(images[row : row + 1])[0]
+    for explained in (0, 9):
+        told = focus_of(live.focus(row, explained))
+        assert (told.row, told.explained, told.prediction) == (row, explained, int(logits.argmax()))
+        np.testing.assert_allclose(told.score, float(logits[explained]), rtol=1e-5)
+
+
+def test_the_models_closer_look_leaves_it_as_it_was(live: LiveModel, model: TinyNet) -> None:
+    before = fingerprint(model)
+    model.train()
+    try:
+        live.focus(3, None)
+        assert model.training
+    finally:
+        model.eval()
+    assert fingerprint(model) == before
+    assert all(one.grad is None and one.requires_grad for one in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("row", "explained", "error", "words"),
+    [
+        (0, 10, TargetError, "The model has 10 outputs, 0 to 9; there is no output 10"),
+        (0, -1, TargetError, "0 or more; got -1"),
+        (SIZE, None, RecordError, "has 100 examples; there is no row 100"),
+    ],
+)
+def test_a_row_or_an_output_that_is_not_there_is_refused(
+    live: LiveModel, row: int, explained: int | None, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        live.focus(row, explained)
+
+
+def test_another_model_or_other_data_say_why_they_cannot_answer(record: Record, model: TinyNet) -> None:
+    images, labels = digits("test")
+    same = from_python(list(zip(images[:SIZE], labels[:SIZE], strict=True)))
+    other = LiveModel(record, untrained(), same)
+    assert other.reason.startswith("The model at hand is not the inspected one: its fingerprint is ")
+    with pytest.raises(ModelError, match="is not the inspected one"):
+        other.focus(0, None)
+    renamed = [Example(f"digit {row}", images[row], int(labels[row])) for row in range(SIZE)]
+    shifted = LiveModel(record, model, from_python(renamed))
+    with pytest.raises(DataError, match="Row 0 of the record is the example '0'"):
+        shifted.focus(0, None)
+    prepared = LiveModel(record, model, open_data("digits:test"))
+    assert prepared.reason.startswith("The examples at hand are prepared in another way than the inspected ones")
