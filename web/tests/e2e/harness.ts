@@ -52,15 +52,29 @@ export async function stage(...options: string[]): Promise<Stage> {
   const file = join(folder, "drawn.html");
   run(join(ROOT, "tests", "support", "synthetic.py"), record, ...options);
   run("-c", "import sys; from pellucid.export import export; export(sys.argv[1], sys.argv[2])", record, file);
-  const server = spawn(
-    python(),
-    [
-      "-c",
-      "import sys; from pellucid.server import serve; serve(sys.argv[1], open_browser=False, announce=lambda url: print(url, flush=True))",
-      record,
-    ],
-    { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const script =
+    "import sys; from pellucid.server import serve; serve(sys.argv[1], open_browser=False, announce=lambda url: print(url, flush=True))";
+  const { served, browser, close } = await stageOf(script, record);
+  return {
+    browser,
+    served,
+    exported: `file://${file}`,
+    async close() {
+      await close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+export interface LiveStage extends Stage {
+  /** Says one line to the program. */
+  tell(line: string): void;
+}
+
+/** Starts a Python program that serves a record of its own and prints its address first, and a browser. */
+export async function stageOf(script: string, ...parts: string[]): Promise<LiveStage> {
+  buildOnce();
+  const server = spawn(python(), ["-c", script, ...parts], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
   const served = await new Promise<string>((found, failed) => {
     server.stdout.once("data", (line: Buffer) => found(line.toString().trim()));
     server.once("exit", (code) => failed(new Error(`The server ended with ${code} before it said its address.`)));
@@ -69,12 +83,17 @@ export async function stage(...options: string[]): Promise<Stage> {
   return {
     browser,
     served,
-    exported: `file://${file}`,
+    exported: "",
+    tell(line) {
+      server.stdin.write(`${line}\n`);
+    },
     async close() {
       await browser.close();
-      server.kill("SIGTERM");
-      await new Promise((ended) => server.once("exit", ended));
-      rmSync(folder, { recursive: true });
+      const ended = new Promise((end) => server.once("exit", end));
+      if (server.exitCode === null && server.signalCode === null) {
+        server.kill("SIGTERM");
+        await ended;
+      }
     },
   };
 }
