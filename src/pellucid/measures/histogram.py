@@ -76,8 +76,9 @@ class ExponentHistogram:
 
 
 def of(values: NDArray[np.generic]) -> ExponentHistogram:
-    """Counts an array of any shape; wider types are rounded to float32 first."""
-    flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+    """Counts an array of any shape; wider types are rounded to float32 first, beyond its range to infinity."""
+    with np.errstate(over="ignore"):
+        flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
     raw = np.bincount(flat.view(np.uint32) >> SHIFT, minlength=BINS).astype(np.int64)
     zero = flat == 0
     special = _Special(

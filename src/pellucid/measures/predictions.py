@@ -62,21 +62,23 @@ def _classification(logits: NDArray[np.floating], targets: NDArray[np.generic] |
     probabilities = np.exp(log_probabilities)
     target = np.full(number, -1, np.int64) if targets is None else targets.astype(np.int64)
     known = (target >= 0) & defined
-    order = np.argsort(-np.where(defined[:, None], logits.astype(np.float64), 0.0), axis=1, kind="stable")
+    wide = np.where(defined[:, None], logits.astype(np.float64), 0.0)
+    order = np.argsort(-wide, axis=1, kind="stable")
     best = order[:, : min(top_k, classes)]
     rows = np.arange(number)
     prediction = np.where(defined, best[:, 0], -1)
     sorted_probabilities = np.take_along_axis(probabilities, order[:, :2], axis=1)
-    own = log_probabilities[rows, np.maximum(target, 0)][:, None]
-    index = np.arange(classes)[None, :]
+    own = log_probabilities[rows, np.maximum(target, 0)]
+    # By logits, as the prediction is: log-probabilities may round two of them to one.
+    score = wide[rows, np.maximum(target, 0)][:, None]
+    ahead = (wide > score) | ((wide == score) & (np.arange(classes)[None, :] < target[:, None]))
     with np.errstate(invalid="ignore"):
-        ahead = (log_probabilities > own) | ((log_probabilities == own) & (index < target[:, None]))
-        entropy = -np.where(probabilities > 0, probabilities * log_probabilities, 0.0).sum(axis=1)
+        entropy = 0.0 - np.where(probabilities > 0, probabilities * log_probabilities, 0.0).sum(axis=1)
     top = np.take_along_axis(probabilities, best, axis=1).astype(np.float32)
     return {
         "target": target,
         "prediction": prediction,
-        "loss": np.where(known, -own[:, 0], np.nan),
+        "loss": np.where(known, 0.0 - own, np.nan),
         "confidence": sorted_probabilities[:, 0].astype(np.float32),
         "entropy": np.where(defined, entropy, np.nan).astype(np.float32),
         "margin": (sorted_probabilities[:, 0] - sorted_probabilities[:, 1]).astype(np.float32),
