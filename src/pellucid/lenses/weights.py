@@ -116,7 +116,7 @@ def _spectrum(values: Tensor) -> list[float] | None:
 
 
 def _findings(row: ParameterRow) -> list[Finding]:
-    selection = {"layer": row.name.rpartition(".")[0]}
+    selection = {"layer": row.name.rpartition(".")[0], "v.kind": "weights"}
     if row.nonfinite:
         return [
             Finding(
@@ -139,6 +139,7 @@ def _findings(row: ParameterRow) -> list[Finding]:
                 count=row.count,
                 page="histograms",
                 weight=0.5,
+                evidence={"zeros": row.count, "values": row.count},
                 selection=selection,
             )
         ]
