@@ -178,7 +178,7 @@ def other_data() -> list[Any]:
         ({"limit": 149}, "the data, --limit"),
         ({"target": "label"}, "--target"),
         ({"chosen": 5}, "--chosen"),
-        ({"lenses": ["accuracy"]}, "--lenses"),
+        ({"lenses": ["accuracy"]}, "--lens"),
         ({"classes": list("abcdefghij")}, "the class names"),
         ({"model": untrained(1), "seed": 3}, "the model's weights, the seed"),
     ],

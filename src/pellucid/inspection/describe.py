@@ -114,7 +114,9 @@ def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
     if there.seed != asked.seed:
         differences.append("the seed")
     differences += [
-        f"--{name.replace('_', '-')}" for name in asked.options if there.options.get(name) != asked.options[name]
+        "--lens" if name == "lenses" else f"--{name.replace('_', '-')}"
+        for name in asked.options
+        if there.options.get(name) != asked.options[name]
     ]
     if differences:
         raise RecordError(

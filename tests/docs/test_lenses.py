@@ -1,0 +1,149 @@
+"""docs/lenses.md, docs/models.md and docs/datasets.md say what there is, by the names and thresholds of the code."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+import pellucid
+from pellucid.data import images
+from pellucid.data.folder import EXTENSIONS
+from pellucid.data.memory import _INPUT_KEYS, _TARGET_KEYS
+from pellucid.lenses import (
+    accuracy,
+    activations,
+    available,
+    confusion,
+    gradients,
+    loss,
+    predictions,
+    reductions,
+    weights,
+)
+from pellucid.measures import calibration
+from pellucid.models.weights import _PREFIXES, _WRAPPERS
+from pellucid.record import schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+LENSES, MODELS, DATASETS = (
+    (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("lenses", "models", "datasets")
+)
+SECTIONS = {
+    name: body for name, _, body in (part.partition("\n") for part in LENSES.split("\n## ")[1:])
+}  # the text under each heading, by heading
+
+
+def kinds_in(module: str) -> set[str]:
+    """Kinds of the findings that a lens's file makes."""
+    text = (Path(pellucid.__file__).parent / "lenses" / f"{module}.py").read_text(encoding="utf-8")
+    lines = re.findall(r"\b(?:kind=|word = )(.*(?:,|$))", text, re.MULTILINE)
+    found = {name for line in lines for name in re.findall(r"\"([a-z]+(?:-[a-z]+)*)\"", line)}
+    if "'}-gradient\"" in text:
+        found = {name for name in found if "-" in name} | {"vanishing-gradient", "exploding-gradient"}
+    return found
+
+
+def test_every_installed_lens_has_a_section_with_its_question() -> None:
+    ours = {entry.name for entry in entry_points(group="pellucid.lenses") if entry.value.startswith("pellucid.")}
+    assert ours <= set(available())
+    assert ours == set(SECTIONS) - {"A lens of your own"}
+    for name in ours:
+        assert re.match(r"\n\*[A-Z].*\?\*", SECTIONS[name]), f"the section on {name} begins with its question"
+
+
+@pytest.mark.parametrize("name", sorted(available()))
+def test_every_kind_of_finding_stands_in_the_section_of_its_lens_and_no_other(name: str) -> None:
+    rows = re.findall(r"^\| (`.*?) \| ", SECTIONS[name].partition("| finding | when |")[2], re.MULTILINE)
+    documented = {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)}
+    assert documented == kinds_in(name)
+
+
+def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
+    folder = Path(pellucid.__file__).parent / "lenses"
+    makers = {
+        path.stem for path in folder.glob("*.py") if re.search(r"\bFinding\(\n", path.read_text(encoding="utf-8"))
+    }
+    assert makers <= set(SECTIONS)
+    assert len(set().union(*(kinds_in(name) for name in makers))) >= 16
+
+
+@pytest.mark.parametrize(
+    ("lens", "words", "value"),
+    [
+        ("loss", "confidence ≥ {}", loss.SURE),
+        ("loss", "the {} most disputed examples", loss.MOST_SUSPECTS),
+        ("loss", "S ≥ {}, S ≥ 3A", loss.LEAST_ISSUES),
+        ("loss", "at least {} label issues", loss.LEAST_ISSUES),
+        ("accuracy", "k = {}", ", ".join(map(str, accuracy.TOP_K))),
+        ("accuracy", "by {:.0f} standard errors", accuracy.GAP_DEVIATIONS),
+        ("accuracy", "at least {} points", round(accuracy.GAP_POINTS * 100)),
+        ("accuracy", "{} bins of equal width", calibration.BINS),
+        ("confusion", "the {} most surprising are told", confusion.MOST_FINDINGS),
+        ("confusion", "p < {}", "1e-3" if confusion.SURPRISING == 1e-3 else "changed"),
+        ("activations", "the {} examples with the strongest", activations.TOP_K),
+        ("activations", "at least {:.0%} of the values", activations.SATURATED_SHARE),
+        ("activations", "on at least {} examples", activations.DEAD_EXAMPLES),
+        ("activations", "a {} of the layer are dead", "tenth" if activations.DEAD_SHARE == 0.1 else "changed"),
+        ("activations", "about {:,} values", reductions.SAMPLE),
+        ("weights", "at most {}", weights.LONGEST_SPECTRUM),
+        ("weights", "about {} operations", "4e10" if weights.MOST_OPERATIONS == 4e10 else "changed"),
+        ("gradients", "at most {}, or", "1e-3" if gradients.VANISHING == 1e-3 else "changed"),
+        ("gradients", "at least {}, times", "1e3" if gradients.EXPLODING == 1e3 else "changed"),
+        ("predictions", "the first {} such examples", predictions.MOST_ROWS),
+        ("predictions", "the {} most probable", predictions.TOP_K),
+    ],
+)
+def test_thresholds_on_the_page_are_those_of_the_code(lens: str, words: str, value: object) -> None:
+    assert words.format(value) in re.sub(r"\s+", " ", SECTIONS[lens])
+
+
+def test_numbers_that_are_named_are_fields_of_their_panel() -> None:
+    named = {
+        "loss": (schema.LossPanel, schema.ClassLoss),
+        "accuracy": (schema.AccuracyPanel, schema.ClassAccuracy),
+        "confusion": (schema.ConfusionPanel, schema.ConfusedPair),
+        "activations": (schema.ActivationsPanel, schema.ActivationLayer),
+        "weights": (schema.WeightsPanel, schema.ParameterRow),
+        "gradients": (schema.GradientsPanel, schema.GradientLayer),
+    }
+    arrays = {"top_rows", "top_values", "top_positions"}
+    for lens, structs in named.items():
+        fields = {field for struct in structs for field in struct.__struct_fields__} | arrays
+        before = SECTIONS[lens].partition("| finding | when |")[0]
+        words = set(re.findall(r"`([a-z][a-z_0-9]*)`", before))
+        assert words - fields == set(), lens
+        assert len(words) >= 3, lens
+
+
+def test_the_pages_on_models_and_data_name_every_format() -> None:
+    for entry in entry_points(group="pellucid.models"):
+        assert entry.name == "python" or f"`{entry.name}:" in MODELS, entry.name
+    for word in (*_WRAPPERS, *_PREFIXES):
+        assert f"`{word}`" in MODELS, word
+    for extension in EXTENSIONS:
+        assert re.search(rf"{re.escape(extension)}\b", DATASETS), extension
+    for key in (*_INPUT_KEYS, *_TARGET_KEYS):
+        assert f"`{key}`" in DATASETS, key
+    assert f"{images.MOST_PIXELS:,} pixels" in DATASETS
+
+
+def test_errors_that_the_pages_promise_exist() -> None:
+    from pellucid import errors
+
+    promised = set(re.findall(r"`(\w+Error)`", MODELS + DATASETS))
+    assert len(promised) >= 9
+    assert all(issubclass(getattr(errors, name), errors.PellucidError) for name in promised)
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in (LENSES, MODELS, DATASETS):
+        for target, anchor in re.findall(r"\]\(([\w./]+\.md)(?:#([\w-]+))?\)", page):
+            place = DOCS / target
+            if target == "watch.md" and not place.exists():
+                continue  # written beside this one
+            headings = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in slugs, f"{target}#{anchor}"
