@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid import lenses
 from pellucid.data import Source, check_targets, collate
-from pellucid.errors import DataError, ForwardError, TargetError
+from pellucid.errors import DataError, ForwardError, MethodError, TargetError
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of, task_of
 from pellucid.inspection.options import Options, Progress
@@ -187,6 +187,7 @@ class Inspection:
         if not focusing or self.task != "classification":
             return
         chosen = self._choose()
+        refusal = ""
         with self._stage("focus") as stage:
             # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
@@ -195,8 +196,16 @@ class Inspection:
                 rows, reasons = zip(*chosen[start : start + FOCUS_BATCH], strict=True)
                 before = replace(session.passes)
                 batch = replace(collate([self.source.example(row) for row in rows], 0), rows=rows)
-                seen, warnings = observe_closely(session, batch, self.layers, self._explained, reasons)
-                _count(stage, before, session.passes)
+                try:
+                    seen, warnings = observe_closely(session, batch, self.layers, self._explained, reasons)
+                except TargetError:
+                    raise
+                except MethodError as error:
+                    # A model without gradients still has everything else; the record says why these are missing.
+                    refusal = str(error)
+                    break
+                finally:
+                    _count(stage, before, session.passes)
                 for lens in focusing:
                     lens.observe(seen)
                 for place, row in enumerate(rows):
@@ -204,8 +213,8 @@ class Inspection:
                 stage.examples += len(rows)
                 self.progress("focus", stage.examples, len(chosen))
             for lens in focusing:
-                self._report(lens)
-        self.writer.update(chosen=len(chosen))
+                self._report(lens, refusal)
+        self.writer.update(chosen=stage.examples)
 
     def _choose(self) -> list[tuple[int, str]]:
         table = Record(self.writer.path).examples()
@@ -243,9 +252,21 @@ class Inspection:
         values, arrays = self.writer.state(index, total.name)
         return lens_state.load(type(total), total.context, dict(values), dict(arrays))
 
-    def _report(self, lens: Lens) -> None:
+    def _report(self, lens: Lens, refusal: str = "") -> None:
         arrays = lens.arrays() if isinstance(lens, ArrayLens) else None
-        self.writer.write_panel(lens.report(), arrays, name=lens.name)
+        panel = lens.report()
+        if refusal:
+            panel.findings.append(
+                schema.Finding(
+                    kind="no-gradients",
+                    severity="info",
+                    sentence=f"No example could be looked at closely. {refusal}",
+                    count=0,
+                    page="gradients",
+                    weight=0.1,
+                )
+            )
+        self.writer.write_panel(panel, arrays, name=lens.name)
 
     @contextmanager
     def _stage(self, name: Stage) -> Iterator[schema.StageInfo]:
