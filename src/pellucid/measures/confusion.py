@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.intervals import binomial_tail, holm, wilson
+from pellucid.measures.intervals import holm, hypergeometric_tail, wilson
 from pellucid.record.schema import ConfusedPair
 
 # Cells below this many examples cannot be told from chance and are left out of the tests' listing, not of their number.
@@ -94,15 +94,17 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
     called = _summed(columns, counts, classes)
     total = int(counts.sum())
     listed = np.flatnonzero(counts >= LEAST_COUNT)
+    counted = {(int(row), int(column)): int(count) for row, column, count in zip(rows, columns, counts, strict=True)}
     chances = np.empty(len(listed))
     tails = np.empty(len(listed))
     for place, cell in enumerate(listed):
         row, column = int(rows[cell]), int(columns[cell])
-        # Wrong predictions of this column for other rows; those of the row's own class cannot be errors of the row.
+        # Errors of the classes beside the two, but those that name the row's class: the row itself cannot make these.
         elsewhere = int(called[column]) - int(counts[cell])
-        others = total - int(errors[row]) - int(called[row])
+        others = total - int(errors[row]) - int(called[row]) - int(errors[column]) + counted.get((column, row), 0)
         chances[place] = (elsewhere + 1) / (others + classes - 1)
-        tails[place] = binomial_tail(int(counts[cell]), int(errors[row]), float(chances[place]))
+        own = int(errors[row])
+        tails[place] = hypergeometric_tail(int(counts[cell]), own, elsewhere + int(counts[cell]), others + own)
     adjusted = holm(tails, tests=max(len(listed), len(rows)))
     order = np.lexsort((-counts[listed], adjusted))[:most]
     pairs = []

@@ -53,11 +53,23 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
-def binomial_tail(successes: int, trials: int, probability: float) -> float:
-    """P(X >= successes) for a binomial X: how surprising so many are."""
-    from scipy import special
+def hypergeometric_tail(marked: int, drawn: int, all_marked: int, population: int) -> float:
+    """P(at least `marked` of `drawn` are marked) where `all_marked` of `population` are: Fisher's exact test, one-sided.
 
-    return float(special.bdtrc(successes - 1, trials, probability))
+    Source: Fisher 1934, Statistical Methods for Research Workers, section 21.02.
+    """
+    from scipy.special import gammaln
+
+    hits = np.arange(max(marked, drawn + all_marked - population), min(drawn, all_marked) + 1, dtype=np.float64)
+
+    def log_choose(of: int, take: NDArray[np.float64] | int) -> NDArray[np.float64]:
+        ways: NDArray[np.float64] = (
+            gammaln(of + 1.0) - gammaln(np.add(take, 1.0)) - gammaln(of - np.add(take, 0.0) + 1.0)
+        )
+        return ways
+
+    terms = log_choose(all_marked, hits) + log_choose(population - all_marked, drawn - hits)
+    return min(1.0, float(np.exp(terms - log_choose(population, drawn)).sum()))
 
 
 def holm(p_values: NDArray[np.float64], tests: int | None = None) -> NDArray[np.float64]:

@@ -312,8 +312,8 @@ export interface AccuracyPanel extends Panel {
  * Examples of class `true` called `predicted`: `count` of `support`.
  *
  * `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
- * is wrongly predicted for all other true classes, one added to each; `p_value` is the binomial tail, after Holm's
- * correction over all pairs.
+ * is wrongly predicted for the classes beside the two, one added to each; `p_value` is that of Fisher's exact test
+ * against those classes, one-sided, after Holm's correction over all pairs.
  */
 export interface ConfusedPair {
   true: number;
