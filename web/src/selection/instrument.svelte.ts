@@ -29,6 +29,11 @@ class Instrument {
   readonly #arrays = new Map<string, Loaded<Tensor>>();
   readonly #focus = new Map<string, Loaded<FocusFile>>();
   readonly #listeners = new Set<(change: Change) => void>();
+  #arrived: () => void = () => {};
+  /** Settled once the manifest says what the record holds: what is asked for earlier waits. */
+  readonly #listed = new Promise<void>((resolve) => {
+    this.#arrived = resolve;
+  });
   // Only the parts that filter: a change of what is in hand does not filter a million rows again.
   readonly #filterKey = $derived(filterKey(place.selection));
   readonly #rows = $derived.by(() => {
@@ -76,6 +81,7 @@ class Instrument {
     this.#source = source;
     try {
       [this.manifest, this.summary] = await Promise.all([source.manifest(), source.summary()]);
+      this.#arrived();
       this.leftOut = source.leftOut;
       [this.examples, this.live] = await Promise.all([source.examples(), source.live()]);
       this.ready = true;
@@ -88,7 +94,7 @@ class Instrument {
   /** A lens's answer, on its way or there; asked for once. */
   panel<Lens extends keyof PanelByLens>(lens: Lens): Loaded<PanelByLens[Lens]> {
     return once(this.#panels, lens, async () =>
-      this.#holds(`panels/${lens}.json`) ? this.source.panel(lens) : null,
+      (await this.#holds(`panels/${lens}.json`)) ? this.source.panel(lens) : null,
     ) as Loaded<PanelByLens[Lens]>;
   }
 
@@ -102,7 +108,7 @@ class Instrument {
    */
   focus(row: number, explained: number | null = null): Loaded<FocusFile> {
     const found = once(this.#focus, `${row}/${explained ?? ""}`, async () => {
-      const stored = this.#holds(`arrays/focus/${row}.safetensors`) ? await this.source.focus(row) : null;
+      const stored = (await this.#holds(`arrays/focus/${row}.safetensors`)) ? await this.source.focus(row) : null;
       if (stored && (explained === null || stored.focus.explained === explained)) return stored;
       return this.live.available ? this.source.liveFocus(row, explained) : null;
     });
@@ -112,7 +118,8 @@ class Instrument {
   }
 
   /** Whether the record lists this file: what it does not have is not asked for. */
-  #holds(path: string): boolean {
+  async #holds(path: string): Promise<boolean> {
+    await this.#listed;
     return this.#files.has(path);
   }
 

@@ -262,6 +262,26 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
     await page.context().close();
   });
 
+  it("show a layer that the address names, however late the manifest comes", async () => {
+    const { page } = await visit(here, here.served, "#/graph?layer=features.7");
+    let answer = () => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route("**/api/manifest", async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.reload({ waitUntil: "commit" });
+    // The inspector already speaks of the layer while the page still waits.
+    await inHand(page).getByRole("heading", { name: "features.7" }).waitFor();
+    await page.getByLabel("Reading the record").waitFor();
+    answer();
+    await page.getByRole("treeitem", { selected: true }).waitFor();
+    await inHand(page).getByText("64 × 7 × 7").waitFor();
+    await page.context().close();
+  });
+
   it("carry a unit, and show what excites it most", async () => {
     const { page } = await visit(here, here.served, "#/activations?layer=features.4");
     await page.getByRole("link", { name: /^Unit 5: strongest response/ }).click();
