@@ -280,10 +280,11 @@ class Trap:
         self.place = place
 
 
-def test_pickled_code_is_refused_and_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("new", [True, False])
+def test_pickled_code_is_refused_and_not_run_unless_it_is_trusted(new: bool, tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     state: dict[str, object] = {**nn.Linear(4, 3).state_dict(), "trap": Trap(sprung)}
-    torch.save(state, tmp_path / "net.pt")
+    torch.save(state, tmp_path / "net.pt", _use_new_zipfile_serialization=new)
     with pytest.raises(TrustError, match=r"net.pt holds more than tensors.*--trust.*safetensors"):
         read_weights(tmp_path / "net.pt")
     assert not sprung.exists()
@@ -309,6 +310,7 @@ def damaged(place: Path) -> dict[str, Path]:
         content = (place / name).read_bytes()
         (place / name.replace("whole", "cut")).write_bytes(content[: len(content) // 2])
     (place / "text.pt").write_text("these are no weights")
+    (place / "page.pt").write_text("<!DOCTYPE html><html>Not found</html>")
     (place / "empty.pt").write_bytes(b"")
     torch.save(torch.ones(3), place / "tensor.pt")
     torch.save({"epoch": 3}, place / "nothing.pt")
@@ -321,7 +323,8 @@ def damaged(place: Path) -> dict[str, Path]:
     [
         ("cut.pt", "cannot be read as weights"),
         ("cut.safetensors", "is damaged or no safetensors file"),
-        ("text.pt", "cannot be read as weights"),
+        ("text.pt", "cannot be read as weights: it is none of the files that torch.save writes"),
+        ("page.pt", "cannot be read as weights: it is none of the files that torch.save writes"),
         ("empty.pt", "cannot be read as weights"),
         ("tensor.pt", "holds a Tensor; expected a state dict: names of parameters and tensors"),
         ("nothing.pt", "holds a dict; expected a state dict"),

@@ -28,11 +28,17 @@ def read_weights(path: Path, *, trust: bool = False) -> dict[str, Tensor]:
         return _safetensors(path)
     import torch
 
+    with path.open("rb") as stream:
+        begins = stream.read(2)
+    if begins != b"PK" and begins[:1] != b"\x80":
+        # Torch would call a web page, or a pointer of Git LFS, a pickle that it does not trust.
+        raise WeightsError(
+            f"{path} cannot be read as weights: it is none of the files that torch.save writes. Was it downloaded whole?"
+        )
     try:
         held: Any = torch.load(path, map_location="cpu", weights_only=not trust)
     except Exception as error:
-        # Torch's own refusal is an UnpicklingError too, told from a damaged file's by its words alone.
-        if not trust and isinstance(error, pickle.UnpicklingError) and "weights_only" in str(error):
+        if not trust and isinstance(error, pickle.UnpicklingError):
             raise TrustError(
                 f"{path} holds more than tensors: opening it would run code from it. If you know where it comes from, open "
                 "it with --trust; better, save the state dict alone (torch.save(model.state_dict(), ...) or safetensors)."
