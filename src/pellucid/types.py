@@ -164,6 +164,7 @@ class Observation:
         explained: int64[batch], the output whose score was differentiated.
         scores: float[batch], that output's value (a logit).
         reasons: why each example was chosen (focus).
+        refusal: why no example can be looked at closely, in words; nothing else of the focus stage is there then.
         graph, parameters: the traced graph and the parameters by name (trace).
     """
 
@@ -180,6 +181,7 @@ class Observation:
     explained: Tensor | None = None
     scores: Tensor | None = None
     reasons: tuple[str, ...] = ()
+    refusal: str = ""
     graph: Graph | None = None
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
 

@@ -250,7 +250,8 @@ def plain_pairs(matrix: NDArray[np.int64]) -> dict[tuple[int, int], tuple[float,
             }
             others = sum(elsewhere.values())
             share = Fraction(1 + elsewhere[predicted], len(elsewhere) + others)
-            table = [[count, errors - count], [elsewhere[predicted], others - elsewhere[predicted]]]
+            rest = others - elsewhere[predicted] + len(elsewhere) - 1
+            table = [[count, errors - count], [elsewhere[predicted] + 1, rest]]
             found[true, predicted] = float(share * errors), float(stats.fisher_exact(table, "greater").pvalue)
     return found
 

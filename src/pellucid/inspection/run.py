@@ -187,7 +187,6 @@ class Inspection:
         if not focusing or self.task != "classification":
             return
         chosen = self._choose()
-        refusal = ""
         with self._stage("focus") as stage:
             # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
@@ -202,7 +201,8 @@ class Inspection:
                     raise
                 except MethodError as error:
                     # A model without gradients still has everything else; the record says why these are missing.
-                    refusal = str(error)
+                    for lens in focusing:
+                        lens.observe(Observation(stage="focus", layers=self.layers, refusal=str(error)))
                     break
                 finally:
                     _count(stage, before, session.passes)
@@ -213,7 +213,7 @@ class Inspection:
                 stage.examples += len(rows)
                 self.progress("focus", stage.examples, len(chosen))
             for lens in focusing:
-                self._report(lens, refusal)
+                self._report(lens)
         self.writer.update(chosen=stage.examples)
 
     def _choose(self) -> list[tuple[int, str]]:
@@ -252,21 +252,9 @@ class Inspection:
         values, arrays = self.writer.state(index, total.name)
         return lens_state.load(type(total), total.context, dict(values), dict(arrays))
 
-    def _report(self, lens: Lens, refusal: str = "") -> None:
+    def _report(self, lens: Lens) -> None:
         arrays = lens.arrays() if isinstance(lens, ArrayLens) else None
-        panel = lens.report()
-        if refusal:
-            panel.findings.append(
-                schema.Finding(
-                    kind="no-gradients",
-                    severity="info",
-                    sentence=f"No example could be looked at closely. {refusal}",
-                    count=0,
-                    page="gradients",
-                    weight=0.1,
-                )
-            )
-        self.writer.write_panel(panel, arrays, name=lens.name)
+        self.writer.write_panel(lens.report(), arrays, name=lens.name)
 
     @contextmanager
     def _stage(self, name: Stage) -> Iterator[schema.StageInfo]:

@@ -28,6 +28,7 @@ class GradientsLens:
         norms: layer -> float64[sum of L2 norms, examples, values, zeros, non-finite].
         bins, special: layer -> the gradient's histogram.
         places: layer -> [index, reason why no Grad-CAM or None].
+        refusal: why the model has no gradients to look at, in words; "" where it has.
     """
 
     name: ClassVar[str] = "gradients"
@@ -40,12 +41,16 @@ class GradientsLens:
     bins: dict[str, np.ndarray] = field(default_factory=dict)
     special: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, list[int | str | None]] = field(default_factory=dict)
+    refusal: str = ""
 
     def observe(self, seen: Observation) -> None:
         """Adds the gradients of some chosen examples."""
         import torch
 
-        if seen.stage != "focus" or seen.batch is None:
+        if seen.stage != "focus":
+            return
+        self.refusal = self.refusal or seen.refusal
+        if seen.batch is None:
             return
         self._note_examples(seen)
         if isinstance(seen.batch.inputs, torch.Tensor):
@@ -98,6 +103,7 @@ class GradientsLens:
         """Adds another's sums and examples."""
         self.examples = sorted([*self.examples, *other.examples], key=lambda entry: int(entry["row"] or 0))
         self.input_shape = self.input_shape or other.input_shape
+        self.refusal = self.refusal or other.refusal
         for name, place in other.places.items():
             self._add(name, place, other.norms[name], other.bins[name], other.special[name])
 
@@ -107,7 +113,7 @@ class GradientsLens:
         layers = [self._layer(name) for name in names]
         return GradientsPanel(
             count=len(self.examples),
-            findings=[*self._nonfinite(layers), *self._flow(names)],
+            findings=[*self._nonfinite(layers), *self._flow(names), *self._refused()],
             explains="the logit of the explained class of each example",
             input_shape=self.input_shape,
             examples=[
@@ -129,6 +135,12 @@ class GradientsLens:
             histogram=ExponentHistogram(self.bins[name], self.special[name]).to_schema(),
             no_cam=None if reason is None else str(reason),
         )
+
+    def _refused(self) -> list[Finding]:
+        if not self.refusal:
+            return []
+        sentence = f"No example could be looked at closely. {self.refusal}"
+        return [Finding(kind="no-gradients", severity="info", sentence=sentence, count=0, page="gradients", weight=0.1)]
 
     def _nonfinite(self, layers: list[GradientLayer]) -> list[Finding]:
         """Gradients come from the output: the last layer that has one is where they begin."""

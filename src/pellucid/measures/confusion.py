@@ -103,8 +103,9 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
         elsewhere = int(called[column]) - int(counts[cell])
         others = total - int(errors[row]) - int(called[row]) - int(errors[column]) + counted.get((column, row), 0)
         chances[place] = (elsewhere + 1) / (others + classes - 1)
-        own = int(errors[row])
-        tails[place] = hypergeometric_tail(int(counts[cell]), own, elsewhere + int(counts[cell]), others + own)
+        # One error of the others is added to each class, as above: where they make none, any class is as likely.
+        own, count = int(errors[row]), int(counts[cell])
+        tails[place] = hypergeometric_tail(count, own, elsewhere + 1 + count, others + classes - 1 + own)
     adjusted = holm(tails, tests=max(len(listed), len(rows)))
     order = np.lexsort((-counts[listed], adjusted))[:most]
     pairs = []
