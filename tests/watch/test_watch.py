@@ -139,18 +139,34 @@ def test_training_is_the_same_to_the_last_bit_with_the_watch_and_without(
     assert watch.step == 8
 
 
-def test_a_compiled_model_trains_the_same_and_is_looked_through(tmp_path: Path) -> None:
-    alone, watched = network(), network()
+@pytest.mark.parametrize("in_place", [False, True], ids=["torch.compile(model)", "model.compile()"])
+def test_a_compiled_model_trains_the_same_and_is_compiled_no_more_often(tmp_path: Path, in_place: bool) -> None:
+    compilations = [0, 0]
+
+    def compiled(place: int) -> Any:
+        def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+            compilations[place] += 1
+            return graph.forward
+
+        model: Any = network()
+        if not in_place:
+            return torch.compile(model, backend=backend)
+        model.compile(backend=backend)
+        return model
+
+    alone, watched = compiled(0), compiled(1)
     optimizers = [OPTIMIZERS["AdamW"](model) for model in (alone, watched)]
     seed_everything()
-    expected = train(torch.compile(alone, backend="eager"), optimizers[0], None, steps=3)  # type: ignore[arg-type]
+    expected = train(alone, optimizers[0], None, steps=4)
     seed_everything()
-    compiled: Any = torch.compile(watched, backend="eager")
-    with pellucid.watch(compiled, optimizers[1], out=tmp_path / "run", every=1, histograms_every=1) as watch:
-        outputs = train(compiled, optimizers[1], watch, steps=3)
+    with pellucid.watch(watched, optimizers[1], out=tmp_path / "run", every=1, histograms_every=2) as watch:
+        outputs = train(watched, optimizers[1], watch, steps=4)
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(outputs, expected, strict=True))
+    assert compilations[0] == compilations[1] > 0
     table, _ = Record(tmp_path / "run").training()
-    assert list(values(table, "gradient_norm", "5")) == [1, 2, 3]
+    assert list(values(table, "gradient_norm", "5")) == [1, 2, 3, 4]
+    assert list(counted(table, "weight_histogram", "5")) == [1, 3]
+    assert counted(table, "activation_histogram", "5") == {}
     assert hooks(watched, optimizers[1]) == 0
 
 
@@ -356,6 +372,22 @@ def test_parameters_that_the_optimizer_does_not_have_give_no_update(tmp_path: Pa
     assert list(values(table, "update_ratio", "2")) == [1, 2]
     assert values(table, "update_ratio", "0") == {}
     assert list(values(table, "gradient_norm", "0")) == [1, 2]
+
+
+def test_a_frozen_layer_that_the_optimizer_has_gives_no_update(tmp_path: Path) -> None:
+    model = small()
+    model[0].requires_grad_(False)  # type: ignore[index]
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1):
+        for inputs, targets in batches((6, 5), 12):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+    record = Record(tmp_path / "run")
+    table, _ = record.training()
+    assert values(table, "update_ratio", "0") == values(table, "gradient_norm", "0") == {}
+    assert len(values(table, "weight_norm", "0")) == len(values(table, "update_ratio", "2")) == 12
+    assert record.findings == []
 
 
 def test_every_looks_at_the_first_step_and_each_so_many_after(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import typer
 from pellucid import __version__
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
-from pellucid.errors import OptionError, PellucidError
+from pellucid.errors import ForwardError, OptionError, PellucidError
 
 if TYPE_CHECKING:
     from pellucid.inspection import Explains
@@ -36,14 +36,16 @@ application = typer.Typer(
 
 
 # What is raised for a command line that cannot be read: the root of typer's own, whose home moves between releases.
-_CommandLineError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+_CommandLineError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if issubclass(kind, Exception) and kind.__name__ == "ClickException"
+)
 
 
 def main() -> None:
     """Runs the program `pellucid`."""
     as_json = "--json" in sys.argv[1:]
     try:
-        code = application(standalone_mode=False)
+        code = application(prog_name="pellucid", standalone_mode=False)
     except PellucidError as error:
         fail(type(error).__name__, str(error), as_json=as_json)
         sys.exit(REFUSED)
@@ -242,14 +244,19 @@ def graph(
     from pellucid.models import open_model
 
     opened = open_model(model, weights=weights, trust=trust)
-    traced = trace(opened.model, example_input(input_shape, opened.recipe))
-    if as_json:
-        answer_json(traced.to_panel())
-    else:
+    inputs = example_input(input_shape, opened.recipe)
+    traced = trace(opened.model, inputs)
+    if not as_json:
         for line in graph_lines(traced):
             answer(line)
     if traced.error is not None:
-        raise PellucidError(f"The forward stopped half-way, the graph above ends there: {traced.error}")
+        end = "" if as_json else ", the graph above ends there"
+        raise ForwardError(
+            f"The forward stopped half-way{end}: {traced.error.rstrip('.')}. It was called with zeros of shape "
+            f"{tuple(inputs.shape)}; --input gives another."
+        )
+    if as_json:
+        answer_json(traced.to_panel())
 
 
 @application.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pellucid.capture.call import unwrapped
 from pellucid.errors import OptionError
 from pellucid.graph.names import is_opaque, module_role
 
@@ -38,21 +39,28 @@ class Watched:
 def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
     """Finds what to watch.
 
+    Args:
+        model: as it was given, in its wrappers. What is compiled in it has no outputs to count.
+        optimizer: of its parameters.
+
     Raises: OptionError: the optimizer has none of the model's parameters.
     """
     updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     seen: dict[int, tuple[nn.Parameter, str]] = {}
     outputs: dict[str, nn.Module] = {}
-    for path, module in model.named_modules():
+    # Hooks that come and go would have it compiled anew, and see nothing.
+    compiled = {id(part) for module in model.modules() if _is_compiled(module) for part in module.modules()}
+    for path, module in unwrapped(model).named_modules():
         own = list(module.parameters(recurse=False))
         for parameter in own:
             seen.setdefault(id(parameter), (parameter, path))
-        if (own and is_opaque(module)) or module_role(module)[0] == "activation":
+        is_layer = (own and is_opaque(module)) or module_role(module)[0] == "activation"
+        if is_layer and id(module) not in compiled:
             outputs[path] = module
     if updated.isdisjoint(seen):
         raise OptionError(
             f"The optimizer ({type(optimizer).__name__}, {len(updated)} parameters) has none of the {len(seen)} "
-            f"parameters of the model ({type(model).__name__}): there is nothing to watch. Give the model whose "
+            f"parameters of the model ({type(unwrapped(model)).__name__}): there is nothing to watch. Give the model whose "
             "parameters() the optimizer was made with."
         )
     return Watched(
@@ -61,3 +69,8 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
         updated=tuple(key in updated for key in seen),
         outputs=outputs,
     )
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    """Whether it is torch.compile's wrapper, or was compiled in place."""
+    return getattr(module, "_orig_mod", None) is not None or getattr(module, "_compiled_call_impl", None) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +102,7 @@ class Watch:
         self.step = 0
         self._model = unwrapped(model)
         self._optimizer = optimizer
-        self._watched = watched(self._model, optimizer)
+        self._watched = watched(model, optimizer)
         self._out = Path(out)
         self._title = title or type(self._model).__name__
         self._limit = None if exact else SAMPLE
@@ -114,6 +114,7 @@ class Watch:
         self._handles: list[Any] = []
         self._taps: list[Any] = []
         self._old: list[Tensor] = []
+        self._moving: list[int] = []
         self._warned = False
         self._clear()
 
@@ -182,7 +183,7 @@ class Watch:
     def observe(self, outputs: Tensor, targets: Tensor, loss: Tensor | float) -> None:
         """Notes a batch's loss, and its accuracy where outputs are float[batch class] and targets int[batch].
 
-        After 10,000 steps only so many that the record stays small.
+        From step 20,000 on only every second one, then every third, so that the record stays small.
         """
         if self.step % max(1, self.step // 10_000):
             return
@@ -199,7 +200,14 @@ class Watch:
         if not (self._look or self._count):
             return None
         start = time.perf_counter()
-        self._old = self._samples() if self._look else []
+        if self._look:
+            # Frozen parameters are often handed to the optimizer all the same: that they stay is no finding.
+            self._moving = [
+                index
+                for index, parameter in enumerate(self._watched.parameters)
+                if self._watched.updated[index] and parameter.requires_grad
+            ]
+            self._old = self._samples(self._moving, copy=True)
         # torch hands the arguments of the unbound method: the optimizer itself comes first.
         own, rest = (args[:1], args[1:]) if args and args[0] is optimizer else ((), args)
         closure = rest[0] if rest else kwargs.get("closure")
@@ -252,7 +260,7 @@ class Watch:
 
     def _warm_up(self) -> None:
         """Does everything once, so that the first look does not seem dearer than it is."""
-        norms(self._samples())
+        norms(self._samples(range(len(self._watched.parameters))))
         for parameter in self._watched.parameters[:2]:
             Counted().add(parameter, SAMPLE)
 
@@ -260,6 +268,7 @@ class Watch:
         self._look = self._count = self._gradients_read = False
         self._spent = self._counting = 0.0
         self._old = []
+        self._moving = []
         self._values: dict[str, Tensor] = {}
         self._indices: dict[str, list[int]] = {}
         self._counts: dict[tuple[str, str], Counted] = {}
@@ -319,8 +328,8 @@ class Watch:
         everything = list(range(len(self._watched.parameters)))
         self._values["weight"] = norms(self._watched.parameters)
         self._indices["weight"] = everything
-        moving = [index for index in everything if self._watched.updated[index]]
-        now = self._samples(copy=False)
+        moving = self._moving
+        now = self._samples(moving)
         sizes = np.array([parameter.numel() for parameter in self._watched.parameters], np.float64)
         shares = np.ones(len(everything))
         shares[moving] = sizes[moving] / np.maximum(1, [len(sample) for sample in now])
@@ -330,13 +339,9 @@ class Watch:
         self._journal.scalars.append((self.step, seconds, "learning_rate", [self._optimizer.param_groups[0]["lr"]]))
         self._journal.norms.append(Norms(self.step, seconds, self._values, self._indices, shares))
 
-    def _samples(self, copy: bool = True) -> list[Tensor]:
-        """Values of the parameters that the optimizer has, to be compared before and after its step."""
-        found = [
-            sampled(parameter, self._limit)
-            for parameter, updated in zip(self._watched.parameters, self._watched.updated, strict=True)
-            if updated
-        ]
+    def _samples(self, indices: Iterable[int], *, copy: bool = False) -> list[Tensor]:
+        """Values of some parameters, to be compared before and after the optimizer's step."""
+        found = [sampled(self._watched.parameters[index], self._limit) for index in indices]
         return [sample.clone() for sample in found] if copy else found
 
     def _count_weights(self, seconds: float) -> None:
