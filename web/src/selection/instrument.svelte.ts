@@ -60,6 +60,14 @@ class Instrument {
     return this.summary?.findings ?? [];
   }
 
+  /** What to type to have any example computed, as far as the record knows it. */
+  get liveCommand(): string {
+    const named = (text: string | undefined, otherwise: string) => (text ? quoted(plain(text)) : otherwise);
+    const model = named(this.manifest?.model?.source, "MODEL");
+    const data = named(this.manifest?.data?.source, "DATA");
+    return `pellucid open ${named(this.summary?.record, "RECORD")} --model ${model} --data ${data}`;
+  }
+
   /** Captured layers in order of execution; empty until the graph has arrived. */
   get layers(): readonly LayerInfo[] {
     return this.panel("graph").value?.layers ?? [];
@@ -137,6 +145,11 @@ class Instrument {
     if (this.manifest.examples !== before) this.examples = await this.source.examples();
     for (const loaded of [...this.#panels.values(), ...this.#arrays.values()]) void loaded.reload();
   }
+}
+
+/** A word of a command line: as it is, or in single quotes where a shell would take it apart. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function once<Value>(
