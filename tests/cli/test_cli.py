@@ -263,18 +263,18 @@ def test_hostile_names_of_classes_are_printed_as_text(pellucid: Program, workpla
     (workplace / "names.json").write_text(json.dumps(names), encoding="utf-8")
     arguments = [
         "inspect", "net.py:make", "--data", "digits:test", "--limit", 96, "--chosen", 0, "--out", "r",
-        "--classes", "names.json", "--title", "\x1b]0;title\x07",
+        "--classes", "names.json", "--title", "\x1b]0;\x9btitle\x07",
     ]  # fmt: skip
     answered = pellucid(*arguments)
     assert answered.code == 0, answered.err
     assert Record(workplace / "r").panel("confusion").classes == names  # type: ignore[union-attr]
     assert MARKUP in answered.out
     assert "\\x1b[31mred\\x1b[0m" in answered.out
-    assert answered.out.startswith("\\x1b]0;title\\x07\n")
+    assert answered.out.startswith("\\x1b]0;\\x9btitle\\x07\n")
     assert all(letter.isprintable() or letter == "\n" for letter in answered.out)
     as_json = pellucid("show", "r", "--json")
     assert as_json.out.isascii()
-    assert as_json.json["title"] == "\x1b]0;title\x07"
+    assert as_json.json["title"] == "\x1b]0;\x9btitle\x07"
     assert "\x1b" not in as_json.out
 
 
