@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.cam import grad_cam, no_cam
-from pellucid.capture import Captured, Session, as_arguments, as_logits, logits_of
+from pellucid.attribution.layers import by_module, shaped, traced
+from pellucid.capture import Captured, Session, as_logits, logits_of
 from pellucid.errors import ForwardError, LayerError, MethodError, TargetError
-from pellucid.graph import Graph, trace
-from pellucid.graph.dataflow import mapped, tensors_in
+from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer, Passes, Tree
 
 Method = Literal["saliency", "gradient_x_input", "grad_cam"]
@@ -80,29 +80,37 @@ def attribute(
     unknown = [one for one in methods if one not in METHODS]
     if unknown:
         raise MethodError(f"There is no method '{unknown[0]}'. Methods: {', '.join(METHODS)}.")
-    graph = _traced(model, inputs)
-    if graph.error is not None:
-        _fail(model, inputs, graph.error)
-    chosen = graph.layers if layers is None else tuple(graph.layer(name) for name in layers)
-    if layers is not None and "grad_cam" in methods:
-        _refuse_cam(chosen, graph.layers)
-    with Session(model, chosen) as session:
-        seen = session.explain(inputs, lambda output: _scores(output, target))
-        moved = _detached(inputs)
-        found = {one: _one(one, seen, moved, chosen, session.passes) for one in methods}
+    chosen, seen, passes = _explained(
+        model, inputs, lambda output: _scores(output, target), layers, "grad_cam" in methods
+    )
+    moved = _detached(inputs)
+    found = {one: _one(one, seen, moved, chosen, passes) for one in methods}
     return found[method] if isinstance(method, str) else found
 
 
-def _traced(model: nn.Module, inputs: Tree) -> Graph:
-    """The model's graph, from the first two examples where the model runs on two: that costs less than another forward."""
-    leaves = list(tensors_in(inputs))
-    if all(leaf.ndim for leaf in leaves) and len({len(leaf) for leaf in leaves}) == 1:
-        positional, named = as_arguments(mapped(inputs, lambda leaf: leaf[:2]), model)
-        graph = trace(model, *positional, **named)
-        if graph.error is None:
-            return graph
-    positional, named = as_arguments(inputs, model)
-    return trace(model, *positional, **named)
+def _explained(
+    model: nn.Module, inputs: Tree, score: Callable[[Any], Tensor], names: Sequence[str] | None, cam: bool
+) -> tuple[tuple[Layer, ...], Captured, Passes]:
+    """The layers, what was captured of them, and what it cost."""
+    plain = None if names is None else by_module(model, names)
+    if plain is not None:
+        try:
+            with Session(model, plain) as session:
+                seen = session.explain(inputs, score)
+        except (LayerError, MethodError):
+            pass  # the graph knows better what is wrong
+        else:
+            whole = shaped(model, plain, seen)
+            if whole is not None and not (cam and any(map(no_cam, whole))):
+                return whole, seen, session.passes
+    graph = traced(model, inputs)
+    if graph.error is not None:
+        _fail(model, inputs, graph.error)
+    chosen = graph.layers if names is None else tuple(graph.layer(name) for name in names)
+    if names is not None and cam:
+        _refuse_cam(chosen, graph.layers)
+    with Session(model, chosen) as session:
+        return chosen, session.explain(inputs, score), session.passes
 
 
 def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], passes: Passes) -> Attribution:

@@ -1,0 +1,59 @@
+"""Which layers are explained: as the graph knows them, or by their modules alone where those say enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pellucid.capture import as_arguments, unwrapped
+from pellucid.graph import Graph, trace
+from pellucid.graph.axes import module_channel_last
+from pellucid.graph.dataflow import mapped, tensors_in
+from pellucid.graph.names import is_opaque, module_role, operation_of
+from pellucid.graph.structure import layout_of
+from pellucid.types import Layer, Tree
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pellucid.capture import Captured
+
+
+def traced(model: nn.Module, inputs: Tree) -> Graph:
+    """The model's graph, from the first two examples where the model runs on two: that costs less than another forward."""
+    leaves = list(tensors_in(inputs))
+    if all(leaf.ndim for leaf in leaves) and len({len(leaf) for leaf in leaves}) == 1:
+        positional, named = as_arguments(mapped(inputs, lambda leaf: leaf[:2]), model)
+        graph = trace(model, *positional, **named)
+        if graph.error is None:
+            return graph
+    positional, named = as_arguments(inputs, model)
+    return trace(model, *positional, **named)
+
+
+def by_module(model: nn.Module, names: Sequence[str]) -> tuple[Layer, ...] | None:
+    """Layers without shape whose modules say where their channels are (convolutions, normalisations, pools, linear ones).
+
+    They need no trace, which would cost a part of a forward. None where one of the names is no such module.
+    """
+    modules = dict(unwrapped(model).named_modules())
+    found = [modules.get(name) for name in names]
+    if any(module is None or not is_opaque(module) or module_channel_last(module) is None for module in found):
+        return None
+    return tuple(
+        Layer(index, name, operation_of(modules[name]), (), "other", module_role(modules[name])[1])
+        for index, name in enumerate(names)
+    )
+
+
+def shaped(model: nn.Module, layers: Sequence[Layer], seen: Captured) -> tuple[Layer, ...] | None:
+    """The layers of `by_module` with the shapes that were captured; None where one gave no batch of numbers."""
+    found = []
+    for layer in layers:
+        output = seen.activations[layer.name]
+        if output.ndim < 2 or seen.scores is None or len(output) != len(seen.scores) or not output.is_floating_point():
+            return None
+        last = module_channel_last(unwrapped(model).get_submodule(layer.name))
+        found.append(replace(layer, shape=tuple(output.shape[1:]), layout=layout_of(tuple(output.shape), last)))
+    return tuple(found)
