@@ -25,6 +25,7 @@ SHIFT = 23 - MANTISSA_BITS
 BINS = 1 << (9 + MANTISSA_BITS)
 _SIGN = BINS // 2
 _INFINITE = 255 << MANTISSA_BITS  # the first id whose exponent bits are all set
+_NEGATIVE_ZERO = -(1 << 31)  # its pattern, read as int32
 _ZERO, _NAN, _POSITIVE, _NEGATIVE = range(4)
 _PIECE = 1 << 18
 
@@ -99,9 +100,8 @@ def of_tensor(values: Tensor) -> ExponentHistogram:
     raw = _counted_here(flat) if flat.device.type == "cpu" else _counted_there(flat)
     special = _Special()
     if raw[0] or raw[_SIGN]:
-        zero = flat == 0
-        special.zero = int(zero.sum())
-        special.negative_zero = int((zero & torch.signbit(flat)).sum()) if raw[_SIGN] else 0
+        special.zero = flat.numel() - int(torch.count_nonzero(flat))
+        special.negative_zero = int((flat.view(torch.int32) == _NEGATIVE_ZERO).sum()) if raw[_SIGN] else 0
     if raw[_INFINITE:_SIGN].any() or raw[_SIGN + _INFINITE :].any():
         special.nan = int(torch.isnan(flat).sum())
         special.positive_infinite = int(torch.isposinf(flat).sum())
