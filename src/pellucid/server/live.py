@@ -58,11 +58,14 @@ class Desk:
         """
         if self._model is None or self._model.reason:
             raise ModelError(self.reason)
-        answer = asyncio.wrap_future(self._thread.submit(self._computed, self._model, (row, explained)))
+        asked = self._thread.submit(self._computed, self._model, (row, explained))
+        answer = asyncio.wrap_future(asked)
         while not answer.done():
             await asyncio.wait([answer], timeout=_LOOKS_EVERY)
             if not answer.done() and await gone():
-                answer.cancel()  # leaves the queue; one that is under way ends by itself and is kept
+                # Leaves the queue at once, which cancelling `answer` would do a turn of the loop later; one that is
+                # under way ends by itself and is kept.
+                asked.cancel()
                 return None
         return answer.result()
 

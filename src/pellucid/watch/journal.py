@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pellucid.record import tables
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,15 +53,28 @@ class Journal:
     scalars: list[tuple[int, float, str, list[float | Tensor]]] = field(default_factory=list)
     norms: list[Norms] = field(default_factory=list)
     histograms: list[tuple[int, float, str, str, Counted]] = field(default_factory=list)
+    _waiting: int = 0
     _flushed: float = 0.0
     _cost: float = 0.0
+
+    def warm_up(self) -> None:
+        """Makes a table of nothing: pyarrow's first one imports pandas where it is installed, which takes half a second."""
+        import pyarrow as pa
+
+        schema = tables.training_schema()
+        tables.parquet_bytes(pa.table({name: [] for name in schema.names}, schema=schema))
 
     def due(self, now: float) -> bool:
         """Whether it is time to flush."""
         waited = now - max(self._flushed, self.began)
-        if sum(counted.waiting for *_, counted in self.histograms) > _MOST_WAITING:
+        if self._waiting > _MOST_WAITING:
             return True
         return waited > min(_LATEST, max(_SOONEST, self._cost / _SHARE))
+
+    def add_histogram(self, step: int, seconds: float, layer: str, quantity: str, counted: Counted) -> None:
+        """Keeps a histogram that is complete."""
+        self.histograms.append((step, seconds, layer, quantity, counted))
+        self._waiting += counted.waiting
 
     def flush(self) -> None:
         """Brings everything over, makes rows of it and writes them. Raises: StorageError: what waits is kept."""
@@ -76,6 +91,7 @@ class Journal:
                 self.table.add(step, seconds, quantity, layer=layer, histogram=histogram.to_schema())
         for waiting in (self.scalars, self.norms, self.histograms):
             waiting.clear()
+        self._waiting = 0
         self.table.flush()
         self._flushed = time.perf_counter()
         self._cost = self._flushed - start

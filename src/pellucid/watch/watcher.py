@@ -263,6 +263,7 @@ class Watch:
         norms(self._samples(range(len(self._watched.parameters))))
         for parameter in self._watched.parameters[:2]:
             Counted().add(parameter, SAMPLE)
+        self._journal.warm_up()
 
     def _clear(self) -> None:
         self._look = self._count = self._gradients_read = False
@@ -348,7 +349,7 @@ class Watch:
         for layer, parameter in zip(self._watched.layers, self._watched.parameters, strict=True):
             self._counted(layer, "weight_histogram").add(parameter, self._limit)
         for (layer, quantity), counted in self._counts.items():
-            self._journal.histograms.append((self.step, seconds, layer, quantity, counted))
+            self._journal.add_histogram(self.step, seconds, layer, quantity, counted)
 
     def _counted(self, layer: str, quantity: str) -> Counted:
         return self._counts.setdefault((layer, quantity), Counted())
