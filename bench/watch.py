@@ -15,7 +15,7 @@ from bench.ratios import Ratio, begin, finish, seconds
 from pellucid.watch import journal, watcher
 
 BATCH = 64
-STEPS, GROUPS = 300, 6
+STEPS, GROUPS = 400, 10
 HISTOGRAM_STEPS = 12
 
 
@@ -94,11 +94,11 @@ def share(folder: Path) -> dict[str, object]:
     ratio = Ratio.of([sum(watched[group]) for group in groups], [sum(bare[group]) for group in groups])
     return {
         "what": f"share of a training step that a Watch takes at its default cadence, CIFAR-sized VGG, batch of {BATCH}",
-        "ours": f"{sum(watched) / sum(bare) - 1:.1%}",
+        "ours": f"{ratio.median - 1:.1%}",
         "range": f"{ratio.low - 1:.1%} to {ratio.high - 1:.1%}",
         "limit": "3%",
         "note": (
-            f"{STEPS} steps of {sum(bare) / STEPS * 1000:.0f} ms, range over {GROUPS} groups of {size}; norms were looked at "
+            f"{STEPS} steps of {sum(bare) / STEPS * 1000:.0f} ms, median and range of {GROUPS} groups of {size}; norms were looked at "
             f"{looks['weight_norm']} times, histograms {looks['weight_histogram']}"
         ),
     }

@@ -169,12 +169,17 @@ class Strongest:
         self.merge(found)
 
     def merge(self, other: Self) -> None:
-        """Keeps the strongest of both."""
+        """Keeps the strongest of both; most units of most batches have nothing to add."""
+        fresh = np.flatnonzero(other.rows[:, 0] >= 0)
+        if not len(fresh):
+            return
         k = self.rows.shape[1]
-        rows = np.concatenate([self.rows, other.rows], axis=1)
-        values = np.concatenate([self.values, other.values], axis=1)
-        positions = np.concatenate([self.positions, other.positions], axis=1)
+        rows, values, positions = (
+            np.concatenate([ours[fresh], theirs[fresh]], axis=1)
+            for ours, theirs in zip(self.arrays().values(), other.arrays().values(), strict=True)
+        )
         order = np.lexsort((rows, -values), axis=1)[:, :k]
-        self.rows = np.take_along_axis(rows, order, axis=1)
-        self.values = np.take_along_axis(values, order, axis=1)
-        self.positions = np.take_along_axis(positions, order, axis=1)
+        merged = [np.take_along_axis(found, order, axis=1) for found in (rows, values, positions)]
+        # Copies: others may hold the arrays as they were.
+        self.rows, self.values, self.positions = self.rows.copy(), self.values.copy(), self.positions.copy()
+        self.rows[fresh], self.values[fresh], self.positions[fresh] = merged
