@@ -22,12 +22,12 @@ from pellucid.data import Source, from_python
 from pellucid.models import open_model
 from pellucid.types import Batch
 
-BATCH = 16
+BATCH = 32  # what an inspection takes unless told otherwise
 CLASSES = 1000
 # Name, model, examples, limit: as many examples as take about half a minute.
 NETWORKS = (
-    ("VGG-16", "torchvision:vgg16", 64, 1.25),
-    ("EfficientNet-Lite0", "timm:efficientnet_lite0", 256, 1.5),
+    ("VGG-16", "torchvision:vgg16", 96, 1.25),
+    ("EfficientNet-Lite0", "timm:efficientnet_lite0", 512, 1.5),
 )
 FEW, FOLD = 2_000, 4
 

@@ -98,8 +98,8 @@ def share(folder: Path) -> dict[str, object]:
         "range": f"{ratio.low - 1:.1%} to {ratio.high - 1:.1%}",
         "limit": "3%",
         "note": (
-            f"{STEPS} steps of {sum(bare) / STEPS * 1000:.0f} ms, median and range of {GROUPS} groups of {size}; norms were looked at "
-            f"{looks['weight_norm']} times, histograms {looks['weight_histogram']}"
+            f"{STEPS} steps of {sum(bare) / STEPS * 1000:.0f} ms, median and range of {GROUPS} groups of {size}; norms were "
+            f"looked at {looks['weight_norm']} times, histograms {looks['weight_histogram']}"
         ),
     }
 

@@ -64,7 +64,7 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     norms = planes[:, :, 0].abs() if single else torch.linalg.vector_norm(planes, dim=along)
     total = sums.double().sum(0)
     nonfinite = 0 if bool(torch.isfinite(total).all()) else int((~torch.isfinite(signal)).sum())
-    sample = _sample(planes)
+    sample = _sample(planes).contiguous()  # it is read several times; from here on without the strides
     lowest = float(sample.min()) if layer.activation in ("relu", "relu6") else float(planes.amin())
     if layer.activation in ("relu", "relu6") and lowest > 0:
         lowest = float(planes.amin())
@@ -172,6 +172,9 @@ class Strongest:
         """Keeps the strongest of both; most units of most batches have nothing to add."""
         fresh = np.flatnonzero(other.rows[:, 0] >= 0)
         if not len(fresh):
+            return
+        if (self.rows[:, 0] < 0).all():
+            self.rows, self.values, self.positions = other.rows.copy(), other.values.copy(), other.positions.copy()
             return
         k = self.rows.shape[1]
         rows, values, positions = (
