@@ -166,6 +166,8 @@ class Graph:
             )
             for layer in self.layers
         ]  # fmt: skip
+        from pellucid.graph.folding import repeats
+
         return schema.GraphPanel(
             count=self.batch,
             nodes=nodes,
@@ -177,6 +179,7 @@ class Graph:
             unused=list(self.unused),
             backend=self.backend,
             error=self.error,
+            repeats=[list(run) for run in repeats(self.nodes, self.edges)],
         )
 
     def _unfit(self, node: Node) -> str | None:

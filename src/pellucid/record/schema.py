@@ -223,7 +223,11 @@ class LayerInfo(msgspec.Struct, frozen=True):
 
 
 class GraphPanel(Panel, tag="graph"):
-    """The traced model. `backend` says how it was traced (meta, fake, real); `error` why a trace stopped half-way."""
+    """The traced model. `backend` says how it was traced (meta, fake, real); `error` why a trace stopped half-way.
+
+    `repeats` are runs of sibling calls of equal structure, as ids of nodes: each can be drawn once, with a multiplier. The
+    same place inside two of them has the same distance from their ids.
+    """
 
     nodes: list[GraphNode]
     edges: list[GraphEdge]
@@ -234,6 +238,7 @@ class GraphPanel(Panel, tag="graph"):
     unused: list[str]
     backend: str
     error: str | None = None
+    repeats: list[list[int]] = field(default_factory=list)
 
 
 class PredictionsPanel(Panel, tag="predictions"):

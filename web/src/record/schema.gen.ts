@@ -197,7 +197,12 @@ export interface LayerInfo {
   node: number | null;
 }
 
-/** The traced model. `backend` says how it was traced (meta, fake, real); `error` why a trace stopped half-way. */
+/**
+ * The traced model. `backend` says how it was traced (meta, fake, real); `error` why a trace stopped half-way.
+ *
+ * `repeats` are runs of sibling calls of equal structure, as ids of nodes: each can be drawn once, with a multiplier. The
+ * same place inside two of them has the same distance from their ids.
+ */
 export interface GraphPanel extends Panel {
   lens: "graph";
   nodes: GraphNode[];
@@ -209,6 +214,7 @@ export interface GraphPanel extends Panel {
   unused: string[];
   backend: string;
   error: string | null;
+  repeats: number[][];
 }
 
 /** What the examples table holds. */

@@ -42,7 +42,7 @@ const NODES = [
 ];
 const EDGES = [edge(0, 3), edge(3, 4), edge(4, 5), edge(0, 5), edge(5, 7), edge(7, 8)];
 const tree = new Tree(NODES);
-const shown = (...folded: number[]) => tree.rows(new Set(folded));
+const shown = (...folded: number[]) => tree.rows(new Set(folded), new Set());
 const names = (...folded: number[]) => shown(...folded).map((row) => row.node.name);
 const wires = (...folded: number[]) =>
   tree.lift(EDGES, shown(...folded)).map((one) => `${one.source}-${one.target} past ${one.skips}`);
@@ -66,7 +66,7 @@ describe("rows of the tree", () => {
 
   it("lose nothing whose parent is not there", () => {
     const orphaned = new Tree([node(4, "lost", 99), node(5, "kept", null)]);
-    expect(orphaned.rows(new Set()).map((row) => [row.node.name, row.depth])).toEqual([
+    expect(orphaned.rows(new Set(), new Set()).map((row) => [row.node.name, row.depth])).toEqual([
       ["lost", 0],
       ["kept", 0],
     ]);
@@ -127,5 +127,49 @@ describe("lanes", () => {
       for (let other = 0; other < one; other++)
         if (lane[one] === lane[other])
           expect(high(one) <= low(other) || high(other) <= low(one), `${one} and ${other}`).toBe(true);
+  });
+});
+
+// Three equal blocks of two calls each, one after the other, and one edge that passes them all by.
+const STACK = [
+  node(0, "input", null),
+  ...[0, 1, 2].flatMap((index) => [
+    node(1 + 3 * index, `block${index}`, null),
+    node(2 + 3 * index, `block${index}.linear`, 1 + 3 * index),
+    node(3 + 3 * index, `block${index}.relu`, 1 + 3 * index),
+  ]),
+  node(10, "output", null),
+];
+const CHAIN = [edge(0, 2), edge(2, 3), edge(3, 5), edge(5, 6), edge(6, 8), edge(8, 9), edge(9, 10), edge(0, 10)];
+const stack = new Tree(STACK, [[1, 4, 7]]);
+const drawn = (folded: number[], apart: number[]) => {
+  const rows = stack.rows(new Set(folded), new Set(apart));
+  const lines = stack.lift(CHAIN, rows).map((one) => `${one.source}-${one.target} past ${one.skips}`);
+  return { names: rows.map((row) => row.node.name), lines, rows };
+};
+
+describe("a run of equal blocks", () => {
+  it("is drawn once, by its first, with all that goes in and comes out", () => {
+    const { names, lines, rows } = drawn([1], []);
+    expect(names).toEqual(["input", "block0", "output"]);
+    expect(rows[1]).toMatchObject({ run: [1, 4, 7], once: true });
+    expect(lines).toEqual(["0-1 past 0", "1-10 past 0", "0-10 past 1"]);
+  });
+
+  it("shows its inside once, and feeds nothing back", () => {
+    const { names, lines } = drawn([], []);
+    expect(names).toEqual(["input", "block0", "block0.linear", "block0.relu", "output"]);
+    expect(lines).toEqual(["0-2 past 0", "2-3 past 0", "3-10 past 0", "0-10 past 2"]);
+  });
+
+  it("is spread out by hand", () => {
+    const { names, lines, rows } = drawn([1, 4, 7], [1]);
+    expect(names).toEqual(["input", "block0", "block1", "block2", "output"]);
+    expect(rows.map((row) => row.run.length)).toEqual([0, 3, 0, 0, 0]);
+    expect(lines).toEqual(["0-1 past 0", "1-4 past 0", "4-7 past 0", "7-10 past 0", "0-10 past 3"]);
+  });
+
+  it("holds what is inside its members", () => {
+    expect(stack.inside(4).map((one) => one.name)).toEqual(["block1", "block1.linear", "block1.relu"]);
   });
 });

@@ -6,6 +6,10 @@ export interface Row {
   readonly depth: number;
   readonly children: number;
   readonly folded: boolean;
+  /** All members of the run of equal blocks that this row begins; empty elsewhere. */
+  readonly run: readonly number[];
+  /** Whether the row stands for the whole run. */
+  readonly once: boolean;
 }
 
 export interface Lifted {
@@ -19,8 +23,11 @@ export interface Lifted {
 export class Tree {
   readonly nodes: ReadonlyMap<number, GraphNode>;
   readonly children: ReadonlyMap<number | null, readonly GraphNode[]>;
+  /** The run that a node belongs to, and begins where it is its first. */
+  readonly runs: ReadonlyMap<number, readonly number[]>;
 
-  constructor(nodes: readonly GraphNode[]) {
+  constructor(nodes: readonly GraphNode[], repeats: readonly (readonly number[])[] = []) {
+    this.runs = new Map(repeats.flatMap((run) => run.map((id) => [id, run] as const)));
     this.nodes = new Map(nodes.map((node) => [node.id, node]));
     const children = new Map<number | null, GraphNode[]>();
     for (const node of nodes) {
@@ -36,6 +43,12 @@ export class Tree {
     return this.children.get(id) ?? [];
   }
 
+  /** A call and all that it holds. */
+  inside(id: number): GraphNode[] {
+    const node = this.nodes.get(id);
+    return node ? [node, ...this.childrenOf(id).flatMap((child) => this.inside(child.id))] : [];
+  }
+
   /** Folded at first: every module below `depth` that holds anything. */
   foldedBelow(depth: number): Set<number> {
     const folded = new Set<number>();
@@ -49,14 +62,21 @@ export class Tree {
     return folded;
   }
 
-  /** What is visible with these nodes folded, in order of execution. */
-  rows(folded: ReadonlySet<number>): Row[] {
+  /**
+   * What is visible with these nodes folded, in order of execution. A run of equal blocks is drawn once, as its first,
+   * unless its first is in `apart`.
+   */
+  rows(folded: ReadonlySet<number>, apart: ReadonlySet<number>): Row[] {
     const rows: Row[] = [];
     const visit = (id: number | null, depth: number) => {
       for (const node of this.childrenOf(id)) {
+        const run = this.runs.get(node.id) ?? [];
+        const first = run[0] === node.id;
+        const once = run.length > 0 && !apart.has(run[0] as number);
+        if (once && !first) continue;
         const children = this.childrenOf(node.id).length;
         const closed = folded.has(node.id);
-        rows.push({ node, depth, children, folded: closed });
+        rows.push({ node, depth, children, folded: closed, run: first ? run : [], once });
         if (!closed) visit(node.id, depth + 1);
       }
     };
@@ -74,15 +94,28 @@ export class Tree {
     return path;
   }
 
-  /** Edges between visible rows: the ends inside a folded node become that node, and edges within it vanish. */
+  /**
+   * Edges between visible rows: the ends inside a folded node become that node, those inside a block that is drawn once
+   * become the same place in the block that is drawn; edges within a row, and from one member of a run to the next, vanish.
+   */
   lift(edges: readonly GraphEdge[], rows: readonly Row[]): Lifted[] {
     const place = new Map<number, number>();
     const leaves = new Set<number>();
+    const drawnOnce = new Set<number>();
+    // Leaves before each row, so that those between two rows need no counting.
+    const before = new Int32Array(rows.length + 1);
     rows.forEach((row, index) => {
       place.set(row.node.id, index);
-      if (row.folded || row.children === 0) leaves.add(row.node.id);
+      const leaf = row.folded || row.children === 0;
+      if (leaf) leaves.add(row.node.id);
+      if (row.once) drawnOnce.add(row.node.id);
+      before[index + 1] = (before[index] ?? 0) + (leaf ? 1 : 0);
     });
-    const visible = (id: number): number | undefined => this.pathTo(id).find((step) => leaves.has(step));
+    const known = new Map<number, number | undefined>();
+    const visible = (id: number): number | undefined => {
+      if (!known.has(id)) known.set(id, this.#visible(id, leaves, drawnOnce));
+      return known.get(id);
+    };
     const lifted = new Map<string, Lifted>();
     for (const edge of edges) {
       const source = visible(edge.source);
@@ -92,12 +125,25 @@ export class Tree {
       if (lifted.has(key)) continue;
       const from = place.get(source) ?? 0;
       const to = place.get(target) ?? 0;
-      const between = rows
-        .slice(Math.min(from, to) + 1, Math.max(from, to))
-        .filter((row) => leaves.has(row.node.id)).length;
-      lifted.set(key, { source, target, shape: edge.shape, skips: between });
+      // From a member to the next one: drawn once, it would seem to be fed back.
+      if (to < from && edge.source < edge.target) continue;
+      const between = (before[Math.max(from, to)] ?? 0) - (before[Math.min(from, to) + 1] ?? 0);
+      lifted.set(key, { source, target, shape: edge.shape, skips: Math.max(0, between) });
     }
     return [...lifted.values()];
+  }
+
+  /** The visible row that a node lies in. */
+  #visible(id: number, leaves: ReadonlySet<number>, drawnOnce: ReadonlySet<number>): number | undefined {
+    let at = id;
+    for (let step = 0; step < this.pathTo(at).length; step++) {
+      const call = this.pathTo(at)[step] as number;
+      const first = this.runs.get(call)?.[0];
+      if (first !== undefined && first !== call && drawnOnce.has(first)) at = at - call + first;
+      const now = this.pathTo(at)[step] as number;
+      if (leaves.has(now)) return now;
+    }
+    return undefined;
   }
 }
 

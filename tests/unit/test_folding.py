@@ -1,0 +1,131 @@
+"""Runs of equal blocks: all that are, and nothing that is not."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+import pellucid
+from pellucid.graph.folding import repeats
+
+
+class Residual(nn.Module):
+    def __init__(self, width: int, *, skip: bool = True, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = hidden or width
+        self.inner = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
+        self.skip = skip
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values + self.inner(values) if self.skip else self.inner(values)
+
+
+class Scaled(nn.Module):
+    """Blocks that all hear from the same place, as rotary embeddings are handed to every block."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.scale = nn.Linear(4, 4)
+        self.blocks = nn.ModuleList(Product() for _ in range(count))
+
+    def forward(self, values: Tensor) -> Tensor:
+        scale = self.scale(values)
+        for block in self.blocks:
+            values = block(values, scale)
+        return values
+
+
+class Product(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, values: Tensor, scale: Tensor) -> Tensor:
+        return self.linear(values) * scale
+
+
+class Fed(nn.Module):
+    """Equal insides, but the third block hears from the first: connected otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Product() for _ in range(3))
+
+    def forward(self, values: Tensor) -> Tensor:
+        first = self.blocks[0](values, values)
+        second = self.blocks[1](first, first)
+        return self.blocks[2](second, first)
+
+
+def runs(model: nn.Module, width: int = 4) -> list[list[str]]:
+    graph = pellucid.graph(model, torch.zeros(1, width))
+    return [[graph.nodes[id_].name for id_ in run] for run in repeats(graph.nodes, graph.edges)]
+
+
+def test_equal_blocks_in_a_row_are_one_run() -> None:
+    assert runs(nn.Sequential(*(Residual(4) for _ in range(5)))) == [["0", "1", "2", "3", "4"]]
+
+
+def test_blocks_of_another_shape_width_or_connection_end_a_run() -> None:
+    blocks = [Residual(4), Residual(4), Residual(4, hidden=8), Residual(4), Residual(4, skip=False), Residual(4)]
+    assert runs(nn.Sequential(*blocks)) == [["0", "1"]]
+
+
+def test_single_calls_without_an_inside_are_left_as_they_are() -> None:
+    assert runs(nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))) == []
+
+
+def test_blocks_that_share_what_they_hear_are_equal() -> None:
+    assert runs(Scaled(3)) == [["blocks.0", "blocks.1", "blocks.2"]]
+
+
+def test_a_block_that_hears_from_elsewhere_is_no_member() -> None:
+    assert runs(Fed()) == [["blocks.0", "blocks.1"]]
+
+
+def test_frozen_parameters_make_a_difference() -> None:
+    model = nn.Sequential(*(Residual(4) for _ in range(3)))
+    model[2].requires_grad_(False)
+    assert runs(model) == [["0", "1"]]
+
+
+def test_a_module_that_is_called_again_and_again_is_a_run_of_its_calls() -> None:
+    class Again(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = Residual(4)
+
+        def forward(self, values: Tensor) -> Tensor:
+            for _ in range(3):
+                values = self.block(values)
+            return values
+
+    assert runs(Again()) == [["block", "block#2", "block#3"]]
+
+
+def test_runs_within_runs_are_told_for_each_member() -> None:
+    def stage() -> nn.Module:
+        return nn.Sequential(*(Residual(4) for _ in range(2)))
+
+    assert runs(nn.Sequential(stage(), stage(), stage())) == [
+        ["0", "1", "2"],
+        ["0.0", "0.1"],
+        ["1.0", "1.1"],
+        ["2.0", "2.1"],
+    ]
+
+
+def test_the_same_place_in_two_members_has_the_same_distance_from_their_ids() -> None:
+    graph = pellucid.graph(nn.Sequential(*(Residual(4) for _ in range(3))), torch.zeros(1, 4))
+    (run,) = repeats(graph.nodes, graph.edges)
+    size = run[1] - run[0]
+    assert [later - earlier for earlier, later in pairwise(run)] == [size] * 2
+    for offset in range(size):
+        assert len({(graph.nodes[first + offset].operation, graph.nodes[first + offset].outputs) for first in run}) == 1
+
+
+def test_the_record_holds_the_runs() -> None:
+    panel = pellucid.graph(nn.Sequential(*(Residual(4) for _ in range(2))), torch.zeros(1, 4)).to_panel()
+    assert [[panel.nodes[id_].name for id_ in run] for run in panel.repeats] == [["0", "1"]]
