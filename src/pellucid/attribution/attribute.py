@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, overload
 
 import torch
@@ -84,8 +84,13 @@ def attribute(
         model, inputs, lambda output: _scores(output, target), layers, "grad_cam" in methods
     )
     moved = _detached(inputs)
-    found = {one: _one(one, seen, moved, chosen, passes) for one in methods}
-    return found[method] if isinstance(method, str) else found
+    found: dict[str, Attribution] = {}
+    for one in sorted(methods, key="saliency".__eq__):
+        if one == "saliency":
+            # It comes last: it needs no activations, whose memory is free then, and makes its maps of the gradients.
+            seen = replace(seen, activations={})
+        found[one] = _one(one, seen, moved, chosen, passes)
+    return found[method] if isinstance(method, str) else {one: found[one] for one in methods}
 
 
 def _explained(
@@ -116,7 +121,7 @@ def _explained(
 def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], passes: Passes) -> Attribution:
     if method == "saliency":
         whole = _mapped(lambda gradient, _: gradient.abs(), seen.input_gradients, inputs)
-        maps = {layer.name: seen.gradients[layer.name].abs() for layer in layers}
+        maps = {layer.name: seen.gradients[layer.name].abs_() for layer in layers}
     elif method == "gradient_x_input":
         whole = _mapped(lambda gradient, value: gradient * value.to(gradient.device), seen.input_gradients, inputs)
         maps = {layer.name: seen.gradients[layer.name] * seen.activations[layer.name] for layer in layers}
