@@ -148,7 +148,7 @@ def _stretched(cam: Tensor, like: Tensor) -> Tensor | None:
     if like.ndim != 4:
         return None
     wide = nn.functional.interpolate(cam[:, None], size=like.shape[2:], mode="bilinear", align_corners=False)
-    return wide.expand_as(like).clone()
+    return wide.expand_as(like)
 
 
 def _refuse_flat(maps: Any, gradients: Any) -> None:

@@ -55,5 +55,7 @@ def grad_cam(activation: Tensor, gradient: Tensor, layer: Layer) -> Tensor:
     Source: Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2.
     """
     maps, slopes = as_maps(activation, layer), as_maps(gradient, layer)
-    weights = slopes.mean(dim=(2, 3), keepdim=True)
-    return (weights * maps).sum(dim=1).clamp(min=0)
+    weights = slopes.mean(dim=(2, 3))
+    # As a product of matrices: the weighed maps of single channels are never laid out in memory.
+    weighed = weights[:, None] @ maps.flatten(2)
+    return weighed.reshape(len(maps), *maps.shape[2:]).clamp_(min=0)
