@@ -25,10 +25,9 @@ PACKAGES = ("torch", "torchvision", "timm", "captum", "tensorboard")
 # What each benchmark's numbers mean, in the order of the page.
 BENCHES = {
     "attribution": (
-        "One call of `pellucid.attribute`, all that it takes included. The note has what cannot be had for less: a forward "
-        "that keeps what the backward needs, and the gradient of the input alone. On top of that come, for each of the 20 "
-        "layers, its gradient and its map in memory of their own (2 x 80 MB): the limit is narrowly missed. Runs in November "
-        "2026 gave 2.45 to 2.78."
+        "One call of `pellucid.attribute`, all that it takes included. The note has what cannot be had for less with one "
+        "backward: torch's own gradient of the input, and of the input and the 20 outputs, whose gradients have to be kept. "
+        "That floor alone is near the limit. Runs in November 2026 gave 2.34 to 2.61 on an idle machine."
     ),
     "sweep": (
         "The bare model runs on each batch just before the inspection has it. Ours is everything from the first batch to "
