@@ -325,8 +325,8 @@ def _graph(scene: Scene) -> schema.GraphPanel:
         inside = [step for step in steps if step[0].startswith(f"{name}.")]
         own = sum(step[4] for step in inside)
         node = schema.GraphNode(
-            parents[name], name, name, "Sequential", "module", None, 1, [], [batch + list(inside[-1][3])], "float32",
-            own, 0, own, None, 8 * math.prod(inside[-1][3]),
+            parents[name], name, name, "Sequential", "module", None, 1, [], [batch + list(inside[-1][3])], [],
+            ["float32"], own, 0, own, None, 8 * math.prod(inside[-1][3]),
         )  # fmt: skip
         nodes.append(node)
     before: tuple[int, ...] = ()
@@ -335,14 +335,14 @@ def _graph(scene: Scene) -> schema.GraphPanel:
         flops = 2 * own * (shape[1] * shape[2] if len(shape) == 3 else 1) if own else 0
         node = schema.GraphNode(
             ids[-1], name, name.rpartition(".")[2] or name, operation, kind, parents.get(name.rpartition(".")[0]), 1,
-            [batch + list(before)] if before else [], [batch + list(shape)], "float32", own, own, own, flops,
+            [batch + list(before)] if before else [], [batch + list(shape)], ["float32"] if before else [], ["float32"], own, own, own, flops,
             8 * math.prod(shape), layer, "synthetic.py:1",
         )  # fmt: skip
         nodes.append(node)
         before = shape
     nodes.append(
         schema.GraphNode(ids[-1] + 1, "output", "output", "output", "output", None, 1, [batch + list(before)], [],
-                         "float32", 0, 0, 0, 0, 0)
+                         ["float32"], [], 0, 0, 0, 0, 0)
     )  # fmt: skip
     chain = [*ids, ids[-1] + 1]
     shapes = [batch + list(step[3]) for step in steps]

@@ -82,7 +82,7 @@ def _own(node: Node) -> Hashable:
         node.kind,
         node.inputs,
         node.outputs,
-        node.dtype,
+        node.output_dtypes,
         node.own_parameters,
         node.parameters,
         node.trainable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -27,7 +28,7 @@ class Node:
         parent: id of the module call that encloses it; None directly under the model.
         call: 1 for the first call of that path.
         inputs, outputs: shapes of the tensors that went in and came out, in order.
-        dtype: of the first output ("float32"), "" where there is none.
+        input_dtypes, output_dtypes: types of the same tensors ("float32").
         parameters: unique ones in it and below it; own_parameters: its own; trainable: those that require a gradient.
         flops: multiply-adds counted twice, of matrix products and convolutions; None where it has neither.
         memory: bytes of its outputs.
@@ -38,6 +39,12 @@ class Node:
         channel_last: whether the channels are the last axis (True), the second (False), or not known (None).
         reached: whether its output depends on an input.
         floating: whether its first output holds floating-point numbers.
+        arguments: its settings that are no tensors, by name, as text.
+        operators: aten operators that ran in it and below it.
+        steps: of a recurrent layer, how many steps it runs over; None elsewhere.
+        pool: what it keeps, of a pooling layer.
+        seconds: measured time of the call, of a real run that was timed.
+        error: what it raised, where the forward failed in it.
     """
 
     id: int
@@ -49,7 +56,8 @@ class Node:
     call: int
     inputs: tuple[Shape, ...]
     outputs: tuple[Shape, ...]
-    dtype: str
+    input_dtypes: tuple[str, ...] = ()
+    output_dtypes: tuple[str, ...] = ()
     parameters: int = 0
     own_parameters: int = 0
     trainable: int = 0
@@ -62,6 +70,12 @@ class Node:
     channel_last: bool | None = None
     reached: bool = False
     floating: bool = False
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    operators: int = 0
+    steps: int | None = None
+    pool: schema.Pool | None = None
+    seconds: float | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,10 @@ class Edge:
     """A tensor of that shape that flows from output number `output` of `source` to argument `argument` of `target`.
 
     Both ends are nodes without children; an enclosing module's edges are those of what it holds.
+
+    Attributes:
+        activation: name of the activation function whose output it is, None elsewhere.
+        feeds_back: whether it carries the output of one step of a loop into the next.
     """
 
     source: int
@@ -76,6 +94,26 @@ class Edge:
     output: int
     argument: int
     shape: Shape
+    activation: str | None = None
+    feeds_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Sibling calls that the forward made several times over, in the same order, with the same parameters.
+
+    Attributes:
+        calls: ids of the siblings of each step, a tuple a step, all of one length.
+        feeds_back: whether a step reads what the one before it made.
+    """
+
+    calls: tuple[tuple[int, ...], ...]
+    feeds_back: bool
+
+    @property
+    def steps(self) -> int:
+        """How many times over."""
+        return len(self.calls)
 
 
 @dataclass(frozen=True)
@@ -87,7 +125,12 @@ class Graph:
         parameters, trainable: unique parameters of the model, and those of them that require a gradient.
         flops: multiply-adds counted twice, of matrix products and convolutions; None where there are none.
         unused: names of the parameters that the forward never read.
-        backend: "meta" where the parameters have no values, else "real".
+        uncalled: paths of the modules that the forward never called.
+        backend: "meta" or "fake" where it was traced on tensors without values, "real" where with values, "file" where
+            it was read from a file that lists operations.
+        backend_reason: why it was not traced without values, where that was tried; "" elsewhere.
+        data_dependent: where the path depended on the values of the inputs ("bool() at net.py:31"); empty where not.
+        operators: aten operators that the forward ran, or operations that the file lists.
         error: why the trace stopped half-way, or None; the graph then ends there.
         layers: the capture points, in order of execution.
         batch: examples in the traced batch.
@@ -99,10 +142,15 @@ class Graph:
     trainable: int
     flops: int | None
     unused: tuple[str, ...]
-    backend: Literal["meta", "real"]
+    backend: Literal["meta", "fake", "real", "file"]
     error: str | None = None
     batch: int = 1
     layers: tuple[Layer, ...] = field(default=())
+    uncalled: tuple[str, ...] = ()
+    backend_reason: str = ""
+    data_dependent: tuple[str, ...] = ()
+    operators: int = 0
+    loops: tuple[Loop, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -144,7 +192,8 @@ class Graph:
                 call=node.call,
                 inputs=[list(shape) for shape in node.inputs],
                 outputs=[list(shape) for shape in node.outputs],
-                dtype=node.dtype,
+                input_dtypes=list(node.input_dtypes),
+                output_dtypes=list(node.output_dtypes),
                 parameters=node.parameters,
                 own_parameters=node.own_parameters,
                 trainable=node.trainable,
@@ -152,11 +201,21 @@ class Graph:
                 memory=node.memory,
                 layer=number.get(node.name) if node.kind in ("module", "function") else None,
                 source=node.source,
+                role=node.role,
+                activation=node.activation,
+                arguments=dict(node.arguments),
+                operators=node.operators,
+                steps=node.steps,
+                pool=node.pool,
+                seconds=node.seconds,
+                error=node.error,
             )
             for node in self.nodes
         ]
         edges = [
-            schema.GraphEdge(edge.source, edge.target, edge.output, edge.argument, list(edge.shape))
+            schema.GraphEdge(
+                edge.source, edge.target, edge.output, edge.argument, list(edge.shape), edge.activation, edge.feeds_back
+            )
             for edge in self.edges
         ]
         layers = [
@@ -180,6 +239,11 @@ class Graph:
             backend=self.backend,
             error=self.error,
             repeats=[list(run) for run in repeats(self.nodes, self.edges)],
+            loops=[schema.Loop([list(step) for step in loop.calls], loop.feeds_back) for loop in self.loops],
+            uncalled=list(self.uncalled),
+            backend_reason=self.backend_reason,
+            data_dependent=list(self.data_dependent),
+            operators=self.operators,
         )
 
     def _unfit(self, node: Node) -> str | None:

@@ -114,7 +114,8 @@ class _Frame:
     call: int
     inputs: tuple[Shape, ...] = ()
     outputs: tuple[Shape, ...] = ()
-    dtype: str = ""
+    input_dtypes: tuple[str, ...] = ()
+    output_dtypes: tuple[str, ...] = ()
     module: nn.Module | None = None
     flops: int | None = None
     memory: int = 0
@@ -131,7 +132,7 @@ class _Frame:
     def came_out(self, tensors: list[Tensor]) -> None:
         self.outputs = tuple(tuple(tensor.shape) for tensor in tensors)
         self.memory = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        self.dtype = str(tensors[0].dtype).removeprefix("torch.") if tensors else ""
+        self.output_dtypes = _dtypes(tensors)
         self.floating = bool(tensors) and tensors[0].is_floating_point()
 
 
@@ -300,6 +301,7 @@ class _Trace:
 
     def _read_by(self, frame: _Frame, inputs: list[Tensor]) -> None:
         frame.inputs = tuple(tuple(tensor.shape) for tensor in inputs)
+        frame.input_dtypes = _dtypes(inputs)
         for argument, tensor in enumerate(inputs):
             source = self._flow.source(tensor)
             if source is not None:
@@ -381,7 +383,8 @@ class _Trace:
             call=frame.call,
             inputs=frame.inputs,
             outputs=frame.outputs,
-            dtype=frame.dtype,
+            input_dtypes=frame.input_dtypes,
+            output_dtypes=frame.output_dtypes,
             parameters=sum(parameter.numel() for parameter in below),
             own_parameters=sum(parameter.numel() for parameter in own),
             trainable=sum(parameter.numel() for parameter in below if parameter.requires_grad),
@@ -395,3 +398,7 @@ class _Trace:
             reached=frame.reached,
             floating=frame.floating,
         )
+
+
+def _dtypes(tensors: list[Tensor]) -> tuple[str, ...]:
+    return tuple(str(tensor.dtype).removeprefix("torch.") for tensor in tensors)

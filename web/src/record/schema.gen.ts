@@ -10,7 +10,7 @@ export type State = "running" | "complete" | "interrupted" | "failed";
 
 export type Severity = "high" | "medium" | "low" | "info";
 
-export type AnyPanel = GraphPanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | TrainingPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | TrainingPanel | CustomPanel;
 
 /** A confidence interval; `method` names how it was made (wilson, bootstrap, t). */
 export interface Interval {
@@ -146,15 +146,43 @@ export interface Panel {
 }
 
 /**
+ * What a pooling layer looks at and keeps, axis by axis.
+ *
+ * Attributes:
+ *     kind: how a window becomes one value.
+ *     window, stride, padding: positions along each pooled axis; of an adaptive or global pool, those it comes to.
+ *     kept: output positions by input positions: the largest share of the input's values that a maximum lets through,
+ *         the number of means by the number of values for an average.
+ *     seen: share of the input's positions that lie in any window; the rest is dropped unseen.
+ */
+export interface Pool {
+  kind: "max" | "average" | "lp";
+  window: number[];
+  stride: number[];
+  padding: number[];
+  kept: number;
+  seen: number;
+}
+
+/**
  * One module call, function or input of the traced model.
  *
  * Attributes:
  *     parent: id of the module call that encloses it, None at the top.
+ *     inputs, outputs: shapes of the tensors that went in and came out; their types in input_dtypes, output_dtypes.
  *     parameters: unique parameters in it and below it; own_parameters: only its own.
  *     flops: multiply-adds counted twice, for the traced example; None where not counted.
  *     memory: bytes of its outputs for the traced example.
  *     layer: index of the captured layer whose output it is, or None.
  *     source: file name and line of the call, without folders.
+ *     role: the part it plays.
+ *     activation: name of the activation function that it is, or None.
+ *     arguments: its settings that are no tensors, by name, as text ("kernel_size": "(3, 3)").
+ *     operators: aten operators that ran in it and below it.
+ *     steps: of a recurrent layer, how many steps it runs over; each step's output is fed back into the next.
+ *     pool: what it keeps, of a pooling layer.
+ *     seconds: measured time of the call, of a real run; None where it was not measured.
+ *     error: what it raised, where the forward failed in it.
  */
 export interface GraphNode {
   id: number;
@@ -166,7 +194,8 @@ export interface GraphNode {
   call: number;
   inputs: number[][];
   outputs: number[][];
-  dtype: string;
+  input_dtypes: string[];
+  output_dtypes: string[];
   parameters: number;
   own_parameters: number;
   trainable: number;
@@ -174,15 +203,42 @@ export interface GraphNode {
   memory: number;
   layer: number | null;
   source: string | null;
+  role: "compute" | "norm" | "activation" | "pool" | "join" | "pass" | "other";
+  activation: string | null;
+  arguments: Record<string, string>;
+  operators: number;
+  steps: number | null;
+  pool: Pool | null;
+  seconds: number | null;
+  error: string | null;
 }
 
-/** A tensor that flows from output number `output` of `source` to argument number `argument` of `target`. */
+/**
+ * A tensor that flows from output number `output` of `source` to argument number `argument` of `target`.
+ *
+ * `activation` names the activation function whose output it is, None elsewhere; `feeds_back` says that it carries the
+ * output of one step of a loop into the next.
+ */
 export interface GraphEdge {
   source: number;
   target: number;
   output: number;
   argument: number;
   shape: number[];
+  activation: string | null;
+  feeds_back: boolean;
+}
+
+/**
+ * Sibling calls that the forward made several times over, in the same order, with the same parameters.
+ *
+ * Attributes:
+ *     calls: ids of the siblings of each step, a list a step, all of one length.
+ *     feeds_back: whether a step reads what the one before it made.
+ */
+export interface Loop {
+  calls: number[][];
+  feeds_back: boolean;
 }
 
 /** A captured layer, as in pellucid.types.Layer; `node` is its id in the graph, None where untraced. */
@@ -198,10 +254,19 @@ export interface LayerInfo {
 }
 
 /**
- * The traced model. `backend` says how it was traced (meta, fake, real); `error` why a trace stopped half-way.
+ * The traced model.
  *
  * `repeats` are runs of sibling calls of equal structure, as ids of nodes: each can be drawn once, with a multiplier. The
  * same place inside two of them has the same distance from their ids.
+ *
+ * Attributes:
+ *     unused: names of the parameters that the forward never read; uncalled: paths of the modules it never called.
+ *     backend: how it was traced: on tensors without values (meta, fake), with values (real), or read from a file.
+ *     backend_reason: why it was not traced without values, where that was tried; "" elsewhere.
+ *     data_dependent: where the path through the model depended on the values of its inputs ("bool() at net.py:31");
+ *         empty where it did not.
+ *     operators: aten operators that the forward ran, or operations that the file lists.
+ *     error: why the trace stopped half-way; the graph then ends there.
  */
 export interface GraphPanel extends Panel {
   lens: "graph";
@@ -212,9 +277,45 @@ export interface GraphPanel extends Panel {
   trainable: number;
   flops: number | null;
   unused: string[];
-  backend: string;
+  backend: "meta" | "fake" | "real" | "file" | "none";
   error: string | null;
   repeats: number[][];
+  loops: Loop[];
+  uncalled: string[];
+  backend_reason: string;
+  data_dependent: string[];
+  operators: number;
+}
+
+/**
+ * One difference between two graphs.
+ *
+ * Attributes:
+ *     kind: what happened to the call on the way from the old graph to the new.
+ *     old, new: its id in each graph; None where it is not there.
+ *     what: what changed ("shape", "parameters", "arguments", "operation", "inputs"); empty for the other kinds.
+ */
+export interface GraphChange {
+  kind: "added" | "removed" | "changed" | "moved";
+  old: number | null;
+  new: number | null;
+  what: string[];
+}
+
+/**
+ * What became of another graph; the record's own graph, in the panel "graph", is the new one.
+ *
+ * Attributes:
+ *     name: what the old model is called.
+ *     old: the old graph.
+ *     matches: ids of calls that are the same, or changed or moved: [old, new].
+ */
+export interface GraphDifferencePanel extends Panel {
+  lens: "graph_difference";
+  name: string;
+  old: GraphPanel;
+  matches: number[][];
+  changes: GraphChange[];
 }
 
 /** What the examples table holds. */
@@ -486,7 +587,8 @@ export interface CustomPanel extends Panel {
  * One layer of a focused example.
  *
  * `height` and `width` are the layer's own; maps in the file may be reduced to at most 56 positions a side by taking
- * the strongest in each cell. `cam` is "ok" or the reason why there is no Grad-CAM.
+ * the strongest in each cell. `cam` is "ok" or the reason why there is no Grad-CAM. `attribution` is the sum over the
+ * layer's values of |gradient x activation|: how much of the score passes through it.
  */
 export interface FocusLayer {
   index: number;
@@ -495,6 +597,7 @@ export interface FocusLayer {
   width: number;
   cam: string;
   gradient_norm: number | null;
+  attribution: number | null;
 }
 
 /**
@@ -546,6 +649,7 @@ export interface ErrorAnswer {
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
   graph: GraphPanel;
+  graph_difference: GraphDifferencePanel;
   predictions: PredictionsPanel;
   loss: LossPanel;
   accuracy: AccuracyPanel;

@@ -1,0 +1,58 @@
+/**
+ * The words that folding, layout and drawing share. Everything is typed arrays by index, so that tens of thousands of
+ * boxes cross to the worker and back without being copied one by one.
+ */
+
+/**
+ * What is to be seen of a graph with some modules folded: boxes in order of execution, and arrows between boxes that
+ * stand in the same frame (an end deeper inside has become the frame that holds it at that level).
+ */
+export interface Visible {
+  /** Node of the graph that each box is. */
+  readonly ids: Int32Array;
+  /** Index of the frame that holds a box; -1 at the top. A frame comes before what it holds. */
+  readonly frame: Int32Array;
+  /** 1 where the box is an open module: its size follows from what it holds. */
+  readonly open: Uint8Array;
+  /** How many equal blocks the box stands for; 1 for most. */
+  readonly times: Int32Array;
+  /** Wanted size of the boxes that are not open, in pixels. */
+  readonly width: Float32Array;
+  readonly height: Float32Array;
+  /** Arrows, as indices of boxes; `edge` is the first of the graph's edges that an arrow stands for. */
+  readonly source: Int32Array;
+  readonly target: Int32Array;
+  readonly edge: Int32Array;
+  /** How many of the graph's edges an arrow stands for. */
+  readonly weight: Int32Array;
+}
+
+/** How an arrow is drawn. */
+export const Route = {
+  /** From one rank to a later one, around the boxes between. */
+  flow: 0,
+  /** Past other boxes, in a lane beside them: a skip connection. */
+  lane: 1,
+  /** Two stubs, at its source and at its target; whole only when one of its ends is in hand. */
+  stub: 2,
+  /** Against the flow: what is fed back. */
+  back: 3,
+} as const;
+
+/** Where everything stands, in pixels, y downwards. */
+export interface Placed {
+  /** Left upper corners and sizes of all boxes, frames included. */
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly width: Float32Array;
+  readonly height: Float32Array;
+  readonly rank: Int32Array;
+  /** Of each arrow, one of `Route`. */
+  readonly route: Uint8Array;
+  /** Corners of the arrows' lines, x and y in turns: those of arrow `i` are `points[2 * start[i]]` up to `start[i + 1]`. */
+  readonly start: Uint32Array;
+  readonly points: Float32Array;
+  /** Size of the whole. */
+  readonly right: number;
+  readonly bottom: number;
+}
