@@ -14,18 +14,34 @@ export interface Visible {
   readonly frame: Int32Array;
   /** 1 where the box is an open module: its size follows from what it holds. */
   readonly open: Uint8Array;
-  /** How many equal blocks the box stands for; 1 for most. */
+  /** How many equal blocks, or steps of a loop, the box stands for; 1 for most. */
   readonly times: Int32Array;
+  /** The run or loop that a box belongs to, as an index into the model's groups; -1 elsewhere. */
+  readonly group: Int32Array;
   /** Wanted size of the boxes that are not open, in pixels. */
   readonly width: Float32Array;
   readonly height: Float32Array;
-  /** Arrows, as indices of boxes; `edge` is the first of the graph's edges that an arrow stands for. */
+  /**
+   * Arrows, as indices of boxes; `edge` is the first of the graph's edges that an arrow stands for. An arrow whose source
+   * is the frame of its target enters: it shows where a signal from outside is read. One whose target is the frame of its
+   * source leaves. All others join two boxes of one frame.
+   */
   readonly source: Int32Array;
   readonly target: Int32Array;
   readonly edge: Int32Array;
   /** How many of the graph's edges an arrow stands for. */
   readonly weight: Int32Array;
+  /** Port of the open frame through which an arrow's end passes, the same number on both sides of its border; else -1. */
+  readonly sourcePort: Int32Array;
+  readonly targetPort: Int32Array;
+  /** 1 where a step of a loop that is drawn once hands over to the next; the source may be the target. */
+  readonly back: Uint8Array;
+  /** Node of the activation that is drawn on the arrow instead of as a box; -1 elsewhere. */
+  readonly label: Int32Array;
 }
+
+/** Height of an open frame's title, in pixels: arrows from outside end above it, those inside begin below. */
+export const HEADER = 24;
 
 /** How an arrow is drawn. */
 export const Route = {
@@ -33,7 +49,9 @@ export const Route = {
   flow: 0,
   /** Past other boxes, in a lane beside them: a skip connection. */
   lane: 1,
-  /** Two stubs, at its source and at its target; whole only when one of its ends is in hand. */
+  /**
+   * Two stubs: its first two corners and its last two. What lies between is shown when one of its ends is in hand.
+   */
   stub: 2,
   /** Against the flow: what is fed back. */
   back: 3,

@@ -1,0 +1,124 @@
+/** What is to be seen of a graph: some modules open, groups drawn once or spread, arrows lifted to what is seen. */
+import type { GraphNode } from "../record/schema.gen";
+import { labelled } from "./activations";
+import { type Drawn, lift } from "./lift";
+import type { GraphModel } from "./model";
+import type { Visible } from "./types";
+
+export interface FoldState {
+  /** Ids of the modules whose inside is seen. */
+  readonly open: ReadonlySet<number>;
+  /** Groups whose members are seen one by one, by the id of their first call. */
+  readonly spread: ReadonlySet<number>;
+  /** Whether an activation between one source and one target is written on the arrow instead. */
+  readonly activationsOnArrows?: boolean;
+  /** Width and height of a box that is not open, in pixels; `boxSize` where none is given. */
+  readonly size?: (node: GraphNode, times: number) => readonly [number, number];
+}
+
+export interface Folded {
+  readonly visible: Visible;
+  /** The box that is a call, holds it or stands for it; -1 where the call is not there or written on an arrow. */
+  boxAt(id: number): number;
+}
+
+const CHARACTER = 6.6;
+const HEIGHT = 28;
+
+/** Size of a box that shows a call's name, and how often it is repeated. */
+export function boxSize(node: GraphNode, times: number): readonly [number, number] {
+  const label = node.name || node.operation;
+  const letters =
+    Math.max(label.length, Math.min(node.operation.length, 22)) + (times > 1 ? 3 + String(times).length : 0);
+  return [Math.round(Math.min(208, Math.max(56, letters * CHARACTER + 24))), HEIGHT];
+}
+
+/** Costs one pass over the calls and one over the edges. */
+export function fold(model: GraphModel, state: FoldState): Folded {
+  const drawn = drawnCalls(model, state);
+  const arrows = lift(model, drawn);
+  const count = drawn.places.length;
+  const size = state.size ?? boxSize;
+  const width = new Float32Array(count);
+  const height = new Float32Array(count);
+  const times = new Int32Array(count);
+  const group = new Int32Array(count);
+  const ids = new Int32Array(count);
+  for (let box = 0; box < count; box++) {
+    const place = drawn.places[box] as number;
+    const node = model.at(place);
+    const own = model.group[place] as number;
+    ids[box] = node.id;
+    group[box] = own;
+    times[box] = drawn.once(place) ? (model.groups[own]?.times ?? 1) : 1;
+    if (drawn.open[box]) continue;
+    [width[box], height[box]] = size(node, times[box] as number) as [number, number];
+  }
+  let visible: Visible = { ids, frame: drawn.frame, open: drawn.open, times, group, width, height, ...arrows };
+  let kept: Int32Array | null = null;
+  if (state.activationsOnArrows) {
+    const result = labelled(visible, (box) => model.at(drawn.places[box] as number).role === "activation");
+    visible = result.visible;
+    kept = result.kept;
+  }
+  return {
+    visible,
+    boxAt(id) {
+      const place = model.place(id);
+      const box = place < 0 ? -1 : (drawn.box[place] as number);
+      return kept && box >= 0 ? (kept[box] as number) : box;
+    },
+  };
+}
+
+/** Which calls are boxes, which box each call lies in, and which call stands for it where its group is drawn once. */
+function drawnCalls(model: GraphModel, state: FoldState): Drawn {
+  const { parent, end, group, member, counterpart } = model;
+  const count = parent.length;
+  const once = model.groups.map((one) => !state.spread.has(one.first));
+  const opened = new Uint8Array(count);
+  for (const id of state.open) {
+    const place = model.place(id);
+    if (place >= 0 && (end[place] as number) > place + 1) opened[place] = 1;
+  }
+  const stands = new Int32Array(count);
+  const box = new Int32Array(count);
+  const places = new Int32Array(count);
+  const frame = new Int32Array(count);
+  const open = new Uint8Array(count);
+  let boxes = 0;
+  for (let at = 0; at < count; at++) {
+    const above = parent[at] as number;
+    const there = above < 0 ? -1 : (stands[above] as number);
+    const own = group[at] as number;
+    if (there !== above) {
+      // Inside what is drawn elsewhere: the same place there, where the two are built alike.
+      const alike = (end[above] as number) - above === (end[there] as number) - there;
+      stands[at] = alike ? (stands[there + at - above] as number) : there;
+    } else if (own >= 0 && once[own] && (member[at] as number) > 0) {
+      stands[at] = stands[counterpart[at] as number] as number;
+    } else {
+      stands[at] = at;
+    }
+    const standing = stands[at] as number;
+    if (standing !== at) {
+      box[at] = box[standing] as number;
+    } else if (above < 0 || (opened[above] && places[box[above] as number] === above)) {
+      box[at] = boxes;
+      places[boxes] = at;
+      frame[boxes] = above < 0 ? -1 : (box[above] as number);
+      open[boxes] = opened[at] as number;
+      boxes++;
+    } else {
+      box[at] = box[above] as number;
+    }
+  }
+  return {
+    stands,
+    box,
+    places: places.slice(0, boxes),
+    frame: frame.slice(0, boxes),
+    open: open.slice(0, boxes),
+    once: (place) => once[group[place] as number] ?? false,
+  };
+}
