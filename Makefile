@@ -9,7 +9,7 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 
 NODE_MODULES := web/node_modules/.package-lock.json
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test check types lint imports python web e2e schema bench wheel format clean
+.PHONY: help demo test check types lint imports python web e2e schema bench coverage wheel format clean
 
 help: ## show these commands
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -79,6 +79,10 @@ schema: $(VENV)/developer ## write the app's types from the record's schema
 bench: $(VENV)/developer ## ratios against a bare run and against peers, into docs/benchmarks.md
 	$(BIN)/python -m pip install --quiet tensorboard
 	$(BIN)/python -m bench $(ARGS)
+
+coverage: $(VENV)/developer ## trace every model of the frozen lists, into docs/coverage.md (ARGS=timm: one list)
+	$(BIN)/python -m pip install --quiet transformers
+	$(BIN)/python -m bench.coverage $(ARGS)
 
 wheel: $(VENV)/developer ## the wheel that users install, in dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,0 +1,190 @@
+"""What "traced" means, checked with means of its own: nothing here is the tracer's."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from bench.coverage.cases import Case, upstream
+from pellucid.graph import Graph
+
+DEFINITION = (
+    "A model counts as traced when all of this is true, checked by code that shares nothing with the tracer: no error (or, "
+    "where the forward is meant to raise, the graph until there); as many operators as an independent "
+    "`TorchDispatchMode` counts over one more forward on the same kind of tensors, or more than none where that forward "
+    "cannot be had; as many parameters as the unique ones add up to; a node's argument for every tensor that comes out; and "
+    "a path from an input to each of these, but for those that an entry names as constants. Oddities have facts of "
+    "their own beside that: edges that must or must not be there, numbers of calls, loops, what is shared or unused."
+)
+
+
+class Counter(TorchDispatchMode):
+    """Counts operators."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operators = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.operators += 1
+        return func(*args, **(kwargs or {}))
+
+
+@dataclasses.dataclass
+class Forward:
+    """One bare forward, counted.
+
+    Attributes:
+        operators: how many ran.
+        outputs: tensors that came out; None where it raised.
+    """
+
+    operators: int
+    outputs: int | None
+
+
+def counted(case: Case, without_values: bool = False) -> Forward:
+    """Runs the model once under an independent count, as a trace runs it: for evaluation, compiled code off.
+
+    Args:
+        case: what to run.
+        without_values: run it on fake tensors instead of its own.
+    """
+    counter, outputs = Counter(), None
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    args, kwargs = copy.deepcopy((case.args, case.kwargs))
+    with contextlib.ExitStack() as stack:
+        if without_values:
+            args, kwargs = tree_map_only(Tensor, lambda tensor: _fake(mode, tensor), (args, kwargs))
+            stack.enter_context(_fake_members(mode, case.model))
+            stack.enter_context(mode)
+        stack.enter_context(quiet(case.model))
+        stack.enter_context(contextlib.suppress(Exception if case.fails else ()))
+        with counter:
+            result = case.model(*args, **kwargs)
+        outputs = sum(1 for _ in tensors_in(result))
+    return Forward(counter.operators, outputs)
+
+
+def _fake(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
+    """A tensor without values that takes itself for one on the CPU."""
+    return FakeTensor(mode, tensor.detach().to("meta"), torch.device("cpu"))
+
+
+@contextlib.contextmanager
+def _fake_members(mode: FakeTensorMode, model: nn.Module) -> Iterator[None]:
+    """Parameters and buffers without values, as long as this lasts; what is shared stays shared."""
+    twins: dict[int, Tensor] = {}
+    held = [(members, dict(members)) for module in model.modules() for members in (module._parameters, module._buffers)]
+    try:
+        for members, before in held:
+            for name, tensor in before.items():
+                if tensor is not None:
+                    members[name] = twins.setdefault(id(tensor), _fake(mode, tensor))
+        yield
+    finally:
+        for members, before in held:
+            members.clear()
+            members.update(before)
+
+
+@contextlib.contextmanager
+def quiet(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, without attention's fast path, without compiled code; all put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    compiled = any(hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None) for m in model.modules())
+    stance = torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        for module, _ in modes:
+            module.training = False
+        with torch.no_grad(), stance:
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for module, training in modes:
+            module.training = training
+
+
+def shortcomings(case: Case, graph: Graph, forward: Forward | None) -> list[str]:
+    """Why the graph does not count as traced; empty where it does."""
+    return [*_errors(case, graph), *_counts(case, graph, forward), *_paths(case, graph, forward), *_facts(case, graph)]
+
+
+def _errors(case: Case, graph: Graph) -> Iterator[str]:
+    if graph.error and not case.fails:
+        yield f"raised {graph.error}"
+    if case.fails and not graph.error:
+        yield "the forward raises and the graph does not say so"
+
+
+def _counts(case: Case, graph: Graph, forward: Forward | None) -> Iterator[str]:
+    if forward is not None and graph.operators != forward.operators:
+        yield f"{graph.operators:,} operators, counted {forward.operators:,}"
+    if forward is None and graph.operators == 0:
+        yield "no operators"
+    unique = {id(parameter): parameter for parameter in case.model.parameters()}
+    total = sum(math.prod(parameter.shape) for parameter in unique.values())
+    if graph.parameters != total:
+        yield f"{graph.parameters:,} parameters, unique {total:,}"
+
+
+def _paths(case: Case, graph: Graph, forward: Forward | None) -> Iterator[str]:
+    if case.fails:
+        return
+    output = graph.nodes[-1]
+    if output.kind != "output":
+        yield "the last node is not the output"
+        return
+    if forward is not None and forward.outputs is not None and len(output.inputs) != forward.outputs:
+        yield f"{len(output.inputs)} outputs, {forward.outputs} came out"
+    inputs = {node.id for node in graph.nodes if node.kind == "input"}
+    arriving = {edge.argument: edge.source for edge in graph.edges if edge.target == output.id}
+    cut = [
+        place
+        for place in range(len(output.inputs))
+        if place not in case.constant and not (place in arriving and upstream(graph, arriving[place]) & inputs)
+    ]
+    if cut:
+        yield f"no path from an input to output {', '.join(map(str, cut[:8]))} of {len(output.inputs)}"
+
+
+def _facts(case: Case, graph: Graph) -> Iterator[str]:
+    for words, fact in case.facts.items():
+        try:
+            held = fact(graph)
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            yield f"not so: {words} ({type(error).__name__}: {error})"
+            continue
+        if not held:
+            yield f"not so: {words}"
+
+
+def tensors_in(tree: object) -> Iterator[Tensor]:
+    """The tensors of whatever a forward returns: containers, mappings, dataclasses, objects with attributes."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from tensors_in(item)
+    elif isinstance(tree, list | tuple | set | frozenset):
+        for item in tree:
+            yield from tensors_in(item)
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        for field in dataclasses.fields(tree):
+            yield from tensors_in(getattr(tree, field.name, None))
+    elif hasattr(tree, "__dict__") and not isinstance(tree, type | nn.Module) and not callable(tree):
+        yield from tensors_in(list(vars(tree).values()))

@@ -1,0 +1,112 @@
+"""One entry of the list: built, traced, checked, timed against its bare forward. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from bench.coverage.cases import Case
+from bench.coverage.checking import Forward, counted, quiet, shortcomings
+from pellucid.graph import Graph, trace
+
+REPEATS, ENOUGH = 5, 2.0
+MEMORY = 9 << 30
+
+
+@dataclass
+class Result:
+    """What became of one entry.
+
+    Attributes:
+        listed, name: the list and its entry.
+        reasons: why it does not count as traced; empty where it does.
+        backend, nodes, edges, operators, parameters: of its graph.
+        trace, forward: CPU milliseconds, medians; the forward is None where the model has no values or raises.
+        peak: MiB of the whole process at its largest.
+    """
+
+    listed: str
+    name: str
+    reasons: list[str] = field(default_factory=list)
+    backend: str = ""
+    nodes: int = 0
+    edges: int = 0
+    operators: int = 0
+    parameters: int = 0
+    trace: float | None = None
+    forward: float | None = None
+    peak: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """The trace in bare forwards."""
+        return None if self.trace is None or not self.forward else self.trace / self.forward
+
+
+def measured(listed: str, name: str, build: Callable[[], Case], timed: bool = True) -> Result:
+    """Builds and measures one entry; whatever is raised becomes its reason."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    # More than this and the entry fails in words rather than the machine for all.
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    warnings.simplefilter("ignore")
+    result = Result(listed, name)
+    try:
+        _measure(result, build(), timed)
+    except Exception as error:  # an entry may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        result.reasons.append(f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})")
+    result.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return result
+
+
+def _measure(result: Result, case: Case, timed: bool) -> None:
+    graph = _traced(case)
+    result.backend, result.nodes, result.edges = graph.backend, len(graph.nodes), len(graph.edges)
+    result.operators, result.parameters = graph.operators, graph.parameters
+    result.reasons += shortcomings(case, graph, forward_like(case, graph))
+    if not timed:
+        return
+    result.trace = _median(lambda: _traced(case))
+    if not case.fails and not on_meta(case):
+        with quiet(case.model):
+            result.forward = _median(lambda: case.model(*case.args, **case.kwargs))
+
+
+def _traced(case: Case) -> Graph:
+    return trace(case.model, *case.args, **case.kwargs)
+
+
+def on_meta(case: Case) -> bool:
+    """Whether the model has no values."""
+    tensors: list[Any] = [*case.model.parameters(), *case.model.buffers()]
+    return any(tensor.is_meta for tensor in tensors)
+
+
+def forward_like(case: Case, graph: Graph) -> Forward | None:
+    """A counted forward on the same kind of tensors as the trace's, None where the model does not run on them."""
+    if graph.backend == "real":
+        return counted(case)
+    try:
+        return counted(case, without_values=graph.backend == "fake")
+    except Exception:  # without values not every forward ends
+        return None
+
+
+def _median(run: Callable[[], object]) -> float:
+    """CPU milliseconds, after one run that is not counted; fewer repeats where one takes long."""
+    run()
+    taken: list[float] = []
+    while len(taken) < REPEATS and sum(taken) < ENOUGH * 1000:
+        begun = time.process_time()
+        run()
+        taken.append((time.process_time() - begun) * 1000)
+    return statistics.median(taken)

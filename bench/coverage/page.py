@@ -1,0 +1,154 @@
+"""docs/coverage.md: what was traced, what was not and why, at what cost."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import statistics
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from bench.coverage.checking import DEFINITION
+from bench.coverage.measuring import Result
+
+LIMIT = 3.0
+PACKAGES = ("torch", "torchvision", "timm", "transformers")
+ABOUT = {
+    "torchvision": (
+        "Every builder of `torchvision.models.list_models()` with random weights; classification at the size of its "
+        "published weights, segmentation and detection at 224 pixels, clips of 16 frames, flow between two images of 128 pixels."
+    ),
+    "timm": (
+        "The smallest model of each family, random weights, 10 classes, one image of the size it is configured for. A family "
+        "is a module of `timm.models` or, in modules that hold several, an architecture with a paper of its own."
+    ),
+    "transformers": (
+        "Types of model with random weights, cut to two layers a stack so that they can be run here, and narrower where "
+        "that is still more than 200 million parameters; the example is the one that `pellucid graph transformers:CONFIG` makes. "
+        "Rows that end in 'without values' are configurations in full size on the meta device: nothing can be run, so there is "
+        "no forward to compare with, and time is all there is."
+    ),
+    "oddities": (
+        "Small modules, each named after what breaks other tracers, each with facts of its own. They compute next to "
+        "nothing: their trace in forwards is Python against Python and says how much work the tracer does a call."
+    ),
+}
+COST = (
+    "Times are CPU time on one thread, medians of up to five runs after one that is not counted; a trace in bare forwards is "
+    "the time of `pellucid.graph(model, example)`, all it does included, by the time of `model(example)` without gradients on "
+    f"the same example. The limit of {LIMIT:g} forwards speaks of real models: a call costs the tracer some tens of "
+    "microseconds, whatever it computes, so models that do little a call (narrow ones, images of few pixels, two-layer cuts) "
+    "lie above it; they are in bold."
+)
+
+
+def page(results: dict[str, list[Result]]) -> str:
+    """The page as Markdown."""
+    every = [result for listed in results.values() for result in listed]
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    lines = [
+        "# Coverage of the graph tracer",
+        "",
+        "A frozen list of models, traced one by one. `make coverage` runs it and writes this page; `bench/coverage/` holds the",
+        'lists and the code. `make coverage ARGS=timm` runs one list, `make coverage ARGS="resnet50 t5"` some entries.',
+        "",
+        f"**{_share(every)}.** Last run {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} CPU cores ({platform.machine()}),",
+        f"two processes of one thread each; Python {platform.python_version()}, {versions}.",
+        "",
+        "| list | entries | traced | backends | trace in forwards, median | within 3 forwards |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_total(name, listed) for name, listed in results.items()),
+        "",
+        "## What counts as traced",
+        "",
+        *textwrap.wrap(DEFINITION, 120, break_on_hyphens=False),
+        "",
+        "## What it costs",
+        "",
+        *textwrap.wrap(COST, 120, break_on_hyphens=False),
+        "",
+        *_slow(every),
+        "## What was not traced, and why",
+        "",
+        *(_failures(every) or ["Nothing."]),
+    ]
+    for name, listed in results.items():
+        lines += ["", f"## {name}", "", *textwrap.wrap(ABOUT[name], 120, break_on_hyphens=False), "", *_table(listed)]
+    return "\n".join(lines) + "\n"
+
+
+def _share(results: Sequence[Result]) -> str:
+    traced = sum(not result.reasons for result in results)
+    return f"{traced} of {len(results)} traced ({traced / max(1, len(results)):.1%})"
+
+
+def _total(name: str, results: Sequence[Result]) -> str:
+    traced = sum(not result.reasons for result in results)
+    backends = Counter(result.backend for result in results if result.backend)
+    ratios = [result.ratio for result in results if result.ratio is not None]
+    said = ", ".join(f"{backend} {count}" for backend, count in backends.most_common())
+    median = f"{statistics.median(ratios):.2f}" if ratios else ""
+    within = f"{sum(ratio <= LIMIT for ratio in ratios)} of {len(ratios)}"
+    return f"| {name} | {len(results)} | {traced} ({traced / len(results):.1%}) | {said} | {median} | {within} |"
+
+
+def _slow(results: Sequence[Result]) -> list[str]:
+    """What lies above the limit, by how long the bare forward takes: the longer, the more of a real model it is."""
+    bounds = (0, 10, 30, 100, 300, float("inf"))
+    lines = [
+        "| bare forward | models | trace in forwards, median | largest | above 3 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    timed = [(result.forward, result.ratio) for result in results if result.forward and result.ratio is not None]
+    for low, high in itertools.pairwise(bounds):
+        ratios = [ratio for forward, ratio in timed if low <= forward < high]
+        if ratios:
+            words = f"{low} to {high} ms" if high < float("inf") else f"{low} ms and more"
+            lines.append(
+                f"| {words} | {len(ratios)} | {statistics.median(ratios):.2f} | {max(ratios):.2f} | "
+                f"{sum(ratio > LIMIT for ratio in ratios)} |"
+            )
+    return [*lines, ""]
+
+
+def _failures(results: Sequence[Result]) -> list[str]:
+    failed = [result for result in results if result.reasons]
+    if not failed:
+        return []
+    rows = [f"| {result.listed} | {result.name} | {_cell('; '.join(result.reasons))} |" for result in failed]
+    return ["| list | entry | reason |", "| --- | --- | --- |", *rows]
+
+
+def _table(results: Sequence[Result]) -> list[str]:
+    head = (
+        "| entry | traced | backend | nodes | edges | operators | parameters | trace, ms | forward, ms | in forwards |"
+    )
+    return [head, f"|{' --- |' * head.count(' | ')} --- |", *(_row(result) for result in results)]
+
+
+def _row(result: Result) -> str:
+    ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
+    if result.ratio is not None and result.ratio > LIMIT:
+        ratio = f"**{ratio}**"
+    cells = [
+        result.name,
+        "no" if result.reasons else "yes",
+        result.backend,
+        *(f"{number:,}" for number in (result.nodes, result.edges, result.operators, result.parameters)),
+        "" if result.trace is None else f"{result.trace:,.3g}" if result.trace < 1000 else f"{result.trace:,.0f}",
+        ""
+        if result.forward is None
+        else f"{result.forward:,.3g}"
+        if result.forward < 1000
+        else f"{result.forward:,.0f}",
+        ratio,
+    ]
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")[:400]

@@ -1,0 +1,52 @@
+"""Runs entries in processes of their own, two at a time, each with a limit on time and memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+
+from bench.coverage.lists import LISTS
+from bench.coverage.measuring import Result, measured
+
+WORKERS = 2
+SECONDS = 240.0
+# What every process needs, imported once and inherited.
+PRELOADED = ["bench.coverage.measuring", "torchvision", "timm", "transformers"]
+
+
+def run(entries: list[tuple[str, str]], said: Callable[[Result], None], timed: bool) -> list[Result]:
+    """Measures entries (list and name), in their order; each is told of when it is done."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+
+    def one(entry: tuple[str, str]) -> Result:
+        result = _in_a_process(context, *entry, timed)
+        said(result)
+        return result
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(one, entries))
+
+
+def _in_a_process(context: multiprocessing.context.ForkServerContext, listed: str, name: str, timed: bool) -> Result:
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sending, listed, name, timed), daemon=True)
+    process.start()
+    sending.close()
+    try:
+        if not receiving.poll(SECONDS):
+            process.kill()
+            return Result(listed, name, [f"not done after {SECONDS:.0f} s"])
+        return receiving.recv()
+    except EOFError:
+        process.join()
+        return Result(listed, name, [f"its process died with exit code {process.exitcode}"])
+    finally:
+        process.join()
+
+
+def _work(sending: Connection, listed: str, name: str, timed: bool) -> None:
+    sending.send(measured(listed, name, LISTS[listed]()[name], timed))
+    sending.close()

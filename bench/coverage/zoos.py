@@ -1,0 +1,87 @@
+"""Models of torchvision, timm and transformers, from what their lists say of them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.coverage.cases import Case
+
+HERE = Path(__file__).parent
+
+
+def lines(name: str) -> dict[str, list[str]]:
+    """The words of each line of a list behind the first, by the first; what follows a # is left out."""
+    read: dict[str, list[str]] = {}
+    for line in (HERE / name).read_text().splitlines():
+        first, *rest = line.partition("#")[0].split() or [""]
+        if first in read:
+            raise ValueError(f"{name} names '{first}' twice.")
+        if first:
+            read[first] = rest
+    return read
+
+
+def torchvision_case(name: str, inputs: list[str]) -> Case:
+    """A builder's model with random weights, and inputs of the listed shapes; nothing is downloaded."""
+    from torchvision import models
+
+    accepted = inspect.signature(models.get_model_builder(name)).parameters
+    settings: dict[str, Any] = {"weights_backbone": None} if "weights_backbone" in accepted else {}
+    if "googlenet" in name or "inception" in name:
+        settings["init_weights"] = False  # their own initialisation takes minutes
+    model = models.get_model(name, weights=None, **settings)
+    return Case(model.eval(), tuple(_tensor(word) for word in inputs))
+
+
+def timm_case(name: str) -> Case:
+    """A model of 10 classes with random weights, and an image of the size that it is configured for."""
+    import timm
+
+    model = timm.create_model(name, pretrained=False, num_classes=10)
+    return Case(model.eval(), (torch.randn(1, *model.default_cfg["input_size"]),))
+
+
+def configurations() -> dict[str, dict[str, Any]]:
+    """The tables of transformers.toml, by name.
+
+    Each has a `type` (where its name is not that), `config` (settings over the type's defaults), `architecture` (where
+    it is not the plain model), `values` (false: on the meta device, in the size that it says) and `constant` (outputs that
+    no input reaches).
+    """
+    return tomllib.loads((HERE / "transformers.toml").read_text())
+
+
+def transformers_case(name: str, entry: dict[str, Any]) -> Case:
+    """The model that pellucid opens for a configuration, with the example that goes with it; nothing is downloaded."""
+    from pellucid.models import open_model
+
+    settings = {"model_type": entry.get("type", name), **entry.get("config", {})}
+    if "architecture" in entry:
+        settings["architectures"] = [entry["architecture"]]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(settings))
+        opened = open_model(f"transformers:{folder}", values=False)
+        if entry.get("values", True) and opened.with_values is not None:
+            opened = opened.with_values()
+    if opened.example is None:
+        raise ValueError(f"pellucid knows no example for '{name}'.")
+    constant = frozenset(entry.get("constant", ()))
+    return Case(opened.model.eval(), opened.example.args, dict(opened.example.kwargs), constant=constant)
+
+
+def _tensor(word: str) -> Any:
+    """A tensor from "1x3x224x224", a list of one from "[3x224x224]"."""
+    if word.startswith("["):
+        return [torch.rand(_shape(word[1:-1]))]
+    return torch.randn(_shape(word))
+
+
+def _shape(word: str) -> list[int]:
+    return [int(size) for size in word.split("x")]
