@@ -36,10 +36,9 @@ BENCHES = {
     ),
     "watch": (
         "Two equal models train in turns, step by step, one of them watched; the Watch's clock stands still for the other. "
-        "It gives itself 1% of the time for norms, 1% for histograms and half a percent for writing: timed inside its own "
-        "calls, 2.7% to 2.8%. The difference of two trainings, which is what stands here, varies by more: seven runs in "
-        "November 2026, with other work on the machine, gave 1.6% to 4.3%. Of TensorBoard's histograms only the call is "
-        "counted, not its thread's work; runs gave 0.044 to 0.055."
+        "It gives itself 0.8% of the time for norms, 0.7% for histograms and 0.4% for writing. The difference of two "
+        "trainings, which is what stands here, varies by more than that. Of TensorBoard's histograms only the call is "
+        "counted, not its thread's work."
     ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw
+from scipy.stats import binom
 
 from pellucid.record import Writer, schema
 from pellucid.record.tables import parquet_bytes
@@ -25,6 +26,8 @@ TOP = 5
 STRONGEST = 9
 MAPS = 12
 PART = 256
+MOST_PARTS = 64
+PICTURES = 500
 STEPS = 60
 
 HOSTILE = (
@@ -113,10 +116,13 @@ def synthetic_record(
     with Writer.create(root, _manifest(scene, seed, watched), overwrite=True) as writer, writer.sealing():
         if watched:
             _write_training(writer, scene)
-        scene.media = [writer.write_media(_picture(scene, row), "png") for row in range(examples)]
+        # Beyond so many examples pictures come again: a million files of noise would show nothing more.
+        drawn = [writer.write_media(_picture(scene, row), "png") for row in range(min(examples, PICTURES))]
+        scene.media = [drawn[row % PICTURES] for row in range(examples)]
         table = examples_table(scene)
-        for index, start in enumerate(range(0, examples, PART)):
-            part = table.slice(start, PART)
+        size = max(PART, math.ceil(examples / MOST_PARTS))
+        for index, start in enumerate(range(0, examples, size)):
+            part = table.slice(start, size)
             writer.write_part(index, part, {"loss": ({"count": part.num_rows}, {"sum": np.zeros(2)})})
         rows = _chosen(scene, focus)
         for row, reason in rows:
@@ -269,7 +275,7 @@ def _mean_interval(values: np.ndarray) -> schema.Interval | None:
 
 def _tail(hits: int, count: int, share: float) -> float:
     """P(X >= hits) of a binomial."""
-    return min(1.0, sum(math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(hits, count + 1)))
+    return float(binom.sf(hits - 1, count, share))
 
 
 # --- panels ---------------------------------------------------------------------------------------------------
@@ -335,8 +341,8 @@ def _graph(scene: Scene) -> schema.GraphPanel:
         flops = 2 * own * (shape[1] * shape[2] if len(shape) == 3 else 1) if own else 0
         node = schema.GraphNode(
             ids[-1], name, name.rpartition(".")[2] or name, operation, kind, parents.get(name.rpartition(".")[0]), 1,
-            [batch + list(before)] if before else [], [batch + list(shape)], ["float32"] if before else [], ["float32"], own, own, own, flops,
-            8 * math.prod(shape), layer, "synthetic.py:1",
+            [batch + list(before)] if before else [], [batch + list(shape)], ["float32"] if before else [], ["float32"],
+            own, own, own, flops, 8 * math.prod(shape), layer, "synthetic.py:1",
         )  # fmt: skip
         nodes.append(node)
         before = shape

@@ -52,7 +52,8 @@ def test_every_finding_is_on_the_page_with_its_thresholds() -> None:
 
 def test_shares_and_samples_are_those_of_the_code() -> None:
     assert f"{readings.SAMPLE:,} values" in SECTIONS["Options"]
-    assert watcher._NORMS_SHARE == watcher._HISTOGRAMS_SHARE == 0.01
-    assert "1% of the time" in SECTIONS["Options"]
-    assert (journal._SOONEST, journal._LATEST, journal._SHARE) == (1.0, 60.0, 0.005)
-    assert "at most every second, at least every minute, and otherwise as often as 0.5%" in " ".join(TEXT.split())
+    assert (watcher._NORMS_SHARE, watcher._HISTOGRAMS_SHARE) == (0.008, 0.007)
+    assert "as often as 0.8% of the time allows" in SECTIONS["Options"]
+    assert "0.7% of their own" in SECTIONS["Options"]
+    assert (journal._SOONEST, journal._LATEST, journal._SHARE) == (1.0, 60.0, 0.004)
+    assert "at most every second, at least every minute, and otherwise as often as 0.4%" in " ".join(TEXT.split())

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pellucid.watch.layers import Watched
     from pellucid.watch.readings import Counted
 
-# A flush is worth it after a second, when it takes a two-hundredth of the time since the last one, and after a minute.
-_SOONEST, _LATEST, _SHARE = 1.0, 60.0, 1 / 200
+# A flush is worth it after a second, when it takes a 250th of the time since the last one, and after a minute.
+_SOONEST, _LATEST, _SHARE = 1.0, 60.0, 1 / 250
 _MOST_WAITING = 1 << 24  # sampled values that are held on a GPU
 
 
