@@ -571,6 +571,28 @@ def test_a_closer_look_computed_now_has_the_numbers_of_the_stored_one(record: Re
             np.testing.assert_allclose(now[name], values, rtol=1e-2, atol=2e-3, err_msg=name)
 
 
+def test_a_layers_attribution_is_gradient_times_activation_summed(record: Record, model: TinyNet) -> None:
+    images, _ = digits("test")
+    for row in record.focused[:3]:
+        told, _ = record.focus(row)
+        kept = [images[row : row + 1].clone().requires_grad_()]
+        chain = [*model.features, *model.classifier]
+        with torch.enable_grad():
+            for module in chain:
+                kept.append(module(kept[-1]))
+            gradients = torch.autograd.grad(kept[-1][0, told.explained], kept[1:])
+        masses = [
+            float((gradient * value.detach()).abs().sum()) for gradient, value in zip(gradients, kept[1:], strict=True)
+        ]
+        by_module = dict(zip(map(id, chain), masses, strict=True))
+        modules = dict(model.named_modules())
+        for layer in told.layers:
+            assert layer.attribution == pytest.approx(by_module[id(modules[layer.name])], rel=1e-4)
+        assert told.layers[-1].attribution == pytest.approx(abs(told.score or 0), rel=1e-4), (
+            "the explained logit itself"
+        )
+
+
 def test_any_example_and_any_class_can_be_asked_for(record: Record, live: LiveModel, model: TinyNet) -> None:
     from pellucid.record.reader import focus_of
 

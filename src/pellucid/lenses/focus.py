@@ -95,6 +95,7 @@ def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> Focu
     if reason is None and bool(torch.isfinite(gradient).all()):
         packed.add(f"{layer.index}.grad_cam", _reduced(grad_cam(activation, gradient, layer))[0])
     norm = float(torch.linalg.vector_norm(gradient))
+    mass = float((gradient * activation).abs().sum(dtype=torch.float64))
     return FocusLayer(
         index=layer.index,
         name=layer.name,
@@ -102,6 +103,7 @@ def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> Focu
         width=width,
         cam=reason or ("ok" if np.isfinite(norm) else "its gradient is NaN or infinite"),
         gradient_norm=norm if np.isfinite(norm) else None,
+        attribution=mass if np.isfinite(mass) else None,
     )
 
 
