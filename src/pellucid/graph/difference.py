@@ -1,0 +1,215 @@
+"""What became of a graph: calls that were added, removed, changed or moved, found by structure and not by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+from pellucid.graph.alignment import in_order
+from pellucid.graph.matching import Matching
+from pellucid.graph.outline import ROOT, Outline, Tables
+from pellucid.graph.structure import Graph, Node
+from pellucid.graph.wiring import rewired
+from pellucid.record import schema
+
+Kind: TypeAlias = Literal["added", "removed", "changed", "moved"]
+
+KINDS: tuple[Kind, ...] = ("added", "removed", "changed", "moved")
+_MIRROR: dict[Kind, Kind] = {"added": "removed", "removed": "added", "changed": "changed", "moved": "moved"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    Attributes:
+        kind: "added" or "removed": the call and all that it holds that has no partner. "moved": another module holds it,
+            or it stands in another order among its siblings. "changed": see `what`.
+        old, new: id in each graph; None where it is not there.
+        what: of a changed call, any of "operation", "arguments", "parameters", "trainable", "shape", "type" (of what
+            comes out), "name" (renamed where it stands; a number that only shifts is no new name) and "inputs" (it reads
+            from other calls than before, those that were added and removed in between looked through).
+    """
+
+    kind: Kind
+    old: int | None
+    new: int | None
+    what: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one graph became another.
+
+    Attributes:
+        old, new: the graphs.
+        matches: ids of calls that are the same, changed and moved ones too, by id in the old graph.
+        changes: added ones first, then removed, changed and moved ones, each in order of execution.
+    """
+
+    old: Graph
+    new: Graph
+    matches: tuple[tuple[int, int], ...]
+    changes: tuple[Change, ...]
+
+    @cached_property
+    def counts(self) -> dict[Kind, int]:
+        """How many changes there are of each kind."""
+        counted = Counter(change.kind for change in self.changes)
+        return {kind: counted[kind] for kind in KINDS}
+
+    def to_panel(self, name: str) -> schema.GraphDifferencePanel:
+        """The difference as the record holds it.
+
+        Args:
+            name: what the old model is called.
+        """
+        return schema.GraphDifferencePanel(
+            count=self.new.batch,
+            name=name,
+            old=self.old.to_panel(),
+            matches=[list(pair) for pair in self.matches],
+            changes=[
+                schema.GraphChange(change.kind, change.old, change.new, list(change.what)) for change in self.changes
+            ],
+        )
+
+
+def difference(old: Graph, new: Graph) -> Difference:
+    """What became of the old graph in the new one.
+
+        for change in difference(before, after).changes:
+            print(change.kind, change.what)
+
+    Calls are matched by structure, whatever they are called: a layer that is put into a Sequential leaves those behind it
+    the same although their numbers shift. What follows from a change further up is reported where it shows ("shape").
+    The other way round gives the mirror image, and a graph does not differ from itself.
+    """
+    if _digest(old) > _digest(new):
+        # Always from the same of the two, so that of several equally good answers both ways round give the same one.
+        return _mirrored(difference(new, old))
+    tables = Tables()
+    before, after = Outline(old, tables), Outline(new, tables)
+    found = Matching(before, after)
+    matches = tuple(sorted((one, other) for one, other in found.of.items() if one != ROOT))
+    return Difference(old, new, matches, tuple(_changes(before, after, found, matches)))
+
+
+def _mirrored(other: Difference) -> Difference:
+    changes = [Change(_MIRROR[change.kind], change.new, change.old, change.what) for change in other.changes]
+    matches = tuple(sorted((new, old) for old, new in other.matches))
+    return Difference(other.new, other.old, matches, tuple(sorted(changes, key=_order)))
+
+
+def _order(change: Change) -> tuple[int, int, int]:
+    old = -1 if change.old is None else change.old
+    new = -1 if change.new is None else change.new
+    return KINDS.index(change.kind), new if change.new is not None else old, old
+
+
+def _changes(before: Outline, after: Outline, found: Matching, matches: tuple[tuple[int, int], ...]) -> list[Change]:
+    """All changes, of nodes that are alone in their graph only the outermost."""
+    changes = [
+        Change("removed", node.id, None)
+        for node in before.nodes
+        if node.id not in found.of and before.parent(node.id) in found.of
+    ]
+    changes += [
+        Change("added", None, node.id)
+        for node in after.nodes
+        if node.id not in found.to and after.parent(node.id) in found.to
+    ]
+    reordered = _reordered(before, after, found)
+    wired = rewired(before, after, found.of, reordered)
+    tied = _ties_changed(before, after, found)
+    for one, other in matches:
+        if one in reordered or found.of.get(before.parent(one)) != after.parent(other):
+            changes.append(Change("moved", one, other))
+        what = _what(before, after, one, other)
+        if one in tied and "parameters" not in what:
+            what.append("parameters")
+        if one in wired:
+            what.append("inputs")
+        if what:
+            changes.append(Change("changed", one, other, tuple(what)))
+    return sorted(changes, key=_order)
+
+
+def _what(before: Outline, after: Outline, one: int, other: int) -> list[str]:
+    """What is not the same of two calls that correspond."""
+    old, new = before.nodes[one], after.nodes[other]
+    what = []
+    if before.exact[one] != after.exact[other]:
+        holds = bool(before.children[one] or after.children[other])
+        if old.operation != new.operation:
+            what.append("operation")
+        if old.arguments != new.arguments:
+            what.append("arguments")
+        if (old.own_parameters != new.own_parameters) or (not holds and old.parameters != new.parameters):
+            what.append("parameters")
+        elif not holds and old.trainable != new.trainable:
+            what.append("trainable")
+        if _shapes(old) != _shapes(new):
+            what.append("shape")
+        elif _types(old) != _types(new):
+            what.append("type")
+    if before.label[one] != after.label[other] and before.label[one] and after.label[other]:
+        what.append("name")
+    return what
+
+
+def _shapes(node: Node) -> tuple[tuple[int, ...], ...]:
+    return node.inputs if node.kind == "output" else node.outputs
+
+
+def _types(node: Node) -> tuple[str, ...]:
+    return node.input_dtypes if node.kind == "output" else node.output_dtypes
+
+
+def _reordered(before: Outline, after: Outline, found: Matching) -> set[int]:
+    """Old ids of the fewest calls that have to move among their siblings."""
+    moved: set[int] = set()
+    for parent, partner in found.of.items():
+        place = {child: index for index, child in enumerate(after.children[partner])}
+        pairs = [
+            (child, place[found.of[child]])
+            for child in before.children[parent]
+            if child in found.of and found.of[child] in place
+        ]
+        if any(one[1] > other[1] for one, other in pairwise(pairs)):
+            moved |= {child for child, _ in pairs} - {child for child, _ in in_order(pairs)}
+    return moved
+
+
+def _ties_changed(before: Outline, after: Outline, found: Matching) -> set[int]:
+    """Old ids of modules in which more or fewer parameters are counted once for several calls than before."""
+    return {
+        one
+        for one, other in found.of.items()
+        if one != ROOT and before.children[one] and _tied(before, one) != _tied(after, other)
+    }
+
+
+def _tied(graph: Outline, id_: int) -> int:
+    """Parameters in a module that calls right below it share with each other."""
+    inside = {graph.nodes[child].path: graph.nodes[child].parameters for child in graph.children[id_]}
+    node = graph.nodes[id_]
+    return sum(inside.values()) + node.own_parameters - node.parameters
+
+
+def _digest(graph: Graph) -> bytes:
+    """Decides which of two graphs is taken first: by all that a difference looks at."""
+    digest = hashlib.sha256()
+    for node in graph.nodes:
+        seen = (
+            node.path, node.operation, node.kind, node.parent, node.inputs, node.outputs, node.input_dtypes,
+            node.output_dtypes, node.parameters, node.own_parameters, node.trainable, node.role, *node.arguments.items(),
+        )  # fmt: skip
+        digest.update(repr(seen).encode())
+    for edge in graph.edges:
+        digest.update(b"%d %d %d %d," % (edge.source, edge.output, edge.target, edge.argument))
+    return digest.digest()
