@@ -26,6 +26,11 @@ export function findingsTable(findings: readonly Finding[]): TableModel {
 
 export function evidence(finding: Finding): string {
   return Object.entries(finding.evidence)
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? number(value) : value}`)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "number" ? amount(name, value) : value}`)
     .join(", ");
+}
+
+/** A probability of exactly 0 is one that is too small for the number it is kept in. */
+function amount(name: string, value: number): string {
+  return name === "p_value" && value === 0 ? "below 1e−300" : number(value);
 }
