@@ -51,7 +51,6 @@ export function fold(model: GraphModel, state: FoldState): Folded {
     ids[box] = node.id;
     group[box] = own;
     times[box] = drawn.once(place) ? (model.groups[own]?.times ?? 1) : 1;
-    if (drawn.open[box]) continue;
     [width[box], height[box]] = size(node, times[box] as number) as [number, number];
   }
   let visible: Visible = { ids, frame: drawn.frame, open: drawn.open, times, group, width, height, ...arrows };

@@ -18,7 +18,7 @@ export interface Visible {
   readonly times: Int32Array;
   /** The run or loop that a box belongs to, as an index into the model's groups; -1 elsewhere. */
   readonly group: Int32Array;
-  /** Wanted size of the boxes that are not open, in pixels. */
+  /** Wanted size of the boxes that are not open, least width of those that are, in pixels. */
   readonly width: Float32Array;
   readonly height: Float32Array;
   /**
