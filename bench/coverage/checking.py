@@ -21,15 +21,16 @@ from pellucid.graph import Graph
 DEFINITION = (
     "A model counts as traced when all of this is true, checked by code that shares nothing with the tracer: no error (or, "
     "where the forward is meant to raise, the graph until there); as many operators as an independent "
-    "`TorchDispatchMode` counts over one more forward on the same kind of tensors, or more than none where that forward "
-    "cannot be had; as many parameters as the unique ones add up to; a node's argument for every tensor that comes out; and "
-    "a path from an input to each of these, but for those that an entry names as constants. Oddities have facts of "
-    "their own beside that: edges that must or must not be there, numbers of calls, loops, what is shared or unused."
+    "`TorchDispatchMode` counts over one more forward with values, also where the trace did without them (for models that "
+    "have none, over torch's own fake tensors, and more than none where their forward cannot be had that way); as many "
+    "parameters as the unique ones add up to; a node's argument for every tensor that comes out; and a path from an input to "
+    "each of these, but for those that an entry names as constants. Oddities have facts of their own beside that: edges that "
+    "must or must not be there, numbers of calls, loops, what is shared or unused."
 )
 
 
 class Counter(TorchDispatchMode):
-    """Counts operators."""
+    """Counts operators that ran; a question for a device and a mark for the profiler are none, though they come this way."""
 
     supports_higher_order_operators = True
 
@@ -38,8 +39,9 @@ class Counter(TorchDispatchMode):
         self.operators = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.operators += 1
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        self.operators += getattr(func, "namespace", "") not in ("prim", "profiler")
+        return result
 
 
 @dataclasses.dataclass
@@ -60,7 +62,7 @@ def counted(case: Case, without_values: bool = False) -> Forward:
 
     Args:
         case: what to run.
-        without_values: run it on fake tensors instead of its own.
+        without_values: run it on torch's fake tensors instead of its own, since it has no values.
     """
     counter, outputs = Counter(), None
     mode = FakeTensorMode(allow_non_fake_inputs=True)
@@ -80,7 +82,7 @@ def counted(case: Case, without_values: bool = False) -> Forward:
 
 def _fake(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
     """A tensor without values that takes itself for one on the CPU."""
-    return FakeTensor(mode, tensor.detach().to("meta"), torch.device("cpu"))
+    return FakeTensor(mode, tensor.detach().to("meta").requires_grad_(tensor.requires_grad), torch.device("cpu"))
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def _measure(result: Result, case: Case, timed: bool) -> None:
     graph = _traced(case)
     result.backend, result.nodes, result.edges = graph.backend, len(graph.nodes), len(graph.edges)
     result.operators, result.parameters = graph.operators, graph.parameters
-    result.reasons += shortcomings(case, graph, forward_like(case, graph))
+    result.reasons += shortcomings(case, graph, bare(case))
     if not timed:
         return
     result.trace = _median(lambda: _traced(case))
@@ -91,13 +91,13 @@ def on_meta(case: Case) -> bool:
     return any(tensor.is_meta for tensor in tensors)
 
 
-def forward_like(case: Case, graph: Graph) -> Forward | None:
-    """A counted forward on the same kind of tensors as the trace's, None where the model does not run on them."""
-    if graph.backend == "real":
+def bare(case: Case) -> Forward | None:
+    """A counted forward: with values where the model has them; None where it has none and cannot run without."""
+    if not on_meta(case):
         return counted(case)
     try:
-        return counted(case, without_values=graph.backend == "fake")
-    except Exception:  # without values not every forward ends
+        return counted(case, without_values=True)
+    except Exception:  # torch's fake tensors do not take every forward to its end
         return None
 
 

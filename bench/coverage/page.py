@@ -119,7 +119,7 @@ def _failures(results: Sequence[Result]) -> list[str]:
     failed = [result for result in results if result.reasons]
     if not failed:
         return []
-    rows = [f"| {result.listed} | {result.name} | {_cell('; '.join(result.reasons))} |" for result in failed]
+    rows = [f"| {result.listed} | {_cell(result.name)} | {_cell('; '.join(result.reasons))} |" for result in failed]
     return ["| list | entry | reason |", "| --- | --- | --- |", *rows]
 
 

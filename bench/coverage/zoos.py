@@ -40,12 +40,15 @@ def torchvision_case(name: str, inputs: list[str]) -> Case:
     return Case(model.eval(), tuple(_tensor(word) for word in inputs))
 
 
-def timm_case(name: str) -> Case:
-    """A model of 10 classes with random weights, and an image of the size that it is configured for."""
+def timm_case(name: str, size: str = "") -> Case:
+    """A model of 10 classes with random weights, and an image of the size that it is configured for, or of the listed one."""
     import timm
 
-    model = timm.create_model(name, pretrained=False, num_classes=10)
-    return Case(model.eval(), (torch.randn(1, *model.default_cfg["input_size"]),))
+    word, _, pixels = size.partition("=")
+    settings = {word: int(pixels)} if word == "img_size" else {}
+    model = timm.create_model(name, pretrained=False, num_classes=10, **settings)
+    shape = (3, int(pixels), int(pixels)) if pixels else model.default_cfg["input_size"]
+    return Case(model.eval(), (torch.randn(1, *shape),))
 
 
 def configurations() -> dict[str, dict[str, Any]]:
