@@ -13,10 +13,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from pellucid.graph.structure import Edge, Graph, Node
-from pellucid.graph.tracer import trace
+from pellucid.graph.structure import Edge, Graph, Loop, Node
+from pellucid.graph.tracer import trace, trace_timed
 
-__all__ = ["Edge", "Graph", "Node", "trace"]
+__all__ = ["Edge", "Graph", "Loop", "Node", "trace", "trace_timed"]
 
 
 class _CallablePackage(ModuleType):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from pellucid.graph.guard import storage_of
+from pellucid.graph.guard import memory_of
 
 
 class Source(NamedTuple):
@@ -23,55 +24,107 @@ class Source(NamedTuple):
 
 
 class Dataflow:
-    """Remembers who made each tensor, and who last wrote to the memory it looks at."""
+    """Remembers who made each tensor, and who last wrote to the memory it looks at.
 
-    def __init__(self) -> None:
+    Args:
+        memory: the memory that a tensor looks at; None where it has none of its own.
+    """
+
+    def __init__(self, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
         # Weak keys: an id alone may already belong to another tensor.
         self._makers: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._writers: dict[int, tuple[StorageWeakRef, Source]] = {}
+        self._owners: dict[int, tuple[StorageWeakRef, Source]] = {}
+        self._memory = memory
         self._clock = 0
 
     def made(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has made this tensor."""
         self._clock += 1
-        self._makers[tensor] = Source(node, output, self._clock)
+        tensor = _bare(tensor)
+        source = self._makers[tensor] = Source(node, output, self._clock)
+        if tensor._base is None:
+            place = self._memory(tensor)
+            if place is not None and place._cdata not in self._owners:
+                self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
 
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
         self.made(tensor, node, output)
-        place = storage_of(tensor)
+        tensor = _bare(tensor)
+        place = self._memory(tensor)
         if place is not None:
-            self._writers[place] = StorageWeakRef(tensor.untyped_storage()), self._makers[tensor]  # type: ignore[no-untyped-call]
+            self._writers[place._cdata] = StorageWeakRef(place), self._makers[tensor]  # type: ignore[no-untyped-call]
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether a node has made this very tensor."""
-        return tensor in self._makers
+        return _bare(tensor) in self._makers
 
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
+        tensor = _bare(tensor)
         maker: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]
-        writer = None
-        if self._writers:
-            place = storage_of(tensor)
-            held = self._writers.get(place) if place is not None else None
-            if held is not None and not held[0].expired():  # type: ignore[no-untyped-call]
-                writer = held[1]
-        if maker is None or (writer is not None and writer.since > maker.since):
-            return writer
-        return maker
+        if maker is not None and not self._writers:
+            return maker
+        place = self._memory(tensor)
+        if place is None:
+            return maker
+        writer = _alive(self._writers.get(place._cdata))
+        if maker is None:
+            # Another object over the same memory (`as_subclass`, `.data`), which no function that is seen returned.
+            base = tensor._base
+            return writer or (_alive(self._owners.get(place._cdata)) if base is None else self.source(base))
+        return writer if writer is not None and writer.since > maker.since else maker
+
+
+def _alive(held: tuple[StorageWeakRef, Source] | None) -> Source | None:
+    return None if held is None or held[0].expired() else held[1]  # type: ignore[no-untyped-call]
+
+
+def _bare(tensor: Tensor) -> Tensor:
+    """The tensor inside the wrappers of torch.func, which come and go with every call."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def tensors_in(tree: Any) -> Iterator[Tensor]:
-    """The tensors of nested tuples, lists, dicts and dataclasses, in order."""
-    for _, tensor in named_tensors(tree):
-        yield tensor
+    """The tensors of nested tuples, lists, mappings and dataclasses, in order."""
+    return iter(gathered(tree))
+
+
+def gathered(tree: Any) -> list[Tensor]:
+    """The same as a list."""
+    found: list[Tensor] = []
+    _gather(tree, found)
+    return found
+
+
+def _gather(tree: Any, found: list[Tensor]) -> None:
+    if isinstance(tree, Tensor):
+        found.append(tree)
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            if not isinstance(item, _PLAIN):
+                _gather(item, found)
+    elif tree is None or isinstance(tree, _PLAIN):
+        return
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            _gather(item, found)
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        for place in dataclasses.fields(tree):
+            _gather(getattr(tree, place.name, None), found)
+
+
+_PLAIN = (int, float, str, bytes, complex, torch.dtype, torch.device)
 
 
 def named_tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     """The same with where each stands: "x", "x[0]", "x.mask"."""
     if isinstance(tree, Tensor):
         yield name, tree
-    elif isinstance(tree, dict):
+    elif isinstance(tree, Mapping):
         for key, item in tree.items():
             yield from named_tensors(item, f"{name}.{key}" if name else str(key))
     elif isinstance(tree, tuple | list):
@@ -91,14 +144,9 @@ def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
         if all(new is old for new, old in zip(items, tree, strict=True)):
             return tree
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    if isinstance(tree, dict):
-        entries = {key: mapped(item, change) for key, item in tree.items()}
-        if all(entries[key] is tree[key] for key in tree):
-            return tree
-        try:
-            return type(tree)(entries)
-        except TypeError:  # a dict with a constructor of its own
-            return tree
+    if isinstance(tree, MutableMapping):
+        entries = {key: new for key, old in tree.items() if (new := mapped(old, change)) is not old}
+        return _with_entries(tree, entries) if entries else tree
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         changed = {
             place.name: new
@@ -107,6 +155,14 @@ def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
         }
         return dataclasses.replace(tree, **changed) if changed else tree
     return tree
+
+
+def _with_entries(tree: MutableMapping[Any, Any], entries: dict[Any, Any]) -> MutableMapping[Any, Any]:
+    """A copy of the mapping, of its own class and with its own attributes, with these entries replaced."""
+    changed = copy.copy(tree)
+    for key, item in entries.items():
+        changed[key] = item
+    return changed
 
 
 def versions(tensors: list[Tensor]) -> list[int]:

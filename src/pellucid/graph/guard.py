@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import random
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,23 +27,24 @@ _HOOKS = (
 
 
 @contextlib.contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
+def untouched(model: nn.Module, attributes: bool = False) -> Iterator[None]:
     """Evaluation mode inside; afterwards mode, buffers, hooks and random state are as they were, also after an error.
 
-    Modes are set flag by flag: a model's own `train` and `eval` may do more than that. Attention's fast path, which
-    hides what it computes, and compiled graphs are off inside.
+    Modes are set flag by flag: a model's own `train` and `eval` may do more than that. Attention's fast path, which hides
+    what it computes, and compiled graphs are off inside.
+
+    Args:
+        model: what runs inside.
+        attributes: whether all that a module keeps of a forward (a cache, a counter, the last activations) is taken back
+            too, as must be where tensors without values run through it.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    modules = list(model.modules())
+    modes = [(module, module.training) for module in modules]
+    kept = [_Kept(module, attributes) for module in modules]
     values = [
         (buffer, buffer.detach().clone(), _version(buffer))
-        for _, held in buffers
-        for buffer in held.values()
-        if buffer is not None
-    ]
-    # A hook may take itself away once it was called; ours would be a call too many.
-    hooks = [
-        (held, dict(held)) for module, _ in modes for name in _HOOKS if (held := vars(module).get(name)) is not None
+        for module in modules
+        for _, buffer in module.named_buffers(recurse=False)
     ]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
@@ -54,16 +57,51 @@ def untouched(model: nn.Module) -> Iterator[None]:
             torch.backends.mha.set_fastpath_enabled(fast_path)
             for module, training in modes:
                 module.training = training
-            for module, held in buffers:
-                module._buffers.clear()
-                module._buffers.update(held)
+            for one in kept:
+                one.restore()
             for buffer, value, version in values:
                 if version is None or _version(buffer) != version:
                     with torch.inference_mode(buffer.is_inference()), torch.no_grad():
                         buffer.copy_(value)
-            for registered, before in hooks:
-                registered.clear()
-                registered.update(before)
+
+
+class _Kept:
+    """What one module holds beside its parameters' values: buffers, and hooks, which may take themselves away once they
+    were called; with `attributes` also every other attribute, and what its lists, dictionaries and sets hold.
+    """
+
+    def __init__(self, module: nn.Module, attributes: bool) -> None:
+        self._own = vars(module)
+        self._attributes = dict(self._own) if attributes else {}
+        held = self._own.values() if attributes else [self._own.get(name) for name in (*_HOOKS, "_buffers")]
+        self._held = [(one, one.copy()) for one in held if isinstance(one, dict | list | set | collections.deque)]
+        self._all = attributes
+
+    def restore(self) -> None:
+        """Puts back what has changed."""
+        for held, before in self._held:
+            _put_back(held, before)
+        if not self._all:
+            return
+        for name in self._own.keys() - self._attributes.keys():
+            del self._own[name]
+        for name, value in self._attributes.items():
+            if self._own.get(name) is not value:
+                self._own[name] = value
+
+
+def _put_back(held: Any, before: Any) -> None:
+    if isinstance(held, list | collections.deque):
+        if len(held) != len(before) or any(new is not old for new, old in zip(held, before, strict=True)):
+            held.clear()
+            held.extend(before)
+    elif isinstance(held, dict):
+        if held.keys() != before.keys() or any(held[key] is not before[key] for key in before):
+            held.clear()
+            held.update(before)
+    else:
+        held.intersection_update(before)
+        held.update(before)
 
 
 class ParameterGuard:
@@ -73,31 +111,40 @@ class ParameterGuard:
         self._owners: dict[int, list[Tensor]] = {}
         self._saved: list[tuple[Tensor, Tensor]] = []
         for parameter in model.parameters():
-            place = storage_of(parameter)
-            if place is not None:
-                self._owners.setdefault(place, []).append(parameter)
+            memory = memory_of(parameter)
+            if memory is not None:
+                self._owners.setdefault(memory._cdata, []).append(parameter)
 
     def before(self, operator: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hears of an operator that is about to run; copies the parameters that it will write to."""
-        if not operator._schema.is_mutable:
+        if not writes_to_arguments(operator):
             return
         for value in (*args, *kwargs.values()):
-            place = storage_of(value) if isinstance(value, torch.Tensor) else None
-            for parameter in self._owners.pop(place, ()) if place is not None else ():
+            memory = memory_of(value) if isinstance(value, torch.Tensor) else None
+            for parameter in self._owners.pop(memory._cdata, ()) if memory is not None else ():
                 self._saved.append((parameter, parameter.detach().clone()))
 
-    def restore(self) -> None:
-        """Puts the copied values back."""
+    def restore(self) -> bool:
+        """Puts the copied values back; whether there were any."""
+        written = bool(self._saved)
         for parameter, value in self._saved:
             with torch.inference_mode(parameter.is_inference()), torch.no_grad():
                 parameter.copy_(value)
         self._saved.clear()
+        return written
 
 
-def storage_of(tensor: Tensor) -> int | None:
-    """Identity of the memory that a tensor looks at; None where it has none of its own (sparse, wrapped)."""
+@cache
+def writes_to_arguments(operator: Any) -> bool:
+    """Whether an operator changes one of its arguments in place; asking its schema takes longer than many operators."""
+    schema = getattr(operator, "_schema", None)
+    return schema is not None and bool(schema.is_mutable)
+
+
+def memory_of(tensor: Tensor) -> torch.UntypedStorage | None:
+    """The memory that a tensor looks at; None where it has none of its own (sparse, wrapped)."""
     try:
-        return int(tensor.untyped_storage()._cdata)
+        return tensor.untyped_storage()
     except (NotImplementedError, RuntimeError):
         return None
 
@@ -125,9 +172,6 @@ def _random_state() -> Iterator[None]:
 
 
 def _eager(model: nn.Module) -> contextlib.AbstractContextManager[object]:
-    compiled = any(
-        getattr(module, "_compiled_call_impl", None) is not None or hasattr(module, "_orig_mod")
-        for module in model.modules()
-    )
-    # The stance loads the compiler, which takes seconds: only where something is compiled.
+    # The stance loads the compiler, which takes seconds: only where something is compiled, and then it is there already.
+    compiled = "torch._dynamo.eval_frame" in sys.modules
     return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()

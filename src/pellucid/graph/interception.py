@@ -1,17 +1,19 @@
-"""The three places from which a forward is watched: module calls, functions, operators. Each hands on what it sees."""
+"""The places from which a forward is watched: module calls, functions, operators. Each hands on what it sees."""
 
 from __future__ import annotations
 
+import os.path
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -19,19 +21,44 @@ Arguments: TypeAlias = tuple[Any, ...]
 Named: TypeAlias = dict[str, Any]
 
 _LIBRARY = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+_PROPERTIES = (
+    "shape",
+    "dtype",
+    "device",
+    "ndim",
+    "layout",
+    "is_cuda",
+    "is_meta",
+    "requires_grad",
+    "is_sparse",
+    "is_quantized",
+)
+# What only asks a tensor about its form: nothing is made, and models ask often.
+_QUESTIONS = frozenset(
+    [getattr(Tensor, name).__get__ for name in _PROPERTIES]
+    + [
+        getattr(Tensor, name)
+        for name in ("size", "dim", "stride", "numel", "is_contiguous", "is_floating_point", "element_size", "ndimension",
+                     "is_complex", "storage_offset", "get_device", "is_inference")
+    ]
+)  # fmt: skip
 
 
 @contextmanager
-def module_calls(through: Callable[[nn.Module, Callable[..., Any], Arguments, Named], Any]) -> Iterator[None]:
+def module_calls(
+    through: Callable[[nn.Module, Callable[..., Any], Arguments, Named], Any],
+    elsewhere: Callable[[nn.Module], None] = lambda module: None,
+) -> Iterator[None]:
     """Sends every module call of this thread through a function; calls of other threads go their way.
 
-    The function gets the module, what really calls it, and the arguments.
+    The function gets the module, what really calls it, and the arguments; `elsewhere` hears of the other threads' calls.
     """
     original = nn.Module.__call__
     thread = threading.get_ident()
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != thread:
+            elsewhere(module)
             return original(module, *args, **kwargs)
         return through(module, original, args, kwargs)
 
@@ -42,6 +69,32 @@ def module_calls(through: Callable[[nn.Module, Callable[..., Any], Arguments, Na
         nn.Module.__call__ = original  # type: ignore[method-assign]
 
 
+@contextmanager
+def differentiable_functions(through: Callable[[type, Callable[..., Any], Arguments, Named], Any]) -> Iterator[None]:
+    """Sends every call of a custom `torch.autograd.Function` of this thread through a function.
+
+    It is caught one class below `Function.apply`, which models may have bound to a name when they were imported.
+    """
+    below: Any = torch.autograd.function._SingleLevelFunction
+    before = vars(below).get("apply")
+    thread = threading.get_ident()
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        original = before.__get__(None, cls) if before is not None else super(below, cls).apply
+        if threading.get_ident() != thread:
+            return original(*args, **kwargs)
+        return through(cls, original, args, kwargs)
+
+    below.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        if before is None:
+            del below.apply
+        else:
+            below.apply = before
+
+
 class Functions(TorchFunctionMode):
     """Sends every function on tensors that is called from Python through another."""
 
@@ -50,24 +103,41 @@ class Functions(TorchFunctionMode):
         self._through = through
 
     def __torch_function__(self, func: Any, types: Any, args: Arguments = (), kwargs: Named | None = None) -> Any:
-        return self._through(func, args, kwargs or {})
+        named = kwargs or {}
+        if func in _QUESTIONS:
+            return func(*args, **named)
+        for kind in types:
+            if not issubclass(kind, Tensor):
+                # An object that is no tensor and takes functions apart by itself: what it calls is seen again.
+                with self:
+                    return kind.__torch_function__(func, types, args, named)
+        return self._through(func, args, named)
 
 
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tells of every aten operator, before and after it runs."""
+    """Tells of every aten operator, before and after it runs; `run` runs it."""
+
+    supports_higher_order_operators = True
 
     def __init__(
-        self, before: Callable[[Any, Arguments, Named], None], after: Callable[[Any, Arguments, Named, Any], None]
+        self,
+        before: Callable[[Any, Arguments, Named], None],
+        after: Callable[[Any, Arguments, Named, Any], None],
+        run: Callable[[Any, Arguments, Named], Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._before = before
         self._after = after
+        self._run = run
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: Named | None = None) -> Any:
         named = kwargs or {}
-        self._before(func, args, named)
-        result = func(*args, **named)
-        self._after(func, args, named, result)
+        # An operator may be asked for past every function (by a scripted module), and have a kernel in Python: what that
+        # calls is none of the model's functions.
+        with torch._C.DisableTorchFunction():
+            self._before(func, args, named)
+            result = func(*args, **named) if self._run is None else self._run(func, args, named)
+            self._after(func, args, named, result)
         return result
 
 
@@ -75,8 +145,14 @@ def call_site() -> str | None:
     """File and line, without folders, of the nearest caller that is neither torch's nor this package's."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(_LIBRARY):
-            return f"{Path(name).name}:{frame.f_lineno}"
+        name = _shown(frame.f_code.co_filename)
+        if name is not None:
+            return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return None
+
+
+@lru_cache(maxsize=4096)
+def _shown(file: str) -> str | None:
+    """A file's name without folders; None for those of torch and of this package."""
+    return None if file.startswith(_LIBRARY) else os.path.basename(file)  # noqa: PTH119 - a name, and not always a path

@@ -54,12 +54,12 @@ class Inspection:
         import torch
 
         from pellucid.capture import Session, as_arguments, to_device, unwrapped
-        from pellucid.graph import trace
+        from pellucid.graph import trace_timed
 
         model = unwrapped(self.model)
         first = collate([self.source.example(0)], 0)
         positional, named = as_arguments(to_device(first.inputs, torch.device(self.device)), model)
-        graph = trace(model, *positional, **named)
+        graph = trace_timed(model, *positional, **named)
         if graph.error is not None:
             raise ForwardError(
                 f"The model raised in its own forward: {graph.error}. It was called with the first example, "

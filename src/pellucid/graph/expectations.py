@@ -1,0 +1,69 @@
+"""Which inputs a model's first layers take: said where an input does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pellucid.graph.recording import Recording
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_SPACE = {1: "length", 2: "height, width", 3: "depth, height, width"}
+_SAID = 2
+
+
+def expectations(seen: Recording) -> str:
+    """What the layer that failed and the first layers take, in a sentence; "" where none of them says.
+
+    First are those that were called first, and before any was called those that are registered first.
+    """
+    failed = seen.failed.module if seen.failed is not None else None
+    said: dict[str, None] = {}
+    for path, module in _first(seen, failed):
+        shape = taken_by(module)
+        if shape is not None:
+            said[f"{path or 'the model'} ({type(module).__name__}) takes {shape}"] = None
+        if len(said) == _SAID:
+            break
+    return "; ".join(said)
+
+
+def _first(seen: Recording, failed: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:
+    if failed is not None:
+        yield seen.paths[id(failed)], failed
+    called = [frame for frame in seen.frames if frame.module is not None]
+    first = next((frame for frame in called if frame.module is not None and taken_by(frame.module)), None)
+    if first is not None and first.module is not None:
+        yield first.path, first.module
+    else:
+        yield from seen.model.named_modules()
+
+
+def taken_by(module: nn.Module) -> str | None:
+    """The shape or the values that a layer of torch.nn takes, in words; None for others.
+
+    taken_by(nn.Conv2d(3, 8, 1)) -> "(batch, 3, height, width)"
+    """
+    kinds = {base.__name__ for base in type(module).__mro__}
+    has: dict[str, Any] = vars(module)
+    axes = next((axes for axes in (1, 2, 3) if not kinds.isdisjoint({f"Conv{axes}d", f"ConvTranspose{axes}d"})), 0)
+    if axes and "in_channels" in has:
+        return f"(batch, {has['in_channels']}, {_SPACE[axes]})"
+    axes = next((axes for axes in (1, 2, 3) if f"BatchNorm{axes}d" in kinds), 0)
+    if axes and "num_features" in has:
+        return f"(batch, {has['num_features']}, {_SPACE[axes]})"
+    if "Linear" in kinds and "in_features" in has:
+        return f"(..., {has['in_features']})"
+    if "Embedding" in kinds and "num_embeddings" in has:
+        return f"whole numbers from 0 to {has['num_embeddings'] - 1}"
+    if "RNNBase" in kinds and "input_size" in has:
+        order = "batch, steps" if has.get("batch_first") else "steps, batch"
+        return f"({order}, {has['input_size']})"
+    if "MultiheadAttention" in kinds and "embed_dim" in has:
+        order = "batch, tokens" if has.get("batch_first") else "tokens, batch"
+        return f"({order}, {has['embed_dim']})"
+    if "LayerNorm" in kinds and "normalized_shape" in has:
+        return f"(..., {', '.join(str(width) for width in has['normalized_shape'])})"
+    return None

@@ -1,0 +1,370 @@
+"""What a forward does, as it is seen: calls of modules and functions, who made what they read, operators beneath."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.graph import flops
+from pellucid.graph.arguments import bound, texts
+from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
+from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, named_tensors, versions
+from pellucid.graph.fake import Fake, ValuesNeededError, operator_name, really_asks
+from pellucid.graph.frames import Frame, Kind
+from pellucid.graph.guard import memory_of
+from pellucid.graph.interception import call_site
+from pellucid.graph.loops import steps_of
+from pellucid.graph.names import (
+    CallNames,
+    function_name,
+    function_path,
+    function_role,
+    is_opaque,
+    module_paths,
+    module_role,
+    operation_of,
+)
+from pellucid.graph.pooling import pool_of_function
+from pellucid.graph.structure import Shape
+
+# Functions that read values past every operator.
+_READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
+
+
+class Recording:
+    """What has been seen so far.
+
+    Args:
+        model: what runs.
+        memory: the memory that a tensor looks at; None where it has none of its own.
+
+    Attributes:
+        frames: the nodes, in order.
+        links: source, target, output, argument and shape of every edge.
+        read: ids of the parameters that went into a tensor.
+        operators: how many ran in all; flops: what they counted.
+        questions: where the forward asked for values that depend on its inputs; question: where it last asked for any.
+        failed: the innermost node that was running when the forward raised.
+        hidden: ids of the modules that a leaf of the graph called inside.
+    """
+
+    def __init__(self, model: nn.Module, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
+        self.model = model
+        self.frames: list[Frame] = []
+        self.links: list[tuple[int, int, int, int, Shape]] = []
+        self.paths = module_paths(model)
+        self.read: set[int] = set()
+        self.operators = 0
+        self.flops: int | None = None
+        self.batch = 1
+        self.questions: dict[str, None] = {}
+        self.question = ""
+        self.failed: Frame | None = None
+        self.hidden: set[int] = set()
+        self._raised: BaseException | None = None
+        self._stack: list[Frame] = []
+        self._opaque = 0
+        self._counting = False
+        self._elsewhere = False
+        self._own = False
+        self._names = CallNames()
+        self._flow = Dataflow(memory)
+        self._parameters = {id(parameter) for parameter in model.parameters()}
+
+    # --- begin and end ----------------------------------------------------------------------------------------
+
+    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Makes a node of every tensor that goes in."""
+        try:
+            named: dict[str, Any] = dict(inspect.signature(self.model.forward).bind(*args, **kwargs).arguments)
+        except (TypeError, ValueError):
+            named = {"inputs": args, **kwargs}
+        with torch._C.DisableTorchFunction():  # what is asked here is no function of the model's
+            for index, (name, tensor) in enumerate(named_tensors(named)):
+                if index == 0 and tensor.ndim:
+                    self.batch = tensor.shape[0]
+                frame = self._frame(name, name, "input", "input", 1)
+                frame.reached, frame.origin = True, frame.id
+                frame.came_out([tensor])
+                self._flow.made(tensor, frame.id, 0)
+
+    def end(self, output: Any) -> None:
+        """Makes the node that everything which comes out flows into."""
+        with torch._C.DisableTorchFunction():
+            frame = self._frame("output", "output", "output", "output", 1)
+            self._read_by(frame, gathered(output))
+            self._link(frame)
+
+    def elsewhere(self, module: nn.Module) -> None:
+        """Another thread calls a module; of the model's, what it makes is out of sight."""
+        self._elsewhere = self._elsewhere or id(module) in self.paths
+
+    # --- modules ----------------------------------------------------------------------------------------------
+
+    def called(self, module: nn.Module, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a module's call and makes a node of it."""
+        path = self.paths.get(id(module))
+        if self._opaque:
+            self.hidden.add(id(module))
+        if path is None or self._opaque:
+            return call(module, *args, **kwargs)
+        opaque = is_opaque(module)
+        if path == "" and not opaque and not self._stack:
+            # The model itself is the graph, not a node in it.
+            return call(module, *args, **kwargs)
+        name, number = self._names.module(path)
+        frame = self._frame(name, path, operation_of(module), "module", number)
+        frame.module, frame.source = module, call_site()
+        if isinstance(module, torch.jit.ScriptModule):
+            self.read.update(id(parameter) for parameter in module.parameters())
+        with torch._C.DisableTorchFunction():
+            inputs = gathered((args, kwargs) if kwargs else args)
+            self._read_by(frame, inputs)
+            before = versions(inputs)
+            frame.steps = steps_of(module, args, kwargs)
+        output = self._run(frame, opaque, lambda: call(module, *args, **kwargs))
+        with torch._C.DisableTorchFunction():
+            return self._returned(frame, inputs, before, output)
+
+    def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
+        """Runs what a frame stands for; where it raises, the innermost frame has the error."""
+        self._stack.append(frame)
+        self._opaque += opaque
+        try:
+            return call()
+        except BaseException as raised:
+            if self._raised is not raised:
+                self._raised, self.failed = raised, frame
+            raise
+        finally:
+            self._opaque -= opaque
+            self._stack.pop()
+
+    def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
+        if frame.children == 0 and frame.module is not None:
+            frame.role, frame.activation = module_role(frame.module)
+            frame.channel_last = module_channel_last(frame.module)
+            return self._made(frame, inputs, before, output)
+        tensors = gathered(output)
+        frame.came_out(tensors)
+        for index, tensor in enumerate(tensors):
+            source = self._flow.source(tensor)
+            if source is None and id(tensor) not in self._parameters:
+                # Made out of sight (NumPy, another thread): the module is all that is known of its origin.
+                self._flow.made(tensor, frame.id, index)
+                frame.reached = frame.reached or any(self.frames[s.node].reached for _, s, _ in frame.sources)
+                source = self._flow.source(tensor)
+            if index == 0 and source is not None:
+                frame.origin = source.node
+        return output
+
+    # --- functions --------------------------------------------------------------------------------------------
+
+    def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a function that a module calls itself and makes a node of it, if it makes or changes a tensor."""
+        if getattr(func, "__name__", "") in _READERS:
+            self._reads_values(func, args)
+        if self._opaque:
+            return self._inside(func, args, kwargs)
+        return self._node(function_name(func), func, args, kwargs, bound(func, args, kwargs))
+
+    def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
+        if self._opaque or cls.__module__ == "torch.utils.checkpoint":
+            return call(*args, **kwargs)
+        counting, self._counting = self._counting, True
+        try:
+            return self._node(cls.__name__, call, args, kwargs, {})
+        finally:
+            self._counting = counting
+
+    def _node(
+        self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+        settings: dict[str, Any],
+    ) -> Any:  # fmt: skip
+        inputs = gathered((args, kwargs) if kwargs else args)
+        before = versions(inputs)
+        frame = self._frame("", "", operation, "function", 1)
+        self._read_by(frame, inputs)
+        try:
+            result = self._run(frame, True, lambda: func(*args, **kwargs))
+        except BaseException:
+            self._name(frame, count=False)
+            raise
+        changed = versions(inputs) != before
+        outputs = gathered(result)
+        same = not changed and all(any(output is given for given in inputs) for output in outputs)
+        if same or (not outputs and not changed):
+            # A question about a tensor, or a conversion that had nothing to convert.
+            self._forget(frame)
+            return result
+        frame.reads = self._reads(inputs)
+        self._name(frame, count=True)
+        frame.role, frame.activation = function_role(operation)
+        shapes = (frame.inputs[0], tuple(outputs[0].shape)) if inputs and outputs else None
+        if shapes is not None:
+            frame.pool = pool_of_function(operation, settings, *shapes)
+        if frame.pool is not None:
+            frame.role = "pool"
+        frame.arguments = texts(settings)
+        if frame.role in ("compute", "norm", "pool"):
+            frame.channel_last = operation in CHANNEL_LAST_FUNCTIONS
+        elif frame.role == "pass" and frame.sources and outputs:
+            known = self.frames[frame.sources[0][1].node].channel_last
+            frame.channel_last = channel_last_after(operation, args, kwargs, inputs[0], outputs[0], known)
+        return self._made(frame, inputs, before, result, alias_too=False)
+
+    def _name(self, frame: Frame, count: bool) -> None:
+        module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
+        inside = module.path if module else ""
+        frame.source = call_site()
+        frame.path = function_path(inside, frame.operation)
+        # A call that raised is not counted: the model may catch the error and call again.
+        frame.name, frame.call = self._names.function(inside, frame.operation) if count else (frame.path, 1)
+
+    def _inside(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs a function that a leaf of the graph calls inside."""
+        inputs = gathered((args, kwargs) if kwargs else args)
+        before = versions(inputs) if self._counting else []
+        result = func(*args, **kwargs)
+        outputs = gathered(result)
+        if outputs:
+            self._reads(inputs)
+        if self._counting and not (
+            versions(inputs) == before and all(any(output is given for given in inputs) for output in outputs)
+        ):
+            # The capture engine sees it and counts it: later calls of that name must have the same number.
+            module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
+            self._names.function(module.path if module else "", function_name(func))
+        return result
+
+    # --- operators --------------------------------------------------------------------------------------------
+
+    def before(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Hears of an operator that is about to run, which may ask for values."""
+        if isinstance(operator, torch._ops.OpOverload) and really_asks(operator, args, kwargs):
+            self._asks(operator_name(operator), args, follow=True)
+
+    def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Counts an operator in, for the node at work."""
+        if self._own:
+            return
+        self.operators += 1
+        self._reads(gathered((args, kwargs) if kwargs else args))
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None:
+            frame.operators += 1
+        count = flops.count(operator, args, kwargs, result) if isinstance(operator, torch._ops.OpOverload) else None
+        if count is not None:
+            self.flops = (self.flops or 0) + count
+            if frame is not None:
+                frame.flops = (frame.flops or 0) + count
+
+    def _reads_values(self, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        name = function_name(func)
+        self._asks(name, args, follow=name == "tolist")
+        if any(type(tensor) is Fake for tensor in gathered(args)):
+            raise ValuesNeededError(name)
+
+    def _asks(self, name: str, args: tuple[Any, ...], follow: bool) -> None:
+        """The forward asks for values; `follow` where Python then goes on with them."""
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and frame.kind == "function":
+            name = frame.operation
+            nodes = [source.node for _, source, _ in frame.sources]
+        else:
+            found = (self._flow.source(tensor) for tensor in gathered(args))
+            nodes = [source.node for source in found if source is not None]
+            if frame is not None and self._opaque:
+                nodes += [source.node for _, source, _ in frame.sources]
+        self.question = f"{name}() at {call_site() or 'an unknown place'}"
+        if follow and any(self.frames[node].reached for node in nodes):
+            self.questions[self.question] = None
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    def _frame(self, name: str, path: str, operation: str, kind: Kind, call: int) -> Frame:
+        if self.failed is not None and self.failed is self.frames[-1] and self.failed.kind == "function":
+            # A function raised and the model went on: as if it had not been called.
+            self._forget(self.failed)
+            self.failed = None
+        above = self._stack[-1] if self._stack else None
+        frame = Frame(len(self.frames), name, path, operation, kind, above.id if above else None, call)
+        self.frames.append(frame)
+        if above is not None:
+            above.children += 1
+        return frame
+
+    def _forget(self, frame: Frame) -> None:
+        """Takes back the newest frame; nothing was made under it."""
+        self.frames.pop()
+        if frame.parent is not None:
+            above = self.frames[frame.parent]
+            above.children -= 1
+            above.operators += frame.operators
+
+    def _read_by(self, frame: Frame, inputs: list[Tensor]) -> None:
+        frame.went_in(inputs)
+        for argument, tensor in enumerate(inputs):
+            source = self._flow.source(tensor)
+            if source is not None:
+                frame.sources.append((argument, source, frame.inputs[argument]))
+            elif self._elsewhere and id(tensor) not in self._parameters:
+                # Another thread made it, from what the enclosing call was given.
+                above = self._stack[-1].sources if self._stack else []
+                given = [source for _, source, _ in above] or [
+                    Source(input_.id, 0, 0) for input_ in self.frames if input_.kind == "input"
+                ]
+                frame.sources.extend((argument, source, frame.inputs[argument]) for source in given)
+
+    def _reads(self, inputs: list[Tensor]) -> tuple[int, ...]:
+        """Notes parameters that went into a tensor; asking for a shape is no use of them."""
+        found = tuple([key for tensor in inputs if (key := id(tensor)) in self._parameters])
+        if found:
+            self.read.update(found)
+        return found
+
+    def _link(self, frame: Frame) -> None:
+        for argument, source, shape in frame.sources:
+            self.links.append((source.node, frame.id, source.output, argument, shape))
+            before = self.frames[source.node]
+            if before.reached:
+                frame.reached = True
+                if frame.channel_last is None and frame.outputs and frame.outputs[0] == shape:
+                    frame.channel_last = before.channel_last  # element by element: the axes stay what they were
+
+    def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:
+        """A node without children has run: who reads what it returned reads it."""
+        given = {id(tensor): place for place, tensor in enumerate(inputs)}
+        after = versions(inputs)
+        frame.origin = frame.id
+        for place, tensor in enumerate(inputs):
+            if before[place] != after[place]:
+                self._flow.wrote(tensor, frame.id, 0)
+
+        def own(tensor: Tensor) -> Tensor:
+            place = given.get(id(tensor))
+            if place is None or before[place] != after[place] or not alias_too:
+                return tensor
+            # It returned its own input. Under another name, for whoever reads the input itself (a skip connection)
+            # does not read this node.
+            self._own = True
+            try:
+                return alias(tensor)
+            finally:
+                self._own = False
+
+        output = mapped(output, own)
+        tensors = gathered(output)
+        frame.came_out(tensors or [tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
+        self._link(frame)
+        for index, tensor in enumerate(tensors):
+            place = given.get(id(tensor), -1)
+            known = place < 0 and self._flow.knows(tensor)
+            if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
+                self._flow.made(tensor, frame.id, index)
+        return output

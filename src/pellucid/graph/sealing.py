@@ -1,0 +1,156 @@
+"""From what was recorded to the graph."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from pellucid.graph.arguments import settings_of, texts
+from pellucid.graph.frames import Frame
+from pellucid.graph.loops import find_loops, with_feedback
+from pellucid.graph.points import capture_points
+from pellucid.graph.pooling import pool_of_module
+from pellucid.graph.recording import Recording
+from pellucid.graph.structure import Edge, Graph, Node
+
+LONGEST_ERROR = 500
+
+
+def sealed(
+    seen: Recording, backend: Literal["meta", "fake", "real"], error: str | None, reason: str, raised: str | None
+) -> Graph:
+    """The graph of what was seen.
+
+    Args:
+        seen: the forward, also one that stopped half-way.
+        backend: how it ran.
+        error: why it stopped, in words for the whole graph.
+        reason: why it did not run without values.
+        raised: the same error, for the node that was running.
+    """
+    _sum_up(seen.frames)
+    weights = _Weights()
+    nodes = tuple(_node(frame, weights) for frame in seen.frames)
+    if seen.failed is not None and raised is not None:
+        failed = seen.failed.id
+        changed = _node(seen.failed, weights, raised[:LONGEST_ERROR])
+        nodes = (*nodes[:failed], changed, *nodes[failed + 1 :])
+    edges = tuple(
+        Edge(source, target, output, argument, shape, nodes[source].activation)
+        for source, target, output, argument, shape in seen.links
+    )
+    loops = find_loops(nodes, edges, {frame.id: frame.reads for frame in seen.frames if frame.reads})
+    edges = with_feedback(nodes, edges, loops) if loops else edges
+    parameters = list(seen.model.parameters())
+    return Graph(
+        nodes=nodes,
+        edges=edges,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        flops=seen.flops,
+        unused=tuple(name for name, parameter in seen.model.named_parameters() if id(parameter) not in seen.read),
+        backend=backend,
+        error=error,
+        batch=seen.batch,
+        layers=capture_points(nodes, edges, seen.batch),
+        uncalled=_uncalled(seen),
+        backend_reason=reason,
+        data_dependent=tuple(seen.questions),
+        operators=seen.operators,
+        loops=loops,
+    )
+
+
+def _sum_up(frames: list[Frame]) -> None:
+    """Adds what ran below each frame to it. Insides come after what holds them: from the back, each is whole in time."""
+    for frame in reversed(frames):
+        if frame.parent is not None:
+            above = frames[frame.parent]
+            above.operators += frame.operators
+            if frame.flops is not None:
+                above.flops = (above.flops or 0) + frame.flops
+
+
+class _Weights:
+    """Parameters of modules, counted once each, however often they are called."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, tuple[int, int, int]] = {}
+
+    def of(self, module: nn.Module | None) -> tuple[int, int, int]:
+        """Unique values in it and below, its own, and those in it and below that require a gradient."""
+        if module is None:
+            return 0, 0, 0
+        known = self._counts.get(id(module))
+        if known is None:
+            below = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
+            own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+            total = sum(number for number, _ in below)
+            known = self._counts[id(module)] = (total, own, sum(number for number, wants in below if wants))
+        return known
+
+
+def _node(frame: Frame, weights: _Weights, error: str | None = None) -> Node:
+    total, own, trainable = weights.of(frame.module)
+    pool, arguments = frame.pool, frame.arguments
+    if frame.module is not None:
+        arguments = texts(settings_of(frame.module))
+        if frame.children == 0 and frame.inputs and frame.outputs:
+            pool = pool_of_module(frame.module, frame.inputs[0], frame.outputs[0])
+    return Node(
+        id=frame.id,
+        name=frame.name,
+        path=frame.path,
+        operation=frame.operation,
+        kind=frame.kind,
+        parent=frame.parent,
+        call=frame.call,
+        inputs=frame.inputs,
+        outputs=frame.outputs,
+        input_dtypes=frame.input_dtypes,
+        output_dtypes=frame.output_dtypes,
+        parameters=total,
+        own_parameters=own,
+        trainable=trainable,
+        flops=frame.flops,
+        memory=frame.memory,
+        source=frame.source,
+        role=frame.role,
+        activation=frame.activation,
+        origin=frame.origin,
+        channel_last=frame.channel_last,
+        reached=frame.reached,
+        floating=frame.floating,
+        arguments=arguments,
+        operators=frame.operators,
+        steps=frame.steps,
+        pool=pool,
+        error=error,
+    )
+
+
+def _uncalled(seen: Recording) -> tuple[str, ...]:
+    """Paths of the modules that the forward neither called nor looked into.
+
+    A module whose parts were called is called, and so is one whose parameters were read by another (an attention layer
+    reads those of its projection, a model may call `forward` itself) and every part of a leaf of the graph.
+    """
+    called = {id(frame.module) for frame in seen.frames if frame.module is not None} | seen.hidden | {id(seen.model)}
+    leaves = [frame.module for frame in seen.frames if frame.module is not None and frame.children == 0]
+    inside = {id(part) for leaf in leaves if next(leaf.children(), None) is not None for part in leaf.modules()}
+    touched: dict[int, bool] = {}
+
+    def touches(module: nn.Module) -> bool:
+        known = touched.get(id(module))
+        if known is None:
+            touched[id(module)] = False  # a module that holds itself
+            known = touched[id(module)] = (
+                id(module) in called
+                or id(module) in inside
+                or any(id(parameter) in seen.read for parameter in module.parameters(recurse=False))
+                or any(touches(child) for child in module.children())
+            )
+        return known
+
+    return tuple(path for path, module in seen.model.named_modules() if path and not touches(module))

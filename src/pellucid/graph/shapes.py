@@ -1,0 +1,144 @@
+"""What common operators return, by shape alone, where torch's own kernels without values are slow.
+
+Those are decompositions in Python for the operators that networks are full of: up to a millisecond each. A rule here takes the
+plain case and leaves the rest, errors among it, to torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+META = torch.device("meta")
+_aten = torch.ops.aten
+
+_UNARY = (
+    "relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "softplus",
+    "mish", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "erf", "neg", "abs", "clamp", "clamp_min", "pow.Tensor_Scalar",
+    "square", "reciprocal",
+)  # fmt: skip
+_BINARY = ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor")
+_STRIDED = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d)
+
+
+def shortcut(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the operator returns on tensors of the meta device; NotImplemented where no rule is sure of it."""
+    rule = _RULES.get(operator)
+    if rule is None or (kwargs and not (rule is _unary or rule is _binary)) or kwargs.keys() - {"alpha", "approximate"}:
+        return NotImplemented
+    try:
+        return rule(*args)
+    except (TypeError, AttributeError, IndexError):  # called in a way that the rule does not know
+        return NotImplemented
+
+
+def _like(tensor: Tensor) -> Any:
+    """A tensor of its shape, type and order of axes; NotImplemented where it has gaps or overlaps."""
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return NotImplemented
+    if not tensor.is_contiguous():
+        order = {4: torch.channels_last, 5: torch.channels_last_3d}.get(tensor.ndim)
+        if order is None or not tensor.is_contiguous(memory_format=order):
+            return NotImplemented
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+def _unary(tensor: Tensor, *settings: Any) -> Any:
+    if not tensor.is_floating_point() or any(isinstance(setting, Tensor | complex) for setting in settings):
+        return NotImplemented
+    return _like(tensor)
+
+
+def _binary(left: Any, right: Any) -> Any:
+    if isinstance(right, int | float):
+        return _unary(left)
+    if left.dtype != right.dtype or not left.is_floating_point():
+        return NotImplemented
+    if left.shape == right.shape:
+        return _like(left) if left.stride() == right.stride() else NotImplemented
+    large, small = (left, right) if left.ndim >= right.ndim else (right, left)
+    if not (large.is_contiguous() and small.is_contiguous()) or not small.ndim:
+        return NotImplemented
+    axes = zip(reversed(small.shape), reversed(large.shape), strict=False)
+    return _like(large) if all(width in (1, wanted) for width, wanted in axes) else NotImplemented
+
+
+def _contiguous(like: Tensor, *shape: int) -> Tensor:
+    return like.new_empty(shape)
+
+
+def _addmm(bias: Tensor, left: Tensor, right: Tensor) -> Any:
+    fits = left.ndim == right.ndim == 2 and left.shape[1] == right.shape[0] and bias.shape == right.shape[1:]
+    return _contiguous(left, left.shape[0], right.shape[1]) if fits else NotImplemented
+
+
+def _batch_norm(
+    inputs: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None, variance: Tensor | None,
+    training: bool, *_: object,
+) -> Any:  # fmt: skip
+    channels = inputs.shape[1:2]
+    if (
+        training
+        or mean is None
+        or any(part is not None and part.shape != channels for part in (weight, bias, mean, variance))
+    ):
+        return NotImplemented
+    result = _like(inputs)
+    return result if result is NotImplemented else (result, _contiguous(mean, 0), _contiguous(mean, 0))
+
+
+def _layer_norm(inputs: Tensor, shape: list[int], weight: Tensor | None, bias: Tensor | None, *_: object) -> Any:
+    outer = inputs.ndim - len(shape)
+    own = tuple(shape)
+    if not inputs.is_contiguous() or tuple(inputs.shape[outer:]) != own:
+        return NotImplemented
+    if any(part is not None and tuple(part.shape) != own for part in (weight, bias)):
+        return NotImplemented
+    statistic = (*inputs.shape[:outer], *(1 for _ in shape))
+    return _like(inputs), _contiguous(inputs, *statistic), _contiguous(inputs, *statistic)
+
+
+def _group_norm(
+    inputs: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    batch: int,
+    channels: int,
+    _: int,
+    groups: int,
+    *__: object,
+) -> Any:
+    if not inputs.is_contiguous() or any(
+        part is not None and tuple(part.shape) != (channels,) for part in (weight, bias)
+    ):
+        return NotImplemented
+    return _like(inputs), _contiguous(inputs, batch, groups), _contiguous(inputs, batch, groups)
+
+
+def _mean(inputs: Tensor, axes: list[int] | None, keep: bool = False) -> Any:
+    if not axes or not inputs.is_floating_point() or not inputs.is_contiguous():
+        return NotImplemented
+    gone = {axis % inputs.ndim for axis in axes}
+    if len(gone) != len(axes) or any(not -inputs.ndim <= axis < inputs.ndim for axis in axes):
+        return NotImplemented
+    kept = [1 if axis in gone else width for axis, width in enumerate(inputs.shape) if keep or axis not in gone]
+    return _contiguous(inputs, *kept)
+
+
+def _overload(name: str) -> Any:
+    packet, _, overload = name.partition(".")
+    return getattr(getattr(_aten, packet), overload or "default")
+
+
+_RULES: dict[Any, Callable[..., Any]] = {
+    **{_overload(name): _unary for name in _UNARY},
+    **{_overload(name): _binary for name in _BINARY},
+    _aten.addmm.default: _addmm,
+    _aten.native_batch_norm.default: _batch_norm,
+    _aten.native_layer_norm.default: _layer_norm,
+    _aten.native_group_norm.default: _group_norm,
+    _aten.mean.dim: _mean,
+}
