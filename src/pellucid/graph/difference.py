@@ -123,15 +123,23 @@ def _changes(before: Outline, after: Outline, found: Matching, matches: tuple[tu
         for node in after.nodes
         if node.id not in found.to and after.parent(node.id) in found.to
     ]
-    reordered = _reordered(before, after, found)
-    wired = rewired(before, after, found.of, reordered)
+    elsewhere = {one for one, other in matches if found.of.get(before.parent(one)) != after.parent(other)}
+    moved = elsewhere | _reordered(before, after, found)
+    wired = rewired(before, after, found.of, moved)
     tied = _ties_changed(before, after, found)
     for one, other in matches:
-        if one in reordered or found.of.get(before.parent(one)) != after.parent(other):
+        if one in moved:
             changes.append(Change("moved", one, other))
         what = _what(before, after, one, other)
         if one in tied and "parameters" not in what:
             what.append("parameters")
+        if (
+            one not in elsewhere
+            and before.label[one] != after.label[other]
+            and before.label[one]
+            and after.label[other]
+        ):
+            what.append("name")
         if one in wired:
             what.append("inputs")
         if what:
@@ -146,8 +154,8 @@ def _what(before: Outline, after: Outline, one: int, other: int) -> list[str]:
     if before.exact[one] != after.exact[other]:
         holds = bool(before.children[one] or after.children[other])
         if old.operation != new.operation:
-            what.append("operation")
-        if old.arguments != new.arguments:
+            what.append("operation")  # its settings are others by nature
+        elif old.arguments != new.arguments:
             what.append("arguments")
         if (old.own_parameters != new.own_parameters) or (not holds and old.parameters != new.parameters):
             what.append("parameters")
@@ -157,8 +165,6 @@ def _what(before: Outline, after: Outline, one: int, other: int) -> list[str]:
             what.append("shape")
         elif _types(old) != _types(new):
             what.append("type")
-    if before.label[one] != after.label[other] and before.label[one] and after.label[other]:
-        what.append("name")
     return what
 
 

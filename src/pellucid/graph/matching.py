@@ -14,9 +14,8 @@ from collections.abc import Iterable, Sequence
 from pellucid.graph.alignment import Aligner
 from pellucid.graph.outline import ROOT, Outline
 
-_CELLS = 400_000  # weights that are compared in all, misses of the memory counted too
+_CELLS = 300_000  # weights that are compared in all, misses of the memory counted too
 _CANDIDATES = 32  # equal parts among which the best is looked for
-_FEW = 4  # equal calls among siblings, one of which has moved; of more, none is told from the others
 _NOWHERE = -2  # no call and not the model
 _ALIKE = 0.5  # share of the inside that two modules have in common at least
 
@@ -103,7 +102,7 @@ class Matching:
         if not same and (self.old.holds(old, self.new.skeleton[new]) or self.new.holds(new, self.old.skeleton[old])):
             return 0.0  # one was wrapped in the other
         common = self._common(old, new)
-        needed = 0.1 if same and named > 3.0 else _ALIKE if same or named > 3.0 else 0.75
+        needed = 0.1 if same and named else _ALIKE if same or named > 3.0 else 0.75
         return 30.0 + 50.0 * common if common >= needed else 0.0
 
     def _common(self, old: int, new: int) -> float:
@@ -117,21 +116,32 @@ class Matching:
     # --- elsewhere --------------------------------------------------------------------------------------------
 
     def _find_parts(self) -> None:
-        """Looks for modules without a partner, by their whole insides, the largest first."""
+        """Looks for modules without a partner by their whole insides, the largest first.
+
+        One whose like stands in several places is taken for the same only where its surroundings are, too.
+        """
         for olds, news in ((self.old.exact, self.new.exact), (self.old.loose, self.new.loose)):
             pool: dict[int, list[int]] = defaultdict(list)
             for id_ in range(len(news)):
                 if id_ not in self.to and self.new.children[id_]:
                     pool[news[id_]].append(id_)
-            lost = [id_ for id_ in range(len(olds)) if id_ not in self.of and self.old.children[id_]]
-            for id_ in sorted(lost, key=lambda one: (-self.old.size[one], one)):
-                if id_ in self.of or not (there := pool.get(olds[id_])):
-                    continue
-                pool[olds[id_]] = there = [other for other in there if other not in self.to]
-                if there:
-                    other = max(there[:_CANDIDATES], key=lambda one: self._agreement(id_, one))
-                    self.pair(id_, other)
-                    self._descend([(id_, other)])
+            lost = [
+                id_ for id_ in range(len(olds)) if id_ not in self.of and self.old.children[id_] and olds[id_] in pool
+            ]
+            counted = Counter(olds), Counter(news)
+            lost.sort(key=lambda one: (-self.old.size[one], one))
+            for surely in (True, False):
+                for id_ in lost:
+                    if id_ in self.of:
+                        continue
+                    there = pool[olds[id_]] = [other for other in pool[olds[id_]] if other not in self.to]
+                    only = not surely and counted[0][olds[id_]] == counted[1][olds[id_]] == 1
+                    rated = [(self._agreement(id_, other), other) for other in there[:_CANDIDATES]]
+                    rated = [one for one in rated if only or any(one[0][:2])]
+                    if rated:
+                        other = max(rated)[1]
+                        self.pair(id_, other)
+                        self._descend([(id_, other)])
 
     def _find_calls(self) -> None:
         """Looks for calls without an inside whose neighbours, or whose parent, have partners."""
@@ -148,27 +158,38 @@ class Matching:
                     around = list(self._around(id_))
                     if self.old.nodes[id_].parameters:
                         beside = siblings[self.of.get(self.old.parent(id_), _NOWHERE), olds[id_]]
-                        around += beside if len(beside) <= _FEW else []
+                        around += beside if len(beside) == 1 else []
                     there = [other for other in around if other not in self.to and news[other] == olds[id_]]
                     if there:
-                        self.pair(id_, max(there, key=lambda one: self._agreement(id_, one)))
+                        self.pair(id_, max((self._agreement(id_, other), other) for other in there)[1])
 
     def _around(self, old: int) -> Iterable[int]:
         """Calls of the new graph that stand where an old one would: beside the partners of its neighbours."""
+        parent = self.of.get(self.old.parent(old), _NOWHERE)
         for source, _, _ in self.old.sources[old]:
             if source in self.of:
-                yield from self.new.readers[self.of[source]][:_CANDIDATES]
+                yield from self._beside(self.of[source], parent, after=True)
         for reader in self.old.readers[old]:
             if reader in self.of:
-                yield from [source for source, _, _ in self.new.sources[self.of[reader]]][:_CANDIDATES]
+                yield from self._beside(self.of[reader], parent, after=False)
 
-    def _agreement(self, old: int, new: int) -> tuple[int, int, int, int]:
-        """How well two equal parts fit: neighbours, parent, name; then the earlier."""
-        read = {self.of.get(source, _NOWHERE) for source, _, _ in self.old.sources[old]}
-        reads = {self.of.get(reader, _NOWHERE) for reader in self.old.readers[old]}
-        neighbours = len(read & {source for source, _, _ in self.new.sources[new]})
-        neighbours += len(reads & set(self.new.readers[new]))
-        inside = self.of.get(self.old.parent(old), _NOWHERE) == self.new.parent(new)
+    def _beside(self, new: int, parent: int, *, after: bool) -> Iterable[int]:
+        """Those on one side of a call; on the other side only siblings, with which it may have changed places."""
+        read = [source for source, _, _ in self.new.sources[new][:_CANDIDATES]]
+        reads = self.new.readers[new][:_CANDIDATES]
+        yield from reads if after else read
+        yield from [other for other in (read if after else reads) if self.new.parent(other) == parent]
+
+    def _agreement(self, old: int, new: int) -> tuple[int, bool, bool, int]:
+        """How well two equal parts fit: neighbours, the module around them, name; then the earlier."""
+        read, reads = self.old.borders(old)
+        new_read, new_reads = self.new.borders(new)
+        neighbours = len({self.of.get(source, _NOWHERE) for source in read} & set(new_read))
+        neighbours += len({self.of.get(reader, _NOWHERE) for reader in reads} & set(new_reads))
+        around = self.new.parent(new)
+        while around not in self.to:  # what was put around it is looked through
+            around = self.new.parent(around)
+        inside = self.of.get(self.old.parent(old), _NOWHERE) == around
         return neighbours, inside, self.old.place[old] == self.new.place[new], -new
 
     def _find_holders(self) -> None:

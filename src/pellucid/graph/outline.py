@@ -81,6 +81,15 @@ class Outline:
             known = self._leaves[id_] = (inside, operations)
         return known
 
+    def borders(self, id_: int) -> tuple[list[int], list[int]]:
+        """What the first call inside reads, and what reads the last one."""
+        first = last = id_
+        while self.children[first]:
+            first = self.children[first][0]
+        while self.children[last]:
+            last = self.children[last][-1]
+        return [source for source, _, _ in self.sources[first]], self.readers[last]
+
     def holds(self, id_: int, skeleton: int) -> bool:
         """Whether a call wraps one of that skeleton: holds it, alone or among a few."""
         inside = self.children[id_]
