@@ -21,7 +21,9 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 ROWS = HERE / "rows.json"
 COLUMNS = ("what", "ours", "range", "limit", "peer", "note")
-PACKAGES = ("torch", "torchvision", "timm", "captum", "tensorboard")
+PACKAGES = (
+    "torch", "torchvision", "timm", "captum", "tensorboard", "transformers", "torchview", "torchinfo",
+)  # fmt: skip
 # What each benchmark's numbers mean, in the order of the page.
 BENCHES = {
     "attribution": (
@@ -39,6 +41,12 @@ BENCHES = {
         "It gives itself 0.8% of the time for norms, 0.7% for histograms and 0.4% for writing. The difference of two "
         "trainings, which is what stands here, varies by more than that. Of TensorBoard's histograms only the call is "
         "counted, not its thread's work."
+    ),
+    "graph": (
+        "Everyone gets the same model and image in turns with a bare forward. torchview draws what it saw as Graphviz source, "
+        "which is timed, not its rendering; it knows module and function calls, neither operators, FLOPs nor source lines. "
+        "torchinfo makes a table without edges. torch.fx runs nothing and fails on control flow, torch.export on more. The Llama "
+        "configuration is traced in a process that does nothing else; its model has no weights."
     ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "

@@ -23,7 +23,7 @@ class Case:
         facts: what has to be true of the graph besides what has to be true of every graph, in words.
         constant: outputs that no input reaches, by position.
         fails: whether the forward raises half-way, so that the graph is to end there.
-        kept: what must live as long as the case (a folder, a process group).
+        twin: the same architecture, narrower and with values, where this one has none: its operators are counted instead.
     """
 
     model: nn.Module
@@ -32,7 +32,7 @@ class Case:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     constant: frozenset[int] = frozenset()
     fails: bool = False
-    kept: object = None
+    twin: Case | None = None
 
 
 def leaves(graph: Graph) -> list[int]:

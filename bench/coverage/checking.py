@@ -11,9 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from bench.coverage.cases import Case, upstream
 from pellucid.graph import Graph
@@ -21,16 +19,16 @@ from pellucid.graph import Graph
 DEFINITION = (
     "A model counts as traced when all of this is true, checked by code that shares nothing with the tracer: no error (or, "
     "where the forward is meant to raise, the graph until there); as many operators as an independent "
-    "`TorchDispatchMode` counts over one more forward with values, also where the trace did without them (for models that "
-    "have none, over torch's own fake tensors, and more than none where their forward cannot be had that way); as many "
-    "parameters as the unique ones add up to; a node's argument for every tensor that comes out; and a path from an input to "
-    "each of these, but for those that an entry names as constants. Oddities have facts of their own beside that: edges that "
-    "must or must not be there, numbers of calls, loops, what is shared or unused."
+    "`TorchDispatchMode` counts over one more forward with values, also where the trace did without them (for a configuration "
+    "in full size: over the same architecture, narrower, layer for layer); as many parameters as the unique ones add up to; "
+    "a node's argument for every tensor that comes out; and a path from an input to each of these, but for those that an "
+    "entry names as constants. Oddities have facts of their own beside that: edges that must or must not be there, numbers of "
+    "calls, loops, what is shared or unused."
 )
 
 
 class Counter(TorchDispatchMode):
-    """Counts operators that ran; a question for a device and a mark for the profiler are none, though they come this way."""
+    """Counts operators that ran; a mark for the profiler is none, though it comes this way."""
 
     supports_higher_order_operators = True
 
@@ -40,7 +38,7 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        self.operators += getattr(func, "namespace", "") not in ("prim", "profiler")
+        self.operators += getattr(func, "namespace", "") != "profiler"
         return result
 
 
@@ -57,49 +55,15 @@ class Forward:
     outputs: int | None
 
 
-def counted(case: Case, without_values: bool = False) -> Forward:
-    """Runs the model once under an independent count, as a trace runs it: for evaluation, compiled code off.
-
-    Args:
-        case: what to run.
-        without_values: run it on torch's fake tensors instead of its own, since it has no values.
-    """
+def counted(case: Case) -> Forward:
+    """Runs the model once under an independent count, as a trace runs it: for evaluation, compiled code off."""
     counter, outputs = Counter(), None
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
     args, kwargs = copy.deepcopy((case.args, case.kwargs))
-    with contextlib.ExitStack() as stack:
-        if without_values:
-            args, kwargs = tree_map_only(Tensor, lambda tensor: _fake(mode, tensor), (args, kwargs))
-            stack.enter_context(_fake_members(mode, case.model))
-            stack.enter_context(mode)
-        stack.enter_context(quiet(case.model))
-        stack.enter_context(contextlib.suppress(Exception if case.fails else ()))
+    with quiet(case.model), contextlib.suppress(Exception if case.fails else ()):
         with counter:
             result = case.model(*args, **kwargs)
         outputs = sum(1 for _ in tensors_in(result))
     return Forward(counter.operators, outputs)
-
-
-def _fake(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
-    """A tensor without values that takes itself for one on the CPU."""
-    return FakeTensor(mode, tensor.detach().to("meta").requires_grad_(tensor.requires_grad), torch.device("cpu"))
-
-
-@contextlib.contextmanager
-def _fake_members(mode: FakeTensorMode, model: nn.Module) -> Iterator[None]:
-    """Parameters and buffers without values, as long as this lasts; what is shared stays shared."""
-    twins: dict[int, Tensor] = {}
-    held = [(members, dict(members)) for module in model.modules() for members in (module._parameters, module._buffers)]
-    try:
-        for members, before in held:
-            for name, tensor in before.items():
-                if tensor is not None:
-                    members[name] = twins.setdefault(id(tensor), _fake(mode, tensor))
-        yield
-    finally:
-        for members, before in held:
-            members.clear()
-            members.update(before)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 import statistics
 import time
@@ -69,6 +70,7 @@ def measured(listed: str, name: str, build: Callable[[], Case], timed: bool = Tr
 
 
 def _measure(result: Result, case: Case, timed: bool) -> None:
+    warm(case)
     graph = _traced(case)
     result.backend, result.nodes, result.edges = graph.backend, len(graph.nodes), len(graph.edges)
     result.operators, result.parameters = graph.operators, graph.parameters
@@ -91,14 +93,17 @@ def on_meta(case: Case) -> bool:
     return any(tensor.is_meta for tensor in tensors)
 
 
+def warm(case: Case) -> None:
+    """Runs the model once: many keep what they work out the first time, which is to be there for the trace and the count alike."""
+    if not case.fails and not on_meta(case):
+        with quiet(case.model):
+            case.model(*copy.deepcopy(case.args), **copy.deepcopy(case.kwargs))
+
+
 def bare(case: Case) -> Forward | None:
-    """A counted forward: with values where the model has them; None where it has none and cannot run without."""
-    if not on_meta(case):
-        return counted(case)
-    try:
-        return counted(case, without_values=True)
-    except Exception:  # torch's fake tensors do not take every forward to its end
-        return None
+    """A counted forward with values, of its twin where it has none; None for a model without either."""
+    runnable = case.twin or case
+    return None if on_meta(runnable) else counted(runnable)
 
 
 def _median(run: Callable[[], object]) -> float:

@@ -55,28 +55,40 @@ def configurations() -> dict[str, dict[str, Any]]:
     """The tables of transformers.toml, by name.
 
     Each has a `type` (where its name is not that), `config` (settings over the type's defaults), `architecture` (where
-    it is not the plain model), `values` (false: on the meta device, in the size that it says) and `constant` (outputs that
-    no input reaches).
+    it is not the plain model), `constant` (outputs that no input reaches), `values` (false: on the meta device, in the size
+    that it says) and, with that, `narrow` (settings that make it small enough to run).
     """
     return tomllib.loads((HERE / "transformers.toml").read_text())
 
 
 def transformers_case(name: str, entry: dict[str, Any]) -> Case:
     """The model that pellucid opens for a configuration, with the example that goes with it; nothing is downloaded."""
+    values = entry.get("values", True)
+    case = _opened(name, entry, entry.get("config", {}), values)
+    case.constant = frozenset(entry.get("constant", ()))
+    if not values:
+        case.twin = _opened(name, entry, entry["config"] | entry["narrow"], True)
+        # Of several ways to run a mixture of experts, the one without questions for values is chosen where there are none.
+        way = getattr(case.model.config, "_experts_implementation", None)
+        if way is not None:
+            case.twin.model.config._experts_implementation = way
+    return case
+
+
+def _opened(name: str, entry: dict[str, Any], config: dict[str, Any], values: bool) -> Case:
     from pellucid.models import open_model
 
-    settings = {"model_type": entry.get("type", name), **entry.get("config", {})}
+    settings = {"model_type": entry.get("type", name), **config}
     if "architecture" in entry:
         settings["architectures"] = [entry["architecture"]]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(settings))
         opened = open_model(f"transformers:{folder}", values=False)
-        if entry.get("values", True) and opened.with_values is not None:
+        if values and opened.with_values is not None:
             opened = opened.with_values()
     if opened.example is None:
         raise ValueError(f"pellucid knows no example for '{name}'.")
-    constant = frozenset(entry.get("constant", ()))
-    return Case(opened.model.eval(), opened.example.args, dict(opened.example.kwargs), constant=constant)
+    return Case(opened.model.eval(), opened.example.args, dict(opened.example.kwargs))
 
 
 def _tensor(word: str) -> Any:

@@ -40,10 +40,10 @@ def test_the_families_of_timm_are_distinct_and_there() -> None:
 
 
 def test_configurations_say_what_they_are() -> None:
-    known = {"type", "config", "architecture", "values", "constant"}
+    known = {"type", "config", "architecture", "values", "constant", "narrow"}
     for name, entry in configurations().items():
         assert set(entry) <= known, name
-        assert entry.get("values", True) or {"type", "architecture", "config"} <= set(entry), name
+        assert entry.get("values", True) or {"type", "architecture", "config", "narrow"} <= set(entry), name
     kinds = [entry.get("type", name) for name, entry in configurations().items() if entry.get("values", True)]
     assert len(set(kinds)) == len(kinds) >= 40
 
