@@ -26,6 +26,8 @@ _BITS = {"bool": 8, "string": 0, "complex64": 64, "complex128": 128, "": 0}
 
 def text(name: str, longest: int = LONGEST_NAME) -> str:
     """A name from a file as one line of text that ends somewhere; two that are cut stay different."""
+    if name.isascii() and name.isprintable() and len(name) <= longest:
+        return name
     plain = "".join("\ufffd" if unicodedata.category(one)[0] == "C" else one for one in name[: 4 * longest])
     if len(name) <= longest:
         return plain

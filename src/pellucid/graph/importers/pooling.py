@@ -9,6 +9,9 @@ from typing import Literal
 from pellucid.record.schema import Pool
 
 
+_MOST = 10_000_000
+
+
 def pool_of(
     kind: Literal["max", "average", "lp"],
     before: Sequence[int],
@@ -22,16 +25,19 @@ def pool_of(
 
     Args:
         kind: how a window becomes one value.
-        before, after: positions along each pooled axis.
-        window, stride, dilation: of each axis.
+        before: positions along each pooled axis.
+        after: the same of what comes out.
+        window: its size along each axis.
+        stride: how far it moves.
         padding: positions added in front of each axis.
+        dilation: how far its positions lie apart.
     """
     dilation = dilation or [1] * len(before)
     axes = (before, after, window, stride, padding, dilation)
     if not before or len({len(axis) for axis in axes}) != 1 or min(map(min, (*axes[:4], dilation))) < 1:
         return None
-    if max(before) > 1_000_000:
-        return None
+    if any(made * wide > _MOST for made, wide in zip(after, window, strict=True)) or max(before) > _MOST:
+        return None  # no pool that anybody runs; counting its positions would take long
     seen = math.prod(
         _seen(*axis) / axis[0] for axis in zip(before, after, window, stride, padding, dilation, strict=True)
     )
