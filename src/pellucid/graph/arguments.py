@@ -126,6 +126,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _printable(text: str) -> str:
+    if len(text) <= LONGEST and text.isprintable():
+        return text
     safe = "".join(
         character if character.isprintable() else character.encode("unicode_escape", "backslashreplace").decode()
         for character in text[: LONGEST + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -38,15 +38,16 @@ class Dataflow:
         self._memory = memory
         self._clock = 0
 
-    def made(self, tensor: Tensor, node: int, output: int) -> None:
-        """A node has made this tensor."""
+    def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> None:
+        """A node has made this tensor, of these; unless it is a view of one of them, its memory is the node's too."""
         self._clock += 1
         tensor = _bare(tensor)
         source = self._makers[tensor] = Source(node, output, self._clock)
-        if tensor._base is None:
-            place = self._memory(tensor)
-            if place is not None and place._cdata not in self._owners:
-                self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
+        place = self._memory(tensor)
+        if place is None or _alive(self._owners.get(place._cdata)) is not None:
+            return
+        if tensor._base is None or not any(_same(place, self._memory(given)) for given in inputs):
+            self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
 
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
@@ -72,9 +73,12 @@ class Dataflow:
         writer = _alive(self._writers.get(place._cdata))
         if maker is None:
             # Another object over the same memory (`as_subclass`, `.data`), which no function that is seen returned.
-            base = tensor._base
-            return writer or (_alive(self._owners.get(place._cdata)) if base is None else self.source(base))
+            return writer or _alive(self._owners.get(place._cdata))
         return writer if writer is not None and writer.since > maker.since else maker
+
+
+def _same(place: torch.UntypedStorage, other: torch.UntypedStorage | None) -> bool:
+    return other is not None and other._cdata == place._cdata
 
 
 def _alive(held: tuple[StorageWeakRef, Source] | None) -> Source | None:

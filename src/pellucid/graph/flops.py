@@ -18,6 +18,8 @@ def count(operator: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[s
     ours = _FORMULAS.get(packet)
     if ours is not None:
         return ours(*args)
+    if packet is _aten.convolution:
+        return _convolution(*args, result=result)
     formula = flop_registry.get(packet)
     if formula is None:
         return None
@@ -44,6 +46,22 @@ def _rnn_cudnn(inputs: torch.Tensor, weights: list[torch.Tensor], *_: object) ->
     return 2 * steps * sum(weight.numel() for weight in weights if weight.ndim == 2)
 
 
+def _product(left: torch.Tensor, right: torch.Tensor, *_: object) -> int:
+    return 2 * left.numel() * right.shape[-1]
+
+
+def _product_and_sum(_bias: torch.Tensor, left: torch.Tensor, right: torch.Tensor, *_: object) -> int:
+    return 2 * left.numel() * right.shape[-1]
+
+
+def _convolution(inputs: torch.Tensor, weight: torch.Tensor, *settings: object, result: torch.Tensor) -> int:
+    # Every position of the output meets the whole kernel; of a transposed one, every position of the input.
+    met = inputs if settings[4] else result
+    space = weight.ndim - 2
+    outer = math.prod(met.shape[: met.ndim - space - 1])
+    return 2 * outer * math.prod(met.shape[met.ndim - space :]) * weight.numel()
+
+
 def _product_with_vector(matrix: torch.Tensor, *_: object) -> int:
     return 2 * matrix.numel()
 
@@ -52,11 +70,16 @@ def _addmv(_bias: torch.Tensor, matrix: torch.Tensor, *_: object) -> int:
     return 2 * matrix.numel()
 
 
-# What torch's registry lacks: attention and recurrent layers on the CPU, cuDNN's, products with vectors.
+# What torch's registry lacks (attention and recurrent layers on the CPU, cuDNN's, products with vectors), and what nearly all
+# operators that count are, for the registry's own formulas take longer than the shapes they are about.
 _FORMULAS: dict[Any, Callable[..., int]] = {
     _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     _aten.mkldnn_rnn_layer: _rnn_mkldnn,
     _aten._cudnn_rnn: _rnn_cudnn,
+    _aten.mm: _product,
+    _aten.bmm: _product,
+    _aten.addmm: _product_and_sum,
+    _aten.baddbmm: _product_and_sum,
     _aten.mv: _product_with_vector,
     _aten.addmv: _addmv,
     _aten.dot: _product_with_vector,

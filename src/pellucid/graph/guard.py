@@ -91,6 +91,8 @@ class _Kept:
 
 
 def _put_back(held: Any, before: Any) -> None:
+    if not held and not before:
+        return
     if isinstance(held, list | collections.deque):
         if len(held) != len(before) or any(new is not old for new, old in zip(held, before, strict=True)):
             held.clear()

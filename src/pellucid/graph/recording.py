@@ -155,7 +155,7 @@ class Recording:
             source = self._flow.source(tensor)
             if source is None and id(tensor) not in self._parameters:
                 # Made out of sight (NumPy, another thread): the module is all that is known of its origin.
-                self._flow.made(tensor, frame.id, index)
+                self._flow.made(tensor, frame.id, index, inputs)
                 frame.reached = frame.reached or any(self.frames[s.node].reached for _, s, _ in frame.sources)
                 source = self._flow.source(tensor)
             if index == 0 and source is not None:
@@ -366,5 +366,5 @@ class Recording:
             place = given.get(id(tensor), -1)
             known = place < 0 and self._flow.knows(tensor)
             if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
-                self._flow.made(tensor, frame.id, index)
+                self._flow.made(tensor, frame.id, index, inputs)
         return output

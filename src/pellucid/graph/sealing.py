@@ -73,9 +73,10 @@ def _sum_up(frames: list[Frame]) -> None:
 
 
 class _Weights:
-    """Parameters of modules, counted once each, however often they are called."""
+    """Parameters of modules, counted once each, however often they are called or shared."""
 
     def __init__(self) -> None:
+        self._below: dict[int, dict[int, nn.Parameter]] = {}
         self._counts: dict[int, tuple[int, int, int]] = {}
 
     def of(self, module: nn.Module | None) -> tuple[int, int, int]:
@@ -84,10 +85,21 @@ class _Weights:
             return 0, 0, 0
         known = self._counts.get(id(module))
         if known is None:
-            below = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
-            own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-            total = sum(number for number, _ in below)
-            known = self._counts[id(module)] = (total, own, sum(number for number, wants in below if wants))
+            below = self._in(module).values()
+            total = sum([parameter.numel() for parameter in below])
+            own = sum([parameter.numel() for parameter in module.parameters(recurse=False)])
+            trainable = sum([parameter.numel() for parameter in below if parameter.requires_grad])
+            known = self._counts[id(module)] = (total, own, trainable)
+        return known
+
+    def _in(self, module: nn.Module) -> dict[int, nn.Parameter]:
+        known = self._below.get(id(module))
+        if known is None:
+            known = self._below[id(module)] = {}
+            for parameter in module.parameters(recurse=False):
+                known[id(parameter)] = parameter
+            for child in module.children():
+                known.update(self._in(child))
         return known
 
 

@@ -20,6 +20,7 @@ _UNARY = (
     "mish", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "erf", "neg", "abs", "clamp", "clamp_min", "pow.Tensor_Scalar",
     "square", "reciprocal",
 )  # fmt: skip
+_IN_PLACE = ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish")
 _BINARY = ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor")
 _STRIDED = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d)
 
@@ -27,7 +28,7 @@ _STRIDED = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d
 def shortcut(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the operator returns on tensors of the meta device; NotImplemented where no rule is sure of it."""
     rule = _RULES.get(operator)
-    if rule is None or (kwargs and not (rule is _unary or rule is _binary)) or kwargs.keys() - {"alpha", "approximate"}:
+    if rule is None or kwargs.keys() - {"alpha", "approximate"}:
         return NotImplemented
     try:
         return rule(*args)
@@ -64,6 +65,34 @@ def _binary(left: Any, right: Any) -> Any:
         return NotImplemented
     axes = zip(reversed(small.shape), reversed(large.shape), strict=False)
     return _like(large) if all(width in (1, wanted) for width, wanted in axes) else NotImplemented
+
+
+def _unary_in_place(tensor: Tensor, *settings: Any) -> Any:
+    return tensor if tensor.is_floating_point() and not any(isinstance(one, Tensor) for one in settings) else NotImplemented
+
+
+def _binary_in_place(left: Tensor, right: Any) -> Any:
+    result = _binary(left, right)
+    return left if result is not NotImplemented and result.shape == left.shape else NotImplemented
+
+
+def _convolution(
+    inputs: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int], dilation: list[int],
+    transposed: bool, _: list[int], groups: int,
+) -> Any:  # fmt: skip
+    axes = weight.ndim - 2
+    if transposed or inputs.ndim != weight.ndim or not inputs.is_contiguous() or not weight.is_contiguous():
+        return NotImplemented
+    if inputs.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups or not weight.numel():
+        return NotImplemented
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        return NotImplemented
+    every = [list(one) * axes if len(one) == 1 else one for one in (stride, padding, dilation)]
+    space = [
+        (width + 2 * pad - gap * (window - 1) - 1) // step + 1
+        for width, window, step, pad, gap in zip(inputs.shape[2:], weight.shape[2:], *every, strict=True)
+    ]
+    return _contiguous(inputs, inputs.shape[0], weight.shape[0], *space) if min(space) > 0 else NotImplemented
 
 
 def _contiguous(like: Tensor, *shape: int) -> Tensor:
@@ -136,6 +165,9 @@ def _overload(name: str) -> Any:
 _RULES: dict[Any, Callable[..., Any]] = {
     **{_overload(name): _unary for name in _UNARY},
     **{_overload(name): _binary for name in _BINARY},
+    **{_overload(name + "_"): _unary_in_place for name in _IN_PLACE},
+    **{_overload(name.replace(".", "_.")): _binary_in_place for name in _BINARY},
+    _aten.convolution.default: _convolution,
     _aten.addmm.default: _addmm,
     _aten.native_batch_norm.default: _batch_norm,
     _aten.native_layer_norm.default: _layer_norm,

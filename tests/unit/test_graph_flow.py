@@ -1,0 +1,382 @@
+"""Edges: who made what a call reads."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from pellucid.capture import Session
+from pellucid.graph import trace
+from support.written import Functional, dead_ends, flows, operators_of, ports
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+# --- data flow ------------------------------------------------------------------------------------------------
+
+
+def test_functions_called_by_modules_are_named_after_them() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.max_pool2d(torch.relu_(self.conv(functional.relu(x))), 2)
+
+    graph = trace(nn.Sequential(Block(), nn.ReLU(inplace=True)), torch.randn(1, 3, 4, 4))
+    assert [layer.name for layer in graph.layers] == ["0.relu()", "0.relu()#2", "0.max_pool2d()", "1"]
+    assert graph.layer("0.relu()#2").activation == "relu"
+    assert flows(graph) == {
+        ("input", "0.relu()"),
+        ("0.relu()", "0.conv"),
+        ("0.conv", "0.relu()#2"),
+        ("0.relu()#2", "0.max_pool2d()"),
+        ("0.max_pool2d()", "1"),
+        ("1", "output"),
+    }
+    node = graph.by_name["0.relu()"]
+    assert graph.nodes[node.parent or 0].name == "0"
+    assert node.source is not None
+    assert node.source.startswith("test_graph_flow.py:")
+
+
+def test_writing_through_a_view_flows_to_whoever_reads_the_whole() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        whole = self.first(x)
+        part = whole[:, :2]
+        part.mul_(2)
+        whole[:, 2:] = self.second(x)
+        return self.third(whole)
+
+    graph = trace(
+        Functional(forward, first=nn.Linear(3, 4), second=nn.Linear(3, 2), third=nn.Linear(4, 1)), torch.randn(1, 3)
+    )
+    assert {("first", "getitem()"), ("getitem()", "mul()"), ("mul()", "setitem()"), ("second", "setitem()")} <= flows(
+        graph
+    )
+    assert {source for source, target in flows(graph) if target == "third"} == {"setitem()"}
+
+
+def test_a_skip_around_modules_that_return_their_own_input_is_kept() -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        start = self.start(x)
+        return self.nothing(self.dropout(start)) + start
+
+    graph = trace(
+        Functional(forward, start=nn.Linear(3, 3), dropout=nn.Dropout(), nothing=Nothing()), torch.randn(2, 3)
+    )
+    assert flows(graph) == {
+        ("args[0]", "start"),
+        ("start", "dropout"),
+        ("dropout", "nothing"),
+        ("nothing", "add()"),
+        ("start", "add()"),
+        ("add()", "output"),
+    }
+
+
+def test_memory_that_is_used_again_makes_no_edges() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        total = torch.zeros(len(x), 3)
+        for _ in range(20):  # each intermediate dies at once and its id and memory come back
+            total = total + self.linear(x)
+        return total
+
+    graph = trace(Functional(forward, linear=nn.Linear(3, 3)), torch.randn(2, 3))
+    for edge in graph.edges:
+        if graph.nodes[edge.target].path == "linear":
+            assert graph.nodes[edge.source].kind == "input"
+    assert sum(node.path == "linear" for node in graph.nodes) == 20
+    assert len(graph.edges) == 20 + 40 + 1
+
+
+def test_shared_modules_have_one_name_and_numbered_calls() -> None:
+    shared = nn.Linear(4, 4)
+    model = nn.Sequential()
+    model.add_module("first", shared)
+    model.add_module("act", nn.Tanh())
+    model.add_module("second", shared)
+    graph = trace(model, torch.randn(1, 4))
+    assert [node.name for node in graph.nodes if node.kind == "module"] == ["first", "act", "first#2"]
+    assert [layer.name for layer in graph.layers] == ["act", "first#2"]
+    assert graph.parameters == 20, "counted once"
+    assert graph.unused == ()
+
+
+def test_dataclasses_and_numpy_in_the_middle_of_the_way() -> None:
+    @dataclass
+    class Pair:
+        left: Tensor
+        right: Tensor
+
+    class Maker(nn.Module):
+        def forward(self, x: Tensor) -> Pair:
+            return Pair(x + 1, x * 2)
+
+    class Outside(nn.Module):
+        def forward(self, pair: Pair) -> Tensor:
+            return torch.from_numpy(pair.left.numpy() + pair.right.numpy())
+
+    graph = trace(nn.Sequential(Maker(), Outside()), torch.randn(1, 3))
+    assert flows(graph) == {
+        ("input", "0.add()"),
+        ("input", "0.mul()"),
+        ("0.add()", "1"),
+        ("0.mul()", "1"),
+        ("1", "output"),
+    }
+
+
+# --- what goes in and comes out ------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    logits: Tensor
+    hidden: Tensor
+
+
+@dataclass
+class Masked:
+    values: Tensor
+    mask: Tensor
+
+
+def test_outputs_and_arguments_have_their_true_numbers() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        low, high = self.linear(x).chunk(2, dim=-1)
+        return torch.addcmul(high, low, x[:, :2], value=0.5)
+
+    graph = trace(Functional(forward, linear=nn.Linear(3, 4)), torch.randn(2, 3))
+    assert ports(graph) == {
+        ("args[0]", 0, "linear", 0),
+        ("linear", 0, "chunk()", 0),
+        ("args[0]", 0, "getitem()", 0),
+        ("chunk()", 1, "addcmul()", 0),
+        ("chunk()", 0, "addcmul()", 1),
+        ("getitem()", 0, "addcmul()", 2),
+        ("addcmul()", 0, "output", 0),
+    }
+
+
+def test_named_tuples_dicts_dataclasses_and_mappings_are_looked_into() -> None:
+    class Splits(nn.Module):
+        def forward(self, batch: UserDict[str, Tensor], pair: Masked) -> Answer:
+            return Answer(batch["x"] * pair.mask, pair.values + 1)
+
+    class Reads(nn.Module):
+        def forward(self, answer: Answer) -> dict[str, tuple[Tensor, Masked]]:
+            return {"out": (answer.hidden.relu(), Masked(answer.logits.neg(), answer.hidden))}
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.splits, self.reads = Splits(), Reads()
+
+        def forward(self, batch: UserDict[str, Tensor], pair: Masked) -> dict[str, tuple[Tensor, Masked]]:
+            return self.reads(self.splits(batch, pair))
+
+    one = torch.ones(1, 2)
+    graph = trace(Whole(), UserDict(x=one), pair=Masked(one, one))
+    assert [node.name for node in graph.nodes if node.kind == "input"] == ["batch.x", "pair.values", "pair.mask"]
+    assert graph.by_name["splits"].outputs == ((1, 2), (1, 2))
+    assert ports(graph) == {
+        ("batch.x", 0, "splits.mul()", 0),
+        ("pair.mask", 0, "splits.mul()", 1),
+        ("pair.values", 0, "splits.add()", 0),
+        ("splits.add()", 0, "reads.relu()", 0),
+        ("splits.mul()", 0, "reads.neg()", 0),
+        ("reads.relu()", 0, "output", 0),
+        ("reads.neg()", 0, "output", 1),
+        ("splits.add()", 0, "output", 2),
+    }
+
+
+def test_a_model_that_returns_its_input() -> None:
+    graph = trace(Functional(lambda self, x: (x, self.linear(x)), linear=nn.Linear(2, 2)), torch.ones(1, 2))
+    assert ports(graph) == {("args[0]", 0, "linear", 0), ("args[0]", 0, "output", 0), ("linear", 0, "output", 1)}
+
+
+@pytest.mark.parametrize("backend", ["fake", "meta", "real"])
+def test_a_write_to_a_view_is_seen_by_the_base_and_by_other_views(backend: str) -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        made = torch.zeros(len(x), 4)  # on the CPU, also where the model is not
+        left, right = made[:, :2], made[:, 2:]
+        left.copy_(self.first(x))
+        right.add_(self.second(x))
+        if backend == "real":
+            made.sum().item()
+        return self.third(made) + left.sum(1, keepdim=True) * right.mean()
+
+    with torch.device("meta" if backend == "meta" else "cpu"):
+        parts = {"first": nn.Linear(3, 2), "second": nn.Linear(3, 2), "third": nn.Linear(4, 1)}
+    graph = trace(Functional(forward, **parts), torch.ones(1, 3))
+    assert (graph.error, graph.backend) == (None, backend)
+    assert {
+        ("first", "copy()"),
+        ("second", "add()"),
+        ("add()", "third"),
+        ("add()", "sum()#2" if backend == "real" else "sum()"),
+        ("add()", "mean()"),
+    } <= flows(graph)
+    assert {source for source, target in flows(graph) if target == "third"} == {"add()"}
+
+
+def test_values_written_through_data_and_out_arguments() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        hidden.data.mul_(2)
+        kept = torch.empty_like(hidden)
+        torch.add(hidden, 1, out=kept)
+        return self.second(kept)
+
+    graph = trace(Functional(forward, first=nn.Linear(3, 3), second=nn.Linear(3, 1)), torch.ones(1, 3))
+    assert {("first", "mul()"), ("add()", "second")} <= flows(graph)
+    assert dead_ends(graph) == set()
+
+
+def test_a_subclass_of_tensor_keeps_its_way() -> None:
+    class Named(Tensor):
+        pass
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return self.linear(x.as_subclass(Named)).as_subclass(Tensor)
+
+    graph = trace(Functional(forward, linear=nn.Linear(3, 3)), torch.ones(1, 3))
+    assert flows(graph) == {("args[0]", "linear"), ("linear", "output")}
+
+
+def test_functions_vectorised_by_torch_func_are_on_the_way() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return torch.func.vmap(lambda row: row.relu() * 2)(self.linear(x))
+
+    graph = trace(Functional(forward, linear=nn.Linear(3, 3)), torch.ones(2, 3))
+    assert {("linear", "relu()"), ("relu()", "mul()")} <= flows(graph)
+    assert dead_ends(graph) == set()
+
+
+def test_branches_in_other_threads_are_not_lost() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        with ThreadPoolExecutor(2) as pool:
+            left, right = pool.map(lambda part: part(x), (self.left, self.right))
+        return left + right
+
+    graph = trace(Functional(forward, left=nn.Linear(3, 3), right=nn.Linear(3, 3)), torch.ones(1, 3))
+    assert graph.error is None
+    assert flows(graph) == {("args[0]", "add()"), ("add()", "output")}
+
+
+# --- special calls --------------------------------------------------------------------------------------------
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor, times: int) -> Tensor:
+        return torch.relu(x) * times
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * 2, None
+
+
+doubled = Doubled.apply
+
+
+def test_a_custom_differentiable_function_is_one_call_with_its_name() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return torch.relu(doubled(self.linear(x), 2)) + Doubled.apply(x, 3)
+
+    model = Functional(forward, linear=nn.Linear(3, 3))
+    graph = trace(model, torch.ones(1, 3))
+    # The functions inside are not shown, but the capture engine counts them: the one outside is the second of its name.
+    assert [node.name for node in graph.nodes[1:-1]] == ["linear", "Doubled()", "relu()#2", "Doubled()#2", "add()"]
+    assert {("linear", "Doubled()"), ("Doubled()", "relu()#2"), ("args[0]", "Doubled()#2")} <= flows(graph)
+    assert graph.operators == operators_of(model, torch.ones(1, 3)).total()
+    assert "apply" not in vars(torch.autograd.function._SingleLevelFunction)
+    with Session(model, [graph.layer("relu()#2")]) as session:
+        seen = session.forward(torch.ones(1, 3), {"sum": lambda output, layer: {"sum": output.sum()}})
+    assert torch.equal(seen.summaries["relu()#2"]["sum"]["sum"], (model.linear(torch.ones(1, 3)).relu() * 2).sum())
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointed_blocks_are_looked_through_and_counted_once(reentrant: bool) -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return self.last(checkpoint(self.block, x, use_reentrant=reentrant))
+
+    block = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    model = Functional(forward, block=block, last=nn.Linear(3, 1))
+    graph = trace(model, torch.ones(1, 3))
+    assert [node.name for node in graph.nodes] == ["args[0]", "block", "block.0", "block.1", "last", "output"]
+    assert flows(graph) == {("args[0]", "block.0"), ("block.0", "block.1"), ("block.1", "last"), ("last", "output")}
+    assert graph.operators == operators_of(model, torch.ones(1, 3)).total()
+    assert graph.flops == 2 * 9 + 2 * 3
+
+
+def test_wrappers_are_looked_through_wherever_they_stand() -> None:
+    inner = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    assert [node.name for node in trace(nn.DataParallel(inner), torch.ones(1, 3)).nodes[1:-1]] == ["0", "1"]
+    held = nn.Sequential(nn.DataParallel(inner), torch.compile(nn.Linear(3, 2), backend="eager"))
+    graph = trace(held, torch.ones(1, 3))
+    assert (graph.error, dead_ends(graph)) == (None, set())
+    assert [node.operation for node in graph.nodes if node.origin == node.id and node.kind != "input"] == [
+        "Linear",
+        "ReLU",
+        "Linear",
+    ]
+    squared = torch.compile(lambda x: x * x, backend="eager")
+    graph = trace(Functional(lambda self, x: squared(x)), torch.ones(1, 3))
+    assert flows(graph) == {("args[0]", "mul()"), ("mul()", "output")}
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
+def test_scripted_parts_are_one_call() -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(3, 3), nn.ReLU()))
+    graph = trace(nn.Sequential(nn.Linear(3, 3), scripted), torch.ones(1, 3))
+    assert flows(graph) == {("input", "0"), ("0", "1"), ("1", "output")}
+    assert (graph.error, graph.unused, graph.uncalled) == (None, (), ())
+
+
+def test_calling_forward_itself_loses_nothing() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return self.head.forward(self.block.forward(x))
+
+    block = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    graph = trace(Functional(forward, block=block, head=nn.Linear(3, 1), idle=nn.Linear(3, 1)), torch.ones(1, 3))
+    assert flows(graph) == {
+        ("args[0]", "block.0"), ("block.0", "block.1"), ("block.1", "linear()"), ("linear()", "output"),
+    }  # fmt: skip
+    assert graph.uncalled == ("idle",)
+    assert graph.unused == ("idle.weight", "idle.bias")
+
+
+def test_attention_is_traced_without_its_fast_path() -> None:
+    layer = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+    graph = trace(layer, torch.randn(2, 3, 8))
+    assert (graph.backend, graph.error) == ("fake", None)
+    assert ("layers.0.norm2", "layers.1.self_attn") in flows(graph)
+    assert graph.operators == operators_of(layer, torch.randn(2, 3, 8)).total()
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return functional.scaled_dot_product_attention(self.q(x), self.k(x), x)
+
+    graph = trace(Functional(forward, q=nn.Linear(4, 4), k=nn.Linear(4, 4)), torch.randn(1, 2, 3, 4))
+    assert {
+        ("q", 0, "scaled_dot_product_attention()", 0),
+        ("k", 0, "scaled_dot_product_attention()", 1),
+        ("args[0]", 0, "scaled_dot_product_attention()", 2),
+    } <= ports(graph)
