@@ -28,7 +28,7 @@ def ours(case: Case) -> bool:
 
 
 def with_torchview(case: Case) -> bool:
-    """Drawn, and every output that it shows is joined to an input."""
+    """Drawn, and every output that it shows is joined to some tensor that was there before."""
     drawn = torchview.draw_graph(
         case.model, input_data=case.kwargs or list(case.args), expand_nested=True, depth=100, device=_device(case)
     )
@@ -36,7 +36,7 @@ def with_torchview(case: Case) -> bool:
     ends = {id(end): end for edge in drawn.edge_list for end in edge}
     for source, target in drawn.edge_list:
         before.setdefault(id(target), []).append(source)
-    outputs = [end for end in ends.values() if getattr(end, "name", "") == "output-tensor"]
+    outputs = [end for end in ends.values() if end.name == "output-tensor" and end.depth == 0]
     return bool(outputs) and all(_from_input(output, before) for output in outputs)
 
 
@@ -106,7 +106,7 @@ def _from_input(node: object, before: dict[int, list[object]]) -> bool:
     seen, waiting = {id(node)}, [node]
     while waiting:
         now = waiting.pop()
-        if getattr(now, "name", "") == "input-tensor":
+        if getattr(now, "name", "") in ("input-tensor", "auxiliary-tensor") and id(now) not in before:
             return True
         for source in before.get(id(now), []):
             if id(source) not in seen:

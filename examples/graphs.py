@@ -56,7 +56,8 @@ def of_configuration(**settings: Any) -> Callable[[], tuple[Graph, float]]:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "config.json").write_text(json.dumps(settings))
             opened = open_model(f"transformers:{folder}", values=False)
-        assert opened.example is not None
+        if opened.example is None:
+            raise RuntimeError(f"There is no example for {settings['model_type']}.")
         return timed(opened.model, *opened.example.args, **opened.example.kwargs)
 
     return traced
@@ -92,6 +93,31 @@ def lstm_operations(steps: int) -> int:
     return 2 * (steps * gates + 512 * 2)
 
 
+def attention(queries: int, keys: int, width: int) -> int:
+    """Both products of attention, with every query against every key."""
+    return 4 * queries * keys * width
+
+
+def t5_operations(encoder: int = TOKENS, decoder: int = TOKENS) -> int:
+    projection, hidden = 1024 * 128 * 128, 2 * 1024 * 65536
+    layer = 2 * encoder * (4 * projection + hidden) + attention(encoder, encoder, 128 * 128)
+    crossed = 2 * (2 * decoder + 2 * encoder) * projection + attention(decoder, encoder, 128 * 128)
+    other = 2 * decoder * (4 * projection + hidden) + attention(decoder, decoder, 128 * 128) + crossed
+    return 24 * (layer + other) + 2 * decoder * 1024 * 32128
+
+
+def mixtral_operations() -> int:
+    chosen = 2 * 3 * 4096 * 14336
+    layer = 2 * TOKENS * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 4096 * 8 + chosen) + attention(TOKENS, TOKENS, 4096)
+    return 32 * layer + 2 * TOKENS * 4096 * 32000
+
+
+def llama_operations() -> int:
+    weights = 2 * 16384 * 16384 + 2 * 16384 * 1024 + 3 * 16384 * 53248
+    layer = 2 * TOKENS * weights + attention(TOKENS, TOKENS, 16384)
+    return 126 * layer + 2 * TOKENS * 16384 * 128256
+
+
 TRIALS = (
     Trial("VGG-16", of_torchvision("vgg16"), 138_357_544, 2 * 15.47e9, "torchvision"),
     Trial("ResNet-50", of_torchvision("resnet50"), 25_557_032, 2 * 4.089e9, "torchvision"),
@@ -103,7 +129,39 @@ TRIALS = (
         lstm_operations(32),
         "formula",
     ),
-)
+    Trial(
+        "T5 11B",
+        of_configuration(
+            model_type="t5", architectures=["T5ForConditionalGeneration"],
+            d_model=1024, d_kv=128, d_ff=65536, num_layers=24, num_heads=128, vocab_size=32128,
+        ),
+        11_307_321_344,
+        t5_operations(),
+        "formula",
+    ),
+    Trial(
+        "Mixtral 8x7B",
+        of_configuration(
+            model_type="mixtral", architectures=["MixtralForCausalLM"],
+            hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32,
+            num_key_value_heads=8, vocab_size=32000, num_local_experts=8, num_experts_per_tok=2,
+        ),
+        46_702_792_704,
+        mixtral_operations(),
+        "formula, 2 experts a token",
+    ),
+    Trial(
+        "Llama 3.1 405B",
+        of_configuration(
+            model_type="llama", architectures=["LlamaForCausalLM"],
+            hidden_size=16384, intermediate_size=53248, num_hidden_layers=126, num_attention_heads=128,
+            num_key_value_heads=8, vocab_size=128256, max_position_embeddings=131072, rope_theta=500000.0,
+        ),
+        405_853_388_800,
+        llama_operations(),
+        "formula",
+    ),
+)  # fmt: skip
 
 
 def row(trial: Trial) -> str:
@@ -121,8 +179,8 @@ def row(trial: Trial) -> str:
         f"{graph.operators:,}",
         f"{graph.parameters:,}",
         "as published" if graph.parameters == trial.parameters else f"{trial.parameters:,}",
-        f"{(graph.flops or 0) / 1e9:,.4g}",
-        f"{trial.operations / 1e9:,.4g} ({trial.origin})",
+        f"{(graph.flops or 0) / 1e9:,.2f}",
+        f"{trial.operations / 1e9:,.2f} ({trial.origin})",
         ", ".join([*(f"x{fold}" for fold in folds if fold > 1), *loops]) or "none",
         f"{seconds:.2f}",
     ]
@@ -131,7 +189,9 @@ def row(trial: Trial) -> str:
 
 def main() -> None:
     torch.set_num_threads(1)
-    head = "| model | backend | nodes | operators | parameters | expected | GFLOP | expected | folded, loops | seconds |"
+    head = (
+        "| model | backend | nodes | operators | parameters | expected | GFLOP | expected | folded, loops | seconds |"
+    )
     print(head)
     print("|" + " --- |" * (head.count("|") - 1))
     for trial in TRIALS:
