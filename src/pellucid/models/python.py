@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import ModelError
 from pellucid.importing import load_object
 from pellucid.models import OpenedModel
+from pellucid.models.keras import example_of, is_keras, prefer_torch, with_layers
 from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     """
     from torch import nn
 
+    prefer_torch()
     found: Any = load_object(spec, "model", ModelError)
     if not isinstance(found, nn.Module):
         if not callable(found):
@@ -33,6 +35,7 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     told: Mapping[str, Any] = {}
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping):
         found, told = found
+    keras = is_keras(found)
     if not isinstance(found, nn.Module):
         raise ModelError(f"{spec} gave a {type(found).__name__}; expected a torch.nn.Module.")
     classes = told.get("classes", getattr(found, "classes", None))
@@ -40,4 +43,6 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     recipe = told.get("recipe")
     if recipe is not None and not isinstance(recipe, Recipe):
         raise ModelError(f"{spec} gave a {type(recipe).__name__} as its recipe; expected a pellucid.recipe.Recipe.")
+    if keras:
+        return OpenedModel(with_layers(found), type(found).__name__, spec, names, recipe, example_of(found))
     return OpenedModel(found, type(found).__name__, spec, names, recipe)

@@ -54,7 +54,7 @@ def _offline() -> Iterator[None]:
     known: Any = constants
     before, verbosity = known.HF_HUB_OFFLINE, logging.get_verbosity()
     known.HF_HUB_OFFLINE = True
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
@@ -155,7 +155,8 @@ def _built(config: Any, wanted: str | None, spec: str, *, on_meta: bool) -> Any:
                 config._experts_implementation = "batched_mm"
             if cls is not None:
                 return cls._from_config(config)
-            return AutoModel.from_config(config, trust_remote_code=False)
+            auto: Any = AutoModel
+            return auto.from_config(config, trust_remote_code=False)
     except ImportError as error:
         package = next((name for name in ("timm", "natten", "mamba_ssm") if name in str(error)), None)
         if package == "timm":

@@ -210,9 +210,7 @@ def _scopes(node: fx.Node, prefix: str) -> tuple[Scope, ...]:
         return ()
     stack = node.meta.get("nn_module_stack")
     held = list(stack.values()) if isinstance(stack, Mapping) else []
-    return tuple(
-        Scope(text(str(path).replace("@", "#"), 1000), text(_class(kind))) for path, kind in held if path
-    )
+    return tuple(Scope(text(str(path).replace("@", "#"), 1000), text(_class(kind))) for path, kind in held if path)
 
 
 def _class(kind: Any) -> str:

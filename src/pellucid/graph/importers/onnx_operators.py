@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pellucid.graph.importers.building import Kind, Value
 from pellucid.graph.importers.pooling import pool_of
@@ -81,7 +81,7 @@ def pool_in(operation: str, settings: Settings, before: Kind, after: Kind) -> Po
     given, made = _fixed(before.shape[2:]), _fixed(after.shape[2:])
     if given is None or made is None or len(given) != len(made):
         return None
-    kind = "max" if "Max" in operation else "lp" if "Lp" in operation else "average"
+    kind: Literal["max", "average", "lp"] = "max" if "Max" in operation else "lp" if "Lp" in operation else "average"
     ones = (1,) * len(given)
     if operation.removeprefix("QLinear").startswith("Global"):
         return pool_of(kind, given, made, given, given, (0,) * len(given))

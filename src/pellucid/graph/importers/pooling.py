@@ -8,7 +8,6 @@ from typing import Literal
 
 from pellucid.record.schema import Pool
 
-
 _MOST = 10_000_000
 
 

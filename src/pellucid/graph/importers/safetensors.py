@@ -41,13 +41,17 @@ def read_index(path: Path) -> Graph:
     """The same of a checkpoint in several files, by its index. Raises: ModelError: also where one of them is missing."""
     try:
         if path.stat().st_size > _LARGEST_HEADER:
-            raise ModelError(f"{path} is {path.stat().st_size:,} bytes large; an index has at most {_LARGEST_HEADER:,}.")
+            raise ModelError(
+                f"{path} is {path.stat().st_size:,} bytes large; an index has at most {_LARGEST_HEADER:,}."
+            )
         held = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as an index: {error}. Expected a JSON object.") from error
     places = held.get("weight_map") if isinstance(held, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(one, str) for one in places.values()):
-        raise ModelError(f"{path} has no 'weight_map' from names of tensors to files, which an index of safetensors has.")
+        raise ModelError(
+            f"{path} has no 'weight_map' from names of tensors to files, which an index of safetensors has."
+        )
     tensors: dict[str, _Tensor] = {}
     files = dict.fromkeys(places.values())
     missing = []
@@ -69,13 +73,17 @@ def read_index(path: Path) -> Graph:
         )
     lost = [name for name in places if name not in tensors]
     if lost:
-        raise ModelError(f"{path} names the tensor '{text(lost[0])}', which is in none of its files ({len(lost)} such).")
+        raise ModelError(
+            f"{path} names the tensor '{text(lost[0])}', which is in none of its files ({len(lost)} such)."
+        )
     return _graph(tensors, REASON)
 
 
 def _is_beside(file: str) -> bool:
     ways = (PurePosixPath(file), PureWindowsPath(file))
-    return bool(file) and "\0" not in file and not any(way.is_absolute() or way.drive or ".." in way.parts for way in ways)
+    return (
+        bool(file) and "\0" not in file and not any(way.is_absolute() or way.drive or ".." in way.parts for way in ways)
+    )
 
 
 # --- the header -------------------------------------------------------------------------------------------------
@@ -99,7 +107,9 @@ def _header(path: Path) -> dict[str, _Tensor]:
     try:
         held = json.loads(written, object_pairs_hook=_once)
     except _TwiceError as error:
-        raise ModelError(f"The header of {path} has the name '{text(str(error))}' twice: the file is damaged.") from error
+        raise ModelError(
+            f"The header of {path} has the name '{text(str(error))}' twice: the file is damaged."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"The header of {path} is no JSON: {text(str(error))}. Was it downloaded whole?") from error
     if not isinstance(held, dict):
@@ -129,12 +139,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _entry(name: str, entry: Any, path: Path) -> tuple[_Tensor, int, int]:
-    shape = entry.get("shape") if isinstance(entry, dict) else None
-    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-    whole = all(
-        isinstance(held, list) and all(type(one) is int and one >= 0 for one in held) for held in (shape, offsets)
-    )
-    if not whole or len(offsets) != 2:
+    shape, offsets = _whole(entry, "shape"), _whole(entry, "data_offsets")
+    if shape is None or offsets is None or len(offsets) != 2:
         raise ModelError(
             f"The tensor '{text(name)}' in {path} has no 'dtype', 'shape' and 'data_offsets' as safetensors has them: the "
             "file is damaged."
@@ -149,10 +155,18 @@ def _entry(name: str, entry: Any, path: Path) -> tuple[_Tensor, int, int]:
     wanted = (math.prod(shape) * bits_of(dtype) + 7) // 8
     if end - begin != wanted:
         raise ModelError(
-            f"The tensor '{text(name)}' in {path} should have {wanted:,} bytes ({entry['dtype']} {tuple(shape)}), and has "
+            f"The tensor '{text(name)}' in {path} should have {wanted:,} bytes ({entry['dtype']} {shape}), and has "
             f"{end - begin:,}: the file is damaged."
         )
-    return _Tensor(dtype, tuple(shape)), begin, end
+    return _Tensor(dtype, shape), begin, end
+
+
+def _whole(entry: Any, name: str) -> tuple[int, ...] | None:
+    """A list of whole numbers, none below zero."""
+    held = entry.get(name) if isinstance(entry, dict) else None
+    if not isinstance(held, list) or not all(type(one) is int and one >= 0 for one in held):
+        return None
+    return tuple(held)
 
 
 def _check_room(ends: list[tuple[int, int, str]], room: int, path: Path) -> None:
