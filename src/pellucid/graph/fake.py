@@ -142,7 +142,7 @@ class Valueless:
                 *_mapped(args, _stand_in), **{name: _mapped(item, _stand_in) for name, item in kwargs.items()}
             )
         if plan.checks:
-            _check(operator, tensors)
+            _check(operator, args, tensors)
         for place, name in plan.writes:
             written = args[place] if place < len(args) else kwargs.get(name)
             for tensor in written if isinstance(written, list | tuple) else (written,):
@@ -296,7 +296,7 @@ def _plan(operator: Any) -> _Plan:
     )
 
 
-def _check(operator: Any, tensors: list[Tensor]) -> None:
+def _check(operator: Any, args: tuple[Any, ...], tensors: list[Tensor]) -> None:
     """What kernels with values refuse and those without let pass."""
     packet = operator._overloadpacket
     if packet in _SOFTMAX:
@@ -309,6 +309,8 @@ def _check(operator: Any, tensors: list[Tensor]) -> None:
         raise RuntimeError(f"{operator_name(operator)} needs tensors of one type, got {found}")
     if packet is _aten.convolution and tensors[0].ndim != tensors[1].ndim:
         raise RuntimeError(f"the convolution needs an input of {tensors[1].ndim} axes, got {tuple(tensors[0].shape)}")
+    if packet is _aten.convolution and args[6] and tensors[0].shape[1] != tensors[1].shape[0]:
+        raise RuntimeError(f"the convolution needs {tensors[1].shape[0]} channels, got {tensors[0].shape[1]}")
 
 
 def _stand_in(tensor: Tensor) -> Tensor:

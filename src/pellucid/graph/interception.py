@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os.path
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
@@ -73,26 +73,52 @@ def module_calls(
 def differentiable_functions(through: Callable[[type, Callable[..., Any], Arguments, Named], Any]) -> Iterator[None]:
     """Sends every call of a custom `torch.autograd.Function` of this thread through a function.
 
-    It is caught one class below `Function.apply`, which models may have bound to a name when they were imported.
+    Models bind `apply` to a name when they are imported, where it cannot be replaced any more: of classes that exist, their
+    `forward` is; of those that are made on the way, `apply`. What is seen of one call twice is the function's to tell.
     """
-    below: Any = torch.autograd.function._SingleLevelFunction
-    before = vars(below).get("apply")
+    base: Any = torch.autograd.function._SingleLevelFunction
     thread = threading.get_ident()
+    replaced: list[tuple[Any, str, Any]] = []
+
+    def replace(cls: Any, name: str, kind: Any, call: Callable[..., Any]) -> None:
+        replaced.append((cls, name, vars(cls).get(name)))
+        setattr(cls, name, kind(call))
+
+    def watched(cls: Any, forward: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(forward)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return forward(*args, **kwargs)
+            return through(cls, forward, args, kwargs)
+
+        return call
+
+    before = vars(base).get("apply")
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        original = before.__get__(None, cls) if before is not None else super(below, cls).apply
+        original = before.__get__(None, cls) if before is not None else super(base, cls).apply
         if threading.get_ident() != thread:
             return original(*args, **kwargs)
         return through(cls, original, args, kwargs)
 
-    below.apply = classmethod(apply)
     try:
+        replace(base, "apply", classmethod, apply)
+        for cls in _custom_functions(torch.autograd.Function):
+            replace(cls, "forward", staticmethod, watched(cls, cls.forward))
         yield
     finally:
-        if before is None:
-            del below.apply
-        else:
-            below.apply = before
+        for cls, name, old in reversed(replaced):
+            if old is None:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, old)
+
+
+def _custom_functions(base: Any) -> Iterator[Any]:
+    for cls in base.__subclasses__():
+        if not cls.__module__.startswith("torch.") and isinstance(vars(cls).get("forward"), staticmethod):
+            yield cls
+        yield from _custom_functions(cls)
 
 
 class Functions(TorchFunctionMode):
@@ -152,7 +178,7 @@ def call_site() -> str | None:
     return None
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def _shown(file: str) -> str | None:
     """A file's name without folders; None for those of torch and of this package."""
     return None if file.startswith(_LIBRARY) else os.path.basename(file)  # noqa: PTH119 - a name, and not always a path

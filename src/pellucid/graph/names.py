@@ -108,14 +108,14 @@ def function_name(function: object) -> str:
 def is_opaque(module: nn.Module) -> bool:
     """Whether a module is a leaf of the graph: what it calls inside is not shown and not counted for names."""
     bases = type(module).__mro__
-    if any(base.__name__ == "MultiheadAttention" for base in bases):
+    if any(base.__name__ == "MultiheadAttention" or base.__module__.startswith("torch.jit") for base in bases):
         return True
     if any(name != "parametrizations" for name, _ in module.named_children()):
         return False
     return any(
         base.__name__ in _CLASS_ROLES
         or base.__name__ in _ACTIVATION_CLASSES
-        or (base.__module__.startswith(("torch.nn.", "torch.jit")) and base.__name__ not in _CONTAINERS)
+        or (base.__module__.startswith("torch.nn.") and base.__name__ not in _CONTAINERS)
         for base in bases
     )
 

@@ -20,9 +20,22 @@ _UNARY = (
     "mish", "exp", "log", "sqrt", "rsqrt", "sin", "cos", "erf", "neg", "abs", "clamp", "clamp_min", "pow.Tensor_Scalar",
     "square", "reciprocal",
 )  # fmt: skip
-_IN_PLACE = ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh", "leaky_relu", "elu", "mish")
+_IN_PLACE = (
+    "relu",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "hardswish",
+    "hardsigmoid",
+    "hardtanh",
+    "leaky_relu",
+    "elu",
+    "mish",
+)
 _BINARY = ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor")
-_STRIDED = (torch.contiguous_format, torch.channels_last, torch.channels_last_3d)
+
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def shortcut(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -41,7 +54,7 @@ def _like(tensor: Tensor) -> Any:
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return NotImplemented
     if not tensor.is_contiguous():
-        order = {4: torch.channels_last, 5: torch.channels_last_3d}.get(tensor.ndim)
+        order = _CHANNELS_LAST.get(tensor.ndim)
         if order is None or not tensor.is_contiguous(memory_format=order):
             return NotImplemented
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
@@ -68,7 +81,11 @@ def _binary(left: Any, right: Any) -> Any:
 
 
 def _unary_in_place(tensor: Tensor, *settings: Any) -> Any:
-    return tensor if tensor.is_floating_point() and not any(isinstance(one, Tensor) for one in settings) else NotImplemented
+    return (
+        tensor
+        if tensor.is_floating_point() and not any(isinstance(one, Tensor) for one in settings)
+        else NotImplemented
+    )
 
 
 def _binary_in_place(left: Tensor, right: Any) -> Any:
@@ -81,7 +98,7 @@ def _convolution(
     transposed: bool, _: list[int], groups: int,
 ) -> Any:  # fmt: skip
     axes = weight.ndim - 2
-    if transposed or inputs.ndim != weight.ndim or not inputs.is_contiguous() or not weight.is_contiguous():
+    if transposed or inputs.ndim != weight.ndim:
         return NotImplemented
     if inputs.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups or not weight.numel():
         return NotImplemented
@@ -92,7 +109,15 @@ def _convolution(
         (width + 2 * pad - gap * (window - 1) - 1) // step + 1
         for width, window, step, pad, gap in zip(inputs.shape[2:], weight.shape[2:], *every, strict=True)
     ]
-    return _contiguous(inputs, inputs.shape[0], weight.shape[0], *space) if min(space) > 0 else NotImplemented
+    if min(space) <= 0:
+        return NotImplemented
+    result = _contiguous(inputs, inputs.shape[0], weight.shape[0], *space)
+    order = _CHANNELS_LAST.get(inputs.ndim)
+    if order is not None and any(
+        not one.is_contiguous() and one.is_contiguous(memory_format=order) for one in (inputs, weight)
+    ):
+        return torch.empty_like(result, memory_format=order)
+    return result
 
 
 def _contiguous(like: Tensor, *shape: int) -> Tensor:
@@ -122,12 +147,13 @@ def _batch_norm(
 def _layer_norm(inputs: Tensor, shape: list[int], weight: Tensor | None, bias: Tensor | None, *_: object) -> Any:
     outer = inputs.ndim - len(shape)
     own = tuple(shape)
-    if not inputs.is_contiguous() or tuple(inputs.shape[outer:]) != own:
+    if tuple(inputs.shape[outer:]) != own:
         return NotImplemented
     if any(part is not None and tuple(part.shape) != own for part in (weight, bias)):
         return NotImplemented
     statistic = (*inputs.shape[:outer], *(1 for _ in shape))
-    return _like(inputs), _contiguous(inputs, *statistic), _contiguous(inputs, *statistic)
+    # Whatever the order of the input's axes, kernels with values answer in the plain one.
+    return _contiguous(inputs, *inputs.shape), _contiguous(inputs, *statistic), _contiguous(inputs, *statistic)
 
 
 def _group_norm(
@@ -140,11 +166,12 @@ def _group_norm(
     groups: int,
     *__: object,
 ) -> Any:
-    if not inputs.is_contiguous() or any(
-        part is not None and tuple(part.shape) != (channels,) for part in (weight, bias)
-    ):
+    if any(part is not None and tuple(part.shape) != (channels,) for part in (weight, bias)):
         return NotImplemented
-    return _like(inputs), _contiguous(inputs, batch, groups), _contiguous(inputs, batch, groups)
+    result = _like(inputs)
+    if result is NotImplemented:
+        return result
+    return result, _contiguous(inputs, batch, groups), _contiguous(inputs, batch, groups)
 
 
 def _mean(inputs: Tensor, axes: list[int] | None, keep: bool = False) -> Any:
