@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,17 +50,18 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
 def _offline() -> Iterator[None]:
     """Nothing is fetched meanwhile, whatever a configuration asks for; and nothing is said but errors."""
     from huggingface_hub import constants
-    from transformers.utils import logging
+    from transformers.utils import logging as told
 
     known: Any = constants
-    before, verbosity = known.HF_HUB_OFFLINE, logging.get_verbosity()
+    logs: Any = told
+    before, verbosity = known.HF_HUB_OFFLINE, logs.get_verbosity()
     known.HF_HUB_OFFLINE = True
-    logging.set_verbosity(logging.ERROR)
+    logs.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
         known.HF_HUB_OFFLINE = before
-        logging.set_verbosity(verbosity)
+        logs.set_verbosity(verbosity)
 
 
 def _configuration(name: str) -> tuple[Any, str | None]:
@@ -143,34 +145,44 @@ def _settle(config: Any) -> None:
 def _built(config: Any, wanted: str | None, spec: str, *, on_meta: bool) -> Any:
     """The model itself. Raises: ModelError, MissingExtraError."""
     import torch
-    from transformers import AutoModel
 
-    cls = _architecture(wanted) if wanted is not None else None
+    cls = _architecture(wanted) if wanted is not None else _plain(config)
     if wanted is not None and cls is None:
         raise ModelError(_no_such_architecture(wanted))
+    if cls is None:
+        raise ModelError(
+            f"'{spec}' is a '{config.model_type}', for which transformers has no model of its own: it is a part of others. "
+            "Name one of those, or an architecture in the configuration's 'architectures'."
+        )
     try:
         with torch.device("meta" if on_meta else "cpu"):
             if on_meta:
                 # The other ways to run a mixture of experts ask for values, or for types of numbers, to share out the tokens.
                 config._experts_implementation = "batched_mm"
-            if cls is not None:
-                return cls._from_config(config)
-            auto: Any = AutoModel
-            return auto.from_config(config, trust_remote_code=False)
+            return cls._from_config(config)
     except ImportError as error:
         package = next((name for name in ("timm", "natten", "mamba_ssm") if name in str(error)), None)
         if package == "timm":
             raise MissingExtraError("timm", "timm", f"The model '{spec}'") from error
         raise ModelError(f"'{spec}' needs another package: {_first_line(error)}") from error
     except Exception as error:
-        if "Unrecognized configuration class" in str(error):
-            raise ModelError(
-                f"'{spec}' is a '{config.model_type}', for which transformers has no plain model; name one in the "
-                "configuration's 'architectures'."
-            ) from error
         raise ModelError(
             f"'{spec}' cannot be built from its configuration: {type(error).__name__}: {_first_line(error)}"
         ) from error
+
+
+def _plain(config: Any) -> Any:
+    """The class for a configuration that names none: the model without a head, or the first with one."""
+    from transformers.models.auto import modeling_auto
+
+    tables = [name for name in vars(modeling_auto) if name.endswith("_MAPPING_NAMES")]
+    for table in sorted(tables, key=lambda name: name != "MODEL_MAPPING_NAMES"):
+        named = vars(modeling_auto)[table].get(config.model_type)
+        for name in (named,) if isinstance(named, str) else named or ():
+            cls = _architecture(name)
+            if cls is not None and cls.config_class is type(config):
+                return cls
+    return None
 
 
 def _architecture(name: str) -> Any:

@@ -46,6 +46,7 @@ def _names(model: Any, parameters: Mapping[str, inspect.Parameter]) -> list[str]
         names = {name for name in ("input_ids", "pixel_values", "input_values", "input_features") if name in parameters}
     config = model.config
     pairs = _is_pair(config)
+    names |= set(_ALSO.get(str(config.model_type), ())) & set(parameters)
     for name in parameters:
         with_text = "input_ids" in names and name == "bbox"
         with_pixels = "pixel_values" in names and name == "pixel_mask" and not pairs
@@ -122,9 +123,9 @@ class _Wanted:
 
 def _pixels(wanted: _Wanted) -> Tensor:
     channels = int(wanted.setting("num_channels", "in_channels", "in_chans", default=3))
-    frames = wanted.setting("num_frames")
+    frames = getattr(wanted.config, "num_frames", getattr(wanted.config, "frames_per_clip", None))
     height, width = wanted.side()
-    if isinstance(frames, int) and "video" not in str(wanted.config.model_type) + "s":
+    if isinstance(frames, int):
         return wanted.real(1, frames, channels, height, width)
     return wanted.real(1, channels, height, width)
 
@@ -147,17 +148,65 @@ def _samples(wanted: _Wanted) -> Tensor:
     mel, length = wanted.setting("num_mel_bins"), wanted.setting("max_length")
     if isinstance(mel, int) and isinstance(length, int) and hasattr(wanted.config, "frequency_stride"):
         return wanted.real(1, length, mel)
+    if wanted.config.model_type == "speecht5" and not hasattr(wanted.model, "speecht5"):
+        return _hidden(wanted)  # without the part that would turn sound into frames
+    if wanted.setting("codebook_size") is not None and wanted.setting("conv_dim") is None:
+        return wanted.real(1, 1, _SAMPLES)  # a codec of sound has an axis of channels
     return wanted.real(1, _SAMPLES)
+
+
+def _hidden(wanted: _Wanted) -> Tensor:
+    return wanted.real(1, TOKENS, int(wanted.setting("d_model", "hidden_size", default=1)))
+
+
+def _series(wanted: _Wanted) -> Tensor:
+    """A time series: (batch, time, channel)."""
+    return wanted.real(
+        1, int(wanted.setting("context_length", default=TOKENS)), int(wanted.setting("num_input_channels", default=1))
+    )
+
+
+def _boxes(wanted: _Wanted) -> Tensor:
+    """Where each token stands on the page; UDOP reads parts of the page's width, the others whole thousandths."""
+    return (
+        wanted.real(1, wanted.tokens(), 4)
+        if wanted.config.model_type == "udop"
+        else wanted.whole(1, wanted.tokens(), 4)
+    )
+
+
+def _clap(wanted: _Wanted) -> Tensor:
+    return wanted.real(1, 1, 1001, int(wanted.setting("num_mel_bins", default=64)))
 
 
 _MAKERS: dict[str, Callable[[_Wanted], Any]] = {
     "input_ids": lambda wanted: wanted.whole(1, wanted.tokens(), value=1),
     "attention_mask": lambda wanted: wanted.whole(1, wanted.tokens(), value=1),
     "decoder_input_ids": lambda wanted: wanted.whole(1, wanted.tokens(), value=1),
-    "bbox": lambda wanted: wanted.whole(1, wanted.tokens(), 4),
+    "bbox": _boxes,
+    "decoder_input_values": _hidden,
+    "qformer_input_ids": lambda wanted: wanted.whole(1, wanted.tokens(), value=1),
+    "inputs": _hidden,
+    "past_values": _series,
+    "visual_feats": lambda wanted: wanted.real(1, TOKENS, int(wanted.setting("visual_feat_dim", default=2048))),
+    "visual_pos": lambda wanted: wanted.real(1, TOKENS, 4),
+    "states": lambda wanted: wanted.real(1, TOKENS, int(wanted.setting("state_dim", default=17))),
+    "actions": lambda wanted: wanted.real(1, TOKENS, int(wanted.setting("act_dim", default=4))),
+    "rewards": lambda wanted: wanted.real(1, TOKENS, 1),
+    "returns_to_go": lambda wanted: wanted.real(1, TOKENS, 1),
+    "timesteps": lambda wanted: wanted.whole(1, TOKENS),
     "pixel_values": _pixels,
     "pixel_values_videos": _pixels,
     "pixel_mask": lambda wanted: wanted.whole(1, *wanted.side(), value=1),
     "input_values": _samples,
-    "input_features": _features,
+    "input_features": lambda wanted: _clap(wanted) if wanted.config.model_type == "clap" else _features(wanted),
+}
+# What some models cannot do without, though their forward has defaults for it.
+_ALSO: dict[str, tuple[str, ...]] = {
+    "bridgetower": ("pixel_values",),
+    "clap": ("input_features",),
+    "decision_transformer": ("states", "actions", "rewards", "returns_to_go", "timesteps", "attention_mask"),
+    "lxmert": ("visual_feats", "visual_pos"),
+    "speecht5": ("decoder_input_values",),
+    "vilt": ("pixel_values",),
 }
