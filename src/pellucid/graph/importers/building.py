@@ -7,6 +7,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from pellucid.errors import ModelError
@@ -45,15 +46,11 @@ class Kind:
     @property
     def shown(self) -> Shape:
         """As the graph holds it: -1 for sizes that are not fixed; () where the shape is not known at all."""
-        return tuple(size if isinstance(size, int) else -1 for size in self.shape or ())
+        return _shown(self.shape or ())
 
     def sizes(self, batch: str | None) -> tuple[int, ...] | None:
         """For one example, where the size of that name counts examples; None where another size is not fixed."""
-        if self.shape is None:
-            return None
-        sizes = tuple(1 if size == batch and isinstance(size, str) else size for size in self.shape)
-        fixed = tuple(size for size in sizes if isinstance(size, int) and size >= 0)
-        return fixed if len(fixed) == len(sizes) else None
+        return None if self.shape is None else _sizes(self.shape, batch)
 
     def bytes(self, batch: str | None) -> int:
         """Memory that one such value takes; 0 where it cannot be told."""
@@ -61,6 +58,19 @@ class Kind:
         return 0 if sizes is None else (math.prod(sizes) * bits_of(self.dtype) + 7) // 8
 
 
+@lru_cache(maxsize=4096)
+def _shown(shape: tuple[Size, ...]) -> Shape:
+    return tuple(size if isinstance(size, int) else -1 for size in shape)
+
+
+@lru_cache(maxsize=4096)
+def _sizes(shape: tuple[Size, ...], batch: str | None) -> tuple[int, ...] | None:
+    sizes = tuple(1 if size == batch and isinstance(size, str) else size for size in shape)
+    fixed = tuple(size for size in sizes if isinstance(size, int) and size >= 0)
+    return fixed if len(fixed) == len(sizes) else None
+
+
+@lru_cache(maxsize=256)
 def bits_of(dtype: str) -> int:
     """Bits of one number of a type by its name ("float32", "float8e5m2", "int4")."""
     if dtype in _BITS:
@@ -100,8 +110,8 @@ class Value:
             seen.add((id(value), back))
             if value.source is not None:
                 found[(*value.source, back)] = None
+            waiting += [(one, True) for one in reversed(value.feeds_back)]
             waiting += [(one, back) for one in reversed(value.follows)]
-            waiting += [(one, True) for one in value.feeds_back]
         return list(found)
 
 

@@ -118,6 +118,7 @@ class Walk:
             graphs += [(f"{text(held.name)}[{place}]", one) for held in node.attribute
                        for place, one in enumerate(held.graphs)]  # fmt: skip
             if graphs:
+                graphs.sort(key=lambda one: one[0] == "else_branch")
                 made = self._around(node, draft, graphs, wanted, ChainMap({}, values), inside)
             else:
                 made = self._operator(node, draft, wanted, inside)

@@ -42,6 +42,7 @@ def listed(name_scopes: str, classes: str) -> tuple[Scope, ...] | None:
     )
 
 
+@lru_cache(maxsize=4096)
 def split(name: str, operation: str) -> tuple[tuple[str, ...], str]:
     """The pieces of an operation's name that are scopes, and what names the operation itself; "" where its kind does."""
     pieces = [piece for piece in name.split("/") if piece]
