@@ -157,7 +157,8 @@ def test_shapes_types_and_order_of_axes_are_those_of_a_run_with_values() -> None
             maps > 0, y * 0.5, y + 1, maps.transpose(1, 2) + maps.transpose(1, 2), maps[:, :, ::2] - 1,
             last.relu().view(2, -1) if last.is_contiguous() else last.reshape(2, -1), maps.mean(), maps.mean((-1,)),
             self.depth(last), maps.double() / maps.double(), functional_gelu(maps.permute(0, 2, 3, 1)), maps.clamp(0, 1),
-            torch.full_like(half, 2), maps.pow(2), torch.rsqrt(maps + 1e5), self.layer(maps.permute(0, 2, 3, 1)), maps.add_(1).mul_(2), torch.relu_(last),
+            torch.full_like(half, 2), maps.pow(2), torch.rsqrt(maps + 1e5),
+            self.layer(maps.permute(0, 2, 3, 1)), maps.add_(1).mul_(2), torch.relu_(last),
         ]  # fmt: skip
 
     functional_gelu = torch.nn.functional.gelu

@@ -45,7 +45,7 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
     """What a function was called with that is no tensor, by name where the name is known, else by place."""
     settings: dict[str, Any] = {}
     if len(args) > 1 or (args and not isinstance(args[0], Tensor)):
-        names = _names(function) or ()
+        names = _names(function, tuple([_kind(value) for value in args])) or ()
         for place, value in enumerate(args):
             if not _is_plain(value) or value is None:
                 continue
@@ -161,8 +161,26 @@ def _constants(kind: type) -> tuple[str, ...]:
     return tuple(str(name) for name in constants) if isinstance(constants, list | tuple) else ()
 
 
+_FORMS = ("dtype", "device", "layout", "memory_format")  # parameters of operators, and types of torch
+
+
+def _kind(value: object) -> str:
+    """What kind of argument it is, as far as it tells the overloads of an operator apart."""
+    if isinstance(value, Tensor):
+        return "tensor"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float | complex):
+        return "number"
+    if isinstance(value, tuple | list):
+        return "tensors" if any(isinstance(item, Tensor) for item in value) else "list"
+    if isinstance(value, torch.dtype | torch.device | torch.layout | torch.memory_format):
+        return type(value).__name__
+    return "text" if isinstance(value, str) else "none" if value is None else "other"
+
+
 @lru_cache(maxsize=4096)
-def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
+def _names(function: Callable[..., Any], kinds: tuple[str, ...]) -> tuple[str, ...] | None:
     """Names of a function's parameters in order; of one written in C++ those of the operator of that name."""
     if inspect.isfunction(function):
         with contextlib.suppress(ValueError, TypeError):  # a wrapper of something written in C++ has no signature
@@ -170,20 +188,35 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...] | None:
             if all(parameter.kind is not parameter.VAR_POSITIONAL for parameter in parameters):
                 return tuple(parameter.name for parameter in parameters)
     name = str(getattr(function, "__name__", "")).strip("_")
-    packet = getattr(torch.ops.aten, _SCHEMAS.get(name, name), None) if name.isidentifier() else None
-    if packet is None:
+    packet = getattr(torch.ops.aten, name.removesuffix("_"), None) if name.isidentifier() else None
+    if packet is None or name in ("getitem", "setitem"):
         return None
-    overloads = packet.overloads()
-    chosen = next((one for one in _PREFERRED if one in overloads), overloads[0])
-    arguments = getattr(packet, chosen)._schema.arguments
-    return tuple(argument.name for argument in arguments if not argument.kwarg_only)
+    for overload in packet.overloads():
+        arguments = [one for one in getattr(packet, overload)._schema.arguments if not one.kwarg_only]
+        if _fits([(one.name, str(one.type)) for one in arguments], kinds):
+            return tuple(one.name for one in arguments)
+    return None
 
 
-_PREFERRED = ("default", "int", "dim", "Tensor", "sizes")
-_SCHEMAS = {
-    "getitem": "__none__",
-    "setitem": "__none__",
-    "swapaxes": "transpose",
-    "concat": "cat",
-    "concatenate": "cat",
-}
+def _fits(arguments: list[tuple[str, str]], kinds: tuple[str, ...]) -> bool:
+    one_by_one = bool(arguments) and arguments[-1][1] in ("List[int]", "List[Optional[int]]", "List[SymInt]")
+    if len(kinds) > len(arguments) and not (one_by_one and set(kinds[len(arguments) - 1 :]) == {"number"}):
+        return False
+    return all(_takes(*argument, kind) for argument, kind in zip(arguments, kinds, strict=False))
+
+
+def _takes(name: str, wanted: str, kind: str) -> bool:
+    if kind == "none":
+        return "Optional" in wanted or wanted == "NoneType"
+    if kind == "other":
+        return False
+    if name in _FORMS or kind in _FORMS:
+        return name == kind
+    return {
+        "tensor": wanted in ("Tensor", "Optional[Tensor]"),
+        "tensors": "List" in wanted and "Tensor" in wanted,
+        "number": any(part in wanted for part in ("number", "int", "float", "Scalar")),
+        "bool": "bool" in wanted,
+        "list": "List" in wanted and "Tensor" not in wanted,
+        "text": "str" in wanted,
+    }[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from torch import nn
@@ -31,11 +32,11 @@ def sealed(
     """
     _sum_up(seen.frames)
     weights = _Weights()
-    nodes = tuple(_node(frame, weights) for frame in seen.frames)
+    shares = _shared(seen)
+    nodes = tuple(_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames)
     if seen.failed is not None and raised is not None:
         failed = seen.failed.id
-        changed = _node(seen.failed, weights, raised[:LONGEST_ERROR])
-        nodes = (*nodes[:failed], changed, *nodes[failed + 1 :])
+        nodes = (*nodes[:failed], replace(nodes[failed], error=raised[:LONGEST_ERROR]), *nodes[failed + 1 :])
     edges = tuple(
         Edge(source, target, output, argument, shape, nodes[source].activation)
         for source, target, output, argument, shape in seen.links
@@ -103,7 +104,26 @@ class _Weights:
         return known
 
 
-def _node(frame: Frame, weights: _Weights, error: str | None = None) -> Node:
+def _shared(seen: Recording) -> dict[int, tuple[int, ...]]:
+    """Of every call, the earlier ones of another path that read a parameter of its own."""
+    first: dict[int, Frame] = {}
+    shares: dict[int, tuple[int, ...]] = {}
+    for frame in seen.frames:
+        if frame.children:
+            continue
+        own = frame.reads
+        if frame.module is not None:
+            own = tuple([id(parameter) for parameter in frame.module.parameters()])
+        before = [first[key] for key in own if key in first]
+        others = dict.fromkeys(one.id for one in before if one.path != frame.path)
+        if others:
+            shares[frame.id] = tuple(others)
+        for key in own:
+            first.setdefault(key, frame)
+    return shares
+
+
+def _node(frame: Frame, weights: _Weights, shares: tuple[int, ...]) -> Node:
     total, own, trainable = weights.of(frame.module)
     pool, arguments = frame.pool, frame.arguments
     if frame.module is not None:
@@ -138,7 +158,7 @@ def _node(frame: Frame, weights: _Weights, error: str | None = None) -> Node:
         operators=frame.operators,
         steps=frame.steps,
         pool=pool,
-        error=error,
+        shares=shares,
     )
 
 
@@ -165,4 +185,9 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
             )
         return known
 
-    return tuple(path for path, module in seen.model.named_modules() if path and not touches(module))
+    held = (nn.ParameterDict, nn.ParameterList)  # they hold parameters and cannot be called
+    return tuple(
+        path
+        for path, module in seen.model.named_modules()
+        if path and not isinstance(module, held) and not touches(module)
+    )

@@ -6,12 +6,15 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pellucid.errors import LayerError
 from pellucid.graph.names import Role
 from pellucid.record import schema
 from pellucid.types import Layer, Layout
+
+if TYPE_CHECKING:
+    from pellucid.graph.difference import Difference
 
 Shape = tuple[int, ...]
 
@@ -45,6 +48,7 @@ class Node:
         pool: what it keeps, of a pooling layer.
         seconds: measured time of the call, of a real run that was timed.
         error: what it raised, where the forward failed in it.
+        shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
     """
 
     id: int
@@ -76,6 +80,7 @@ class Node:
     pool: schema.Pool | None = None
     seconds: float | None = None
     error: str | None = None
+    shares: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,13 @@ class Graph:
         """Module and function calls by name."""
         return {node.name: node for node in self.nodes if node.kind in ("module", "function")}
 
+    @cached_property
+    def repeats(self) -> tuple[tuple[int, ...], ...]:
+        """Runs of sibling calls of equal structure, as ids: each can be drawn once, with a multiplier."""
+        from pellucid.graph.folding import repeats
+
+        return repeats(self.nodes, self.edges)
+
     def layer(self, name: str) -> Layer:
         """The layer of that name: a capture point, or any other call whose output is a batch of numbers.
 
@@ -177,6 +189,23 @@ class Graph:
                 f"Layer '{name}' ({node.operation}) cannot be captured: {why}. Layers that can: {fitting}."
             )
         return layer_of(node, len(self.layers) + node.id, self.nodes)
+
+    def against(self, old: Graph) -> Difference:
+        """What became of an older graph in this one, call by call, matched by structure."""
+        from pellucid.graph.difference import difference
+
+        return difference(old, self)
+
+    def to_svg(self, *, title: str = "", depth: int | None = None) -> str:
+        """The graph as an SVG document.
+
+        Args:
+            title: name of the model.
+            depth: modules at this depth stay folded, 1 being what the model itself calls; chosen by size where not given.
+        """
+        from pellucid.graph.drawing import svg
+
+        return svg(self, title=title, depth=depth)
 
     def to_panel(self) -> schema.GraphPanel:
         """The graph as the record holds it, without findings."""
@@ -209,6 +238,7 @@ class Graph:
                 pool=node.pool,
                 seconds=node.seconds,
                 error=node.error,
+                shares=list(node.shares),
             )
             for node in self.nodes
         ]
@@ -225,8 +255,6 @@ class Graph:
             )
             for layer in self.layers
         ]  # fmt: skip
-        from pellucid.graph.folding import repeats
-
         return schema.GraphPanel(
             count=self.batch,
             nodes=nodes,
@@ -238,7 +266,7 @@ class Graph:
             unused=list(self.unused),
             backend=self.backend,
             error=self.error,
-            repeats=[list(run) for run in repeats(self.nodes, self.edges)],
+            repeats=[list(run) for run in self.repeats],
             loops=[schema.Loop([list(step) for step in loop.calls], loop.feeds_back) for loop in self.loops],
             uncalled=list(self.uncalled),
             backend_reason=self.backend_reason,

@@ -206,6 +206,7 @@ class GraphNode(msgspec.Struct, frozen=True):
         pool: what it keeps, of a pooling layer.
         seconds: measured time of the call, of a real run; None where it was not measured.
         error: what it raised, where the forward failed in it.
+        shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
     """
 
     id: int
@@ -234,6 +235,7 @@ class GraphNode(msgspec.Struct, frozen=True):
     pool: Pool | None = None
     seconds: float | None = None
     error: str | None = None
+    shares: list[int] = field(default_factory=list)
 
 
 class GraphEdge(msgspec.Struct, frozen=True):
@@ -316,7 +318,8 @@ class GraphChange(msgspec.Struct, frozen=True):
     Attributes:
         kind: what happened to the call on the way from the old graph to the new.
         old, new: its id in each graph; None where it is not there.
-        what: what changed ("shape", "parameters", "arguments", "operation", "inputs"); empty for the other kinds.
+        what: what changed ("operation", "arguments", "parameters", "trainable", "shape", "type", "name", "inputs"); empty
+            for the other kinds.
     """
 
     kind: Literal["added", "removed", "changed", "moved"]

@@ -183,6 +183,7 @@ export interface Pool {
  *     pool: what it keeps, of a pooling layer.
  *     seconds: measured time of the call, of a real run; None where it was not measured.
  *     error: what it raised, where the forward failed in it.
+ *     shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
  */
 export interface GraphNode {
   id: number;
@@ -211,6 +212,7 @@ export interface GraphNode {
   pool: Pool | null;
   seconds: number | null;
   error: string | null;
+  shares: number[];
 }
 
 /**
