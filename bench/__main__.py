@@ -22,7 +22,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 ROWS = HERE / "rows.json"
 COLUMNS = ("what", "ours", "range", "limit", "peer", "note")
 PACKAGES = (
-    "torch", "torchvision", "timm", "captum", "tensorboard", "transformers", "torchview", "torchinfo",
+    "torch", "torchvision", "timm", "captum", "tensorboard", "transformers", "torchview", "torchinfo", "netron",
 )  # fmt: skip
 # What each benchmark's numbers mean, in the order of the page.
 BENCHES = {
@@ -47,6 +47,11 @@ BENCHES = {
         "which is timed, not its rendering; it knows module and function calls, neither operators, FLOPs nor source lines. "
         "torchinfo makes a table without edges. torch.fx runs nothing and fails on control flow, torch.export on more. The Llama "
         "configuration is traced in a process that does nothing else; its model has no weights."
+    ),
+    "viewers": (
+        "Both viewers open the same file in the same headless Chromium without a GPU, 1280 x 800 pixels, a fresh context each "
+        "time, from the beginning of the navigation to the second frame after the graph is in the page. Netron reads the file in "
+        "the browser and draws every operation; pellucid reads it once, writes one HTML file, and that opens folded."
     ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "

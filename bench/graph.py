@@ -18,7 +18,9 @@ import torchview
 import torchvision
 from torch import Tensor, nn
 
+from bench.coverage.oddities import ODDITIES
 from bench.ratios import Ratio, begin, finish, in_turns
+from bench.tracers import through
 from pellucid.graph import trace
 
 NETWORKS = (
@@ -151,6 +153,18 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def oddities() -> dict[str, object]:
+    """One row: how many of the small modules that break tracers each tracer gets through."""
+    found = through()
+    return {
+        "what": f"of {len(ODDITIES)} small modules that break tracers, those that come through",
+        "ours": str(found.pop("pellucid")),
+        "peer": ", ".join(f"{tracer}: {count}" for tracer, count in found.items()),
+        "note": "ours by its facts, operators and ways; torchview if every output that it draws is joined to something; the others "
+        "if they do not raise, though torch.jit.trace freezes the way that was taken",
+    }
+
+
 def main() -> None:
     """All rows, or the part that needs a process of its own."""
     if "--llama" in sys.argv:
@@ -158,7 +172,7 @@ def main() -> None:
         return
     options = begin(__doc__)
     warnings.simplefilter("ignore")  # torch.export's about itself
-    finish([*(traced(*network) for network in NETWORKS), *llama()], options.out)
+    finish([*(traced(*network) for network in NETWORKS), *llama(), oddities()], options.out)
 
 
 if __name__ == "__main__":
