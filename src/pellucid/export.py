@@ -90,6 +90,7 @@ def export(
     app_dir: Path | None = None,
     examples: int | None = None,
     limit_bytes: int = LIMIT_BYTES,
+    page: str = "",
 ) -> ExportReport:
     """Writes a record as one HTML file.
 
@@ -102,6 +103,7 @@ def export(
         app_dir: where the built app lies, if not beside this module.
         examples: at most so many rows of the examples table.
         limit_bytes: size to stay under. Panels and the examples table go in even if they alone are larger.
+        page: which page of the app it opens with, the overview where not given.
 
     Raises:
         OptionError: the app is not built, or the limit is not positive.
@@ -112,14 +114,14 @@ def export(
     record = Record(record_path)
     shell = read_shell(app_dir or APP)
     title = record.manifest.title or record.path.resolve().name
-    tags = _Tags(limit_bytes - _SENTENCES, used=len(_page(shell, title, []).encode()))
+    tags = _Tags(limit_bytes - _SENTENCES, used=len(_page(shell, title, [], page).encode()))
     table = record.examples()
     left_out = list(_add_numbers(tags, record, table, examples))
     left_out += _add_training(tags, record)
     left_out += _add_arrays(tags, record)
     left_out += _add_pictures(tags, record, table if examples is None else table.slice(0, examples))
     tags.add("left_out", msgspec.json.encode(left_out))
-    content = _page(shell, title, tags.texts).encode()
+    content = _page(shell, title, tags.texts, page).encode()
     path = Path(out)
     record_files.put(path, content)
     return ExportReport(path, len(content), left_out)
@@ -267,7 +269,7 @@ def _unique(values: Iterable[Value]) -> list[Value]:
 # --- the page -------------------------------------------------------------------------------------------------
 
 
-def _page(shell: Shell, title: str, tags: list[str]) -> str:
+def _page(shell: Shell, title: str, tags: list[str], page: str) -> str:
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -281,9 +283,10 @@ def _page(shell: Shell, title: str, tags: list[str]) -> str:
     )
     head = "".join(f"<style>{style}</style>\n" for style in shell.styles)
     scripts = "".join(f'<script type="module">{script}</script>\n' for script in shell.scripts)
+    first = f' data-page="{html.escape(page, quote=True)}"' if page else ""
     return (
         "<!doctype html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<html lang="en"{first}>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'

@@ -398,6 +398,19 @@ def duplicate(edited: Edited) -> bool:
     return False
 
 
+def tie(edited: Edited) -> bool:
+    """A linear layer reads the weight of an earlier one of its size."""
+    layers = [layer for layer in edited.model.modules() if isinstance(layer, nn.Linear)]
+    pairs = [(one, two) for at, one in enumerate(layers) for two in layers[at + 1 :]]
+    edited.rng.shuffle(pairs)
+    for one, two in pairs:
+        if one.weight.shape == two.weight.shape and edited.take(one, two):
+            two.weight = one.weight
+            edited.planted.append(("changed", tag_of(two), "parameters"))
+            return True
+    return False
+
+
 def _is_block(part: nn.Module) -> bool:
     name = type(part).__name__
     if name == "InvertedResidual":
@@ -405,7 +418,7 @@ def _is_block(part: nn.Module) -> bool:
     return name == "BasicBlock" and part.downsample is None
 
 
-EDITS = (insert, delete, widen, kernel, activation, dropout, swap, skip, wrap, rename, duplicate)
+EDITS = (insert, delete, widen, kernel, activation, dropout, swap, skip, wrap, rename, duplicate, tie)
 
 
 def edit(model: nn.Module, rng: random.Random, wanted: int) -> Edited:

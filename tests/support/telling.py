@@ -62,6 +62,10 @@ def truth(graphs: tuple[Graph, Graph], named: tuple[list[str], list[str]]) -> Co
             if key not in ids[1 - side] and (parent is None or named[side][parent] in ids[1 - side]):
                 told[said(graphs, kind, None if side else id_, id_ if side else None, "")] += 1
     reads = tuple(_reads(graph, keys) for graph, keys in zip(graphs, named, strict=True))
+
+    def _shared(side: int, id_: int) -> set[str]:
+        return {named[side][shared] for shared in graphs[side].nodes[id_].shares} & ids[1 - side].keys()
+
     for key, old in ids[0].items():
         new = ids[1].get(key)
         if new is None:
@@ -70,7 +74,7 @@ def truth(graphs: tuple[Graph, Graph], named: tuple[list[str], list[str]]) -> Co
         for what, differs in {
             "operation": one.operation != other.operation,
             "arguments": one.operation == other.operation and one.arguments != other.arguments,
-            "parameters": one.own_parameters != other.own_parameters,
+            "parameters": one.own_parameters != other.own_parameters or _shared(0, old) != _shared(1, new),
             "shape": (one.outputs or one.inputs) != (other.outputs or other.inputs),
             "name": one.kind == "module" and one.path != other.path and not one.path[-1].isdigit(),
             "inputs": reads[0].get(old) != reads[1].get(new),

@@ -158,7 +158,7 @@ def test_frozen_parameters_are_told() -> None:
     assert told(nn.Sequential(*layers()), new, 1, 8) == [("changed", "2", "2", ("trainable",))]
 
 
-def test_weights_that_are_now_shared_are_told_of_the_module_that_counts_them_once() -> None:
+def test_weights_that_are_now_shared_are_told_of_the_call_that_shares_them() -> None:
     class Coder(nn.Module):
         def __init__(self, *, tied: bool) -> None:
             super().__init__()
@@ -170,8 +170,8 @@ def test_weights_that_are_now_shared_are_told_of_the_module_that_counts_them_onc
             coded: Tensor = self.decode(self.encode(values).relu())
             return coded
 
-    changes = told(Chain(code=Coder(tied=False)), Chain(code=Coder(tied=True)), 1, 8)
-    assert [(kind, what) for kind, _, _, what in changes] == [("changed", ("parameters",))]
+    assert told(Coder(tied=False), Coder(tied=True), 1, 8) == [("changed", "decode", "decode", ("parameters",))]
+    assert told(Coder(tied=True), Coder(tied=True), 1, 8) == []
 
 
 # --- laws -----------------------------------------------------------------------------------------------------

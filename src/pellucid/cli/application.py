@@ -15,8 +15,9 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import options
+from pellucid.cli.graph import graph
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
-from pellucid.errors import ForwardError, OptionError, PellucidError
+from pellucid.errors import OptionError, PellucidError
 
 if TYPE_CHECKING:
     from pellucid.inspection import Explains
@@ -229,34 +230,7 @@ def export(
         say(f"Left out: {sentence}")
 
 
-@application.command()
-def graph(
-    model: options.Model,
-    input_shape: options.InputShape = None,
-    weights: options.Weights = None,
-    trust: options.Trust = False,
-    as_json: options.Json = False,
-) -> None:
-    """Print a model's graph: modules in order, their shapes, parameters and FLOPs."""
-    from pellucid.cli.drawing import graph_lines
-    from pellucid.cli.opening import example_input
-    from pellucid.graph import trace
-    from pellucid.models import open_model
-
-    opened = open_model(model, weights=weights, trust=trust)
-    inputs = example_input(input_shape, opened.recipe)
-    traced = trace(opened.model, inputs)
-    if not as_json:
-        for line in graph_lines(traced):
-            answer(line)
-    if traced.error is not None:
-        end = "" if as_json else ", the graph above ends there"
-        raise ForwardError(
-            f"The forward stopped half-way{end}: {traced.error.rstrip('.')}. It was called with zeros of shape "
-            f"{tuple(inputs.shape)}; --input gives another."
-        )
-    if as_json:
-        answer_json(traced.to_panel())
+application.command()(graph)
 
 
 @application.command()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pellucid.record.schema import Summary
 
 _WIDEST_NAME = 48
+_NAMED = 12
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -33,15 +34,20 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"  {finding.severity:<7}{finding.sentence}"
 
 
-def graph_lines(graph: Graph) -> Iterator[str]:
-    """A graph's modules and functions, indented as they hold each other, with shapes, parameters and FLOPs."""
+def graph_lines(graph: Graph, depth: int | None = None) -> Iterator[str]:
+    """A graph's modules and functions, indented as they hold each other, with shapes, parameters and FLOPs.
+
+    Args:
+        graph: what is printed; below it, what it says of the model as a whole.
+        depth: what modules at this depth hold is left out, 1 being what the model itself calls; all of it where not given.
+    """
     rows = [("", "operation", "output", "parameters", "FLOPs")]
     depths: dict[int, int] = {}
     for node in graph.nodes:
-        depth = 0 if node.parent is None else depths[node.parent] + 1
-        depths[node.id] = depth
-        if node.kind in ("module", "function"):
-            rows.append(_row(node, depth))
+        level = 0 if node.parent is None else depths[node.parent] + 1
+        depths[node.id] = level
+        if node.kind in ("module", "function") and (depth is None or level < depth or node.error is not None):
+            rows.append(_row(node, level))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for name, operation, output, parameters, flops in rows:
         yield (
@@ -50,17 +56,49 @@ def graph_lines(graph: Graph) -> Iterator[str]:
         ).rstrip()
     flops = "" if graph.flops is None else f", {amount(graph.flops)} FLOPs"
     yield f"{graph.parameters:,} parameters ({graph.trainable:,} trainable){flops} for a batch of {graph.batch}"
-    if graph.unused:
-        yield f"Never used: {', '.join(graph.unused)}"
+    yield from _notes(graph)
+
+
+def _notes(graph: Graph) -> Iterator[str]:
+    for loop in graph.loops:
+        if loop.feeds_back:
+            names = ", ".join(graph.nodes[id_].name for id_ in loop.calls[0])
+            yield f"A loop of {loop.steps:,} steps, each fed into the next: {names}"
+    if graph.unused and graph.error is None:
+        yield f"Never used: {_first(graph.unused)}"
+    if graph.uncalled and graph.error is None:
+        yield f"Never called: {_first(graph.uncalled)}"
+    if graph.data_dependent:
+        yield f"The path depends on the values of the inputs: {_first(graph.data_dependent)}"
+    if graph.backend_reason:
+        yield graph.backend_reason
 
 
 def _row(node: Node, depth: int) -> tuple[str, str, str, str, str]:
     name = "  " * depth + (node.name.rpartition(".")[2] or node.operation)
     if len(name) > _WIDEST_NAME:
         name = f"{name[: _WIDEST_NAME - 1]}…"
-    output = ", ".join("x".join(map(str, shape)) for shape in node.outputs)
+    output = shapes(node.outputs)
+    if node.error is not None:
+        output = f"stopped: {cut(node.error)}"
     parameters = f"{node.parameters:,}" if node.parameters else ""
     return name, node.operation, output, parameters, amount(node.flops) if node.flops else ""
+
+
+def _first(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def shapes(all_: tuple[tuple[int, ...], ...]) -> str:
+    """Shapes as text; a length that is not known is a question mark."""
+    return ", ".join("x".join("?" if length < 0 else str(length) for length in shape) for shape in all_)
+
+
+def cut(text: str, longest: int = 60) -> str:
+    """A text on one line that is no longer than that."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def amount(number: float) -> str:

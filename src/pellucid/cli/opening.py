@@ -10,9 +10,9 @@ from pellucid.cli.options import Device, numbers, square, whole_numbers
 from pellucid.errors import OptionError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from pellucid.graph import Graph
     from pellucid.inspection.live import LiveModel
+    from pellucid.models import Inputs, OpenedModel
     from pellucid.recipe import Recipe
     from pellucid.record import Record
 
@@ -89,18 +89,77 @@ def live_model(
     return LiveModel(record, opened.model.to(device_named(device)), source)
 
 
-def example_input(shape: str | None, recipe: Recipe | None) -> Tensor:
-    """Zeros of the asked shape, or of the one that the recipe makes. Raises: OptionError: neither says it."""
+@dataclass(frozen=True)
+class Traced:
+    """A model's graph.
+
+    Attributes:
+        name, source: for people, and how it was named.
+        stopped: why its forward stopped half-way, with what to do; "" where it did not.
+    """
+
+    name: str
+    source: str
+    graph: Graph
+    stopped: str = ""
+
+
+def traced_model(spec: str, shape: str | None, weights: Path | None, *, trust: bool) -> Traced:
+    """The graph of a model that runs, of a configuration, or of a file.
+
+    Args:
+        spec: how the model is named; a file of operations or weights, or a configuration, by its path alone.
+        shape: of the input, as it was typed; what the model says it takes where not given.
+        weights: to load into the model.
+        trust: whether a file that holds pickled code may be opened.
+
+    Raises: PellucidError: it cannot be opened, or nobody says what it takes.
+    """
+    from pellucid.graph.importers import is_graph_file, read_graph
+
+    if is_graph_file(spec):
+        for option, given in (("--input", shape), ("--weights", weights)):
+            if given is not None:
+                raise OptionError(f"{option} is for a model that runs; {spec} is a file, whose graph is read as it is.")
+        return Traced(Path(spec).name, spec, read_graph(spec, trust=trust))
+    from pellucid.graph import trace
+    from pellucid.models import open_model
+
+    if ":" not in spec and (Path(spec).suffix == ".json" or (Path(spec) / "config.json").is_file()):
+        spec = f"transformers:{spec}"
+    opened = open_model(spec, weights=weights, trust=trust, values=False)
+    inputs, called = _example(opened, shape)
+    graph = trace(opened.model, *inputs.args, **inputs.kwargs)
+    if graph.error is not None and opened.with_values is not None:
+        with_values = opened.with_values()
+        inputs, called = _example(with_values, shape)
+        graph = trace(with_values.model, *inputs.args, **inputs.kwargs)
+    stopped = ""
+    if graph.error is not None:
+        stopped = f"{graph.error.rstrip('.')}. It was called with {called}; --input gives another."
+    return Traced(opened.name, opened.source, graph, stopped)
+
+
+def _example(opened: OpenedModel, shape: str | None) -> tuple[Inputs, str]:
+    """What a model is traced with: zeros of the asked shape, its own example, or what its recipe makes; and in words.
+
+    Raises: OptionError: nothing says it.
+    """
     import torch
 
+    from pellucid.models import Inputs
+
     asked = whole_numbers(shape, "--input")
+    if asked is None and opened.example is not None:
+        return opened.example, "the example that its format tells"
     if asked is None:
+        recipe = opened.recipe
         if recipe is None or (side := recipe.crop or recipe.size) is None:
             raise OptionError(
                 "This model does not say what it takes: give the shape of its input, --input 1,3,224,224."
             )
         asked = (1, 1 if recipe.grayscale else 3, *side)
-    return torch.zeros(asked)
+    return Inputs((torch.zeros(asked),)), f"zeros of shape {asked}"
 
 
 def _recorded_data(record: Record) -> str:

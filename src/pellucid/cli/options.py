@@ -13,7 +13,10 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="file.py:function, package.module:function, torchvision:NAME or timm:NAME."),
+    typer.Argument(
+        metavar="MODEL",
+        help="file.py:function, package.module:function, torchvision:NAME, timm:NAME, transformers:CONFIG or keras:FILE.",
+    ),
 ]
 RecordPath = Annotated[Path, typer.Argument(metavar="RECORD", help="Folder of the record.")]
 
@@ -79,6 +82,27 @@ LimitMb = Annotated[float, typer.Option(min=0.1, metavar="MB", help="Size to sta
 InputShape = Annotated[
     str | None,
     typer.Option("--input", metavar="1,3,224,224", help="Shape of the input; the model's own recipe if left out."),
+]
+GraphModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="As for inspect, or a file: .onnx, .pt2, .safetensors, .keras, a config.json of transformers.",
+    ),
+]
+Against = Annotated[
+    str | None, typer.Option("--against", metavar="MODEL", help="Say what differs from this model: the one before.")
+]
+TrustGraph = Annotated[
+    bool, typer.Option("--trust", help="Open files that hold pickled code (.pt2 too). It can do anything that you can.")
+]
+Depth = Annotated[
+    int | None,
+    typer.Option("--depth", min=1, metavar="N", help="Fold what modules at this depth hold, 1 the outermost."),
+]
+Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write a drawing; - is stdout.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the app with the graph as one HTML file.")
 ]
 ExportTo = Annotated[Path | None, typer.Option("--export", metavar="FILE", help="Write the record as one HTML file.")]
 

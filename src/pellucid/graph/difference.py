@@ -192,19 +192,15 @@ def _reordered(before: Outline, after: Outline, found: Matching) -> set[int]:
 
 
 def _ties_changed(before: Outline, after: Outline, found: Matching) -> set[int]:
-    """Old ids of modules in which more or fewer parameters are counted once for several calls than before."""
-    return {
-        one
-        for one, other in found.of.items()
-        if one != ROOT and before.children[one] and _tied(before, one) != _tied(after, other)
-    }
-
-
-def _tied(graph: Outline, id_: int) -> int:
-    """Parameters in a module that calls right below it share with each other."""
-    inside = {graph.nodes[child].path: graph.nodes[child].parameters for child in graph.children[id_]}
-    node = graph.nodes[id_]
-    return sum(inside.values()) + node.own_parameters - node.parameters
+    """Old ids of calls whose parameters are those of other calls than before, as far as those are in both graphs."""
+    changed = set()
+    for one, other in found.of.items():
+        if one == ROOT or not (before.nodes[one].shares or after.nodes[other].shares):
+            continue
+        was = {found.of[shared] for shared in before.nodes[one].shares if shared in found.of}
+        if was != {shared for shared in after.nodes[other].shares if shared in found.to}:
+            changed.add(one)
+    return changed
 
 
 def _digest(graph: Graph) -> bytes:
@@ -213,7 +209,8 @@ def _digest(graph: Graph) -> bytes:
     for node in graph.nodes:
         seen = (
             node.path, node.operation, node.kind, node.parent, node.inputs, node.outputs, node.input_dtypes,
-            node.output_dtypes, node.parameters, node.own_parameters, node.trainable, node.role, *node.arguments.items(),
+            node.output_dtypes, node.parameters, node.own_parameters, node.trainable, node.role, node.shares,
+            *node.arguments.items(),
         )  # fmt: skip
         digest.update(repr(seen).encode())
     for edge in graph.edges:

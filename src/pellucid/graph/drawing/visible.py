@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from pellucid.graph.folding import repeats
 from pellucid.graph.structure import Graph, Node
 
 ROOT = -1  # the drawing itself, which is no node
@@ -88,7 +87,7 @@ class _Folding:
         self.deepest = max(self.level, default=1)
         touched = {above for id_, mark in marks.items() if mark != FOLLOWS for above in self._upwards(id_)}
         self.run: dict[int, list[int]] = {}  # the equal siblings of a call, itself included
-        for members in repeats(nodes, graph.edges):
+        for members in graph.repeats:
             for run in _cut(members, touched):
                 self.run |= dict.fromkeys(run, run)
         self.first, self.steps = self._loops(touched)
