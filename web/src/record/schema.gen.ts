@@ -295,7 +295,8 @@ export interface GraphPanel extends Panel {
  * Attributes:
  *     kind: what happened to the call on the way from the old graph to the new.
  *     old, new: its id in each graph; None where it is not there.
- *     what: what changed ("shape", "parameters", "arguments", "operation", "inputs"); empty for the other kinds.
+ *     what: what changed ("operation", "arguments", "parameters", "trainable", "shape", "type", "name", "inputs"); empty
+ *         for the other kinds.
  */
 export interface GraphChange {
   kind: "added" | "removed" | "changed" | "moved";

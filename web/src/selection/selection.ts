@@ -52,7 +52,8 @@ export const EMPTY: Selection = Object.freeze({
 /** What is not a filter, empty. */
 export const NOTHING_IN_HAND = { example: null, layer: null, unit: null, step: null, explained: null, view: {} };
 
-export const HOME = "overview";
+/** The first page; a file that was made to show another one says so in its markup. */
+export const HOME = globalThis.document?.documentElement.dataset.page ?? "overview";
 
 /** What the parameters say; those that cannot be read are left out, so an old link still opens. */
 export function parseSelection(parameters: URLSearchParams): Selection {
