@@ -103,6 +103,16 @@ class Valueless:
                 if not parameter.is_meta:
                     self._places[storage._cdata] = None
 
+    def put_on_device(self, model: nn.Module) -> None:
+        """Puts wrappers in the place of buffers without values, so that those claim to be on the device too.
+
+        Whoever calls this puts the buffers back.
+        """
+        for module in model.modules():
+            for name, buffer in module.named_buffers(recurse=False):
+                if buffer.is_meta and type(buffer) is not Fake:
+                    module._buffers[name] = Fake(buffer, self.device)
+
     def fake(self, tensor: Tensor) -> Tensor:
         """What stands for an input: whole numbers and truth values keep theirs, since models ask for them."""
         if tensor.is_meta:

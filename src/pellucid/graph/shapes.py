@@ -112,12 +112,14 @@ def _convolution(
     if min(space) <= 0:
         return NotImplemented
     result = _contiguous(inputs, inputs.shape[0], weight.shape[0], *space)
-    order = _CHANNELS_LAST.get(inputs.ndim)
-    if order is not None and any(
-        not one.is_contiguous() and one.is_contiguous(memory_format=order) for one in (inputs, weight)
-    ):
-        return torch.empty_like(result, memory_format=order)
+    if _is_channels_last(inputs) or _is_channels_last(weight):
+        return torch.empty_like(result, memory_format=_CHANNELS_LAST[inputs.ndim])
     return result
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    order = _CHANNELS_LAST.get(tensor.ndim)
+    return order is not None and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=order)
 
 
 def _contiguous(like: Tensor, *shape: int) -> Tensor:
@@ -140,8 +142,11 @@ def _batch_norm(
         or any(part is not None and part.shape != channels for part in (weight, bias, mean, variance))
     ):
         return NotImplemented
-    result = _like(inputs)
-    return result if result is NotImplemented else (result, _contiguous(mean, 0), _contiguous(mean, 0))
+    # Kernels with values keep the order of axes of channels-last images, and of nothing else.
+    result = _contiguous(inputs, *inputs.shape)
+    if _is_channels_last(inputs):
+        result = torch.empty_like(result, memory_format=_CHANNELS_LAST[inputs.ndim])
+    return result, _contiguous(mean, 0), _contiguous(mean, 0)
 
 
 def _layer_norm(inputs: Tensor, shape: list[int], weight: Tensor | None, bias: Tensor | None, *_: object) -> Any:

@@ -132,6 +132,7 @@ def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, ar
                 arguments, named = _copied((args, kwargs), device)
             else:
                 arguments, named = mapped((args, kwargs), valueless.fake)
+                valueless.put_on_device(model)
             with (
                 module_calls(seen.called, seen.elsewhere),
                 differentiable_functions(seen.differentiable),
