@@ -114,7 +114,7 @@ def _unknown(spec: str, formats: list[str]) -> str:
 
 def _check_values(opened: OpenedModel) -> None:
     """Refuses a model whose parameters have no values. Raises: WeightsError."""
-    if any(tensor.is_meta for tensor in opened.model.parameters()):
+    if opened.with_values is not None:
         raise WeightsError(
             f"'{opened.source}' is a configuration alone: its parameters have no values, and it cannot be run. Give its "
             f"weights with --weights, or look at its graph: pellucid graph {opened.source}."

@@ -159,7 +159,9 @@ def _built(config: Any, wanted: str | None, spec: str, *, on_meta: bool) -> Any:
             if on_meta:
                 # The other ways to run a mixture of experts ask for values, or for types of numbers, to share out the tokens.
                 config._experts_implementation = "batched_mm"
-            return cls._from_config(config)
+            model = cls._from_config(config)
+        # Some parameters are made where their own code says, whatever the device.
+        return model.to("meta") if on_meta else model
     except ImportError as error:
         package = next((name for name in ("timm", "natten", "mamba_ssm") if name in str(error)), None)
         if package == "timm":
