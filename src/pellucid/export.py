@@ -275,6 +275,7 @@ def _page(shell: Shell, title: str, tags: list[str], page: str) -> str:
             "default-src 'none'",
             f"script-src {_hashes(shell.scripts)}",
             f"style-src {_hashes(shell.styles)}",
+            "worker-src blob:",  # the app's own, which lays graphs out
             "img-src data: blob:",
             "font-src data:",
             "base-uri 'none'",
