@@ -1,6 +1,8 @@
-"""The graph against closed forms and against torch.fx."""
+"""The graph against closed forms, torch.fx and torch.export."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import pytest
 import torch
@@ -32,6 +34,117 @@ def test_edges_are_those_of_a_symbolic_trace(build: object) -> None:
     ]
     number = {node.id: index for index, node in enumerate(leaves)}
     assert {(number[edge.source], number[edge.target]) for edge in graph.edges} == expected
+
+
+BUILDERS: dict[str, dict[str, object]] = {
+    "alexnet": {}, "vgg11_bn": {}, "squeezenet1_0": {}, "densenet121": {}, "shufflenet_v2_x0_5": {}, "mnasnet0_5": {},
+    "efficientnet_b0": {}, "wide_resnet50_2": {}, "resnet50": {}, "mobilenet_v3_small": {}, "convnext_tiny": {},
+    "inception_v3": {"init_weights": False, "aux_logits": False}, "swin_t": {}, "vit_b_32": {"image_size": 64},
+}  # fmt: skip
+
+
+def built(name: str) -> nn.Module:
+    with torch.device("meta"):
+        return torchvision.models.get_model(name, **BUILDERS[name]).eval()
+
+
+def images(name: str) -> Tensor:
+    return torch.randn(1, 3, 96 if name == "inception_v3" else 64, 96 if name == "inception_v3" else 64)
+
+
+class Leaves(fx.Tracer):
+    """Also torchvision's own modules without insides are leaves, as they are where their functions do nothing."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        own = isinstance(m, nn.LayerNorm | torchvision.ops.StochasticDepth)
+        return own or super().is_leaf_module(m, module_qualified_name)
+
+
+def between_modules(edges: set[tuple[object, object]], modules: set[object]) -> set[tuple[object, object]]:
+    """Which modules read which, through whatever functions stand between them."""
+    before: dict[object, set[object]] = {}
+    for source, target in edges:
+        before.setdefault(target, set()).add(source)
+    found = set()
+    for module in modules:
+        seen: set[object] = set()
+        waiting = list(before.get(module, ()))
+        while waiting:
+            place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            if place in modules:
+                found.add((place, module))
+            else:
+                waiting.extend(before.get(place, ()))
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name not in ("swin_t", "vit_b_32")])
+def test_leaf_modules_are_called_in_the_order_of_a_symbolic_trace_and_read_each_other_alike(name: str) -> None:
+    model = built(name)
+    calls = [node for node in Leaves().trace(model).nodes if node.op == "call_module"]
+    graph = trace(model, images(name))
+    assert graph.error is None
+    leaves = [node for node in graph.nodes if node.kind == "module" and node.origin == node.id]
+    assert [node.path for node in leaves] == [str(node.target) for node in calls]
+    ours = between_modules({(edge.source, edge.target) for edge in graph.edges}, {node.id for node in leaves})
+    theirs = between_modules(
+        {(source, node) for node in calls[0].graph.nodes for source in node.all_input_nodes}, set(calls)
+    )
+    order, place = (
+        {node.id: index for index, node in enumerate(leaves)},
+        {node: index for index, node in enumerate(calls)},
+    )
+    assert {(order[source], order[target]) for source, target in ours} == {
+        (place[source], place[target]) for source, target in theirs
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50", "mobilenet_v3_small", "densenet121", "swin_t", "vit_b_32", "convnext_tiny"]
+)
+def test_operators_run_in_the_modules_that_an_exported_program_names(name: str) -> None:
+    model = built(name)
+    exported = torch.export.export(model, (images(name).to("meta"),))
+    theirs: list[str] = []
+    for node in exported.graph.nodes:
+        if node.op == "call_function" and "dropout" not in str(node.target) and node.meta.get("nn_module_stack"):
+            theirs.append(list(node.meta["nn_module_stack"].values())[-1][0])
+    graph = trace(model, images(name))
+    ours = []
+    for node in graph.nodes:
+        if node.origin == node.id and node.operators and node.kind in ("module", "function"):
+            inside = graph.nodes[node.parent].path if node.kind == "function" and node.parent is not None else ""
+            ours.append(node.path if node.kind == "module" else inside)
+    assert collapsed(ours) == collapsed(theirs)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v3_small", "densenet121", "convnext_tiny"])
+def test_convolutions_products_and_normalisations_are_as_many_as_in_an_exported_program(name: str) -> None:
+    model = built(name)
+    counted = Counter(
+        str(node.target).split(".")[1]
+        for node in torch.export.export(model, (images(name).to("meta"),)).graph.nodes
+        if node.op == "call_function"
+    )
+    graph = trace(model, images(name))
+    operations = Counter(
+        node.operation.lower().removesuffix("2d").removesuffix("d2") for node in graph.nodes if node.kind == "module"
+    )
+    assert operations["conv"] == counted["conv2d"] > 10
+    assert operations["linear"] == counted["linear"]
+    assert operations["batchnorm"] == counted["batch_norm"]
+    assert graph_functions(graph, "cat") == counted["cat"]
+
+
+def graph_functions(graph: Graph, name: str) -> int:
+    return sum(node.kind == "function" and node.operation == name for node in graph.nodes)
+
+
+def collapsed(paths: list[str]) -> list[str]:
+    return [path for place, path in enumerate(paths) if place == 0 or paths[place - 1] != path]
 
 
 @pytest.mark.parametrize("build", [torchvision.models.resnet18, torchvision.models.shufflenet_v2_x0_5])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import pellucid
+from pellucid.graph import Edge, Node, trace
 from pellucid.graph.folding import repeats
 
 
@@ -129,3 +130,51 @@ def test_the_same_place_in_two_members_has_the_same_distance_from_their_ids() ->
 def test_the_record_holds_the_runs() -> None:
     panel = pellucid.graph(nn.Sequential(*(Residual(4) for _ in range(2))), torch.zeros(1, 4)).to_panel()
     assert [[panel.nodes[id_].name for id_ in run] for run in panel.repeats] == [["0", "1"]]
+
+
+class _Masked(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.mix, self.out = nn.LayerNorm(width), nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor, mask: Tensor, turned: tuple[Tensor, Tensor]) -> Tensor:
+        hidden = self.mix(self.norm(x)) * turned[0] + turned[1]
+        return x + self.out((hidden @ hidden.mT + mask).softmax(-1) @ hidden)
+
+
+class _Stacked(nn.Module):
+    def __init__(self, depth: int, width: int = 8) -> None:
+        super().__init__()
+        self.turn, self.layers = nn.Linear(width, width), nn.ModuleList(_Masked(width) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask, turned = torch.ones(x.shape[1], x.shape[1]).tril(), (self.turn(x).cos(), self.turn(x).sin())
+        for layer in self.layers:
+            x = layer(x, mask, turned)
+        return x
+
+
+def test_a_mask_and_a_rotary_embedding_that_feed_every_layer_leave_them_one_run() -> None:
+    with torch.device("meta"):
+        model = _Stacked(126)
+    graph = trace(model, torch.zeros(1, 4, 8))
+    assert (graph.error, graph.backend) == (None, "meta")
+    [run] = graph.repeats
+    assert [graph.nodes[id_].name for id_ in run] == [f"layers.{index}" for index in range(126)]
+    assert graph.repeats is graph.repeats, "found once"
+    assert graph.loops == ()
+
+
+def test_a_graph_of_46_000_nodes_is_one_run_too() -> None:
+    nodes, edges = [Node(0, "x", "x", "input", "input", None, 1, (), ((1,),))], []
+    for block in range(4_600):
+        top = len(nodes)
+        nodes.append(Node(top, f"{block}", f"{block}", "Block", "module", None, 1, ((1,),), ((1,),)))
+        for part in range(9):
+            id_ = len(nodes)
+            nodes.append(Node(id_, f"{block}.{part}", f"{block}.{part}", "Linear", "module", top, 1, ((1,),), ((1,),)))
+            before = id_ - 1 if part else max(0, id_ - 2)
+            edges += [Edge(before, id_, 0, 0, (1,)), Edge(0, id_, 0, 1, (1,))]
+    [run] = repeats(nodes, edges)
+    # The first block reads the input itself twice; every other one reads the block before it and the input.
+    assert run == tuple(range(11, len(nodes), 10))

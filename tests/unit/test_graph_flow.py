@@ -207,6 +207,37 @@ def test_named_tuples_dicts_dataclasses_and_mappings_are_looked_into() -> None:
     }
 
 
+def test_outputs_of_transformers_are_looked_into_and_read_by_name_or_place() -> None:
+    generic = pytest.importorskip("transformers.modeling_outputs")
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> object:
+            hidden = self.linear(x)
+            return generic.BaseModelOutput(last_hidden_state=hidden.relu(), hidden_states=(x, hidden))
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder, self.nothing = Encoder(), nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer = self.nothing(self.encoder(x))
+            return answer.last_hidden_state + answer["hidden_states"][1] + answer[0]
+
+    graph = trace(Whole(), torch.ones(1, 2))
+    # The identity returns what it was given: it has a name of its own for each tensor, so that a skip around it is seen.
+    assert graph.by_name["encoder"].outputs == ((1, 2), (1, 2), (1, 2))
+    assert ports(graph) == {
+        ("x", 0, "encoder.linear", 0), ("encoder.linear", 0, "encoder.relu()", 0), ("encoder.relu()", 0, "nothing", 0),
+        ("x", 0, "nothing", 1), ("encoder.linear", 0, "nothing", 2), ("nothing", 0, "add()", 0), ("nothing", 2, "add()", 1),
+        ("add()", 0, "add()#2", 0), ("nothing", 0, "add()#2", 1), ("add()#2", 0, "output", 0),
+    }  # fmt: skip
+
+
 def test_a_model_that_returns_its_input() -> None:
     graph = trace(Functional(lambda self, x: (x, self.linear(x)), linear=nn.Linear(2, 2)), torch.ones(1, 2))
     assert ports(graph) == {("args[0]", 0, "linear", 0), ("args[0]", 0, "output", 0), ("linear", 0, "output", 1)}
