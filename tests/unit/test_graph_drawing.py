@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from pellucid.graph import Graph, trace
 from pellucid.graph.difference import difference
 from pellucid.graph.drawing import difference_svg, svg
-from pellucid.graph.drawing.place import Line, Placed, placed
+from pellucid.graph.drawing.lines import Line, Placed
+from pellucid.graph.drawing.place import placed
 from pellucid.graph.drawing.visible import FOLLOWS, ROOT, Box, seen, suited_depth
 from support.planted import Chain, Residual
 
@@ -153,16 +155,36 @@ def test_no_two_boxes_of_a_frame_touch_and_all_stand_inside_it() -> None:
 
 
 def _crosses(line: Line, frame: Placed) -> bool:
-    """Whether an upright piece of a line runs through a box that is none of its ends."""
+    """Whether a straight piece of a line runs through a box that is none of its ends."""
     for box in frame.children:
         if box.box.id in (line.arrow.source, line.arrow.target):
             continue
-        for (x, y), (_, end) in [
-            one for one in zip(line.points, line.points[1:], strict=False) if abs(one[0][0] - one[1][0]) < 0.01
-        ]:
-            if box.x < x < box.x + box.width and min(y, end) < box.bottom - 0.01 and max(y, end) > box.y + 0.01:
+        for (x, y), (right, bottom) in pairwise(line.points):
+            left, right = sorted((x, right))
+            top, bottom = sorted((y, bottom))
+            slanted = right - left > 0.01 and bottom - top > 0.01
+            beside = right < box.x + 0.01 or left > box.x + box.width - 0.01
+            if not slanted and not beside and top < box.bottom - 0.01 and bottom > box.y + 0.01:
                 return True
     return False
+
+
+def test_lines_of_boxes_with_others_beside_them_leave_their_row_first() -> None:
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(9))
+
+        def forward(self, values: Tensor) -> Tensor:
+            branches = [layer(values) for layer in self.layers[:3]]
+            deeper = [layer(branch) for layer, branch in zip(self.layers[3:6], branches, strict=True)]
+            deepest = [layer(branch) for layer, branch in zip(self.layers[6:], deeper, strict=True)]
+            return sum(deepest[1:], deepest[0]) * branches[0] * branches[1] * branches[2]
+
+    whole = laid_out(graph_of(Wide(), 1, 4))
+    lanes = [line for line in whole.lines if line.route == "lane"]
+    assert lanes
+    assert not [line for line in lanes if _crosses(line, whole)]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121", "googlenet"])

@@ -8,7 +8,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pellucid.graph.difference import KINDS, Change, Difference
 from pellucid.graph.drawing.legend import MARKS, legend
-from pellucid.graph.drawing.place import TITLE, Line, Placed, Point, placed
+from pellucid.graph.drawing.lines import Line, Placed, Point
+from pellucid.graph.drawing.place import TITLE, placed
 from pellucid.graph.drawing.style import STYLE
 from pellucid.graph.drawing.visible import FOLLOWS, ROOT, Box, seen, suited_depth
 from pellucid.graph.drawing.words import LINE, amount, cut, room, words
@@ -195,7 +196,7 @@ def _path(line: Line, x: float, y: float) -> str:
     kind = "back" if line.arrow.feeds_back else line.route
     way = _rounded(points) if line.route != "flow" else _curved(points)
     (bx, _), (ex, ey) = points[-2:]
-    if line.route == "flow":
+    if abs(bx - ex) < 0.5 or line.route == "flow":
         head = f"M{ex - 3.5:.1f} {ey - 6:.1f}L{ex:.1f} {ey:.1f}L{ex + 3.5:.1f} {ey - 6:.1f}Z"
     else:
         back = 6.0 if bx > ex else -6.0
