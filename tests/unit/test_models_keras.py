@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from pellucid.errors import ModelError, TrustError, WeightsError
+from pellucid.errors import ModelError, WeightsError
 
 CODE = """
 import keras
@@ -19,8 +20,8 @@ from keras import layers
 def tiny():
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 3, activation="relu", name="first")(inputs)
-    y = layers.Conv2D(4, 3, padding="same", name="second.dotted")(x)
-    x = layers.MaxPooling2D(name="pool")(layers.Add(name="sum")([x, y]))
+    y = layers.Conv2D(4, 3, padding="same", name="second")(x)
+    x = layers.MaxPooling2D(name="pool")(layers.Add(name="sum.dotted")([x, y]))
     inner = keras.Sequential([keras.Input((3, 3, 4)), layers.Flatten(name="flat"), layers.Dense(5, name="dense")], name="head")
     return keras.Model(inputs, inner(x), name="tiny")
 
@@ -54,7 +55,9 @@ for spec in sys.argv[1:]:
 
 def run(folder: Path, script: str, *words: str, backend: str | None = None) -> subprocess.CompletedProcess[str]:
     """A process of its own: Keras chooses its backend once."""
-    pytest.importorskip("keras", reason="the package keras is not installed")
+    # Not imported here: it would choose its backend for the whole session.
+    if find_spec("keras") is None:
+        pytest.skip("the package keras is not installed")
     (folder / "nets.py").write_text(CODE)
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     environment |= {"KERAS_HOME": str(folder / "keras"), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -79,20 +82,19 @@ def test_layers_are_modules_under_their_names_from_a_file_and_from_a_function(tm
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     one = [
-        "None 449",
+        "None 445",
         "first Conv2D ((1, 6, 6, 4),) 112",
-        "second_dotted Conv2D ((1, 6, 6, 4),) 148",
-        "sum Add ((1, 6, 6, 4),) 0",
+        "second Conv2D ((1, 6, 6, 4),) 148",
+        "sum_dotted Add ((1, 6, 6, 4),) 0",
         "pool MaxPooling2D ((1, 3, 3, 4),) 0",
         "head Sequential ((1, 5),) 185",
         "head.flat Flatten ((1, 36),) 0",
         "head.dense Dense ((1, 5),) 185",
     ]
-    one[0] = "None 445"
     for start, name in ((0, "tiny"), (9, "tiny"), (18, "Functional")):
         assert lines[start : start + 8] == [f"{name} {one[0]}", *one[1:]]
         assert "first.relu()" in lines[start + 8]
-        assert "sum.add()" in lines[start + 8]
+        assert "sum_dotted.add()" in lines[start + 8]
 
 
 def test_inputs_by_name_and_of_any_length_have_an_example(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_layers_that_are_code_need_trust(tmp_path: Path) -> None:
     assert run(tmp_path, script, f"keras:{file}", "trust").returncode == 0
 
 
-@pytest.mark.parametrize("backend", ["jax", "tensorflow", "numpy"])
+@pytest.mark.parametrize("backend", ["tensorflow", "numpy"])
 def test_another_backend_is_refused_in_words(tmp_path: Path, backend: str) -> None:
     file = saved(tmp_path, "tiny")
     done = run(tmp_path, "import sys; from pellucid.models import open_model; open_model(sys.argv[1])", f"keras:{file}",
@@ -132,10 +134,8 @@ def test_what_is_no_keras_file_is_refused(tmp_path: Path) -> None:
         open_model(f"keras:{tmp_path / 'net.keras'}")
     with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
         archive.writestr("metadata.json", "{}")
-    pytest.importorskip("keras", reason="the package keras is not installed")
     script = "import sys; from pellucid.models import open_model; open_model(sys.argv[1])"
     assert "ModelError: Keras cannot open" in run(tmp_path, script, f"keras:{tmp_path / 'net.keras'}").stderr
-    assert issubclass(TrustError, Exception)
     with pytest.raises(WeightsError, match="holds its own weights"):
         _with_weights(tmp_path)
 
