@@ -62,7 +62,7 @@ def graph_lines(graph: Graph, depth: int | None = None) -> Iterator[str]:
 def _notes(graph: Graph) -> Iterator[str]:
     for loop in graph.loops:
         if loop.feeds_back:
-            names = ", ".join(graph.nodes[id_].name for id_ in loop.calls[0])
+            names = _first(tuple(graph.nodes[id_].name for id_ in loop.calls[0]))
             yield f"A loop of {loop.steps:,} steps, each fed into the next: {names}"
     if graph.unused and graph.error is None:
         yield f"Never used: {_first(graph.unused)}"

@@ -147,7 +147,7 @@ class _Drawing:
         for line in holder.lines:
             giver = next((child.box for child in holder.children if child.box.id == line.arrow.source), None)
             label = line.arrow.label or (giver.after if giver is not None else None)
-            if label and giver is not None and giver.id not in said:
+            if label and giver is not None and giver.id not in said and self.graph.nodes[giver.id].activation != label:
                 said.add(giver.id)
                 place = next(child for child in holder.children if child.box is giver)
                 yield _text(x + place.middle + 6.0, y + place.bottom + 12.0, cut(label, 20), "act")
