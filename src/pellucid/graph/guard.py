@@ -15,6 +15,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_HOLDERS = (dict, list, set, collections.deque)
 _HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -74,7 +75,7 @@ class _Kept:
         self._own = vars(module)
         self._attributes = dict(self._own) if attributes else {}
         held = self._own.values() if attributes else [self._own.get(name) for name in (*_HOOKS, "_buffers")]
-        self._held = [(one, one.copy()) for one in held if isinstance(one, dict | list | set | collections.deque)]
+        self._held = [(one, one.copy()) for one in held if isinstance(one, _HOLDERS)]
         self._all = attributes
 
     def restore(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
+import torch
 from torch import nn
 
 from pellucid.graph.arguments import settings_of, texts
@@ -32,7 +34,7 @@ def sealed(
     """
     _sum_up(seen.frames)
     weights = _Weights()
-    shares = _shared(seen)
+    shares = _shared(seen, weights)
     nodes = tuple(_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames)
     if seen.failed is not None and raised is not None:
         failed = seen.failed.id
@@ -88,23 +90,34 @@ class _Weights:
         if known is None:
             below = self._in(module).values()
             total = sum([parameter.numel() for parameter in below])
-            own = sum([parameter.numel() for parameter in module.parameters(recurse=False)])
+            own = sum([parameter.numel() for parameter in _own(module)])
             trainable = sum([parameter.numel() for parameter in below if parameter.requires_grad])
             known = self._counts[id(module)] = (total, own, trainable)
         return known
+
+    def below(self, module: nn.Module) -> Iterable[nn.Parameter]:
+        """The parameters in it and below, once each."""
+        return self._in(module).values()
 
     def _in(self, module: nn.Module) -> dict[int, nn.Parameter]:
         known = self._below.get(id(module))
         if known is None:
             known = self._below[id(module)] = {}
-            for parameter in module.parameters(recurse=False):
+            for parameter in _own(module):
                 known[id(parameter)] = parameter
             for child in module.children():
                 known.update(self._in(child))
         return known
 
 
-def _shared(seen: Recording) -> dict[int, tuple[int, ...]]:
+def _own(module: nn.Module) -> list[nn.Parameter]:
+    if isinstance(module, torch.jit.ScriptModule):
+        return list(module.parameters(recurse=False))
+    # What `parameters` gives too, which walks over the module's insides to tell that it need not.
+    return [parameter for parameter in module._parameters.values() if parameter is not None]
+
+
+def _shared(seen: Recording, weights: _Weights) -> dict[int, tuple[int, ...]]:
     """Of every call, the earlier ones of another path that read a parameter of its own."""
     first: dict[int, Frame] = {}
     shares: dict[int, tuple[int, ...]] = {}
@@ -113,7 +126,7 @@ def _shared(seen: Recording) -> dict[int, tuple[int, ...]]:
             continue
         own = frame.reads
         if frame.module is not None:
-            own = tuple([id(parameter) for parameter in frame.module.parameters()])
+            own = tuple([id(parameter) for parameter in weights.below(frame.module)])
         before = [first[key] for key in own if key in first]
         others = dict.fromkeys(one.id for one in before if one.path != frame.path)
         if others:
@@ -180,7 +193,7 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
             known = touched[id(module)] = (
                 id(module) in called
                 or id(module) in inside
-                or any(id(parameter) in seen.read for parameter in module.parameters(recurse=False))
+                or any(id(parameter) in seen.read for parameter in _own(module))
                 or any(touches(child) for child in module.children())
             )
         return known

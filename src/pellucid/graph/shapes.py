@@ -73,8 +73,8 @@ def _binary(left: Any, right: Any) -> Any:
         return NotImplemented
     if left.shape == right.shape:
         return _like(left) if left.stride() == right.stride() else NotImplemented
-    large, small = (left, right) if left.ndim >= right.ndim else (right, left)
-    if not (large.is_contiguous() and small.is_contiguous()) or not small.ndim:
+    large, small = (left, right) if left.numel() >= right.numel() else (right, left)
+    if small.ndim > large.ndim or not (large.is_contiguous() and small.is_contiguous()) or not small.ndim:
         return NotImplemented
     axes = zip(reversed(small.shape), reversed(large.shape), strict=False)
     return _like(large) if all(width in (1, wanted) for width, wanted in axes) else NotImplemented
