@@ -43,16 +43,25 @@ export function svgText(root: Element): string {
   return new XMLSerializer().serializeToString(svgOf(root));
 }
 
+/** No browser gives a larger canvas than this. */
+const MOST_SIDE = 16_384;
+const MOST_PIXELS = 120_000_000;
+
 /** Twice the size of the screen's pixels, so that it prints. */
-export async function pngOf(root: Element, scale = 2): Promise<Blob> {
-  const drawing = svgOf(root);
+export function pngOf(root: Element): Promise<Blob> {
+  return pngOfText(svgText(root));
+}
+
+/** An SVG as PNG, twice its size or as large as a canvas may be. */
+export async function pngOfText(text: string): Promise<Blob> {
   const image = new Image();
-  const text = new XMLSerializer().serializeToString(drawing);
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
   await image.decode();
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const scale = Math.min(2, MOST_SIDE / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
   const canvas = document.createElement("canvas");
-  canvas.width = scale * Number(drawing.getAttribute("width"));
-  canvas.height = scale * Number(drawing.getAttribute("height"));
+  canvas.width = Math.max(1, Math.floor(scale * width));
+  canvas.height = Math.max(1, Math.floor(scale * height));
   const context = canvas.getContext("2d");
   if (!context) throw new Error("This browser gave no canvas to draw the PNG on.");
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
