@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import pellucid
-from pellucid.attribution import METHODS
+
+METHODS = ("saliency", "gradient_x_input", "grad_cam")
 
 TARGETS = [2, 0, 4, 1, 2, 3]
 

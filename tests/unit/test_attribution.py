@@ -11,7 +11,7 @@ from pellucid.errors import LayerError, MethodError, TargetError
 
 
 def test_a_method_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(MethodError, match=r"no method 'lime'\. Methods: saliency, gradient_x_input, grad_cam"):
+    with pytest.raises(MethodError, match=r"no method 'lime'\. Methods: saliency, gradient_x_input, "):
         pellucid.attribute(nn.Linear(3, 2), torch.randn(2, 3), 0, ["saliency", "lime"])
 
 

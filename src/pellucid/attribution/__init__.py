@@ -1,7 +1,33 @@
-"""Which inputs and which layers an answer depended on: several methods from one forward and one backward."""
+"""Which inputs and which layers an answer depended on: gradients, activation maps, perturbations, attention."""
 
 from __future__ import annotations
 
-from pellucid.attribution.attribute import METHODS, Attribution, attribute
+from pellucid.attribution.attribute import Attribution, attribute
+from pellucid.attribution.cams import Cam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
+from pellucid.attribution.gradients import GradientXInput, Saliency, TimeGradients, TokenGradients
+from pellucid.attribution.methods import Method, Progress, methods
+from pellucid.attribution.targets import Target, Unit
 
-__all__ = ["METHODS", "Attribution", "attribute"]
+METHODS: tuple[str, ...] = tuple(methods())
+"""Names of all methods, in the order of docs/attribution.md."""
+
+__all__ = [
+    "METHODS",
+    "Attribution",
+    "Cam",
+    "EigenCam",
+    "GradCam",
+    "GradCamPlusPlus",
+    "GradientXInput",
+    "HiResCam",
+    "LayerCam",
+    "Method",
+    "Progress",
+    "Saliency",
+    "Target",
+    "TimeGradients",
+    "TokenGradients",
+    "Unit",
+    "XGradCam",
+    "attribute",
+]

@@ -1,25 +1,23 @@
-"""`pellucid.attribute`: maps of the input and of any layer, all methods from the same passes."""
+"""`pellucid.attribute`: maps of the input and of any layer, by any method, those that can from the same passes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, NoReturn, overload
 
-import torch
 from torch import Tensor, nn
 
-from pellucid.attribution.cam import grad_cam, no_cam
+from pellucid.attribution.cam import no_cam
+from pellucid.attribution.cams import refuse_cam
 from pellucid.attribution.layers import by_module, shaped, traced
-from pellucid.capture import Captured, Session, as_logits, logits_of
-from pellucid.errors import ForwardError, LayerError, MethodError, TargetError
-from pellucid.graph.dataflow import tensors_in
+from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
+from pellucid.attribution.targets import Goal, Target, Unit
+from pellucid.attribution.trees import detached
+from pellucid.capture import Captured, Session
+from pellucid.errors import ForwardError, LayerError, MethodError
+from pellucid.graph import Graph
 from pellucid.types import Layer, Passes, Tree
-
-Method = Literal["saliency", "gradient_x_input", "grad_cam"]
-Target = int | Sequence[int] | Tensor | Literal["prediction"] | Callable[[Any], Tensor]
-
-METHODS: tuple[Method, ...] = ("saliency", "gradient_x_input", "grad_cam")
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,16 @@ class Attribution:
 
     Attributes:
         method: its name.
-        input: same tree and shapes as the inputs; None on leaves without gradient (token ids).
-        layers: by name. Saliency and gradient x input have the shape of the layer's output; Grad-CAM is
-            float[batch height width].
+        input: same tree and shapes as the inputs; None on leaves without gradient (token ids). Token and time-step
+            gradients have one number a token or step: float[batch token].
+        layers: by name. Saliency and gradient x input have the shape of the layer's output; CAMs are
+            float[batch height width]. Empty for methods that explain the input only.
         scores: float[batch], the explained output (a logit).
         passes: what all methods of the call cost together.
         warnings: in words, what is wrong with the map.
+        check: float[batch], the completeness residual sum(attribution) - (F(x) - F(baseline)), where the method promises
+            that it is 0; None elsewhere.
+        error: standard error of `input`, a tree like it, where the method is an estimate; None elsewhere.
     """
 
     method: str
@@ -42,122 +44,165 @@ class Attribution:
     scores: Tensor
     passes: Passes
     warnings: tuple[str, ...] = ()
+    check: Tensor | None = None
+    error: Any = None
 
 
 @overload
 def attribute(  # type: ignore[overload-overlap]  # a str is a sequence of str too; the first that fits is meant
-    model: nn.Module, inputs: Tree, target: Target, method: str = "saliency", layers: Sequence[str] | None = None
+    model: nn.Module,
+    inputs: Tree,
+    target: Target,
+    method: str | Method = "saliency",
+    layers: Sequence[str] | None = None,
+    watch: Watcher | None = None,
 ) -> Attribution: ...
 @overload
 def attribute(
-    model: nn.Module, inputs: Tree, target: Target, method: Sequence[str], layers: Sequence[str] | None = None
+    model: nn.Module,
+    inputs: Tree,
+    target: Target,
+    method: Sequence[str | Method],
+    layers: Sequence[str] | None = None,
+    watch: Watcher | None = None,
 ) -> dict[str, Attribution]: ...
 def attribute(
     model: nn.Module,
     inputs: Tree,
     target: Target,
-    method: str | Sequence[str] = "saliency",
+    method: str | Method | Sequence[str | Method] = "saliency",
     layers: Sequence[str] | None = None,
+    watch: Watcher | None = None,
 ) -> Attribution | dict[str, Attribution]:
-    """Explains a score of each example by its input and by the model's layers, in one forward and one backward.
+    """Explains a score of each example by its input and by the model's layers.
 
         maps = pellucid.attribute(model, images, target=3, method=["saliency", "grad_cam"])
         maps["grad_cam"].layers["layer4"]
 
+    All plain methods together cost one forward and one backward; docs/attribution.md says what each other method costs.
+
     Args:
         model: any module; left as it was.
         inputs: a tree of tensors with a batch axis: a tensor, a tuple (positional) or a dict (by name).
-        target: one class index for all, one an example, "prediction", or a function from the output to float[batch].
-        method: "saliency" (|gradient|, Simonyan et al. 2014), "gradient_x_input" (Shrikumar et al. 2016) or
-            "grad_cam" (Selvaraju et al. 2017); a list of them for a dict by name, from the same passes.
+        target: one class index for all, one an example, "prediction", a function from the output to float[batch] (a
+            loss, say), or `Unit("layer4", 17)` for a unit of a layer.
+        method: a name of `pellucid.attribution.METHODS`, or an instance with options such as
+            `IntegratedGradients(steps=64)`; a list of them for a dict by name.
         layers: names of modules or functions; every captured layer that the method fits if None.
+        watch: told after every batch of a method of many passes; it returns False to stop with what there is.
 
-    Returns: the attribution. Grad-CAM's `.input` is the map of the deepest layer that can have one, interpolated to the
+    Returns: the attribution. A CAM's `.input` is the map of the deepest layer that can have one, interpolated to the
         input's height and width and repeated over its channels.
-    Raises: MethodError: no such method, or it cannot be right here. TargetError. LayerError. ForwardError.
+    Raises: MethodError: no such method, or it cannot be right here. TargetError. LayerError. ForwardError. OptionError.
     """
-    methods = [method] if isinstance(method, str) else list(method)
-    unknown = [one for one in methods if one not in METHODS]
-    if unknown:
-        raise MethodError(f"There is no method '{unknown[0]}'. Methods: {', '.join(METHODS)}.")
-    chosen, seen, passes = _explained(
-        model, inputs, lambda output: _scores(output, target), layers, "grad_cam" in methods
-    )
-    moved = _detached(inputs)
-    found: dict[str, Attribution] = {}
-    for one in sorted(methods, key="saliency".__eq__):
-        if one == "saliency":
+    one = isinstance(method, str | Method)
+    chosen = _unique([method_of(each) for each in ([method] if isinstance(method, str | Method) else method)])
+    finder = _Layers(model, inputs, layers)
+    goal = Goal(target, finder.of(target.layer) if isinstance(target, Unit) else None)
+    problem = Problem(model, detached(inputs), goal, named=None if layers is None else tuple(layers), watch=watch)
+    passes = Passes()
+    found: dict[str, Maps] = {}
+    plain = [each for each in chosen if each.cost == "plain"]
+    if plain:
+        found.update(_plain(problem, finder, plain, passes))
+    for each in chosen:
+        if each.cost != "plain":
+            wanted = finder.chosen(each) if each.explains_layers else ()
+            found[each.name] = each.explain(replace(problem, layers=wanted))
+            passes.add(found[each.name].passes)
+    made = {each.name: _attribution(each.name, found[each.name], passes) for each in chosen}
+    return made[chosen[0].name] if one else made
+
+
+def _unique(chosen: Sequence[Method]) -> list[Method]:
+    """Each method once. Raises: MethodError: one with two sets of options, which would have the same name."""
+    by_name: dict[str, Method] = {}
+    for each in chosen:
+        if by_name.setdefault(each.name, each) != each:
+            raise MethodError(f"'{each.name}' is asked for twice with different options; ask in two calls.")
+    return list(by_name.values())
+
+
+def _attribution(name: str, maps: Maps, passes: Passes) -> Attribution:
+    return Attribution(name, maps.input, maps.layers, maps.scores, passes, maps.warnings, maps.check, maps.error)
+
+
+def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: Passes) -> dict[str, Maps]:
+    """The plain methods, from one forward and one backward."""
+    every = any(each.needs_every_layer for each in plain)
+    positions = next((each for each in plain if each.positions and not each.needs_every_layer), None)
+    backwards = any(each.needs_input_gradients for each in plain)
+    named, captured, seen, spent = finder.explained(problem, every, positions, backwards)
+    passes.add(spent)
+    found: dict[str, Maps] = {}
+    for each in sorted(plain, key=lambda one: one.name == "saliency"):
+        layers = captured if each.needs_every_layer else named
+        if each.name == "saliency":
             # It comes last: it needs no activations, whose memory is free then, and makes its maps of the gradients.
             seen = replace(seen, activations={})
-        found[one] = _one(one, seen, moved, chosen, passes)
-    return found[method] if isinstance(method, str) else {one: found[one] for one in methods}
+        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen))
+    return found
 
 
-def _explained(
-    model: nn.Module, inputs: Tree, score: Callable[[Any], Tensor], names: Sequence[str] | None, cam: bool
-) -> tuple[tuple[Layer, ...], Captured, Passes]:
-    """The layers, what was captured of them, and what it cost."""
-    plain = None if names is None else by_module(model, names)
-    if plain is not None:
-        try:
-            with Session(model, plain) as session:
-                seen = session.explain(inputs, score)
-        except (LayerError, MethodError):
-            pass  # the graph knows better what is wrong
-        else:
-            whole = shaped(model, plain, seen)
-            if whole is not None and not (cam and any(map(no_cam, whole))):
-                return whole, seen, session.passes
-    graph = traced(model, inputs)
-    if graph.error is not None:
-        _fail(model, inputs, graph.error)
-    chosen = graph.layers if names is None else tuple(graph.layer(name) for name in names)
-    if names is not None and cam:
-        _refuse_cam(chosen, graph.layers)
-    with Session(model, chosen) as session:
-        return chosen, session.explain(inputs, score), session.passes
+class _Layers:
+    """Which layers a call is about; the graph is traced once, and only if something needs it."""
 
+    def __init__(self, model: nn.Module, inputs: Tree, names: Sequence[str] | None) -> None:
+        self._model = model
+        self._inputs = inputs
+        self._names = names
+        self._traced: Graph | None = None
 
-def _one(method: str, seen: Captured, inputs: Any, layers: Sequence[Layer], passes: Passes) -> Attribution:
-    if method == "saliency":
-        whole = _mapped(lambda gradient, _: gradient.abs(), seen.input_gradients, inputs)
-        maps = {layer.name: seen.gradients[layer.name].abs_() for layer in layers}
-    elif method == "gradient_x_input":
-        whole = _mapped(lambda gradient, value: gradient * value.to(gradient.device), seen.input_gradients, inputs)
-        maps = {layer.name: seen.gradients[layer.name] * seen.activations[layer.name] for layer in layers}
-    else:
-        fitting = [layer for layer in layers if no_cam(layer) is None]
-        if not fitting:
-            raise MethodError(
-                "Grad-CAM needs a layer with an activation of shape (batch, channel, height, width) or a square grid of "
-                "tokens; this model has none."
-            )
-        maps = {
-            layer.name: grad_cam(seen.activations[layer.name], seen.gradients[layer.name], layer) for layer in fitting
-        }
-        deepest = next(name for name in reversed(list(seen.activations)) if name in maps)
-        whole = _mapped(lambda gradient, _: _stretched(maps[deepest], gradient), seen.input_gradients, inputs)
-        _refuse_flat(whole, seen.input_gradients)
-    if seen.scores is None:
-        raise MethodError("No score was computed.")
-    return Attribution(method, whole, maps, seen.scores, passes, seen.warnings)
+    @property
+    def graph(self) -> Graph:
+        """Raises: ForwardError: the model cannot be traced, because it raises."""
+        if self._traced is None:
+            self._traced = traced(self._model, self._inputs)
+            if self._traced.error is not None:
+                _fail(self._model, self._inputs, self._traced.error)
+        return self._traced
 
+    def of(self, name: str) -> Layer:
+        """One layer by name. Raises: LayerError: with the nearest names."""
+        return self.graph.layer(name)
 
-def _stretched(cam: Tensor, like: Tensor) -> Tensor | None:
-    """A map at the input's resolution, on every channel; None where the input has no height and width."""
-    if like.ndim != 4:
-        return None
-    wide = nn.functional.interpolate(cam[:, None], size=like.shape[2:], mode="bilinear", align_corners=False)
-    return wide.expand_as(like)
+    def chosen(self, method: Method) -> tuple[Layer, ...]:
+        """The layers for a method that makes passes of its own."""
+        if self._names is None:
+            return self.graph.layers
+        found = tuple(map(self.graph.layer, self._names))
+        if method.positions:
+            refuse_cam(method.title, found, self.graph.layers)
+        return found
 
-
-def _refuse_flat(maps: Any, gradients: Any) -> None:
-    """Refuses inputs that have gradients but none of which has a height and width."""
-    flat = next(tensors_in(gradients), None)
-    if flat is not None and next(tensors_in(maps), None) is None:
-        raise MethodError(
-            f"Grad-CAM's map of the input needs an input of shape (batch, channel, height, width); got {tuple(flat.shape)}."
-        )
+    def explained(
+        self, problem: Problem, every: bool, positions: Method | None, backwards: bool
+    ) -> tuple[tuple[Layer, ...], tuple[Layer, ...], Captured, Passes]:
+        """The layers that were asked for, those that were captured, what was seen of them, and what it cost."""
+        plain = None if self._names is None or every else by_module(self._model, self._names)
+        if plain is not None:
+            try:
+                with problem.view(plain) as view:
+                    seen = view.explain(problem.inputs, input_gradients=backwards)
+            except (LayerError, MethodError):
+                pass  # the graph knows better what is wrong
+            else:
+                whole = shaped(self._model, plain, seen)
+                if whole is not None and not (positions is not None and any(map(no_cam, whole))):
+                    return whole, whole, seen, view.passes
+        graph = self.graph
+        named = graph.layers if self._names is None else tuple(map(graph.layer, self._names))
+        if self._names is not None and positions is not None:
+            refuse_cam(positions.title, named, graph.layers)
+        captured = named
+        if every and self._names is not None:
+            extra = {layer.name for layer in named}
+            captured = (*named, *(layer for layer in graph.layers if layer.name not in extra))
+        if not backwards and self._names is None:
+            # Only layers that can have a map: the backward ends at the first of them.
+            captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named
+        with problem.view(captured) as view:
+            return named, captured, view.explain(problem.inputs, input_gradients=backwards), view.passes
 
 
 def _fail(model: nn.Module, inputs: Tree, reason: str) -> NoReturn:
@@ -165,66 +210,3 @@ def _fail(model: nn.Module, inputs: Tree, reason: str) -> NoReturn:
     with Session(model, ()) as session:
         session.forward(inputs)
     raise ForwardError(f"The model raised in its own forward, once and not a second time: {reason}.")
-
-
-def _scores(output: Any, target: Target) -> Tensor:
-    if callable(target) and not isinstance(target, Tensor):
-        return target(output)
-    logits = as_logits(logits_of(output))
-    if logits.ndim != 2:
-        raise TargetError(
-            f"The model's output has shape {tuple(logits.shape)}, not (batch, class): give target as a function from the "
-            "output to one score an example."
-        )
-    if isinstance(target, str):
-        if target != "prediction":
-            raise TargetError(
-                f"target must be a class index, a list of them, 'prediction' or a function; got '{target}'."
-            )
-        index = logits.argmax(dim=1)
-    elif isinstance(target, int):
-        index = torch.full((len(logits),), target, device=logits.device)
-    else:
-        index = torch.as_tensor(target, device=logits.device).long()
-        index = index.expand(len(logits)) if index.ndim == 0 else index.reshape(-1)
-        if len(index) != len(logits):
-            raise TargetError(f"One target an example is needed: got {len(index)} targets for {len(logits)} examples.")
-    if int(index.min()) < 0 or int(index.max()) >= logits.shape[1]:
-        wrong = next(int(one) for one in index if not 0 <= int(one) < logits.shape[1])
-        raise TargetError(
-            f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}."
-        )
-    return logits.gather(1, index[:, None])[:, 0]
-
-
-def _refuse_cam(chosen: Sequence[Layer], captured: Sequence[Layer]) -> None:
-    for layer in chosen:
-        reason = no_cam(layer)
-        if reason is not None:
-            fitting = ", ".join(other.name for other in captured if no_cam(other) is None) or "none"
-            raise LayerError(
-                f"Grad-CAM needs an activation of shape (batch, channel, height, width); layer '{layer.name}' gave "
-                f"{('batch', *layer.shape)}: {reason}. Layers that fit: {fitting}."
-            )
-
-
-def _mapped(function: Callable[[Tensor, Tensor], Tensor | None], gradients: Any, inputs: Any) -> Any:
-    """Applies a function to the leaves of two trees; leaves without gradient stay None."""
-    if isinstance(gradients, Tensor):
-        return function(gradients, inputs)
-    if isinstance(gradients, dict):
-        return {name: _mapped(function, part, inputs[name]) for name, part in gradients.items()}
-    if isinstance(gradients, tuple | list):
-        parts = [_mapped(function, part, value) for part, value in zip(gradients, inputs, strict=True)]
-        return tuple(parts) if isinstance(gradients, tuple) else parts
-    return None
-
-
-def _detached(tree: Any) -> Any:
-    if isinstance(tree, Tensor):
-        return tree.detach()
-    if isinstance(tree, dict):
-        return {name: _detached(part) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(_detached(part) for part in tree)
-    return [_detached(part) for part in tree] if isinstance(tree, list) else tree

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,14 @@ class Captured:
 Tap = Callable[[Layer, Tensor], Tensor | None]
 
 
+@runtime_checkable
+class Scored(Protocol):
+    """What is entered around an explained forward and wants to see its scores before their backward."""
+
+    def scored(self, scores: Tensor) -> None:
+        """Called once a forward, with float[batch] and its gradient graph."""
+
+
 class Session:
     """Runs a model in evaluation mode and leaves it as it was when the block ends.
 
@@ -72,6 +80,7 @@ class Session:
         self._tap: Tap | None = None
         self._reached: set[str] = set()
         self._mutated: set[str] = set()
+        self._kept: dict[str, tuple[Tensor, int]] = {}
         self._guard = ParameterGuard(self.model)
         self._functions = any("()" in layer.name for layer in self.layers)
 
@@ -107,28 +116,47 @@ class Session:
             outputs = self._run(to_device(inputs, self.device, copy=True), reduce if wanted else None)
         return Captured(outputs, summaries)
 
-    def explain(self, inputs: Tree, score: Callable[[Any], Tensor]) -> Captured:
+    def explain(
+        self,
+        inputs: Tree,
+        score: Callable[[Any], Tensor],
+        within: AbstractContextManager[object] | None = None,
+        *,
+        input_gradients: bool = True,
+    ) -> Captured:
         """One forward and one backward: activations, and gradients of the summed scores by them and by the inputs.
 
         Args:
             inputs: a tree with a batch axis on every leaf.
             score: from the model's output to float[batch], one number an example; examples must not share a score.
+            within: entered around each forward and its score; it may put other rules on their backward.
+            input_gradients: whether to go back to the inputs; otherwise the backward ends at the earliest layer.
 
         Raises: MethodError: nothing in this model has a gradient, or none arrives at the inputs. ForwardError. LayerError.
         """
         with torch.inference_mode(False):
-            return self._explain(inputs, score)
+            return self._explain(inputs, score, within or nullcontext(), input_gradients)
+
+    def output(self, name: str) -> Tensor:
+        """What a captured layer has given in the forward that `explain` takes the score of; for scores of layers."""
+        return self._kept[name][0]
 
     # --- how --------------------------------------------------------------------------------------------------
 
-    def _explain(self, inputs: Tree, score: Callable[[Any], Tensor]) -> Captured:
+    def _explain(
+        self,
+        inputs: Tree,
+        score: Callable[[Any], Tensor],
+        within: AbstractContextManager[object],
+        input_gradients: bool,
+    ) -> Captured:
         self._prepare_gradients()
-        activations, leaves, outputs, scores = self._record(inputs, score)
+        activations, leaves, outputs, scores = self._record(inputs, score, within, input_gradients)
         changed = [name for name, (tensor, version) in activations.items() if tensor._version != version]
         if changed:
             # Something wrote into these outputs after they were captured: take copies, from now on and once again.
             self._mutated.update(changed)
-            activations, leaves, outputs, scores = self._record(inputs, score)
+            activations, leaves, outputs, scores = self._record(inputs, score, within, input_gradients)
             lost = next((name for name, (tensor, version) in activations.items() if tensor._version != version), None)
             if lost is not None:
                 raise LayerError(
@@ -170,9 +198,14 @@ class Session:
                 module.inplace = False  # type: ignore[assignment]
 
     def _record(
-        self, inputs: Tree, score: Callable[[Any], Tensor]
+        self,
+        inputs: Tree,
+        score: Callable[[Any], Tensor],
+        within: AbstractContextManager[object],
+        input_gradients: bool,
     ) -> tuple[dict[str, tuple[Tensor, int]], list[Tensor], Any, Tensor]:
         kept: dict[str, tuple[Tensor, int]] = {}
+        self._kept = kept
 
         def keep(layer: Layer, output: Tensor) -> Tensor | None:
             replaced = None
@@ -191,10 +224,15 @@ class Session:
             return replaced
 
         leaves: list[Tensor] = []
-        self._leaf_tree = _with_gradients(to_device(inputs, self.device), leaves)
-        with torch.enable_grad():
+        self._leaf_tree = to_device(inputs, self.device)
+        if input_gradients:
+            self._leaf_tree = _with_gradients(self._leaf_tree, leaves)
+        with torch.enable_grad(), within:
             outputs = self._run(to_device(self._leaf_tree, self.device, copy=True), keep)
             scores = score(outputs)
+            if isinstance(within, Scored) and scores.requires_grad:
+                within.scored(scores)
+        self._kept = {}
         if scores.ndim != 1:
             raise MethodError(
                 f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}."

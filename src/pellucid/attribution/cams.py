@@ -1,0 +1,251 @@
+"""Class activation maps as methods: those that need nothing but the shared activations and gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.attribution import cam
+from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.targets import class_index
+from pellucid.attribution.trees import floating, leafwise
+from pellucid.capture import Captured, as_logits, logits_of, unwrapped
+from pellucid.errors import LayerError, MethodError, ModelError
+from pellucid.graph.dataflow import tensors_in
+from pellucid.types import Layer
+
+
+@dataclass(frozen=True)
+class _GradientCam(Method):
+    """A map of each layer with positions.
+
+    Attributes:
+        relu: whether to keep only what speaks for the score.
+    """
+
+    cost: ClassVar[Cost] = "plain"
+    positions: ClassVar[bool] = True
+    needs_input_gradients: ClassVar[bool] = False
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]]
+
+    relu: bool = True
+
+    def explain(self, problem: Problem) -> Maps:
+        """`.input` is the deepest layer's map, stretched over the input and the same on every channel."""
+        seen, scores = problem.shared()
+        maps = {}
+        for layer in fitting(problem.layers, self.title):
+            found = type(self).formula(
+                cam.as_maps(seen.activations[layer.name], layer), cam.as_maps(seen.gradients[layer.name], layer)
+            )
+            maps[layer.name] = found.clamp_(min=0) if self.relu else found
+        return Maps(
+            on_input(maps, list(seen.activations), problem.inputs, self.title), maps, scores, warnings=seen.warnings
+        )
+
+
+@register
+@dataclass(frozen=True)
+class GradCam(_GradientCam):
+    """Grad-CAM: channels weighed by their mean gradient (Selvaraju et al. 2017)."""
+
+    name: ClassVar[str] = "grad_cam"
+    title: ClassVar[str] = "Grad-CAM"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.grad_cam_of)
+
+
+@register
+@dataclass(frozen=True)
+class GradCamPlusPlus(_GradientCam):
+    """Grad-CAM++: channels weighed by their positive gradients (Chattopadhay et al. 2018)."""
+
+    name: ClassVar[str] = "grad_cam_plus_plus"
+    title: ClassVar[str] = "Grad-CAM++"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.grad_cam_plus_plus_of)
+
+
+@register
+@dataclass(frozen=True)
+class HiResCam(_GradientCam):
+    """HiResCAM: gradient times activation, position by position (Draelos & Carin 2020)."""
+
+    name: ClassVar[str] = "hires_cam"
+    title: ClassVar[str] = "HiResCAM"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.hires_cam_of)
+
+
+@register
+@dataclass(frozen=True)
+class LayerCam(_GradientCam):
+    """LayerCAM: positive gradient times activation, position by position (Jiang et al. 2021)."""
+
+    name: ClassVar[str] = "layer_cam"
+    title: ClassVar[str] = "LayerCAM"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.layer_cam_of)
+
+
+@register
+@dataclass(frozen=True)
+class XGradCam(_GradientCam):
+    """XGrad-CAM: channels weighed by gradient and activation (Fu et al. 2020)."""
+
+    name: ClassVar[str] = "xgrad_cam"
+    title: ClassVar[str] = "XGrad-CAM"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.xgrad_cam_of)
+
+
+@register
+@dataclass(frozen=True)
+class EigenCam(_GradientCam):
+    """Eigen-CAM: the first principal direction of the activations, whatever the target (Muhammad & Yeasin 2020)."""
+
+    name: ClassVar[str] = "eigen_cam"
+    title: ClassVar[str] = "Eigen-CAM"
+    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(lambda maps, _: cam.eigen_cam_of(maps))
+
+
+@register
+@dataclass(frozen=True)
+class Cam(Method):
+    """CAM: the class's weights times the maps that a pooled linear head reads (Zhou et al. 2016, arXiv:1512.04150, eq. 2).
+
+    Attributes:
+        relu: whether to keep only what speaks for the class; the paper keeps both signs.
+    """
+
+    name: ClassVar[str] = "cam"
+    title: ClassVar[str] = "CAM"
+    cost: ClassVar[Cost] = "plain"
+    positions: ClassVar[bool] = True
+    needs_input_gradients: ClassVar[bool] = False
+    needs_every_layer: ClassVar[bool] = True
+
+    relu: bool = False
+
+    def explain(self, problem: Problem) -> Maps:
+        """Maps of the layers that the head reads. Raises: MethodError: the head is not a mean and one linear layer."""
+        seen, scores = problem.shared()
+        head = pooled_head(problem.model, seen, problem.layers)
+        if head is None:
+            raise MethodError(
+                "CAM needs a head of global average pooling and one linear layer; no layer of this model is read by such a "
+                "head. Methods without that condition: grad_cam, hires_cam."
+            )
+        if problem.goal.unit is not None or (
+            callable(problem.goal.target) and not isinstance(problem.goal.target, Tensor)
+        ):
+            raise MethodError("CAM explains a class: give target as a class index, a list of them or 'prediction'.")
+        linear, layers = head
+        unread = [name for name in problem.named or () if all(layer.name != name for layer in layers)]
+        if unread:
+            names = ", ".join(layer.name for layer in layers)
+            raise LayerError(
+                f"CAM explains layers whose mean the head reads; '{unread[0]}' is not. Layers that fit: {names}."
+            )
+        if problem.named is not None:
+            layers = tuple(layer for layer in layers if layer.name in problem.named)
+        index = class_index(as_logits(logits_of(seen.outputs)), problem.goal.target)
+        weights = class_weights(linear, index)
+        maps = {}
+        for layer in layers:
+            found = cam.weighed(cam.as_maps(seen.activations[layer.name], layer), weights)
+            maps[layer.name] = found.clamp_(min=0) if self.relu else found
+        return Maps(
+            on_input(maps, list(seen.activations), problem.inputs, self.title), maps, scores, warnings=seen.warnings
+        )
+
+
+def class_weights(linear: nn.Linear, index: Tensor) -> Tensor:
+    """The head's weights of each example's class: float[batch channel]; of a single logit z, the classes are (0, z)."""
+    weight = linear.weight.detach()
+    return weight[0] * index[:, None].to(weight) if len(weight) == 1 else weight[index]
+
+
+def pooled_head(
+    model: nn.Module, seen: Captured, layers: tuple[Layer, ...]
+) -> tuple[nn.Linear, tuple[Layer, ...]] | None:
+    """The linear layer that makes the logits of the mean over positions, and the layers whose mean it reads.
+
+    It is found by its numbers: a head is one if the logits of these very examples come out of it.
+    """
+    try:
+        logits = logits_of(seen.outputs).detach()
+    except ModelError:
+        return None
+    if logits.ndim != 2:
+        return None
+    for linear in unwrapped(model).modules():
+        if not isinstance(linear, nn.Linear) or linear.out_features != logits.shape[1]:
+            continue
+        found = tuple(layer for layer in layers if cam.no_cam(layer) is None and _reads(linear, layer, seen, logits))
+        if found:
+            return linear, found
+    return None
+
+
+def _reads(linear: nn.Linear, layer: Layer, seen: Captured, logits: Tensor) -> bool:
+    maps = cam.as_maps(seen.activations[layer.name], layer)
+    if maps.shape[1] != linear.in_features or maps.dtype != linear.weight.dtype:
+        return False
+    with torch.no_grad():
+        made = nn.functional.linear(maps.mean(dim=(2, 3)), linear.weight, linear.bias)
+    scale = float(logits.abs().max())
+    return bool((made - logits).abs().max() <= 1e-4 * scale) if math.isfinite(scale) else False
+
+
+def fitting(layers: tuple[Layer, ...], title: str) -> list[Layer]:
+    """The layers that can have a map. Raises: MethodError: there is none."""
+    found = [layer for layer in layers if cam.no_cam(layer) is None]
+    if not found:
+        raise MethodError(
+            f"{title} needs a layer with an activation of shape (batch, channel, height, width) or a square grid of "
+            "tokens; this model has none."
+        )
+    return found
+
+
+def refuse_cam(title: str, chosen: tuple[Layer, ...], captured: tuple[Layer, ...]) -> None:
+    """Refuses the first of the chosen layers that can have no map. Raises: LayerError: with the names of those that can."""
+    for layer in chosen:
+        reason = cam.no_cam(layer)
+        if reason is not None:
+            names = ", ".join(other.name for other in captured if cam.no_cam(other) is None) or "none"
+            raise LayerError(
+                f"{title} needs an activation of shape (batch, channel, height, width); layer '{layer.name}' gave "
+                f"{('batch', *layer.shape)}: {reason}. Layers that fit: {names}."
+            )
+
+
+def on_input(maps: Mapping[str, Tensor], order: list[str], inputs: Any, title: str) -> Any:
+    """The deepest layer's map on every input with height and width.
+
+    Args:
+        maps: by layer.
+        order: names of layers in order of execution.
+        inputs: the tree.
+        title: of the method.
+
+    Raises: MethodError: there are inputs of numbers, and none has a height and width.
+    """
+    deepest = maps[next(name for name in reversed(order) if name in maps)]
+    leaves = floating(inputs)
+    whole = leafwise(lambda leaf, _: stretched(deepest, leaf), leaves, leaves)
+    flat = next(tensors_in(leaves), None)
+    if flat is not None and next(tensors_in(whole), None) is None:
+        raise MethodError(
+            f"{title}'s map of the input needs an input of shape (batch, channel, height, width); got {tuple(flat.shape)}."
+        )
+    return whole
+
+
+def stretched(map_: Tensor, like: Tensor) -> Tensor | None:
+    """A map at the input's resolution, on every channel; None where the input has no height and width."""
+    if like.ndim != 4:
+        return None
+    wide = nn.functional.interpolate(map_[:, None], size=like.shape[2:], mode="bilinear", align_corners=False)
+    return wide.expand_as(like)

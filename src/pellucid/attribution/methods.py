@@ -1,0 +1,221 @@
+"""What a method is, which there are, and what each is given: the registry behind `pellucid.attribute`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, TypeVar
+
+from torch import Tensor, nn
+
+from pellucid.attribution.targets import Goal
+from pellucid.capture import Captured, Session
+from pellucid.errors import MethodError
+from pellucid.types import Layer, Passes, Tree
+
+Cost = Literal["plain", "backward", "passes"]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What a method has found.
+
+    Attributes:
+        input: a tree like the inputs, None on leaves that the method cannot explain.
+        layers: by name.
+        scores: float[batch], the explained score of each example.
+        passes: what this method alone has cost; a plain method costs nothing beyond the shared passes.
+        check: float[batch], sum(attribution) - (F(x) - F(baseline)), where the method promises it to be 0.
+        error: standard error of `input`, where it is an estimate; a tree like it.
+        warnings: in words, what is wrong.
+    """
+
+    input: Any
+    layers: Mapping[str, Tensor]
+    scores: Tensor
+    passes: Passes = field(default_factory=Passes)
+    check: Tensor | None = None
+    error: Any = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a method of many passes is.
+
+    Attributes:
+        method: its name.
+        done, total: passes, copies or windows, as the method counts them.
+        estimate: the map of the input so far.
+    """
+
+    method: str
+    done: int
+    total: int
+    estimate: Callable[[], Any]
+
+
+Watcher = Callable[[Progress], bool | None]
+"""Called after every batch of a method of many passes; returning False ends it with what it has."""
+
+
+class View:
+    """An open session on a model together with the target: scores, and gradients of them, of examples or copies.
+
+    Attributes:
+        passes: what has been spent through it.
+    """
+
+    def __init__(self, session: Session, goal: Goal, layers: Sequence[Layer]) -> None:
+        self._session = session
+        self._goal = goal
+        self._layers = layers
+        self.passes = session.passes
+        self.device = session.device
+
+    def explain(
+        self,
+        inputs: Tree,
+        rows: Tensor | None = None,
+        batch: int | None = None,
+        within: AbstractContextManager[object] | None = None,
+        *,
+        input_gradients: bool = True,
+    ) -> Captured:
+        """One forward and one backward.
+
+        Args:
+            inputs: the examples, or copies of them.
+            rows: which example each row is a copy of; None for the examples as they are.
+            batch: how many examples there are, where rows are given.
+            within: entered around the forward.
+            input_gradients: whether to go back as far as the inputs.
+        """
+        unit = self._goal.unit
+
+        def score(output: Any) -> Tensor:
+            if unit is not None:
+                return unit[1].of(self._session.output(unit[0].name), unit[0])
+            return self._goal.scores(output, rows, batch)
+
+        seen = self._session.explain(inputs, score, within, input_gradients=input_gradients)
+        if unit is None or any(layer.name == unit[0].name for layer in self._layers):
+            return seen
+        extra = unit[0].name  # captured for its score only
+        return replace(
+            seen,
+            activations={name: one for name, one in seen.activations.items() if name != extra},
+            gradients={name: one for name, one in seen.gradients.items() if name != extra},
+        )
+
+    def scores(self, inputs: Tree, rows: Tensor | None = None, batch: int | None = None) -> Tensor:
+        """One forward without gradients: float[batch], or one score a row."""
+        unit = self._goal.unit
+        if unit is None:
+            return self._goal.scores(self._session.forward(inputs).outputs, rows, batch)
+        layer, target = unit
+        seen = self._session.forward(inputs, {"unit": lambda output, one: {"score": target.of(output, one)}})
+        return seen.summaries[layer.name]["unit"]["score"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the methods of one call are given.
+
+    Attributes:
+        model: as the user gave it.
+        inputs: the examples, without a history.
+        goal: the target.
+        layers: those that the user named, or all that the model's graph captures; empty for methods that ask for none.
+        named: the names that the user gave; None where layers were left open.
+        seen: activations and gradients of the shared forward and backward, for plain methods; None for others.
+        watch: told after every batch of a long method.
+    """
+
+    model: nn.Module
+    inputs: Any
+    goal: Goal
+    layers: tuple[Layer, ...] = ()
+    named: tuple[str, ...] | None = None
+    seen: Captured | None = None
+    watch: Watcher | None = None
+
+    @contextmanager
+    def view(self, layers: Sequence[Layer] = ()) -> Iterator[View]:
+        """The model open for looking at these layers and, where the target is one, at its unit."""
+        wanted = list(layers)
+        unit = self.goal.unit
+        if unit is not None and all(layer.name != unit[0].name for layer in wanted):
+            wanted.append(unit[0])
+        with Session(self.model, wanted) as session:
+            yield View(session, self.goal, layers)
+
+    def run(
+        self, within: AbstractContextManager[object] | None = None, layers: Sequence[Layer] | None = None
+    ) -> tuple[Captured, Passes]:
+        """One forward and one backward of the score, captured at these layers (at the problem's where None)."""
+        with self.view(self.layers if layers is None else layers) as view:
+            return view.explain(self.inputs, within=within), view.passes
+
+    def shared(self) -> tuple[Captured, Tensor]:
+        """The shared passes of a plain method, and the scores. Raises: MethodError: they were not made."""
+        if self.seen is None or self.seen.scores is None:
+            raise MethodError("No score was computed.")
+        return self.seen, self.seen.scores
+
+
+class Method:
+    """A method with its options: subclasses are frozen dataclasses whose fields are the options, with defaults.
+
+    Attributes:
+        name: in snake case, as `attribute` takes it.
+        title: as papers write it, for messages.
+        cost: "plain": from the forward and backward that all share; "backward": one further forward and backward;
+            "passes": more of them, in full batches.
+        positions: whether it needs a layer with positions in a plane (a CAM).
+        explains_layers: whether it makes maps of layers; others leave `layers` empty.
+        needs_input_gradients: whether the shared backward must go as far as the inputs.
+        needs_every_layer: whether it looks for its layers among all of the model's, whatever the user named.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    cost: ClassVar[Cost]
+    positions: ClassVar[bool] = False
+    explains_layers: ClassVar[bool] = True
+    needs_input_gradients: ClassVar[bool] = True
+    needs_every_layer: ClassVar[bool] = False
+
+    def explain(self, problem: Problem) -> Maps:
+        """The maps of one problem. Raises: MethodError: they cannot be right here."""
+        raise NotImplementedError
+
+
+_REGISTRY: dict[str, type[Method]] = {}
+_Kind = TypeVar("_Kind", bound=type[Method])
+
+
+def register(kind: _Kind) -> _Kind:
+    """Puts a method under its name: a decorator."""
+    _REGISTRY[kind.name] = kind
+    return kind
+
+
+def methods() -> Mapping[str, type[Method]]:
+    """Every method by name: the cheap ones first, CAMs after the others."""
+    order = ("plain", "backward", "passes")
+    return dict(sorted(_REGISTRY.items(), key=lambda one: (order.index(one[1].cost), one[1].positions)))
+
+
+def method_of(wanted: str | Method) -> Method:
+    """The method of that name with its defaults, or the very one that was given. Raises: MethodError: there is none."""
+    if isinstance(wanted, Method):
+        return wanted
+    kind = _REGISTRY.get(wanted)
+    if kind is None:
+        near = difflib.get_close_matches(wanted, _REGISTRY, n=3, cutoff=0.6)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise MethodError(f"There is no method '{wanted}'.{meant} Methods: {', '.join(methods())}.")
+    return kind()
