@@ -237,6 +237,18 @@ def test_operators_of_recurrent_layers_are_those_of_the_cpu(layer: type[nn.Modul
     assert (real.by_name["rnn"].flops, real.by_name["rnn"].memory) == (graph.flops, graph.nodes[1].memory)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_the_trace_itself_asks_of_tensors_is_not_counted() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        ragged = torch.nested.nested_tensor([x[0, :3], x[1]], layout=torch.jagged)
+        return self.linear(ragged).values()  # asking such a tensor for its size runs an operator
+
+    model, inputs = Functional(forward, linear=nn.Linear(8, 2)), torch.randn(2, 4, 8)
+    graph = trace(model, inputs)
+    assert (graph.backend, graph.error) == ("real", None)
+    assert graph.operators == operators_of(model, inputs).total()
+
+
 def test_a_timed_trace_measures_every_call_and_nothing_else() -> None:
     model = torchvision.models.VisionTransformer(64, 16, 2, 2, 32, 64)
     inputs = torch.randn(1, 3, 64, 64)

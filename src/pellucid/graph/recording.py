@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,26 @@ from pellucid.graph.names import (
 from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.structure import Shape
 
+_Result = TypeVar("_Result")
+_Given = ParamSpec("_Given")
+
+
+def _unseen(
+    method: Callable[Concatenate[Recording, _Given], _Result],
+) -> Callable[Concatenate[Recording, _Given], _Result]:
+    """Marks what the recording itself asks of tensors: operators that run for it are none of the model's."""
+
+    @functools.wraps(method)
+    def call(self: Recording, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        before, self.own = self.own, True
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self.own = before
+
+    return call
+
+
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 
@@ -50,6 +71,7 @@ class Recording:
         questions: where the forward asked for values that depend on its inputs; question: where it last asked for any.
         failed: the innermost node that was running when the forward raised.
         hidden: ids of the modules that a leaf of the graph called inside.
+        own: whether it is the recording that asks something of tensors, and not the model.
     """
 
     def __init__(self, model: nn.Module, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
@@ -70,7 +92,7 @@ class Recording:
         self._opaque = 0
         self._counting = False
         self._elsewhere = False
-        self._own = False
+        self.own = False
         self._names = CallNames()
         self._flow = Dataflow(memory)
         self._parameters = {id(parameter) for parameter in model.parameters()}
@@ -144,6 +166,7 @@ class Recording:
             self._opaque -= opaque
             self._stack.pop()
 
+    @_unseen
     def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
         if frame.children == 0 and frame.module is not None:
             frame.role, frame.activation = module_role(frame.module)
@@ -251,7 +274,7 @@ class Recording:
 
     def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Counts an operator in, for the node at work."""
-        if self._own:
+        if self.own:
             return
         self.operators += 1
         self._reads(gathered((args, kwargs) if kwargs else args))
@@ -307,6 +330,7 @@ class Recording:
             above.children -= 1
             above.operators += frame.operators
 
+    @_unseen
     def _read_by(self, frame: Frame, inputs: list[Tensor]) -> None:
         frame.went_in(inputs)
         for argument, tensor in enumerate(inputs):
@@ -337,6 +361,7 @@ class Recording:
                 if frame.channel_last is None and frame.outputs and frame.outputs[0] == shape:
                     frame.channel_last = before.channel_last  # element by element: the axes stay what they were
 
+    @_unseen
     def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:
         """A node without children has run: who reads what it returned reads it."""
         given = {id(tensor): place for place, tensor in enumerate(inputs)}
@@ -352,11 +377,7 @@ class Recording:
                 return tensor
             # It returned its own input. Under another name, for whoever reads the input itself (a skip connection)
             # does not read this node.
-            self._own = True
-            try:
-                return alias(tensor)
-            finally:
-                self._own = False
+            return alias(tensor)
 
         output = mapped(output, own)
         tensors = gathered(output)
