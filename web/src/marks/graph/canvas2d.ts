@@ -311,11 +311,12 @@ export class Canvas2dRenderer implements Renderer {
         continue;
       const label = labelOf(picture, arrow);
       if (!label) continue;
-      const width = context.measureText(label.text).width + 6;
-      context.fillStyle = css(paper);
-      context.fillRect(label.x - width / 2, label.y - LABEL_HEIGHT / 2, width, LABEL_HEIGHT);
+      const width = context.measureText(label.text).width;
+      const middle = label.right ? label.x - width / 2 : label.x;
+      context.fillStyle = css(label.framed ? mixed(paper, this.#palette.ground, 0.6) : paper);
+      context.fillRect(middle - width / 2 - 3, label.y - LABEL_HEIGHT / 2, width + 6, LABEL_HEIGHT);
       context.fillStyle = css(quiet);
-      context.fillText(label.text, label.x, label.y + 4);
+      context.fillText(label.text, middle, label.y + 4);
     }
     context.globalAlpha = 1;
   }

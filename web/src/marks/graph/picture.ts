@@ -72,7 +72,7 @@ export const STRIP_HEIGHT = 12;
 /** Below this size of letters on screen nothing is written; above the second they are fully there. */
 export const LEGIBLE = [5.5, 7] as const;
 /** Below these scales a box is filled with its colour; above, the colour is a strip at its side. */
-export const FILLED = [0.45, 0.7] as const;
+export const FILLED = [0.28, 0.46] as const;
 
 export function wholeOf(placed: Placed): Rect {
   return { x: 0, y: 0, width: placed.right, height: placed.bottom };

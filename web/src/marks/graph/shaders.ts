@@ -220,7 +220,7 @@ void main() {
   sum /= 9.0;
   bool coloured = v_tone >= 8;
   vec3 tone = coloured ? sum.rgb / max(sum.a, 0.001) : u_tones[v_tone];
-  float alpha = (v_tone == 5 ? 1.0 : pow(sum.a, 0.85)) * v_alpha * u_alpha;
+  float alpha = (v_tone == 4 || v_tone == 5 ? 1.0 : pow(sum.a, 0.85)) * v_alpha * u_alpha;
   colour = vec4(tone, alpha);
   if (alpha < 0.004) discard;
 }`;

@@ -260,6 +260,7 @@ export class Stage {
     this.#frames += 1;
     // What a frame cost, for whoever measures: tests, and people who wonder.
     const said = this.#host.dataset;
+    if (this.#picture) this.#canvas.dataset.drawn = String(this.#frames);
     said.renderer = this.#renderer.kind;
     said.draws = String(this.#renderer.draws);
     said.frames = String(this.#frames);

@@ -33,9 +33,11 @@ export function svgOf(picture: Picture, palette: Palette, caption: Caption): str
     const label = labelOf(picture, arrow);
     if (!label) continue;
     const wide = [...label.text].length * LETTER + 6;
+    const middle = label.right ? label.x - wide / 2 : label.x;
+    const ground = css(label.framed ? mixed(palette.paper, palette.ground, 0.6) : palette.paper);
     parts.push(
-      `<rect x="${n(label.x - wide / 2)}" y="${n(label.y - LABEL_HEIGHT / 2)}" width="${n(wide)}" height="${LABEL_HEIGHT}" fill="${css(palette.paper)}"/>`,
-      `<text x="${n(label.x)}" y="${n(label.y + 4)}" text-anchor="middle" fill="${css(palette.quiet)}">${escaped(label.text)}</text>`,
+      `<rect x="${n(middle - wide / 2)}" y="${n(label.y - LABEL_HEIGHT / 2)}" width="${n(wide)}" height="${LABEL_HEIGHT}" fill="${ground}"/>`,
+      `<text x="${n(middle)}" y="${n(label.y + 4)}" text-anchor="middle" fill="${css(palette.quiet)}">${escaped(label.text)}</text>`,
     );
   }
   parts.push(captionText(caption, palette, placed.bottom + 24), "</svg>");

@@ -11,6 +11,7 @@ export const LETTER = 10;
 const MOST_LETTERS = 60_000;
 const TONES: Readonly<Record<Tone, number>> = { ink: 0, quiet: 1, accent: 2, high: 3 };
 export const GROUND_TONE = 5;
+export const FRAME_TONE = 4;
 const COLOURED = 8;
 
 export class Typesetter {
@@ -88,8 +89,8 @@ export class Typesetter {
     const label = labelOf(picture, arrow);
     if (!label) return;
     const run = this.atlas.run(label.text, "plain", LABEL_MOST);
-    const [x, y] = [label.x - run.width / 2, label.y - LABEL_HEIGHT / 2];
-    this.#letter(this.atlas.solid, x - 3, y, -1, GROUND_TONE, run.width + 6, LABEL_HEIGHT);
+    const [x, y] = [label.x - (label.right ? run.width : run.width / 2), label.y - LABEL_HEIGHT / 2];
+    this.#letter(this.atlas.solid, x - 3, y, -1, label.framed ? FRAME_TONE : GROUND_TONE, run.width + 6, LABEL_HEIGHT);
     this.#put(run, x, label.y + 4, -1, TONES.quiet);
   }
 

@@ -6,7 +6,7 @@ import type { Atlas } from "./atlas";
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import { Instances, type Program, programOf, tableOf } from "./gl";
 import type { Places } from "./hit";
-import { CHANGE_COLOURS, type Palette, type Rgb } from "./palette";
+import { CHANGE_COLOURS, mixed, type Palette, type Rgb } from "./palette";
 import { drawingOrder, type Emphasis, FILLED, FONT, LEGIBLE, NO_EMPHASIS, type Picture, ramp } from "./picture";
 import type { Renderer } from "./renderer";
 import * as shaders from "./shaders";
@@ -250,14 +250,14 @@ export class WebglRenderer implements Renderer {
 
   #textUniforms(program: Program, camera: Camera, density: number): void {
     const gl = this.#gl;
-    const { ink, quiet, accent, high, medium, paper } = this.#palette;
+    const { ink, quiet, accent, high, paper, ground } = this.#palette;
     gl.uniform1f(program.at("u_master"), MASTER);
     gl.uniform1f(program.at("u_side"), this.#words.atlas.side);
     gl.uniform1f(program.at("u_footprint"), MASTER / (camera.scale * density));
     gl.uniform1f(program.at("u_alpha"), ramp(LEGIBLE, FONT * camera.scale));
     gl.uniform3fv(
       program.at("u_tones"),
-      [ink, quiet, accent, high, medium, paper].flat().map((value) => value / 255),
+      [ink, quiet, accent, high, mixed(paper, ground, 0.6), paper].flat().map((value) => value / 255),
     );
   }
 

@@ -72,7 +72,7 @@ export function sizeOf(
     const value = boxValue(wishes.measure, model, wishes.shown, node.id, times);
     const line = lineOf(node, value, wishes.measure, times);
     const badge = badgeOf(model, node.id, times);
-    const letters = Math.max([...titleOf(node)].length + (badge ? badge.length + 2 : 0), [...line].length - 2);
+    const letters = Math.max([...titleOf(node)].length + (badge ? badge.length + 2 : 0), [...line].length + 1);
     const width = Math.round(Math.min(236, Math.max(92, letters * LETTER + 34)) / 4) * 4;
     const strip = times > 1 && blockValues(model, wishes.shown, node.id) !== null;
     const plain = strip ? STRIP_HEIGHT : line === "" ? LOW_HEIGHT : HEIGHT;
@@ -149,7 +149,8 @@ export function compose(model: GraphModel, visible: Visible, placed: Placed, wis
   const colours = colormap(measure.colours, wishes.dark);
   for (let box = 0; box < count && measure.id !== "none"; box++) {
     const value = values[box] as number;
-    if (Number.isNaN(value) || visible.open[box]) continue;
+    // Nothing of a sum is not measured as little: it is left plain, so that what there is stands out.
+    if (Number.isNaN(value) || visible.open[box] || (value === 0 && measure.folded === "sum")) continue;
     const at = 3 * Math.round(255 * Math.min(1, Math.max(0, placeOn(measure, value, domain))));
     fill.set([colours[at] as number, colours[at + 1] as number, colours[at + 2] as number, 255], 4 * box);
   }
@@ -190,7 +191,7 @@ function labelsOf(model: GraphModel, visible: Visible, wishes: Wishes): Map<numb
     const many = visible.weight[arrow] as number;
     // Just inside a frame the shape is that of the arrow just outside.
     if (wishes.shapes && edge && !visible.back[arrow] && visible.frame[visible.target[arrow] as number] !== source)
-      words.push(compactShape(edge.shape) + (many > 1 ? ` and ${many - 1} more` : ""));
+      words.push(compactShape(edge.shape) + (many > 1 ? `  +${many - 1}` : ""));
     if (words.length > 0) labels.set(arrow, words.join(" · "));
   }
   return labels;
