@@ -159,13 +159,13 @@ def test_shapes_types_and_order_of_axes_are_those_of_a_run_with_values() -> None
             self.depth(last), maps.double() / maps.double(), functional_gelu(maps.permute(0, 2, 3, 1)), maps.clamp(0, 1),
             torch.full_like(half, 2), maps.pow(2), torch.rsqrt(maps + 1e5),
             self.layer(maps.permute(0, 2, 3, 1)),
-            self.rows(maps[:, :, 0].transpose(1, 2)), self.norm(last), maps.add_(1).mul_(2), torch.relu_(last),
+            self.rows(maps[:, :, 0].transpose(1, 2)), self.norm(last), self.up(maps), maps.add_(1).mul_(2), torch.relu_(last),
         ]  # fmt: skip
 
     functional_gelu = torch.nn.functional.gelu
     model = Functional(
         forward, conv=nn.Conv2d(3, 4, 3, stride=2), norm=nn.BatchNorm2d(4), group=nn.GroupNorm(2, 4),
-        layer=nn.LayerNorm(4), rows=nn.BatchNorm1d(5),
+        layer=nn.LayerNorm(4), rows=nn.BatchNorm1d(5), up=nn.ConvTranspose2d(4, 4, 3, stride=2, output_padding=1),
         depth=nn.Conv2d(4, 8, (1, 3), padding="same", groups=2, dilation=2),
     ).eval()  # fmt: skip
     inputs = torch.randn(2, 3, 9, 12), torch.tensor([1, 2])

@@ -76,6 +76,7 @@ def test_an_error_that_the_model_catches_is_no_error_and_its_call_none() -> None
         ("args[0]", "add()"), ("zeros()#2", "add()"), ("add()", "linear"), ("linear", "output"),
     }  # fmt: skip
     assert all(node.error is None for node in graph.nodes)
+    assert [node.name for node in graph.nodes].count("add()") == 1
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ POOLS = [
     (nn.MaxPool1d(3), (10,)),
     (nn.MaxPool1d(2, stride=3, padding=1), (11,)),
     (nn.MaxPool1d(3, dilation=2), (10,)),
+    (nn.MaxPool1d(2, stride=3, dilation=3), (10,)),
     (nn.AvgPool1d(2, stride=4), (11,)),
     (nn.MaxPool2d(2), (7, 6)),
     (nn.MaxPool2d(3, 2, 1), (8, 9)),
