@@ -5,7 +5,10 @@ from __future__ import annotations
 from pellucid.attribution.attribute import Attribution, attribute
 from pellucid.attribution.cams import Cam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
 from pellucid.attribution.gradients import GradientXInput, Saliency, TimeGradients, TokenGradients
+from pellucid.attribution.integrated import IntegratedGradients
 from pellucid.attribution.methods import Method, Progress, methods
+from pellucid.attribution.noisy import SmoothGrad, VarGrad
+from pellucid.attribution.perturbed import Occlusion, Rise
 from pellucid.attribution.targets import Target, Unit
 
 METHODS: tuple[str, ...] = tuple(methods())
@@ -20,14 +23,19 @@ __all__ = [
     "GradCamPlusPlus",
     "GradientXInput",
     "HiResCam",
+    "IntegratedGradients",
     "LayerCam",
     "Method",
+    "Occlusion",
     "Progress",
+    "Rise",
     "Saliency",
+    "SmoothGrad",
     "Target",
     "TimeGradients",
     "TokenGradients",
     "Unit",
+    "VarGrad",
     "XGradCam",
     "attribute",
 ]

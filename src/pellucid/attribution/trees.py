@@ -56,3 +56,19 @@ def per_example(tree: Any) -> Tensor:
     for one in sums[1:]:
         total = total + one
     return total
+
+
+def merged(changed: Any, tree: Any) -> Any:
+    """The tree with those leaves replaced that the changed one has."""
+    if isinstance(tree, dict):
+        return {name: merged(changed[name], part) for name, part in tree.items()}
+    if isinstance(tree, tuple | list):
+        parts = [merged(one, part) for one, part in zip(changed, tree, strict=True)]
+        return tuple(parts) if isinstance(tree, tuple) else parts
+    return tree if changed is None else changed
+
+
+def numbered(tree: Any, function: Callable[[int, Tensor], Tensor | None]) -> Any:
+    """Applies a function of a leaf's number and the leaf."""
+    numbers = iter(range(len(list(tensors_in(tree)))))
+    return leafwise(lambda leaf, _: function(next(numbers), leaf), tree, tree)

@@ -1,0 +1,164 @@
+"""Many varied copies of the examples in full batches: as many rows at a time as memory bears, watched, stoppable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.attribution.methods import Problem, Progress, View
+from pellucid.attribution.trees import examples_in, rows_of
+from pellucid.errors import ForwardError, MethodError, OptionError
+
+ROWS_ON_CPU = 32
+ROWS_ELSEWHERE = 128
+
+Vary = Callable[[Any, Tensor, Tensor], Any]
+"""From a tree of rows, the example and the number of the copy that each row belongs to (int64[rows]), to the varied tree."""
+
+
+Work = Callable[[Any, Tensor, Tensor], Any]
+"""What is done with a batch: from varied rows, the example and the copy of each, to what `Copies.run` passes on."""
+
+
+@dataclass
+class Copies:
+    """Copies of all examples, batch by batch.
+
+    Attributes:
+        problem: whose inputs are copied.
+        name: of the method, for `Progress`.
+        total: copies of each example.
+        batch_size: rows at a time; None for the size that is best on the device.
+        done: copies that are finished.
+        warnings: that memory did not suffice, or that it was stopped.
+    """
+
+    problem: Problem
+    name: str
+    total: int
+    batch_size: int | None = None
+    done: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"batch_size must be 1 or more; got {self.batch_size}.")
+        self._examples = examples_in(self.problem.inputs)
+
+    def run(
+        self, view: View, vary: Vary, work: Work, estimate: Callable[[], Any]
+    ) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """Yields the work's answer with its rows and copies, until all is done or the watcher says to stop.
+
+        Args:
+            view: on the model.
+            vary: makes the copies what they are.
+            work: what is done with a batch.
+            estimate: the map so far, for the watcher.
+        """
+        size = self.batch_size or (ROWS_ON_CPU if view.device.type == "cpu" else ROWS_ELSEWHERE)
+        # Whole copies of the batch, as many as fit; fewer rows than one copy only where memory makes it so.
+        size = max(size // self._examples, 1) * self._examples
+        place, end = 0, self.total * self._examples
+        whole = size
+        while place < end:
+            at = torch.arange(place, min(place + size, end))
+            rows, copies = at % self._examples, at // self._examples
+            try:
+                answer = work(vary(rows_of(self.problem.inputs, rows), rows, copies), rows, copies)
+            except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
+                if not _for_memory(error):
+                    raise
+                if size == 1:
+                    raise MethodError(
+                        f"Memory does not suffice for a single example ({self.name}). Give smaller inputs, or free memory."
+                    ) from error
+                size = _halved(size, self._examples)
+                continue
+            place += len(at)
+            self.done = place // self._examples
+            yield answer, rows, copies
+            if not self._goes_on(estimate):
+                if self.done < self.total:
+                    self.warnings.append(f"Stopped after {self.done} of {self.total} copies.")
+                break
+        if size < whole:
+            self.warnings.append(f"Memory did not suffice for {whole} rows at a time: {size} were used.")
+
+    def _goes_on(self, estimate: Callable[[], Any]) -> bool:
+        watch = self.problem.watch
+        return watch is None or watch(Progress(self.name, self.done, self.total, estimate)) is not False
+
+
+def _halved(size: int, examples: int) -> int:
+    """Half the rows: of whole copies as long as there are two."""
+    return max(size // examples // 2, 1) * examples if size > examples else max(size // 2, 1)
+
+
+def _for_memory(error: BaseException) -> bool:
+    """Whether memory was the reason, also where the model's own error hides it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError | torch.OutOfMemoryError):
+            return True
+        cause = cause.__cause__
+    # On the CPU torch raises a plain RuntimeError when an allocation fails.
+    return "not enough memory" in str(error)
+
+
+class Mean:
+    """Mean and variance of maps, an example at a time, in float64: sums of samples and of their squares about the first.
+
+    The first sample of each example is taken off before squaring, so that a large mean costs no digits.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[int, Tensor] = {}
+        self._count: dict[int, Tensor] = {}
+        self._sum: dict[int, Tensor] = {}
+        self._square: dict[int, Tensor] = {}
+
+    def add(self, place: int, values: Tensor, rows: Tensor, examples: int) -> None:
+        """Counts in rows of values, each a sample of its example.
+
+        Args:
+            place: which map.
+            values: float[rows ...].
+            rows: the example of each.
+            examples: how many there are.
+        """
+        values, rows = values.double(), rows.to(values.device)
+        if place not in self._count:
+            shape = (examples, *values.shape[1:])
+            empty = [torch.zeros(shape, dtype=torch.float64, device=values.device) for _ in range(3)]
+            self._first[place], self._sum[place], self._square[place] = empty
+            self._count[place] = torch.zeros(examples, dtype=torch.float64, device=values.device)
+        fresh = (self._count[place] == 0)[rows]
+        if bool(fresh.any()):
+            self._first[place][rows[fresh]] = values[fresh]
+        off = values - self._first[place][rows]
+        self._count[place].index_add_(0, rows, torch.ones(len(rows), dtype=torch.float64, device=values.device))
+        self._sum[place].index_add_(0, rows, off)
+        self._square[place].index_add_(0, rows, off.square_())
+
+    def count(self, place: int) -> Tensor:
+        """How many samples each example has, shaped to divide a map."""
+        return self._count[place].reshape(-1, *(1,) * (self._sum[place].ndim - 1))
+
+    def mean(self, place: int) -> Tensor:
+        """Over the samples, float64."""
+        return self._first[place] + self._sum[place] / self.count(place)
+
+    def variance(self, place: int) -> Tensor:
+        """Over the samples, divided by their number, float64."""
+        count = self.count(place)
+        found: Tensor = self._square[place] / count - (self._sum[place] / count).square()
+        return found.clamp(min=0)
+
+    def error(self, place: int) -> Tensor:
+        """Standard error of the mean, float64; NaN or infinite of a single sample."""
+        return (self.variance(place) / (self.count(place) - 1)).sqrt()

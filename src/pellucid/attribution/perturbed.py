@@ -1,0 +1,216 @@
+"""Occlusion and RISE: what the score does when parts of the input are covered. They need forwards only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.attribution.batches import Copies, Mean
+from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.trees import floating, leafwise, merged
+from pellucid.errors import MethodError, OptionError
+from pellucid.graph.dataflow import tensors_in
+
+
+@register
+@dataclass(frozen=True)
+class Occlusion(Method):
+    """How much the score falls when a window of the input is filled: the mean over all windows that cover a position.
+
+    Attributes:
+        window: extent of the window along each position axis (all but batch and channel; of a table, its columns); one
+            number for all axes. None for an eighth of the extent.
+        stride: by how much it moves; None for half the window. A last window at the edge covers what is left.
+        fill: what covered values become.
+        batch_size: rows at a time; None for the size that is best on the device.
+
+    Source: Zeiler & Fergus 2014, arXiv:1311.2901, section 4.2.
+    """
+
+    name: ClassVar[str] = "occlusion"
+    title: ClassVar[str] = "Occlusion"
+    cost: ClassVar[Cost] = "passes"
+    explains_layers: ClassVar[bool] = False
+
+    window: int | tuple[int, ...] | None = None
+    stride: int | tuple[int, ...] | None = None
+    fill: float = 0.0
+    batch_size: int | None = None
+
+    def explain(self, problem: Problem) -> Maps:
+        """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position."""
+        leaf = only_leaf(problem.inputs, self.title)
+        extents = tuple(leaf.shape[2:]) or tuple(leaf.shape[1:])
+        window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
+        stride = self._along(self.stride, extents, "stride", tuple(max(one // 2, 1) for one in window))
+        windows = _windows(extents, window, stride)
+        total, square, count = (torch.zeros(len(leaf), *extents, dtype=torch.float64) for _ in range(3))
+        copies = Copies(problem, self.name, len(windows), self.batch_size)
+
+        def cover(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
+            def filled(one: Tensor) -> Tensor:
+                one = one.clone()
+                for row, number in enumerate(numbers.tolist()):
+                    place = (row, *windows[number]) if one.ndim == 2 else (row, slice(None), *windows[number])
+                    one[place] = self.fill
+                return one
+
+            return changed(tree, filled)
+
+        with problem.view() as view:
+            scores = view.scores(problem.inputs)
+            kept = scores.double().cpu()
+
+            def work(tree: Any, rows: Tensor, numbers: Tensor) -> Tensor:
+                return view.scores(tree, rows, len(leaf)).double().cpu()
+
+            def estimate() -> Any:
+                return changed(floating(problem.inputs), lambda one: _spread(total / count.clamp(min=1), one))
+
+            for found, rows, numbers in copies.run(view, cover, work, estimate):
+                for row, number, score in zip(rows.tolist(), numbers.tolist(), found, strict=True):
+                    fall = kept[row] - score
+                    place = (row, *windows[number])
+                    total[place] += fall
+                    square[place] += fall * fall
+                    count[place] += 1
+        spread = (square / count - (total / count).square()).clamp(min=0)
+        error = (spread / (count - 1)).sqrt()
+        return Maps(
+            estimate(),
+            {},
+            scores,
+            view.passes,
+            error=changed(floating(problem.inputs), lambda one: _spread(error, one)),
+            warnings=tuple(copies.warnings),
+        )
+
+    def _along(
+        self, given: int | tuple[int, ...] | None, extents: tuple[int, ...], what: str, default: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        if given is None:
+            return default
+        sizes = (given,) * len(extents) if isinstance(given, int) else tuple(given)
+        limit = extents if what == "window" else tuple(math.inf for _ in extents)
+        if len(sizes) != len(extents) or any(not 1 <= one <= most for one, most in zip(sizes, limit, strict=True)):
+            raise OptionError(f"Occlusion's {what} must fit into the positions {extents} of the input; got {given}.")
+        return sizes
+
+
+@register
+@dataclass(frozen=True)
+class Rise(Method):
+    """The mean score under random masks, of the masks that leave a position visible (RISE).
+
+    Attributes:
+        masks: how many, the same for all examples.
+        cells: random cells along each side; upsampled with a random shift.
+        visible: probability that a cell is.
+        seed: of the masks; the global random state is not touched.
+        batch_size: rows at a time; None for the size that is best on the device.
+
+    Source: Petsiuk, Das & Saenko 2018, arXiv:1806.07421, eq. 6, divided by the expected number of visible masks.
+    """
+
+    name: ClassVar[str] = "rise"
+    title: ClassVar[str] = "RISE"
+    cost: ClassVar[Cost] = "passes"
+    explains_layers: ClassVar[bool] = False
+
+    masks: int = 1000
+    cells: int = 7
+    visible: float = 0.5
+    seed: int = 0
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.masks < 2 or self.cells < 1 or not 0 < self.visible < 1:
+            raise OptionError(
+                "RISE needs 2 masks or more, 1 cell or more and a probability between 0 and 1; got "
+                f"masks={self.masks}, cells={self.cells}, visible={self.visible}."
+            )
+
+    def explain(self, problem: Problem) -> Maps:
+        """Maps of the one input with height and width, with their standard error over the masks."""
+        leaf = only_leaf(problem.inputs, self.title)
+        if leaf.ndim != 4:
+            raise MethodError(
+                f"RISE masks inputs of shape (batch, channel, height, width); got {tuple(leaf.shape)}. For others: occlusion."
+            )
+        size = (leaf.shape[2], leaf.shape[3])
+        copies = Copies(problem, self.name, self.masks, self.batch_size)
+        sums = Mean()
+
+        def masks(numbers: Tensor) -> Tensor:
+            drawn = {number: self.mask(number, size) for number in sorted(set(numbers.tolist()))}
+            return torch.stack([drawn[number] for number in numbers.tolist()])
+
+        def cover(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
+            return changed(tree, lambda one: one * masks(numbers)[:, None].to(one))
+
+        with problem.view() as view:
+            scores = view.scores(problem.inputs)
+
+            def work(tree: Any, rows: Tensor, numbers: Tensor) -> Tensor:
+                return view.scores(tree, rows, len(leaf)).double().cpu()
+
+            def estimate() -> Any:
+                return changed(floating(problem.inputs), lambda one: _spread(sums.mean(0), one))
+
+            for found, rows, numbers in copies.run(view, cover, work, estimate):
+                sums.add(0, found[:, None, None] * masks(numbers).double() / self.visible, rows, len(leaf))
+        return Maps(
+            estimate(),
+            {},
+            scores,
+            view.passes,
+            error=changed(floating(problem.inputs), lambda one: _spread(sums.error(0), one)),
+            warnings=tuple(copies.warnings),
+        )
+
+    def mask(self, number: int, size: tuple[int, int]) -> Tensor:
+        """Mask number `number`, float[height width] in [0, 1]: the same for a seed, whatever batch it comes in."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        cells = (torch.rand(1, 1, self.cells, self.cells, generator=generator) < self.visible).float()
+        high, wide = (math.ceil(extent / self.cells) for extent in size)
+        grown = nn.functional.interpolate(
+            cells, size=((self.cells + 1) * high, (self.cells + 1) * wide), mode="bilinear", align_corners=False
+        )[0, 0]
+        down, right = (int(torch.randint(step, (1,), generator=generator)) for step in (high, wide))
+        return grown[down : down + size[0], right : right + size[1]]
+
+
+def only_leaf(inputs: Any, title: str) -> Tensor:
+    """The one input of numbers. Raises: MethodError: there is none, or more than one."""
+    leaves = list(tensors_in(floating(inputs)))
+    if len(leaves) != 1 or leaves[0].ndim < 2:
+        raise MethodError(
+            f"{title} covers one input of numbers with positions; got {len(leaves)} inputs of numbers, of shapes "
+            f"{[tuple(leaf.shape) for leaf in leaves]}."
+        )
+    return leaves[0]
+
+
+def changed(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The tree with its leaves of numbers changed, and those alone."""
+    leaves = floating(tree)
+    return merged(leafwise(lambda leaf, _: change(leaf), leaves, leaves), tree)
+
+
+def _windows(extents: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[slice, ...]]:
+    """All windows; along each axis the last one ends at the edge."""
+    found: list[tuple[slice, ...]] = [()]
+    for extent, length, step in zip(extents, window, stride, strict=True):
+        starts = [*range(0, extent - length, step), extent - length]
+        found = [(*before, slice(start, start + length)) for before in found for start in starts]
+    return found
+
+
+def _spread(map_: Tensor, like: Tensor) -> Tensor:
+    """A map of positions on every channel of an input."""
+    return map_.to(like) if like.ndim == 2 else map_[:, None].to(like).expand_as(like)
