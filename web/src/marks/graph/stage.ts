@@ -193,8 +193,12 @@ export class Stage {
   /** The whole in view; at first, tall graphs from their top in a size that can be read. */
   fit(all = true): void {
     const camera = all ? cameras.fitted(this.whole, this.view) : cameras.fitWidth(this.whole, this.view, READABLE);
-    if (this.#fresh) this.#set(camera);
-    else this.go(camera);
+    if (!this.#fresh) {
+      this.go(camera);
+      return;
+    }
+    this.#set(camera);
+    this.#fresh = this.view.width === 0;
   }
 
   /** Brings a box into view by the least move, at a size that can be read. */

@@ -17,6 +17,8 @@ import { barsOf } from "./words";
 
 /** Boxes or strokes in one run that is drawn or left out as a whole. */
 const RUN = 512;
+/** Between these scales arrows come up. */
+const FADED = [0.01, 0.03] as const;
 const STAMP_CELLS = 16;
 const STAMP_SIDE = 64;
 
@@ -185,8 +187,11 @@ export class WebglRenderer implements Renderer {
     this.#boxUniforms(use(this.#box), camera);
     this.#draw(this.#boxes, 0, this.#frames);
     this.#strokeUniforms(use(this.#stroke), camera);
-    const [firstStroke, lastStroke] = visibleRuns(this.#arrowBounds, rect, this.#arrows.count);
-    this.#draw(this.#arrows, firstStroke, lastStroke - firstStroke);
+    // From very far arrows are less than a shimmer, and most of the work.
+    if (camera.scale > FADED[0]) {
+      const [firstStroke, lastStroke] = visibleRuns(this.#arrowBounds, rect, this.#arrows.count);
+      this.#draw(this.#arrows, firstStroke, lastStroke - firstStroke);
+    }
     gl.useProgram(this.#box.program);
     const [firstBox, lastBox] = visibleRuns(this.#boxBounds, rect, total - this.#frames);
     this.#draw(this.#boxes, this.#frames + firstBox, lastBox - firstBox);
@@ -245,7 +250,7 @@ export class WebglRenderer implements Renderer {
       program.at("u_kinds"),
       kinds.flat().map((value) => value / 255),
     );
-    this.#gl.uniform1f(program.at("u_faint"), 0.25 + 0.6 * ramp([0.02, 0.3], camera.scale));
+    this.#gl.uniform1f(program.at("u_faint"), 0.25 * ramp(FADED, camera.scale) + 0.6 * ramp([0.02, 0.3], camera.scale));
   }
 
   #textUniforms(program: Program, camera: Camera, density: number): void {
