@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pellucid.attribution.attribute import Attribution, attribute
 from pellucid.attribution.cams import Cam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
+from pellucid.attribution.channels import AblationCam, ScoreCam
 from pellucid.attribution.gradients import GradientXInput, Saliency, TimeGradients, TokenGradients
 from pellucid.attribution.integrated import IntegratedGradients
 from pellucid.attribution.methods import Method, Progress, methods
@@ -16,6 +17,7 @@ METHODS: tuple[str, ...] = tuple(methods())
 
 __all__ = [
     "METHODS",
+    "AblationCam",
     "Attribution",
     "Cam",
     "EigenCam",
@@ -30,6 +32,7 @@ __all__ = [
     "Progress",
     "Rise",
     "Saliency",
+    "ScoreCam",
     "SmoothGrad",
     "Target",
     "TimeGradients",

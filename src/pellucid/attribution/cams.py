@@ -14,7 +14,7 @@ from pellucid.attribution import cam
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.targets import class_index
 from pellucid.attribution.trees import floating, leafwise
-from pellucid.capture import Captured, as_logits, logits_of, unwrapped
+from pellucid.capture import as_logits, logits_of, unwrapped
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer
@@ -130,7 +130,7 @@ class Cam(Method):
     def explain(self, problem: Problem) -> Maps:
         """Maps of the layers that the head reads. Raises: MethodError: the head is not a mean and one linear layer."""
         seen, scores = problem.shared()
-        head = pooled_head(problem.model, seen, problem.layers)
+        head = pooled_head(problem.model, seen.outputs, seen.activations, problem.layers)
         if head is None:
             raise MethodError(
                 "CAM needs a head of global average pooling and one linear layer; no layer of this model is read by such a "
@@ -167,14 +167,14 @@ def class_weights(linear: nn.Linear, index: Tensor) -> Tensor:
 
 
 def pooled_head(
-    model: nn.Module, seen: Captured, layers: tuple[Layer, ...]
+    model: nn.Module, outputs: Any, activations: Mapping[str, Tensor], layers: tuple[Layer, ...]
 ) -> tuple[nn.Linear, tuple[Layer, ...]] | None:
     """The linear layer that makes the logits of the mean over positions, and the layers whose mean it reads.
 
     It is found by its numbers: a head is one if the logits of these very examples come out of it.
     """
     try:
-        logits = logits_of(seen.outputs).detach()
+        logits = logits_of(outputs).detach()
     except ModelError:
         return None
     if logits.ndim != 2:
@@ -182,14 +182,17 @@ def pooled_head(
     for linear in unwrapped(model).modules():
         if not isinstance(linear, nn.Linear) or linear.out_features != logits.shape[1]:
             continue
-        found = tuple(layer for layer in layers if cam.no_cam(layer) is None and _reads(linear, layer, seen, logits))
+        found = tuple(
+            layer
+            for layer in layers
+            if cam.no_cam(layer) is None and _reads(linear, cam.as_maps(activations[layer.name], layer), logits)
+        )
         if found:
             return linear, found
     return None
 
 
-def _reads(linear: nn.Linear, layer: Layer, seen: Captured, logits: Tensor) -> bool:
-    maps = cam.as_maps(seen.activations[layer.name], layer)
+def _reads(linear: nn.Linear, maps: Tensor, logits: Tensor) -> bool:
     if maps.shape[1] != linear.in_features or maps.dtype != linear.weight.dtype:
         return False
     with torch.no_grad():

@@ -110,14 +110,45 @@ class View:
             gradients={name: one for name, one in seen.gradients.items() if name != extra},
         )
 
-    def scores(self, inputs: Tree, rows: Tensor | None = None, batch: int | None = None) -> Tensor:
-        """One forward without gradients: float[batch], or one score a row."""
+    def scores(
+        self,
+        inputs: Tree,
+        rows: Tensor | None = None,
+        batch: int | None = None,
+        change: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """One forward without gradients: float[batch], or one score a row.
+
+        Args:
+            inputs: the examples, or copies of them.
+            rows: which example each row is a copy of; None for the examples as they are.
+            batch: how many examples there are, where rows are given.
+            change: what the view's one layer gives on in place of its output.
+        """
         unit = self._goal.unit
-        if unit is None:
+        kept: list[Tensor] = []
+
+        def tap(layer: Layer, output: Tensor) -> Tensor | None:
+            made = change(output) if change is not None and layer.name == self._layers[0].name else None
+            if unit is not None and layer.name == unit[0].name:
+                kept.append(unit[1].of(output if made is None else made, unit[0]))
+            return made
+
+        if unit is None and change is None:
             return self._goal.scores(self._session.forward(inputs).outputs, rows, batch)
-        layer, target = unit
-        seen = self._session.forward(inputs, {"unit": lambda output, one: {"score": target.of(output, one)}})
-        return seen.summaries[layer.name]["unit"]["score"]
+        outputs = self._session.forward_with(inputs, tap)
+        return self._goal.scores(outputs, rows, batch) if unit is None else kept[0]
+
+    def activation(self, inputs: Tree) -> tuple[Tensor, Any]:
+        """The output of the view's one layer in one forward without gradients, and the model's output."""
+        kept: list[Tensor] = []
+
+        def keep(layer: Layer, output: Tensor) -> None:
+            if layer.name == self._layers[0].name:
+                kept.append(output.clone())
+
+        outputs = self._session.forward_with(inputs, keep)
+        return kept[0], outputs
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,14 @@ class Session:
             outputs = self._run(to_device(inputs, self.device, copy=True), reduce if wanted else None)
         return Captured(outputs, summaries)
 
+    def forward_with(self, inputs: Tree, change: Tap) -> Any:
+        """One forward without gradients in which captured layers give what `change` makes of their output; its output.
+
+        Raises: ForwardError, LayerError (a layer that was not reached).
+        """
+        with torch.no_grad():
+            return self._run(to_device(inputs, self.device, copy=True), change)
+
     def explain(
         self,
         inputs: Tree,
