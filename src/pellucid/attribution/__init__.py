@@ -10,6 +10,7 @@ from pellucid.attribution.integrated import IntegratedGradients
 from pellucid.attribution.methods import Method, Progress, methods
 from pellucid.attribution.noisy import SmoothGrad, VarGrad
 from pellucid.attribution.perturbed import Occlusion, Rise
+from pellucid.attribution.rollout import AttentionRollout, GradientRollout
 from pellucid.attribution.targets import Target, Unit
 
 METHODS: tuple[str, ...] = tuple(methods())
@@ -18,11 +19,13 @@ METHODS: tuple[str, ...] = tuple(methods())
 __all__ = [
     "METHODS",
     "AblationCam",
+    "AttentionRollout",
     "Attribution",
     "Cam",
     "EigenCam",
     "GradCam",
     "GradCamPlusPlus",
+    "GradientRollout",
     "GradientXInput",
     "HiResCam",
     "IntegratedGradients",

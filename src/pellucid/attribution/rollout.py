@@ -1,0 +1,130 @@
+"""Attention rollout, raw and weighed by gradients: how tokens mix from the first layer to the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from pellucid.attribution.attention import Attentions
+from pellucid.attribution.cam import token_grid
+from pellucid.attribution.cams import stretched
+from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.trees import examples_in, leafwise
+from pellucid.errors import MethodError, OptionError
+from pellucid.graph.dataflow import tensors_in
+
+
+@dataclass(frozen=True)
+class _Rollout(Method):
+    """What each token has received from each other one.
+
+    `.layers["attention"]` is the whole matrix, float[batch token token], rows receive. `.input` is one row of it: on images,
+    the patches' part, stretched over the input; on token ids float[batch token].
+
+    Attributes:
+        query: the row: a token's number (negative from the end), or "mean" over all; None for the class token of images
+            that have one, "mean" otherwise. It should be what the head reads: 0 for BERT, -1 for GPT.
+    """
+
+    cost: ClassVar[Cost] = "backward"
+
+    query: int | Literal["mean"] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.query, str) and self.query != "mean":
+            raise OptionError(f"query is a token's number, 'mean' or None; got '{self.query}'.")
+
+    def explain(self, problem: Problem) -> Maps:
+        """The matrix and its row. Raises: MethodError: no attention, or one that is not among all tokens alike."""
+        attentions = Attentions(examples_in(problem.inputs), self.title)
+        seen, passes = problem.run(within=attentions)
+        if not attentions.weights:
+            raise MethodError(f"{self.title} needs a transformer: this model computes no self-attention.")
+        sizes = {one.shape[-1] for one in attentions.weights}
+        if len(sizes) > 1:
+            raise MethodError(
+                f"{self.title} needs the same tokens in all layers; this model's have {sorted(sizes)} tokens, so that their "
+                "matrices cannot be multiplied."
+            )
+        matrix = self._matrix(attentions)
+        if seen.scores is None:
+            raise MethodError("No score was computed.")
+        whole = leafwise(lambda leaf, _: self._on(leaf, matrix), problem.inputs, problem.inputs)
+        if next(tensors_in(whole), None) is None:
+            shapes = [tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]
+            raise MethodError(
+                f"{self.title} found {matrix.shape[-1]} tokens, which are neither a square grid of patches of an image nor the "
+                f"tokens of an input; inputs: {shapes}."
+            )
+        return Maps(whole, {"attention": matrix}, seen.scores, passes, warnings=seen.warnings)
+
+    def _matrix(self, attentions: Attentions) -> Tensor:
+        raise NotImplementedError
+
+    def _row(self, matrix: Tensor, query: int | Literal["mean"]) -> Tensor:
+        tokens = matrix.shape[-1]
+        if isinstance(query, str):
+            return matrix.mean(dim=1)
+        if not -tokens <= query < tokens:
+            raise OptionError(f"There is no token {query}: there are {tokens}.")
+        return matrix[:, query]
+
+    def _on(self, leaf: Tensor, matrix: Tensor) -> Tensor | None:
+        if leaf.shape[:2] == matrix.shape[:2] and leaf.ndim in (2, 3) and leaf.dtype != torch.bool:
+            return self._row(matrix, "mean" if self.query is None else self.query)
+        grid = token_grid(matrix.shape[-1])
+        if leaf.ndim != 4 or grid is None:
+            return None
+        side, leading = grid
+        row = self._row(matrix, self.query if self.query is not None else 0 if leading else "mean")
+        return stretched(row[:, leading:].reshape(-1, side, side), leaf)
+
+
+@register
+@dataclass(frozen=True)
+class AttentionRollout(_Rollout):
+    """The product of all layers' attention, mean over heads, each halfway to the identity for the residual; rows sum to 1.
+
+    It knows no target. Source: Abnar & Zuidema 2020, arXiv:2005.00928, section 3.
+    """
+
+    name: ClassVar[str] = "attention_rollout"
+    title: ClassVar[str] = "Attention rollout"
+
+    def _matrix(self, attentions: Attentions) -> Tensor:
+        product = _identity(attentions.weights[0])
+        for weights in attentions.weights:
+            mixed = weights.mean(1)
+            product = (mixed + _identity(weights)) / 2 @ product
+        return product
+
+
+@register
+@dataclass(frozen=True)
+class GradientRollout(_Rollout):
+    """Attention weighed by its gradient, what speaks for the score, added up through the layers; without the identity.
+
+    Source: Chefer, Gur & Wolf 2021, arXiv:2103.15679, eq. 5 and 6.
+    """
+
+    name: ClassVar[str] = "gradient_rollout"
+    title: ClassVar[str] = "Gradient-weighted rollout"
+
+    def _matrix(self, attentions: Attentions) -> Tensor:
+        if not attentions.gradients:
+            raise MethodError("Gradient-weighted rollout: no gradient of the score arrives at any attention.")
+        identity = _identity(attentions.weights[0])
+        relevance = identity
+        for place, weights in enumerate(attentions.weights):
+            gradient: Any = attentions.gradients.get(place)
+            if gradient is not None:
+                relevance = relevance + (weights * gradient).clamp(min=0).mean(1) @ relevance
+        return relevance - identity
+
+
+def _identity(weights: Tensor) -> Tensor:
+    size = weights.shape[-1]
+    return torch.eye(size, dtype=weights.dtype, device=weights.device).expand(len(weights), size, size)
