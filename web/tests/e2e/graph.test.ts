@@ -65,7 +65,11 @@ describe.skipIf(missing !== "")(`the graph${missing ? ` (skipped: ${missing})` :
     ["exported", true],
   ] as const) {
     it(`is drawn by WebGL in at most 10 draw calls and folds under the hand, ${kind}`, async () => {
-      const { page, complaints } = await visit(withCard, exported ? here.exported : here.served, "#/graph");
+      const { page, complaints } = await visit(
+        withCard,
+        exported ? here.exported : here.served,
+        "#/graph?v.drawn=webgl",
+      );
       await drawn(page);
       expect(await host(page).getAttribute("data-renderer")).toBe("webgl2");
       expect(await colours(page)).toBeGreaterThan(20);
@@ -95,7 +99,7 @@ describe.skipIf(missing !== "")(`the graph${missing ? ` (skipped: ${missing})` :
   }
 
   it("survives that the card forgets everything", async () => {
-    const { page } = await visit(withCard, here.served, "#/graph");
+    const { page } = await visit(withCard, here.served, "#/graph?v.drawn=webgl");
     await drawn(page);
     const frames = Number(await host(page).getAttribute("data-frames"));
     await page.evaluate(() => {

@@ -22,8 +22,9 @@ import type { Transition } from "./transition";
 import { barsOf, LABEL_HEIGHT, labelOf, type Tone, wordsOf } from "./words";
 
 const RUN = 64;
-/** At most so many boxes and strokes a frame: past it every further one would cost the hand its smoothness. */
-const MOST_BOXES = 6000;
+/** Of more boxes in view a picture is kept, made once; of fewer each is drawn anew. */
+const MOST_BOXES = 1500;
+const OVERVIEW = 3072;
 const MOST_STROKES = 12_000;
 
 export class Canvas2dRenderer implements Renderer {
@@ -40,6 +41,7 @@ export class Canvas2dRenderer implements Renderer {
   #bounds: Float32Array = new Float32Array(0);
   #maps = new Map<number, HTMLCanvasElement>();
   #cut = new Map<string, string>();
+  #overview: HTMLCanvasElement | null = null;
 
   constructor(context: CanvasRenderingContext2D, palette: Palette) {
     this.#context = context;
@@ -48,10 +50,12 @@ export class Canvas2dRenderer implements Renderer {
 
   setPalette(palette: Palette): void {
     this.#palette = palette;
+    this.#overview = null;
   }
 
   setPicture(picture: Picture, places: Places, from: Transition | null): void {
     this.#picture = picture;
+    this.#overview = null;
     this.#places = places;
     this.#from = from;
     const strokes = strokesOf(picture.visible, picture.placed, from?.line ?? null);
@@ -71,6 +75,7 @@ export class Canvas2dRenderer implements Renderer {
         this.#maps.set(box, canvas);
       }
     }
+    if (emphasis.lights !== this.#emphasis.lights) this.#overview = null;
     this.#emphasis = emphasis;
   }
 
@@ -96,6 +101,11 @@ export class Canvas2dRenderer implements Renderer {
       boxes.push(box);
       return boxes.length < MOST_BOXES;
     });
+    if (boxes.length >= MOST_BOXES) {
+      this.#drawOverview(picture, camera.scale);
+      this.draws = 2;
+      return false;
+    }
     const frames = boxes.filter((box) => (picture.look[box] as number) & Look.open);
     const closed = boxes.filter((box) => !((picture.look[box] as number) & Look.open));
     // Within a grid the order is by place; frames must go from the outermost inwards.
@@ -106,6 +116,38 @@ export class Canvas2dRenderer implements Renderer {
     if (FONT * camera.scale > LEGIBLE[0]) this.#drawWords(picture, boxes, camera.scale, share);
     this.draws = 5;
     return false;
+  }
+
+  /** From afar: every closed box as a spot of its colour, painted once and then moved as a whole. */
+  #drawOverview(picture: Picture, scale: number): void {
+    const context = this.#context;
+    const { placed } = picture;
+    if (!this.#overview) {
+      const canvas = document.createElement("canvas");
+      canvas.width = Math.max(1, Math.min(OVERVIEW, Math.ceil(placed.right)));
+      canvas.height = Math.max(1, Math.min(OVERVIEW, Math.ceil(placed.bottom)));
+      const paint = canvas.getContext("2d");
+      const [across, down] = [canvas.width / placed.right, canvas.height / placed.bottom];
+      for (let box = 0; paint && box < picture.visible.ids.length; box++) {
+        if (picture.visible.open[box]) continue;
+        const [red, green, blue, there] = picture.fill.subarray(4 * box, 4 * box + 4);
+        const change = CHANGE_COLOURS[picture.change[box] as number];
+        const own = there ? ([red, green, blue] as [number, number, number]) : this.#palette.lineStrong;
+        paint.fillStyle = css(picture.change[box] && change ? change : own);
+        paint.globalAlpha = this.#emphasis.lights?.[box] === Light.dim ? 0.28 : 1;
+        const [x, y] = [(placed.x[box] as number) * across, (placed.y[box] as number) * down];
+        const [width, height] = [(placed.width[box] as number) * across, (placed.height[box] as number) * down];
+        paint.fillRect(x, y, Math.max(0.6, width), Math.max(0.6, height));
+      }
+      this.#overview = canvas;
+    }
+    context.drawImage(this.#overview, 0, 0, placed.right, placed.bottom);
+    const hand = this.#emphasis.selected;
+    if (hand < 0) return;
+    const [x, y, width, height] = this.#rect(picture, hand, 1);
+    context.strokeStyle = css(this.#palette.accent);
+    context.lineWidth = 2 / scale;
+    context.strokeRect(x, y, width, height);
   }
 
   #rect(picture: Picture, box: number, share: number): [number, number, number, number] {

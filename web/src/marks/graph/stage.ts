@@ -1,6 +1,6 @@
 /**
  * One canvas with a drawing on it: keeps the camera, answers to the hand, moves from one picture to the next, and picks the
- * renderer: WebGL2 where there is any, else Canvas2D. A frame is drawn only when something changed.
+ * renderer: WebGL2 where a graphics card runs it, else Canvas2D. A frame is drawn only when something changed.
  */
 
 import type { Camera, Rect, Size } from "./camera";
@@ -18,6 +18,9 @@ const MOVE = 180;
 /** Tall graphs are first met at a size that can be read. */
 const READABLE = 0.62;
 const MOST_ARROWS = 400;
+
+/** A renderer that is asked for; else the quicker one is taken. */
+export type Wish = "" | "webgl" | "canvas";
 
 export interface Answers {
   /** A box, or the paper (-1), was clicked. */
@@ -52,11 +55,11 @@ export class Stage {
   #density = 1;
   #frames = 0;
 
-  constructor(host: HTMLElement, palette: Palette, answers: Answers, software: boolean) {
+  constructor(host: HTMLElement, palette: Palette, answers: Answers, wish: Wish) {
     this.#host = host;
     this.#palette = palette;
     this.#answers = answers;
-    [this.#canvas, this.#renderer] = this.#start(software);
+    [this.#canvas, this.#renderer] = this.#start(wish);
     this.#observer = new ResizeObserver(() => this.#resized());
     this.#observer.observe(host);
     this.#pointing = new Pointing(host, {
@@ -86,12 +89,13 @@ export class Stage {
     return this.#picture ? wholeOf(this.#picture.placed) : { x: 0, y: 0, width: 1, height: 1 };
   }
 
-  #start(software: boolean): [HTMLCanvasElement, Renderer] {
+  #start(wish: Wish): [HTMLCanvasElement, Renderer] {
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
-    const gl = software
-      ? null
-      : canvas.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "high-performance" });
+    // Where a processor plays the card (failIfMajorPerformanceCaveat), the plain canvas is some fifty times as quick.
+    const options = { antialias: false, alpha: false, powerPreference: "high-performance" } as const;
+    const gl =
+      wish === "canvas" ? null : canvas.getContext("webgl2", { ...options, failIfMajorPerformanceCaveat: wish === "" });
     if (gl) {
       canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
       canvas.addEventListener("webglcontextrestored", () => this.#restored(gl));

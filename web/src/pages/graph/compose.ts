@@ -24,6 +24,8 @@ export interface Wishes {
   /** The largest value of a call, for sizes: known before anything is folded, so that folding changes no size. */
   readonly largest: number;
   readonly shapes: boolean;
+  /** The scale reaches at least so far: two pictures that are compared share it. */
+  readonly reaches: number;
   readonly dark: boolean;
   /** One of `Change` by id of the node. */
   readonly changes: ReadonlyMap<number, number>;
@@ -96,8 +98,10 @@ export function largestOf(model: GraphModel, shown: Float64Array): number {
 
 export interface Composed {
   readonly picture: Picture;
-  /** Of the values on screen. */
+  /** Of the colours. */
   readonly domain: readonly [number, number];
+  /** The largest value on screen here. */
+  readonly most: number;
   /** Value of each box; NaN where not measured. */
   readonly values: Float64Array;
 }
@@ -145,7 +149,8 @@ export function compose(model: GraphModel, visible: Visible, placed: Placed, wis
       );
     }
   }
-  const domain = domainOfValues(measure, closed);
+  const most = closed.reduce((so, value) => Math.max(so, Math.abs(value)), 0);
+  const domain = domainOfValues(measure, [...closed, wishes.reaches]);
   const colours = colormap(measure.colours, wishes.dark);
   for (let box = 0; box < count && measure.id !== "none"; box++) {
     const value = values[box] as number;
@@ -168,6 +173,7 @@ export function compose(model: GraphModel, visible: Visible, placed: Placed, wis
       strips,
     },
     domain,
+    most,
     values,
   };
 }
