@@ -5,12 +5,14 @@ from __future__ import annotations
 from pellucid.attribution.attribute import Attribution, attribute
 from pellucid.attribution.cams import Cam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
 from pellucid.attribution.channels import AblationCam, ScoreCam
+from pellucid.attribution.curves import Curve, deletion, insertion
 from pellucid.attribution.gradients import GradientXInput, Saliency, TimeGradients, TokenGradients
 from pellucid.attribution.integrated import IntegratedGradients
 from pellucid.attribution.methods import Method, Progress, methods
 from pellucid.attribution.noisy import SmoothGrad, VarGrad
 from pellucid.attribution.perturbed import Occlusion, Rise
 from pellucid.attribution.rollout import AttentionRollout, GradientRollout
+from pellucid.attribution.sanity import Sanity, sanity
 from pellucid.attribution.targets import Target, Unit
 
 METHODS: tuple[str, ...] = tuple(methods())
@@ -22,6 +24,7 @@ __all__ = [
     "AttentionRollout",
     "Attribution",
     "Cam",
+    "Curve",
     "EigenCam",
     "GradCam",
     "GradCamPlusPlus",
@@ -35,6 +38,7 @@ __all__ = [
     "Progress",
     "Rise",
     "Saliency",
+    "Sanity",
     "ScoreCam",
     "SmoothGrad",
     "Target",
@@ -44,4 +48,7 @@ __all__ = [
     "VarGrad",
     "XGradCam",
     "attribute",
+    "deletion",
+    "insertion",
+    "sanity",
 ]

@@ -1,0 +1,121 @@
+"""Deletion and insertion: how fast the score falls, or rises, as the positions that a map ranks first go, or come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.attribution.batches import Copies
+from pellucid.attribution.layers import traced
+from pellucid.attribution.methods import Problem
+from pellucid.attribution.perturbed import changed, only_leaf
+from pellucid.attribution.targets import Goal, Target, Unit, class_index
+from pellucid.attribution.trees import detached
+from pellucid.capture import Session, as_logits, logits_of
+from pellucid.errors import OptionError
+from pellucid.types import Tree
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The score as a function of how much of the input is gone, or there.
+
+    Attributes:
+        fractions: float64[step], 0 to 1, of the positions.
+        scores: float64[batch step].
+        area: float64[batch], under the curve by trapezoids: small is good for deletion, large for insertion.
+        warnings: in words.
+    """
+
+    fractions: Tensor
+    scores: Tensor
+    area: Tensor
+    warnings: tuple[str, ...] = ()
+
+
+def deletion(
+    model: nn.Module, inputs: Tree, target: Target, ranking: Tensor, steps: int = 32, fill: float | Tensor = 0.0
+) -> Curve:
+    """Positions are filled, the highest of the map first.
+
+    Args:
+        model: as in `attribute`; left as it was.
+        inputs: as in `attribute`, with one leaf of numbers.
+        target: of a class the curve is of its probability (softmax); of a function or a unit, of its value.
+        ranking: a map of the input in its shape (channels are added up) or float[batch *positions].
+        steps: equal parts of the positions, a forward an example each.
+        fill: what takes the place of values: a number, or a tensor that broadcasts to the input (a blurred copy, say).
+
+    Raises: OptionError: the map does not have the input's positions.
+    Source: Petsiuk, Das & Saenko 2018, arXiv:1806.07421, section 4.2 (deletion and insertion).
+    """
+    return _curve(model, inputs, target, ranking, steps, fill, insert=False)
+
+
+def insertion(
+    model: nn.Module, inputs: Tree, target: Target, ranking: Tensor, steps: int = 32, fill: float | Tensor = 0.0
+) -> Curve:
+    """Positions come back into a filled input, the highest of the map first; arguments as of `deletion`."""
+    return _curve(model, inputs, target, ranking, steps, fill, insert=True)
+
+
+def _curve(
+    model: nn.Module, inputs: Tree, target: Target, ranking: Tensor, steps: int, fill: float | Tensor, *, insert: bool
+) -> Curve:
+    leaf = only_leaf(detached(inputs), "A deletion or insertion curve")
+    if steps < 1:
+        raise OptionError(f"steps must be 1 or more; got {steps}.")
+    order = _order(ranking, leaf)
+    rank = order.argsort(dim=1)  # of each position
+    positions = order.shape[1]
+    counts = torch.linspace(0, positions, steps + 1, dtype=torch.float64).round().long()
+    shape = leaf.shape[2:] if leaf.ndim > 2 else leaf.shape[1:]
+    filling = torch.as_tensor(fill).to(leaf).expand_as(leaf)
+    problem = Problem(model, detached(inputs), _goal(model, inputs, target))
+    copies = Copies(problem, "insertion" if insert else "deletion", steps + 1)
+    table = torch.full((len(leaf), steps + 1), torch.nan, dtype=torch.float64)
+
+    def vary(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
+        first = (rank[rows] < counts[numbers][:, None]).reshape(len(rows), *shape)
+        shown = first if insert else ~first
+
+        def mixed(one: Tensor) -> Tensor:
+            seen = (shown if one.ndim == 2 else shown[:, None]).to(one.device)
+            return torch.where(seen, one, filling[rows].to(one))
+
+        return changed(tree, mixed)
+
+    with problem.view() as view:
+        for found, rows, numbers in copies.run(
+            view, vary, lambda tree, rows, numbers: view.scores(tree, rows, len(leaf)), lambda: table
+        ):
+            table[rows, numbers] = found.double().cpu()
+    fractions = counts.double() / positions
+    return Curve(fractions, table, torch.trapezoid(table, fractions, dim=1), tuple(copies.warnings))
+
+
+def _order(ranking: Tensor, leaf: Tensor) -> Tensor:
+    """Positions from the highest to the lowest, int64[batch position]; of equal ones the first comes first."""
+    wanted = leaf.shape[2:] if leaf.ndim > 2 else leaf.shape[1:]
+    values = ranking.detach().cpu().double()
+    if values.shape == leaf.shape and leaf.ndim > 2:
+        values = values.sum(1)
+    if values.shape != (len(leaf), *wanted):
+        raise OptionError(
+            f"The map must have the input's positions, {(len(leaf), *wanted)}; got {tuple(ranking.shape)}."
+        )
+    return values.flatten(1).argsort(dim=1, descending=True, stable=True)
+
+
+def _goal(model: nn.Module, inputs: Tree, target: Any) -> Goal:
+    """The probability of the class that is meant on the whole input; a function or a unit as it is."""
+    if isinstance(target, Unit):
+        return Goal(target, traced(model, inputs).layer(target.layer))
+    if callable(target) and not isinstance(target, Tensor):
+        return Goal(target)
+    with Session(model, ()) as session:
+        index = class_index(as_logits(logits_of(session.forward(inputs).outputs)), target)
+    return Goal(lambda output: as_logits(logits_of(output)).softmax(1).gather(1, index[:, None])[:, 0])

@@ -1,0 +1,105 @@
+"""The sanity check and the deletion and insertion curves: against scipy and brute force, and what they must find."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+import pellucid
+from pellucid.attribution import deletion, insertion, sanity
+from pellucid.errors import OptionError
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3), nn.Tanh(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, 3)
+    ).eval()
+
+
+def images() -> Tensor:
+    return torch.randn(3, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_cascade_goes_from_the_output_to_the_input_and_leaves_the_model_as_it_was() -> None:
+    model, given = net(), images()
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    states = torch.random.get_rng_state()
+    found = sanity(model, given, "prediction", "saliency")
+    assert found.modules == ("5", "2", "0")
+    assert found.correlations.shape == (3, 3)
+    assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), states)
+    assert not found.fails
+    # The first step by hand: only the last layer is random, drawn with its own mean and deviation.
+    index = model(given).argmax(1)
+    maps = pellucid.attribute(model, given, index).input
+    other = net()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for one in other[5].parameters():
+            one.copy_(torch.randn(one.shape, generator=generator) * one.std() + one.mean())
+    changed = pellucid.attribute(other, given, index).input
+    expected = [spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(maps, changed, strict=True)]
+    torch.testing.assert_close(found.correlations[0], torch.tensor(expected, dtype=torch.float64))
+
+
+def test_a_method_that_shows_the_input_whatever_the_weights_is_shown_failing() -> None:
+    given = torch.zeros(2, 1, 9, 9)
+    given[:, :, 2:5, 3:7] = 3
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 2)
+    )
+    assert sanity(model.eval(), given, 0, "eigen_cam").fails
+
+
+def test_the_model_is_put_back_after_an_error() -> None:
+    model, given = net(), images()
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    calls = []
+
+    def target(output: Tensor) -> Tensor:
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return output[:, 0]
+
+    with pytest.raises(KeyboardInterrupt):
+        sanity(model, given, target)
+    assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+
+
+@pytest.mark.parametrize("insert", [False, True])
+def test_curves_are_those_of_brute_force(insert: bool) -> None:
+    model, given = net().double(), images().double()
+    ranking = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(2))
+    found = (insertion if insert else deletion)(model, given, [0, 1, 2], ranking, steps=4, fill=0.5)
+    assert found.fractions.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    for example in range(3):
+        places = ranking[example].flatten().argsort(descending=True)
+        for step in range(5):
+            one = (torch.full_like(given[example], 0.5) if insert else given[example].clone()).flatten(1)
+            gone = places[: 16 * step]
+            one[:, gone] = given[example].flatten(1)[:, gone] if insert else 0.5
+            with torch.no_grad():
+                expected = model(one.reshape(1, 2, 8, 8)).softmax(1)[0, example]
+            torch.testing.assert_close(found.scores[example, step], expected)
+    middle = (found.scores[:, 1:] + found.scores[:, :-1]).sum(1) / 8
+    torch.testing.assert_close(found.area, middle)
+
+
+def test_a_map_that_is_right_has_a_smaller_deletion_and_a_larger_insertion_area_than_its_reverse() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(50, 3)).eval()
+    given = torch.randn(4, 2, 5, 5)
+    right = pellucid.attribute(model, given, 1, "gradient_x_input").input
+    assert bool((deletion(model, given, 1, right).area < deletion(model, given, 1, -right).area).all())
+    assert bool((insertion(model, given, 1, right).area > insertion(model, given, 1, -right).area).all())
+
+
+def test_a_map_of_another_shape_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"must have the input's positions, \(3, 8, 8\); got \(3, 4, 4\)"):
+        deletion(net(), images(), 0, torch.zeros(3, 4, 4))
