@@ -92,10 +92,10 @@ export class Stage {
   #start(wish: Wish): [HTMLCanvasElement, Renderer] {
     const canvas = document.createElement("canvas");
     canvas.setAttribute("aria-hidden", "true");
-    // Where a processor plays the card (failIfMajorPerformanceCaveat), the plain canvas is some fifty times as quick.
-    const options = { antialias: false, alpha: false, powerPreference: "high-performance" } as const;
-    const gl =
-      wish === "canvas" ? null : canvas.getContext("webgl2", { ...options, failIfMajorPerformanceCaveat: wish === "" });
+    const card = wish === "webgl" || (wish === "" && hasCard());
+    const gl = card
+      ? canvas.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "high-performance" })
+      : null;
     if (gl) {
       canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
       canvas.addEventListener("webglcontextrestored", () => this.#restored(gl));
@@ -327,4 +327,17 @@ export function incidentOf({ visible }: Picture): { start: Uint32Array; arrows: 
     next[box] = (next[box] as number) + 1;
   });
   return { start, arrows };
+}
+
+/**
+ * Whether a card runs WebGL, not a processor that plays one: there the plain canvas is some fifty times as quick. Browsers
+ * do not keep to `failIfMajorPerformanceCaveat`, so the renderer's name is asked.
+ */
+function hasCard(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!gl) return false;
+  const named = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
 }
