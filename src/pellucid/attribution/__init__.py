@@ -12,6 +12,7 @@ from pellucid.attribution.methods import Method, Progress, methods
 from pellucid.attribution.noisy import SmoothGrad, VarGrad
 from pellucid.attribution.perturbed import Occlusion, Rise
 from pellucid.attribution.rollout import AttentionRollout, GradientRollout
+from pellucid.attribution.rules import Deconvnet, GuidedBackprop, LrpEpsilon, LrpGamma, LrpZPlus
 from pellucid.attribution.sanity import Sanity, sanity
 from pellucid.attribution.targets import Target, Unit
 
@@ -25,14 +26,19 @@ __all__ = [
     "Attribution",
     "Cam",
     "Curve",
+    "Deconvnet",
     "EigenCam",
     "GradCam",
     "GradCamPlusPlus",
     "GradientRollout",
     "GradientXInput",
+    "GuidedBackprop",
     "HiResCam",
     "IntegratedGradients",
     "LayerCam",
+    "LrpEpsilon",
+    "LrpGamma",
+    "LrpZPlus",
     "Method",
     "Occlusion",
     "Progress",

@@ -233,13 +233,13 @@ def on_input(maps: Mapping[str, Tensor], order: list[str], inputs: Any, title: s
         inputs: the tree.
         title: of the method.
 
-    Raises: MethodError: there are inputs of numbers, and none has a height and width.
+    Raises: MethodError: no input has a height and width: five tokens of a text are no grid of patches.
     """
     deepest = maps[next(name for name in reversed(order) if name in maps)]
     leaves = floating(inputs)
     whole = leafwise(lambda leaf, _: stretched(deepest, leaf), leaves, leaves)
-    flat = next(tensors_in(leaves), None)
-    if flat is not None and next(tensors_in(whole), None) is None:
+    flat = next(tensors_in(inputs), None)
+    if flat is not None and not any(leaf.ndim == 4 for leaf in tensors_in(inputs)):
         raise MethodError(
             f"{title}'s map of the input needs an input of shape (batch, channel, height, width); got {tuple(flat.shape)}."
         )
