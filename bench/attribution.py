@@ -12,6 +12,11 @@ from bench.ratios import Ratio, begin, finish, in_turns
 
 REPEATS = 15
 LIMIT = 2.5
+OF_RAW = 1.3
+LAST = 1.5
+PLAIN = [
+    "saliency", "gradient_x_input", "grad_cam", "grad_cam_plus_plus", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam",
+]  # fmt: skip
 TARGET = 3
 
 
@@ -27,6 +32,12 @@ def main() -> None:
 
     def ours() -> None:
         pellucid.attribute(model, images, TARGET, method=["saliency", "grad_cam"], layers=list(convolutions))
+
+    def every_view() -> None:
+        pellucid.attribute(model, images, TARGET, method=PLAIN, layers=list(convolutions))
+
+    def last() -> None:
+        pellucid.attribute(model, images, TARGET, method="grad_cam", layers=["layer4.1.conv2"])
 
     def backward() -> None:
         leaf = images.clone().requires_grad_()
@@ -51,6 +62,9 @@ def main() -> None:
         parameter.requires_grad_(True)  # as Captum's users have them; it needs no more than the first
     layer_by_layer, beside = in_turns(captum, bare, repeats=3)
     found, peer = Ratio.of(one_pass, forward), Ratio.of(layer_by_layer, beside)
+    views, raw = in_turns(every_view, every_gradient, repeats=REPEATS)
+    late, once = in_turns(last, bare, repeats=REPEATS)
+    family, latest = Ratio.of(views, raw), Ratio.of(late, once)
     least, plain = Ratio.of(floor, forward), Ratio.of(kept, forward)
     finish(
         [
@@ -64,7 +78,20 @@ def main() -> None:
                     f"torch.autograd.grad alone: {least.median:.3g} ({least.range}) for the input, {plain.median:.3g} "
                     f"({plain.range}) for the input and the 20 outputs"
                 ),
-            }
+            },
+            {
+                "what": f"{len(PLAIN)} gradient views of all 20 convolutions, ResNet-18, 8 images, in raw passes",
+                "ours": family.median,
+                "range": family.range,
+                "limit": OF_RAW,
+                "note": "a raw pass is torch.autograd.grad for the input and the 20 outputs",
+            },
+            {
+                "what": "Grad-CAM of the last convolution, ResNet-18, 8 images of 224 px, in bare forwards",
+                "ours": latest.median,
+                "range": latest.range,
+                "limit": LAST,
+            },
         ],
         options.out,
     )
