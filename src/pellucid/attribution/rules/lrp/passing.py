@@ -1,0 +1,116 @@
+"""Operators that only move values, choose among them or scale them: the plain backward passes relevance as it should."""
+
+from __future__ import annotations
+
+# The same values elsewhere.
+_MOVED = frozenset(
+    [
+        "view",
+        "_unsafe_view",
+        "_reshape_alias",
+        "expand",
+        "permute",
+        "transpose",
+        "t",
+        "unsqueeze",
+        "squeeze",
+        "select",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "unsafe_split",
+        "unsafe_split_with_sizes",
+        "unsafe_chunk",
+        "unbind",
+        "cat",
+        "stack",
+        "clone",
+        "_to_copy",
+        "alias",
+        "index",
+        "index_select",
+        "gather",
+        "take",
+        "masked_select",
+        "take_along_dim",
+        "flip",
+        "roll",
+        "constant_pad_nd",
+        "reflection_pad1d",
+        "reflection_pad2d",
+        "reflection_pad3d",
+        "replication_pad1d",
+        "replication_pad2d",
+        "replication_pad3d",
+        "repeat",
+        "repeat_interleave",
+        "unfold",
+        "im2col",
+        "as_strided",
+        "diagonal",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "channel_shuffle",
+        "copy",
+        "index_put",
+        "_unsafe_index",
+        "_unsafe_index_put",
+        "index_copy",
+        "scatter",
+        "select_scatter",
+        "slice_scatter",
+        "lift_fresh",
+        "tril",
+        "triu",
+        "rot90",
+        "col2im",
+        "_unsafe_masked_index",
+    ]
+)
+# Resampling: fixed weights that sum to 1.
+_RESAMPLED = frozenset(
+    [
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+        "upsample_nearest3d",
+        "_upsample_nearest_exact1d",
+        "_upsample_nearest_exact2d",
+        "upsample_linear1d",
+        "upsample_bilinear2d",
+        "upsample_trilinear3d",
+        "upsample_bicubic2d",
+        "_upsample_bilinear2d_aa",
+    ]
+)
+# The winner takes all.
+_CHOSEN = frozenset(
+    [
+        "max_pool2d_with_indices",
+        "max_pool3d_with_indices",
+        "max_pool1d_with_indices",
+        "adaptive_max_pool2d",
+        "adaptive_max_pool3d",
+        "fractional_max_pool2d",
+        "max",
+        "min",
+        "amax",
+        "amin",
+        "maximum",
+        "minimum",
+        "topk",
+        "sort",
+        "kthvalue",
+        "median",
+        "mode",
+        "where",
+        "masked_fill",
+        "masked_scatter",
+        "max_unpool2d",
+        "max_unpool3d",
+        "cummax",
+        "cummin",
+    ]
+)
+# F(x) / x is the derivative.
+_HOMOGENEOUS = frozenset(["relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "neg", "native_dropout", "abs"])
+PASSING = _MOVED | _RESAMPLED | _CHOSEN | _HOMOGENEOUS

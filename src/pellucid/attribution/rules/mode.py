@@ -1,0 +1,67 @@
+"""One forward whose backward follows rules: what is entered around it, and what happens once there are scores."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.attribution.rules.recording import Call, Recorder
+from pellucid.attribution.rules.way import Change, Node, Way
+
+
+class Rules(Protocol):
+    """A method that changes the backward of operators."""
+
+    def keeps(self, operator: str) -> tuple[bool, bool]:
+        """Whether an operator's arguments and its output are needed in the backward."""
+
+    def locates(self, operator: str) -> bool:
+        """Whether the place of an operator's call is needed, because it may be refused."""
+
+    def change(self, way: Way, node: Node) -> Change:
+        """What is done to the backward of a node. Raises: MethodError: it cannot be right there."""
+
+    def finish(self, way: Way, written: list[Call]) -> None:
+        """Looks at the whole way before the backward. Raises: MethodError."""
+
+
+class RuledBackward:
+    """Entered around a forward; the backward of the scores that it is shown follows the rules.
+
+        seen = session.explain(inputs, score, within=RuledBackward(model, rules))
+
+    The forward is the plain one: operators are only noted. The changes are hooks on the nodes of its gradient graph, where
+    functional, module, in-place and reused operators are all the same, and go with it.
+    """
+
+    def __init__(self, model: nn.Module, rules: Rules) -> None:
+        self._rules = rules
+        self._recorder = Recorder(model, rules.keeps, rules.locates)
+        # The fused recurrent operators of backends hide what they are made of.
+        self._unfused = any(isinstance(module, nn.RNNBase) for module in model.modules())
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._recorder.clear()
+        if self._unfused:
+            for backend in (torch.backends.mkldnn, torch.backends.cudnn):
+                before = backend.set_flags(_enabled=False)[0]
+                self._stack.callback(backend.set_flags, _enabled=before)
+        self._stack.enter_context(self._recorder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        self._recorder.clear()
+
+    def scored(self, scores: Tensor) -> None:
+        """Puts the rules on the backward of these scores. Raises: MethodError: they cannot be right on it."""
+        way = Way(scores, self._recorder.calls, self._rules.change)
+        self._rules.finish(way, self._recorder.written)
+        way.hook()

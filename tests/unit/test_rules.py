@@ -1,0 +1,138 @@
+"""Methods with rules: every way to write an activation, refusals by name, nothing left behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+import pellucid
+from pellucid.attribution.rules.mode import RuledBackward
+from pellucid.attribution.rules.rectifiers import guided_backprop
+from pellucid.capture import Session
+from pellucid.errors import MethodError, OptionError
+
+RELUS = {
+    "F.relu": F.relu,
+    "in place": lambda a: F.relu(a, inplace=True),
+    "torch.relu_": torch.relu_,
+    "method": lambda a: a.relu(),
+    "clamp": lambda a: a.clamp(min=0),
+    "maximum": lambda a: torch.maximum(torch.zeros_like(a), a),
+    "mask": lambda a: a * (a > 0),
+    "where": lambda a: torch.where(a <= 0, 0.0, a),
+    "masked_fill": lambda a: a.masked_fill(a < 0, 0),
+    "leaky 0": lambda a: F.leaky_relu(a, 0.0),
+}
+
+
+class Net(nn.Module):
+    def __init__(self, activation: object) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.last, self.activation = nn.Linear(6, 8), nn.Linear(8, 3), activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        for _ in range(10):
+            hidden = self.activation(hidden) - 0.05  # type: ignore[operator]
+        return self.last(hidden)
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(4, 6, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+@pytest.mark.parametrize("name", RELUS)
+def test_every_way_to_write_a_relu_is_guided(name: str, method: str, x: Tensor) -> None:
+    expected = pellucid.attribute(Net(nn.ReLU()), x, 2, method).input
+    torch.testing.assert_close(pellucid.attribute(Net(RELUS[name]), x, 2, method).input, expected)
+    plain = pellucid.attribute(Net(nn.ReLU()), x, 2, "gradient_x_input").input / x
+    assert not torch.allclose(expected, plain)
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_relu6_differs_from_the_gradient(method: str) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    model = torchvision.models.mobilenet_v2(num_classes=5)
+    image = torch.randn(1, 3, 64, 64)
+    found = pellucid.attribute(model, image, 0, ["saliency", method], layers=["features.18"])
+    assert (found[method].input.abs() - found["saliency"].input).abs().max() > 0.1 * found["saliency"].input.max()
+
+
+def test_the_forward_is_the_plain_one_bit_by_bit(x: Tensor) -> None:
+    model = Net(F.relu).eval()
+    with Session(model, ()) as session:
+        seen = session.explain(x, lambda output: output[:, 0], within=RuledBackward(model, guided_backprop()))
+    assert torch.equal(seen.outputs, model(x))
+    assert _get_current_dispatch_mode() is None
+
+
+def test_what_cannot_be_guided_is_refused_by_name(x: Tensor) -> None:
+    with pytest.raises(MethodError, match=r"nothing to guide.*aten gelu"):
+        pellucid.attribute(Net(F.gelu), x, 0, "guided_backprop")
+    with pytest.raises(MethodError, match=r"defined for rectifiers only.*aten silu, called in .* at test_rules.py"):
+        pellucid.attribute(Net(lambda a: F.silu(F.relu(a))), x, 0, "deconvnet")
+    with pytest.raises(MethodError, match=r"rectifiers only.*self-gated"):
+        pellucid.attribute(Net(lambda a: F.relu(a) + a * torch.sigmoid(a)), x, 0, "guided_backprop")
+
+
+def test_lrp_refuses_by_name_and_place_and_leaves_nothing_behind(x: Tensor) -> None:
+    model = Net(lambda a: a.cumprod(1))
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    with pytest.raises(MethodError, match=r"LRP has no rule for aten cumprod, called in .* at test_rules.py:"):
+        pellucid.attribute(model, x, 0, "lrp_epsilon")
+    assert _get_current_dispatch_mode() is None
+    assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
+    assert all(one.requires_grad for one in model.parameters())
+    assert model.training
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet", "lrp_epsilon", "lrp_gamma", "lrp_z_plus"])
+def test_one_further_forward_and_backward(method: str, x: Tensor) -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    both = pellucid.attribute(model, x, 0, ["saliency", method], layers=["0", "2"])
+    assert (both[method].passes.forward, both[method].passes.backward) == (2, 2)
+    assert set(both[method].layers) == {"0", "2"}
+
+
+def test_relevance_of_layers_comes_from_the_same_backward_and_adds_up(x: Tensor) -> None:
+    model = nn.Sequential(
+        nn.Linear(6, 8, bias=False), nn.ReLU(), nn.Linear(8, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False)
+    ).double()
+    found = pellucid.attribute(model, x.double(), 0, "lrp_epsilon", layers=["0", "2"])
+    for relevance in (found.input, *found.layers.values()):
+        torch.testing.assert_close(relevance.sum(1), found.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_options_are_checked() -> None:
+    from pellucid.attribution import LrpGamma, LrpZPlus
+
+    for wrong in (lambda: LrpGamma(gamma=-1.0), lambda: LrpZPlus(epsilon=0.0), lambda: LrpZPlus(dense="all")):  # type: ignore[arg-type]
+        with pytest.raises(OptionError):
+            wrong()
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.cell, self.head = kind(4, 6, batch_first=True, bias=False), nn.Linear(6, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cell(x)[0][:, -1])
+
+
+def test_lrp_of_an_lstm_is_complete_and_of_a_gru_refused() -> None:
+    steps = torch.randn(2, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = pellucid.attribute(Recurrent(nn.LSTM).double(), steps, 0, pellucid.attribution.LrpEpsilon(epsilon=1e-10))
+    assert found.check is not None
+    assert (found.check.abs() < 1e-5 * found.scores.abs()).all()
+    with pytest.raises(MethodError, match=r"such as nn\.GRU"):
+        pellucid.attribute(Recurrent(nn.GRU).double(), steps, 0, "lrp_epsilon")
+    assert torch.backends.mkldnn.enabled
