@@ -286,14 +286,15 @@ def _onnx(folder: Path, **changes: int) -> None:
     (folder / "net.onnx").write_bytes(helper.make_model(graph, opset_imports=opsets).SerializeToString())
 
 
-def test_onnx_whose_weights_are_missing_or_whose_operators_are_unknown_says_so(
+def test_onnx_whose_weights_are_missing_or_whose_operators_are_unknown_is_refused(
     pellucid: Program, workplace: Path
 ) -> None:
     _onnx(workplace)
-    assert "gone.bin" in pellucid("graph", "net.onnx").out
-    assert "gone.bin" in pellucid("graph", "net.onnx", "--svg", "a.svg").err
+    assert "gone.bin" in pellucid("graph", "net.onnx").refusal
+    assert "gone.bin" in pellucid("graph", "net.onnx", "--svg", "a.svg").refusal
+    assert not (workplace / "a.svg").exists()
     _onnx(workplace, version=9999)
-    assert "9999" in pellucid("graph", "net.onnx").out
+    assert "9999" in pellucid("graph", "net.onnx").refusal
 
 
 def test_a_program_of_torch_export_is_refused_without_trust(pellucid: Program, edited: Path) -> None:

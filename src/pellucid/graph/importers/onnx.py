@@ -22,17 +22,18 @@ _NAMED = 3
 def read_onnx(path: Path) -> Graph:
     """The graph of an ONNX file: operators, the modules that their names tell of, branches, loops and functions.
 
-    Whatever could not be told is said in `backend_reason`: external data that is not there, operators and versions that
-    are not known, values that nothing makes.
+    Whatever could not be told is said in `backend_reason`: operators that are not ONNX's, values that nothing makes.
 
-    Raises: ModelError: it is no ONNX model, is cut short, or contradicts itself. MissingExtraError.
+    Raises: ModelError: it is no ONNX model, is cut short, contradicts itself, misses a file of weights, or uses a version
+        of the operators that the installed onnx does not know. MissingExtraError.
     """
     try:
         import onnx
     except ImportError as error:
         raise MissingExtraError("onnx", "onnx", f"Reading '{path.name}'") from error
     model = _parsed(path, onnx)
-    notes = [*_external(model, path), *_versions(model, onnx)]
+    _check_external(model, path)
+    notes = list(_versions(model, path, onnx))
     model, failed = _inferred(model, onnx)
     notes += [failed] if failed else []
     first = next((kind_of(held.type) for held in _inputs(model)), Kind())
@@ -85,36 +86,36 @@ def _inputs(model: Any) -> Iterator[Any]:
 # --- what is not in the file ------------------------------------------------------------------------------------
 
 
-def _external(model: Any, path: Path) -> Iterator[str]:
-    """Says which files of weights are not there; none is opened, and none outside the model's folder is asked for."""
-    outside: dict[str, None] = {}
-    missing: dict[str, None] = {}
-    short: dict[str, None] = {}
+def _check_external(model: Any, path: Path) -> None:
+    """Refuses a model whose files of weights are not whole; none is opened, and none outside its folder is asked for.
+
+    Raises: ModelError.
+    """
     lengths: dict[str, int | None] = {}
     for tensor in _tensors(model.graph):
         if tensor.data_location != 1:  # TensorProto.EXTERNAL
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        name, weights = text(path.name), f"the weights '{text(tensor.name)}'"
         if not _is_beside(location):
-            outside[text(location) or "(no name)"] = None
-            continue
+            raise ModelError(
+                f"{name} says that {weights} lie in '{text(location)}', outside its own folder: that is never opened. Save "
+                "the model again with its weights beside it."
+            )
         if location not in lengths:
             lengths[location] = _length(path.parent / location)
         held, end = lengths[location], _end(entries)
         if held is None:
-            missing[text(location)] = None
-        elif end > held:
-            short[text(location)] = None
-    if outside:
-        yield f"Weights are said to lie in {_listed(list(outside))}, outside the model's folder: that is never opened."
-    if missing:
-        yield (
-            f"The weights lie in {_listed(list(missing))}, which is not beside {text(path.name)}: the graph and all sizes "
-            "are from the model's file."
-        )
-    if short:
-        yield f"{_listed(list(short))} is shorter than the weights that should lie in it."
+            raise ModelError(
+                f"{name} keeps {weights} in '{text(location)}', which is not beside it: the file is missing, or is a link. "
+                "Copy it into the same folder."
+            )
+        if end > held:
+            raise ModelError(
+                f"{name} keeps {weights} in '{text(location)}' up to byte {end:,}, but that file ends at {held:,}. Was it "
+                "copied whole?"
+            )
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
@@ -159,13 +160,14 @@ def _end(entries: MutableMapping[str, str]) -> int:
 # --- versions and shapes ----------------------------------------------------------------------------------------
 
 
-def _versions(model: Any, onnx: Any) -> Iterator[str]:
+def _versions(model: Any, path: Path, onnx: Any) -> Iterator[str]:
+    """Says where a model names no version. Raises: ModelError: it names one that is newer than the installed onnx."""
     newest = onnx.defs.onnx_opset_version()
     for opset in model.opset_import:
         if opset.domain in ("", "ai.onnx") and opset.version > newest:
-            yield (
-                f"It uses version {opset.version} of ONNX's operators; the installed package onnx {onnx.__version__} knows "
-                f"up to {newest}: shapes may be unknown. A newer one may know more: pip install --upgrade onnx."
+            raise ModelError(
+                f"{text(path.name)} uses version {opset.version} of ONNX's operators (its opset); the installed package onnx "
+                f"{onnx.__version__} knows up to {newest}. A newer one may know it: pip install --upgrade onnx."
             )
     if not model.opset_import:
         yield "It does not say which version of ONNX's operators it uses: shapes may be unknown."
