@@ -323,6 +323,17 @@ def channels_last_images() -> Case:
 
 
 @oddity
+def tokens_read_as_one_image() -> Case:
+    def forward(net: Net, tokens: Tensor) -> Tensor:
+        # Of a batch of one, kernels see another order of axes than is_contiguous does; the product after it shows which.
+        image = tokens.transpose(1, 2).reshape(1, 8, 4, 4)
+        return net.head(net.conv(image).flatten(2).transpose(1, 2).unsqueeze(1))
+
+    net = Net(forward, conv=nn.Conv2d(8, 8, 2, stride=2), head=nn.Linear(8, 1))
+    return Case(net, (torch.randn(1, 16, 8),), facts={"the convolution arrives": reaches("conv")})
+
+
+@oddity
 def lower_precision_inside() -> Case:
     def forward(net: Net, x: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):

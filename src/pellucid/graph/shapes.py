@@ -6,6 +6,7 @@ plain case and leaves the rest, errors among it, to torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,10 @@ def _convolution(
 
 def _is_channels_last(tensor: Tensor) -> bool:
     order = _CHANNELS_LAST.get(tensor.ndim)
-    return order is not None and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=order)
+    if order is None or tensor.is_contiguous() or not tensor.is_contiguous(memory_format=order):
+        return False
+    # Kernels go by the strides alone: a batch of one whose stride is smaller than an image does not count for them.
+    return tensor.stride(0) >= math.prod(tensor.shape[1:])
 
 
 def _contiguous(like: Tensor, *shape: int) -> Tensor:
