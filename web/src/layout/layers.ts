@@ -26,8 +26,9 @@ export interface Layers {
 }
 
 /** A box with more far readers, or with more far sources, than this has its lines to or from them beside the ranks. */
-const MANY_READERS = 2;
-const MANY_SOURCES = 3;
+const MANY = 8;
+/** So has one whose reader has more far sources than this, while it has more far readers: all read all, as in a DenseNet. */
+const DENSE = 2;
 /** How many nodes are looked at to find another way; where there are more there is one, as good as always. */
 const SEARCHED = 240;
 
@@ -48,6 +49,11 @@ export function layersOf(input: FrameInput, ranks: Ranks): Layers {
     // Exits take no side entry, and often lie far below: they do not make a hub.
     if (to < input.boxes) farInto[to] = (farInto[to] as number) + 1;
   }
+  const dense = new Uint8Array(real);
+  for (const arrow of long) {
+    const [from, to] = [source[arrow] as number, target[arrow] as number];
+    if ((farOut[from] as number) > DENSE && (farInto[to] as number) > DENSE) dense[from] = 1;
+  }
   const aside = back.slice();
   const skips = new Uint8Array(arrows);
   const other = new OtherWay(input, ranks);
@@ -56,10 +62,9 @@ export function layersOf(input: FrameInput, ranks: Ranks): Layers {
   let budget = 2 * real + 2000;
   for (const arrow of long) {
     skips[arrow] = other.exists(arrow) ? 1 : 0;
-    budget -= span(arrow) - 1;
-    const many =
-      (farOut[source[arrow] as number] as number) > MANY_READERS ||
-      (farInto[target[arrow] as number] as number) > MANY_SOURCES;
+    const [from, to] = [source[arrow] as number, target[arrow] as number];
+    const many = dense[from] || (farOut[from] as number) > MANY || (farInto[to] as number) > MANY;
+    if (!many) budget -= span(arrow) - 1;
     if (many || budget < 0) aside[arrow] = 1;
   }
 
