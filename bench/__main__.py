@@ -53,6 +53,11 @@ BENCHES = {
         "time, from the beginning of the navigation to the second frame after the graph is in the page. Netron reads the file in "
         "the browser and draws every operation; pellucid reads it once, writes one HTML file, and that opens folded."
     ),
+    "layout": (
+        "A network made by rule, the same every time: residual blocks of branches side by side, a mask and two rotary embeddings "
+        "that every block reads, long lines from the first half to the second. One core in Node, the first run of a fresh "
+        "process included, nothing cached. dagre lays out the same graph with its longest-path ranks, once."
+    ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "
         "a GPU. A click counts from the input to the second frame after the page is complete."

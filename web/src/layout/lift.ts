@@ -37,8 +37,14 @@ export function lift(model: GraphModel, drawn: Drawn): Arrows {
   const exits = new PairTable(drawn.places.length);
   const boxes = drawn.places.length;
   const ends = new PairTable(crossings.edge.length * 2);
-  const [source, target, edge, weight] = [new Integers(256), new Integers(256), new Integers(256), new Integers(256)];
-  const [sourcePort, targetPort, back] = [new Integers(256), new Integers(256), new Integers(256)];
+  const expected = 2 * crossings.edge.length;
+  const [source, target, edge, weight] = [
+    new Integers(expected),
+    new Integers(expected),
+    new Integers(expected),
+    new Integers(expected),
+  ];
+  const [sourcePort, targetPort, back] = [new Integers(expected), new Integers(expected), new Integers(expected)];
   const add = (from: number, fromPort: number, to: number, toPort: number, of: number, returns: number) => {
     const start = fromPort < 0 ? from : boxes + fromPort;
     const stop = toPort < 0 ? to : boxes + toPort;
@@ -91,11 +97,12 @@ export function lift(model: GraphModel, drawn: Drawn): Arrows {
 function crossing(model: GraphModel, drawn: Drawn): Crossings {
   const { leaving, entering, parent, group, member } = model;
   const { stands, box, places, open } = drawn;
+  const most = leaving.length;
   const found = {
-    edge: new Integers(1024),
-    from: new Integers(1024),
-    to: new Integers(1024),
-    back: new Integers(1024),
+    edge: new Integers(most),
+    from: new Integers(most),
+    to: new Integers(most),
+    back: new Integers(most),
   };
   for (let edge = 0; edge < leaving.length; edge++) {
     const out = leaving[edge] as number;
@@ -130,17 +137,18 @@ class Entries {
   readonly #drawn: Drawn;
   readonly #signal: Int32Array;
   /** Pairs of a frame and a signal that enters it, and the port that each has. */
-  readonly #seen = new PairTable(1024);
+  readonly #seen: PairTable;
   readonly #port: Int32Array;
   readonly ports: number;
 
   constructor(model: GraphModel, drawn: Drawn, crossings: Crossings) {
     this.#drawn = drawn;
+    this.#seen = new PairTable(crossings.edge.length);
     const { box, frame, places } = drawn;
     const signals = new PairTable(crossings.edge.length);
     this.#signal = new Int32Array(crossings.edge.length);
     // Every step from a frame to a box in it, once for each signal; frames are numbered before what they hold.
-    const steps = new PairTable(1024);
+    const steps = new PairTable(crossings.edge.length);
     for (let at = 0; at < crossings.edge.length; at++) {
       const edge = crossings.edge.at(at);
       const to = crossings.to.at(at);
@@ -156,7 +164,7 @@ class Entries {
     const count = this.#seen.size;
     this.#port = new Int32Array(count).fill(-1);
     const hash = new Int32Array(2 * count);
-    const ports = new Map<string, number>();
+    const ports = { read: new PairTable(count), ports: new PairTable(count) };
     // Inside first: which port of a box a signal takes says more than which box.
     for (const step of byFrame(steps, this.#seen, places.length)) {
       const entry = steps.first(step);
@@ -167,7 +175,7 @@ class Entries {
       hash[2 * entry + 1] = (hash[2 * entry + 1] as number) ^ mix(end + 7, inner);
     }
     for (let entry = 0; entry < count; entry++) this.#numbered(entry, hash, ports);
-    this.ports = ports.size;
+    this.ports = ports.ports.size;
   }
 
   /** The port of `box` through which crossing `at` passes on its way to `last`; -1 where it ends there. */
@@ -176,12 +184,10 @@ class Entries {
     return this.#port[this.#seen.get(box, this.#signal[at] as number)] ?? -1;
   }
 
-  #numbered(entry: number, hash: Int32Array, ports: Map<string, number>): number {
+  #numbered(entry: number, hash: Int32Array, { read, ports }: { read: PairTable; ports: PairTable }): number {
     const known = this.#port[entry] as number;
     if (known >= 0) return known;
-    const key = `${this.#seen.first(entry)} ${hash[2 * entry]} ${hash[2 * entry + 1]}`;
-    const port = ports.get(key) ?? ports.size;
-    ports.set(key, port);
+    const port = ports.at(this.#seen.first(entry), read.at(hash[2 * entry] as number, hash[2 * entry + 1] as number));
     this.#port[entry] = port;
     return port;
   }
