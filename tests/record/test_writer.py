@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -277,6 +278,34 @@ def test_a_disk_that_is_full_or_refuses_stops_every_write(
                 write()
         assert names(root) == {"manifest.json", LOCK}
     assert Record(root).examples().num_rows == 0
+
+
+def test_a_disk_that_is_full_at_any_moment_leaves_what_the_manifest_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.fsync, [0]
+    outcomes: list[int] = []
+    for room in range(12):
+
+        def full(descriptor: int, room: int = room) -> None:
+            calls[0] += 1
+            if calls[0] > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(descriptor)
+
+        root = tmp_path / str(room)
+        calls[0] = 0
+        with begun(root) as writer, monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with contextlib.suppress(StorageError):
+                writer.write_part(0, examples_part(0, 5), {"loss": ({}, {})})
+        left = Record(root)
+        assert left.verify() == []
+        assert left.examples().num_rows == left.manifest.examples
+        outcomes.append(left.manifest.examples)
+    # The last moment is after the new manifest took the old one's place: the part is listed, so it stays.
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {0, 5}
 
 
 def test_a_failure_is_noted_in_its_words(tmp_path: Path) -> None:

@@ -236,7 +236,6 @@ class Graph:
                 operators=node.operators,
                 steps=node.steps,
                 pool=node.pool,
-                seconds=node.seconds,
                 error=node.error,
                 shares=list(node.shares),
             )

@@ -103,8 +103,9 @@ class Inspection:
 
     def _trace(self, graph: Graph) -> None:
         with self._stage("trace") as stage:
-            # One run for the graph and one to learn what kind of output there is.
+            # One run for the time of each call and one to learn what kind of output there is: the graph needed no values.
             stage.forward = stage.forward_examples = 2
+            self.writer.update(call_seconds=[node.seconds for node in graph.nodes])
             seen = Observation(
                 stage="trace", graph=graph, layers=self.layers, parameters=dict(self.model.named_parameters())
             )

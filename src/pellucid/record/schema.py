@@ -132,7 +132,11 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct):
-    """What the record holds and how it came to be; rewritten atomically whenever something is finished."""
+    """What the record holds and how it came to be; rewritten atomically whenever something is finished.
+
+    `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
+    record is the same whenever it is made again.
+    """
 
     schema_version: int = SCHEMA_VERSION
     pellucid_version: str = ""
@@ -155,6 +159,7 @@ class Manifest(msgspec.Struct):
     nonfinite: int = 0
     chosen: int = 0
     watched: bool = False
+    call_seconds: list[float | None] = field(default_factory=list)
     files: list[FileRef] = field(default_factory=list)
 
 
@@ -204,7 +209,6 @@ class GraphNode(msgspec.Struct, frozen=True):
         operators: aten operators that ran in it and below it.
         steps: of a recurrent layer, how many steps it runs over; each step's output is fed back into the next.
         pool: what it keeps, of a pooling layer.
-        seconds: measured time of the call, of a real run; None where it was not measured.
         error: what it raised, where the forward failed in it.
         shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
     """
@@ -233,7 +237,6 @@ class GraphNode(msgspec.Struct, frozen=True):
     operators: int = 0
     steps: int | None = None
     pool: Pool | None = None
-    seconds: float | None = None
     error: str | None = None
     shares: list[int] = field(default_factory=list)
 

@@ -167,7 +167,7 @@ class Writer:
 
         Raises:
             RecordError: the part is finished already, the table lacks a column, or a state does not fit in JSON.
-            StorageError: the disk is full or refuses; the part is not there at all.
+            StorageError: the disk is full or refuses; the part is there whole or not at all.
         """
         path = folder.part_path(index)
         if path in self._listed:
@@ -305,7 +305,8 @@ class Writer:
         except BaseException:
             self._unlisted = [entry for entry in self._unlisted if entry.path not in fresh]
             for path in fresh:
-                (self.path / path).unlink(missing_ok=True)
+                if path not in self._listed:
+                    (self.path / path).unlink(missing_ok=True)
             raise
 
     def _unlist(self, paths: list[str]) -> None:
@@ -347,7 +348,14 @@ class Writer:
             msgspec.json.decode(content, type=schema.Manifest)
         except msgspec.ValidationError as error:
             raise RecordError(f"The manifest would not fit its schema: {error}.") from error
-        files.put(self.path / folder.MANIFEST, msgspec.json.format(content, indent=1))
+        place, text = self.path / folder.MANIFEST, msgspec.json.format(content, indent=1)
+        try:
+            files.put(place, text)
+        except StorageError:
+            # The disk may refuse only after the new manifest took the old one's place: then its files have to stay.
+            if place.is_file() and place.read_bytes() == text:
+                self._listed = listed
+            raise
         self._listed = listed
         self._unlisted.clear()
 

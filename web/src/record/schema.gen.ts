@@ -112,7 +112,12 @@ export interface Skipped {
   reason: string;
 }
 
-/** What the record holds and how it came to be; rewritten atomically whenever something is finished. */
+/**
+ * What the record holds and how it came to be; rewritten atomically whenever something is finished.
+ *
+ * `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
+ * record is the same whenever it is made again.
+ */
 export interface Manifest {
   schema_version: number;
   pellucid_version: string;
@@ -135,6 +140,7 @@ export interface Manifest {
   nonfinite: number;
   chosen: number;
   watched: boolean;
+  call_seconds: (number | null)[];
   files: FileRef[];
 }
 
@@ -181,7 +187,6 @@ export interface Pool {
  *     operators: aten operators that ran in it and below it.
  *     steps: of a recurrent layer, how many steps it runs over; each step's output is fed back into the next.
  *     pool: what it keeps, of a pooling layer.
- *     seconds: measured time of the call, of a real run; None where it was not measured.
  *     error: what it raised, where the forward failed in it.
  *     shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
  */
@@ -210,7 +215,6 @@ export interface GraphNode {
   operators: number;
   steps: number | null;
   pool: Pool | null;
-  seconds: number | null;
   error: string | null;
   shares: number[];
 }

@@ -38,8 +38,8 @@ export function node(id: number, name: string, parent: number | null = null, mor
     arguments: {},
     operators: 0,
     steps: null,
+    shares: [],
     pool: null,
-    seconds: null,
     error: null,
     ...more,
   };

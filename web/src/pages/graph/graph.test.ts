@@ -46,7 +46,6 @@ function node(id: number, name: string, parent: number | null, more: Partial<Gra
     operators: 0,
     steps: null,
     pool: null,
-    seconds: null,
     error: null,
     shares: [],
     ...more,
@@ -91,6 +90,7 @@ const NONE: Sources = {
   training: null,
   updates: null,
   focus: null,
+  seconds: [],
   example: false,
 };
 const measure = (id: string) => MEASURES.find((one) => one.id === id) as Measure;
@@ -125,6 +125,15 @@ describe("measures", () => {
     expect(boxValue(measure("flops"), model, shown("flops"), 1, 3)).toBe(60);
     expect(boxValue(measure("parameters"), model, shown("parameters"), 1, 3)).toBe(30);
     expect(shown("memory")[model.place(5)]).toBe(16);
+  });
+
+  it("have the time from the manifest's clock, by the call's id, and say where there was none", () => {
+    const graph = { ...STACK } as never;
+    expect(lacking("time", graph, NONE)).toBe("calls were not timed");
+    const seconds = [null, null, 0.25, null, 0.5, null];
+    expect(lacking("time", graph, { ...NONE, seconds })).toBe("");
+    const own = ownValues(measure("time"), model, { ...NONE, seconds });
+    expect([own[model.place(2)], own[model.place(4)], own[model.place(1)]]).toEqual([0.25, 0.5, Number.NaN]);
   });
 
   it("take the most of any layer for shares, and nothing where nothing was measured", () => {

@@ -114,6 +114,8 @@ export interface Sources {
   /** The example in hand, looked at closely. */
   readonly focus: Focus | null;
   readonly example: boolean;
+  /** Measured seconds of each call, by id. */
+  readonly seconds: readonly (number | null)[];
 }
 
 /** Why a measure has nothing to show; "" where it has. */
@@ -124,7 +126,7 @@ export function lacking(id: MeasureId, graph: GraphPanel, sources: Sources): str
     case "memory":
       return graph.nodes.some((node) => node.memory > 0) ? "" : "no sizes of outputs are known";
     case "time":
-      return graph.nodes.some((node) => node.seconds !== null) ? "" : "calls were not timed";
+      return sources.seconds.some((one) => one !== null) ? "" : "calls were not timed";
     case "mean":
     case "spread":
       return sources.activations ? "" : "the record has no activations";
@@ -175,7 +177,7 @@ function ownValue(id: MeasureId, node: GraphNode, sources: Sources): number | nu
     case "memory":
       return passes ? null : node.memory;
     case "time":
-      return node.seconds;
+      return sources.seconds[node.id] ?? null;
     case "update":
       return node.kind === "module" ? (sources.updates?.get(node.path) ?? null) : null;
     default:

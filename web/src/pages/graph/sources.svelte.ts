@@ -30,6 +30,7 @@ export class Quantities {
       updates: this.#updates,
       focus: this.focus?.focus ?? null,
       example: place.selection.example !== null,
+      seconds: instrument.manifest?.call_seconds ?? [],
     };
   }
 }

@@ -45,7 +45,8 @@ function tensors(shapes: readonly (readonly number[])[], types: readonly string[
   return each.length > 6 ? `${each.slice(0, 6).join(", ")} and ${each.length - 6} more` : each.join(", ");
 }
 
-export function nodeFacts(node: GraphNode): [string, string][] {
+/** `seconds` is the measured time of the call, null where it was not measured. */
+export function nodeFacts(node: GraphNode, seconds: number | null): [string, string][] {
   const facts: [string, string][] = [["operation", node.operation]];
   const put = (name: string, value: string | null | undefined) => {
     if (value) facts.push([name, value]);
@@ -64,11 +65,7 @@ export function nodeFacts(node: GraphNode): [string, string][] {
     if (node.memory > 0) put("output memory", bytes(node.memory));
     put(
       "measured time",
-      node.seconds === null
-        ? "not measured"
-        : node.seconds < 1
-          ? `${number(1000 * node.seconds)} ms`
-          : duration(node.seconds),
+      seconds === null ? "not measured" : seconds < 1 ? `${number(1000 * seconds)} ms` : duration(seconds),
     );
     if (node.operators > 1) put("operators", count(node.operators));
   }
