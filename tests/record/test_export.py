@@ -123,6 +123,7 @@ def test_the_policy_names_exactly_the_apps_script_and_style(whole: Path, app: Pa
         assert directives[directive] == f"'sha256-{digest}'"
     assert directives["default-src"] == "'none'"
     assert directives["img-src"] == "data: blob:"
+    assert directives["worker-src"] == "blob:", "the layout's worker is made of the app's own text"
     assert "unsafe" not in policy
     assert text.index("Content-Security-Policy") < text.index("<style>")
     assert '<div id="app" class="a &amp; b"></div><noscript>' in text

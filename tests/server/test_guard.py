@@ -152,6 +152,7 @@ def test_the_policy_allows_no_inline_code_and_no_other_host() -> None:
     assert "unsafe" not in policy
     assert "http" not in policy
     assert "*" not in policy
+    assert "worker-src 'self' blob:;" in policy
     for directive in ("base-uri", "form-action", "frame-ancestors"):
         assert f"{directive} 'none'" in policy
 
