@@ -94,9 +94,11 @@ export function planOf(input: FrameInput, ranks: Ranks, layers: Layers, order: O
     }
   }
 
-  // What is fed back goes up on the left, next to the boxes that it passes.
-  for (let arrow = 0; arrow < arrows; arrow++) {
-    if (route[arrow] !== Route.back) continue;
+  // What is fed back goes up on the left, next to the boxes that it passes, the shortest innermost.
+  const height = (arrow: number) =>
+    Math.abs((rank[source[arrow] as number] as number) - (rank[target[arrow] as number] as number));
+  const returns = Array.from(route.keys()).filter((arrow) => route[arrow] === Route.back);
+  for (const arrow of returns.sort((one, other) => height(one) - height(other))) {
     const first = rank[target[arrow] as number] as number;
     const last = rank[source[arrow] as number] as number;
     let x = Number.POSITIVE_INFINITY;
