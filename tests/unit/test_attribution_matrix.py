@@ -74,6 +74,8 @@ CONVOLUTIONAL = {"token_gradients", "time_gradients", "attention_rollout", "grad
 CAMS = {name for name in METHODS if name.endswith("cam") or "_cam_" in name}
 PICTURES = {*CAMS, "rise"}
 INTEGERS = {"smoothgrad", "vargrad", "integrated_gradients", "occlusion", "rise"}
+GUIDED = {"guided_backprop", "deconvnet"}  # smooth activations, or none
+LRP = {name for name in METHODS if name.startswith("lrp_")}
 SERIAL = {*PICTURES, "token_gradients", "attention_rollout", "gradient_rollout"}
 
 # What each refuses; a head that is no mean and one linear layer has no CAM.
@@ -82,17 +84,25 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, set[str]]] = {
     "resnet": (lambda: ResNet(Block, [1, 1, 1, 1], num_classes=3), IMAGES, CONVOLUTIONAL),
     "densenet": (lambda: torchvision.models.DenseNet(4, (1, 1, 1), 8, num_classes=3), IMAGES, CONVOLUTIONAL),
     "mobilenet_v2": (lambda: torchvision.models.MobileNetV2(3, 0.1), IMAGES, CONVOLUTIONAL),
-    "efficientnet": (lambda: EfficientNet(MOBILE, 0.2, num_classes=3, last_channel=32), IMAGES, CONVOLUTIONAL),
+    "efficientnet": (
+        lambda: EfficientNet(MOBILE, 0.2, num_classes=3, last_channel=32),
+        IMAGES,
+        {*CONVOLUTIONAL, *GUIDED},
+    ),
     "convnext": (
         lambda: torchvision.models.ConvNeXt([Stage(8, 16, 1), Stage(16, None, 1)], num_classes=3),
         IMAGES,
-        {*CONVOLUTIONAL, "cam"},
+        {*CONVOLUTIONAL, "cam", *GUIDED},
     ),
-    "vit": (lambda: ViT(64, 16, 2, 2, 16, 32, num_classes=3), IMAGES, {"token_gradients", "time_gradients", "cam"}),
-    "swin": (lambda: Swin([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=3), IMAGES, {*CONVOLUTIONAL, *CAMS}),
-    "lstm": (lambda: Recurrent(nn.LSTM), SERIES, SERIAL),
-    "gru": (lambda: Recurrent(nn.GRU), SERIES, SERIAL),
-    "text transformer": (Text, IDS, {*INTEGERS, *CAMS, "time_gradients"}),
+    "vit": (
+        lambda: ViT(64, 16, 2, 2, 16, 32, num_classes=3),
+        IMAGES,
+        {"token_gradients", "time_gradients", "cam", *GUIDED},
+    ),
+    "swin": (lambda: Swin([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=3), IMAGES, {*CONVOLUTIONAL, *CAMS, *GUIDED}),
+    "lstm": (lambda: Recurrent(nn.LSTM), SERIES, {*SERIAL, *GUIDED}),
+    "gru": (lambda: Recurrent(nn.GRU), SERIES, {*SERIAL, *GUIDED, *LRP}),
+    "text transformer": (Text, IDS, {*INTEGERS, *CAMS, "time_gradients", *GUIDED}),
     "table": (lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), TABLE, {*SERIAL, "time_gradients"}),
 }
 
@@ -110,8 +120,6 @@ def test_every_method_is_right_or_refused_by_name(network: str) -> None:
     turned_down = set()
     reasons: list[str] = []
     for name in METHODS:
-        if name not in OWN:
-            continue
         method = SMALL.get(name, name)
         if name == "occlusion" and given.ndim < 4:
             method = Occlusion(window=2, stride=2)
@@ -131,7 +139,7 @@ def test_every_method_is_right_or_refused_by_name(network: str) -> None:
         for layer, values in found.layers.items():
             assert bool(torch.isfinite(values).all()), (name, layer)
             assert len(values) == 2
-    assert turned_down == refused & OWN
+    assert turned_down == refused
     assert all(len(reason) > 30 for reason in reasons)
     assert model.training
     assert all(torch.equal(one, before[name]) for name, one in model.state_dict().items())
@@ -139,13 +147,6 @@ def test_every_method_is_right_or_refused_by_name(network: str) -> None:
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
-
-
-OWN = {
-    *("saliency", "gradient_x_input", "token_gradients", "time_gradients", "attention_rollout", "gradient_rollout"),
-    *("smoothgrad", "vargrad", "integrated_gradients", "occlusion", "rise"),
-    *CAMS,
-}
 
 
 def test_memory_does_not_grow_over_200_calls() -> None:
@@ -158,7 +159,7 @@ def test_memory_does_not_grow_over_200_calls() -> None:
         gc.collect()
         return sum(issubclass(type(one), Tensor) for one in gc.get_objects())
 
-    asked = ["saliency", "grad_cam", "layer_cam"]
+    asked = ["saliency", "grad_cam", "layer_cam", "guided_backprop", "lrp_epsilon"]
     pellucid.attribute(model, given, 1, asked, layers=["first", "second"])
     begun = alive()
     for _ in range(200):
@@ -170,4 +171,4 @@ def test_every_method_stands_in_the_documentation() -> None:
     from pathlib import Path
 
     text = (Path(__file__).parents[2] / "docs" / "attribution.md").read_text()
-    assert [name for name in METHODS if name in OWN and f"| `{name}` |" not in text] == []
+    assert [name for name in METHODS if f"| `{name}` |" not in text] == []
