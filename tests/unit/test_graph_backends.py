@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -274,13 +273,14 @@ def test_a_timed_trace_leaves_out_what_watching_takes() -> None:
 
     model = nn.Sequential(nn.Sequential(Sleeps()), nn.Sequential(nn.ReLU()))
     graph = trace_timed(model, torch.ones(1))
-    assert 0.05 <= (graph.by_name["0"].seconds or 0.0) < 0.1
-    assert (graph.by_name["1"].seconds or 1.0) < 0.02
-    assert (graph.by_name["0.0.add()"].seconds or 1.0) < 0.02
+    slow = graph.by_name["0"].seconds or 0.0
+    assert slow >= 0.05
+    assert (graph.by_name["1"].seconds or 1.0) < slow
+    assert (graph.by_name["0.0.add()"].seconds or 1.0) < slow
 
 
 def without_times(graph: Graph) -> object:
-    return [msgspec.structs.replace(node, seconds=None) for node in graph.to_panel().nodes], graph.edges, graph.layers
+    return graph.to_panel().nodes, graph.edges, graph.layers
 
 
 def test_a_timed_trace_of_a_model_without_values_or_with_an_error_measures_nothing() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +75,15 @@ def test_a_type_alone_is_its_default_configuration() -> None:
     assert dict(opened.example.kwargs)["input_ids"].shape == (1, 16)
 
 
-def test_four_hundred_billion_parameters_are_seconds_and_no_memory(tmp_path: Path) -> None:
+def test_four_hundred_billion_parameters_take_no_memory(tmp_path: Path) -> None:
     config = {
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 16384, "intermediate_size": 53248,
         "num_attention_heads": 128, "num_hidden_layers": 126, "num_key_value_heads": 8, "vocab_size": 128256,
         "max_position_embeddings": 131072, "tie_word_embeddings": False,
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config))
-    began = time.process_time()
     opened = open_model(f"transformers:{tmp_path}", values=False)
-    assert time.process_time() - began < 10
+    assert all(tensor.is_meta for tensor in (*opened.model.parameters(), *opened.model.buffers()))
     assert opened.name == "LlamaForCausalLM"
     assert sum(parameter.numel() for parameter in opened.model.parameters()) == 405_853_388_800
 
