@@ -13,7 +13,7 @@ export default defineConfig({
     modulePreload: false,
     cssCodeSplit: false,
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 500,
+    chunkSizeWarningLimit: 700,
     rolldownOptions: { output: { codeSplitting: false } },
   },
   test: {
