@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -149,7 +150,12 @@ def _llama() -> None:
 
 
 def _peak() -> float:
-    """The largest that this process has been, in GB."""
+    """The largest that this process has been, in GB; not its parent, which the system's own count would take over."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        if found:
+            return int(found[1]) * 1024 / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 

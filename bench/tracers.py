@@ -21,6 +21,8 @@ from pellucid.graph import trace
 
 SECONDS = 30.0
 WORKERS = 2
+# What the tries need, imported once and inherited.
+PRELOADED = ["bench.tracers", "torchvision", "torchinfo", "torch._dynamo", "torch.export._trace"]
 
 
 def ours(case: Case) -> bool:
@@ -72,7 +74,7 @@ def through() -> dict[str, int]:
 
 def _in_a_process(tracer: str, name: str) -> bool:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.tracers"])
+    context.set_forkserver_preload(PRELOADED)
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_try, args=(sending, tracer, name), daemon=True)
     process.start()
