@@ -45,7 +45,7 @@ BENCHES = {
     "graph": (
         "Everyone gets the same model and image in turns with a bare forward. torchview draws what it saw as Graphviz source, "
         "which is timed, not its rendering; it knows module and function calls, neither operators, FLOPs nor source lines. "
-        "torchinfo makes a table without edges. torch.fx runs nothing and fails on control flow, torch.export on more. The Llama "
+        "torchinfo makes a table without edges. torch.fx runs nothing, and fails where control flow depends on a value. The Llama "
         "configuration is traced in a process that does nothing else; its model has no weights."
     ),
     "viewers": (
