@@ -10,7 +10,9 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 import pellucid
 from pellucid.attribution.rules.mode import RuledBackward
+from pellucid.attribution.rules.recording import Call
 from pellucid.attribution.rules.rectifiers import guided_backprop
+from pellucid.attribution.rules.way import Node, Way
 from pellucid.capture import Session
 from pellucid.errors import MethodError, OptionError
 
@@ -44,6 +46,45 @@ class Net(nn.Module):
 @pytest.fixture
 def x() -> Tensor:
     return torch.randn(4, 6, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_a_rectifier_that_was_not_noted_is_refused_and_not_passed(
+    method: str, x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = Way.call
+
+    def call(way: Way, node: Node) -> Call | None:
+        return None if str(node.name()).startswith("Relu") else noted(way, node)
+
+    monkeypatch.setattr(Way, "call", call)
+    with pytest.raises(MethodError, match="cannot tell which operator of the forward 'ReluBackward0' stands for"):
+        pellucid.attribute(Net(lambda a: F.relu(a.clamp(min=0))), x, 0, method)
+
+
+def test_a_recurrent_layer_of_rectifiers_is_guided_like_its_steps_by_hand() -> None:
+    torch.manual_seed(0)
+    layer, head, series = nn.RNN(5, 8, nonlinearity="relu", batch_first=True), nn.Linear(8, 3), torch.randn(2, 4, 5)
+
+    class Fused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = layer, head
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.layer(x)[0][:, -1])
+
+    class Steps(Fused):
+        def forward(self, x: Tensor) -> Tensor:
+            state = x.new_zeros(len(x), 8)
+            for step in x.unbind(1):
+                given = F.linear(step, layer.weight_ih_l0, layer.bias_ih_l0)
+                state = F.relu(given + F.linear(state, layer.weight_hh_l0, layer.bias_hh_l0))
+            return self.head(state)
+
+    for method in ("guided_backprop", "deconvnet"):
+        fused, steps = (pellucid.attribute(make(), series, 1, method).input for make in (Fused, Steps))
+        torch.testing.assert_close(fused, steps)
 
 
 @pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])

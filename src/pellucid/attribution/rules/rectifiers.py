@@ -17,6 +17,7 @@ from pellucid.attribution.rules.way import (
     Way,
     is_leaf,
     is_written_view,
+    made_by,
     refuse_opaque,
 )
 from pellucid.errors import MethodError
@@ -89,6 +90,8 @@ class Rectifiers:
             refuse_opaque(self.method, node)
         call = way.call(node)
         if call is None:
+            if made_by(node, SMOOTH | RECTIFYING):
+                refuse_opaque(self.method, node)  # it cuts something off, and nothing is known of how
             return PLAIN
         if call.operator in SMOOTH or (call.operator == "hardtanh" and not _from_zero(call)) or _gates_itself(node):
             name = "self-gated product" if call.operator == "mul" else f"aten {call.operator}"

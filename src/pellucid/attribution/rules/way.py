@@ -99,6 +99,12 @@ def is_written_view(node: Node) -> bool:
     return str(node.name()).endswith("CopySlices")
 
 
+def made_by(node: Node, operators: Iterable[str]) -> bool:
+    """Whether the name of a node says that one of these operators made it, whatever was noted of it."""
+    name = _flat(node.name()).rpartition("::")[2]
+    return any(name.startswith(f"{_flat(operator)}backward") for operator in operators)
+
+
 def refuse_opaque(method: str, node: Node) -> NoReturn:
     """Refuses nodes that no operator made: custom functions, checkpoints, compiled and scripted parts."""
     name = str(node.name()).removesuffix("Backward")
