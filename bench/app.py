@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
+from bench.browsing import not_measured, programs
 from bench.ratios import begin, finish
 from pellucid import demo, server
 
@@ -39,11 +39,9 @@ def row(what: str, milliseconds: list[float], limit: str, note: str) -> dict[str
 
 def main() -> None:
     options = begin(__doc__)
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    node = shutil.which("node")
-    if browser is None or node is None:
-        missing = "Chromium" if browser is None else "Node"
-        finish([{"what": "the demo's app", "ours": None, "note": f"not measured: no {missing} on PATH"}], options.out)
+    browser, node = programs()
+    if not browser or not node:
+        finish([not_measured("the demo's app", browser)], options.out)
         return
     found = measured(browser, node)
     finish(

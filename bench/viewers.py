@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from bench.browsing import not_measured, programs
 from bench.ratios import begin, finish, seconds
 
 DRIVER = Path(__file__).with_name("viewers.mjs")
@@ -133,14 +133,9 @@ def row(operations: int, browser: str, node: str) -> dict[str, object]:
 
 def main() -> None:
     options = begin(__doc__)
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    node = shutil.which("node")
-    if browser is None or node is None:
-        missing = "Chromium" if browser is None else "Node"
-        finish(
-            [{"what": "ONNX files in a browser", "ours": None, "note": f"not measured: no {missing} on PATH"}],
-            options.out,
-        )
+    browser, node = programs()
+    if not browser or not node:
+        finish([not_measured("ONNX files in a browser", browser)], options.out)
         return
     finish([row(operations, browser, node) for operations in SIZES], options.out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -56,9 +57,9 @@ class _ChannelCam(Method):
         order = [layer.name for layer in sorted(layers, key=lambda one: one.index)]
         return Maps(on_input(maps, order, problem.inputs, self.title), maps, scores, passes, warnings=tuple(warnings))
 
+    @abstractmethod
     def _weights(self, problem: Problem, view: View, layer: Layer, copies: Copies) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of the examples, the layer's output, and the weights of its channels: float[batch channel]."""
-        raise NotImplementedError
 
 
 @register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -197,7 +198,7 @@ class Problem:
         return self.seen, self.seen.scores
 
 
-class Method:
+class Method(ABC):
     """A method with its options: subclasses are frozen dataclasses whose fields are the options, with defaults.
 
     Attributes:
@@ -219,9 +220,9 @@ class Method:
     needs_input_gradients: ClassVar[bool] = True
     needs_every_layer: ClassVar[bool] = False
 
+    @abstractmethod
     def explain(self, problem: Problem) -> Maps:
         """The maps of one problem. Raises: MethodError: they cannot be right here."""
-        raise NotImplementedError
 
 
 _REGISTRY: dict[str, type[Method]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -61,8 +62,9 @@ class _Rollout(Method):
             )
         return Maps(whole, {"attention": matrix}, seen.scores, passes, warnings=seen.warnings)
 
+    @abstractmethod
     def _matrix(self, attentions: Attentions) -> Tensor:
-        raise NotImplementedError
+        """How much of each token each token holds: float[batch token token]."""
 
     def _row(self, matrix: Tensor, query: int | Literal["mean"]) -> Tensor:
         tokens = matrix.shape[-1]

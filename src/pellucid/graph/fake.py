@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pellucid.graph.guard import memory_of
 from pellucid.graph.shapes import META, shortcut
 
 # A tensor made on the meta device inside forward gets values up to this many of them.
@@ -97,7 +98,7 @@ class Valueless:
         self.writes = False
         for parameter in model.parameters():
             self._parameters[id(parameter)] = None
-            storage = _storage(parameter)
+            storage = memory_of(parameter)
             if storage is not None:
                 self._own.add(storage._cdata)
                 if not parameter.is_meta:
@@ -126,7 +127,7 @@ class Valueless:
         if type(tensor) is Fake:
             storage = tensor.meta.untyped_storage()
             return self._real.get(storage._cdata, storage)
-        return _storage(tensor)
+        return memory_of(tensor)
 
     def run(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the operator returns.
@@ -200,7 +201,7 @@ class Valueless:
         kind = type(tensor)
         if kind is Fake or id(tensor) in self._parameters or tensor.is_meta:
             return True
-        storage = _storage(tensor)
+        storage = memory_of(tensor)
         return storage is not None and storage._cdata in self._places
 
     def _lowered(self, tensor: Tensor) -> Tensor:
@@ -220,7 +221,7 @@ class Valueless:
         if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided or tensor.is_quantized:
             kind = type(tensor).__name__ if tensor.layout == torch.strided else f"tensor of layout {tensor.layout}"
             raise ValuesNeededError(f"a {kind}")
-        storage = _storage(tensor)
+        storage = memory_of(tensor)
         if storage is None or storage._cdata not in self._places:
             return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
         twin = torch.empty(0, dtype=tensor.dtype, device=META)
@@ -326,13 +327,6 @@ def _check(operator: Any, args: tuple[Any, ...], tensors: list[Tensor]) -> None:
 def _stand_in(tensor: Tensor) -> Tensor:
     """Memory that nobody has touched, for a question that only looks at shapes and devices."""
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
-
-
-def _storage(tensor: Tensor) -> torch.UntypedStorage | None:
-    try:
-        return tensor.untyped_storage()
-    except (NotImplementedError, RuntimeError):
-        return None
 
 
 def _gather(items: Iterable[Any], into: list[Tensor]) -> None:

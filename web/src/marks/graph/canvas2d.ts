@@ -1,7 +1,7 @@
 /** The drawing without a graphics card: only what is in view, and nothing that would be too small to see. */
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
-import { CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
+import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
   type Emphasis,
   FILLED,
@@ -184,13 +184,7 @@ export class Canvas2dRenderer implements Renderer {
     const stroke =
       hand > 0 || light === Light.now
         ? palette.accent
-        : look & Look.failed
-          ? palette.high
-          : change > 0
-            ? (CHANGE_COLOURS[change] ?? palette.ink)
-            : open
-              ? palette.line
-              : palette.lineStrong;
+        : borderColour(palette, (look & Look.failed) !== 0, change, open);
     context.lineWidth = (bold ? 2 : 1) / scale;
     if (look & Look.repeated && !tiny) {
       context.strokeStyle = css(palette.lineStrong);

@@ -65,3 +65,10 @@ export const CHANGE_COLOURS: readonly Rgb[] = [
   [230, 159, 0],
   [86, 180, 233],
 ];
+
+/** The colour of a box's border, unless it is in hand: what failed first, then what a comparison says of it. */
+export function borderColour(palette: Palette, failed: boolean, change: number, open: boolean): Rgb {
+  if (failed) return palette.high;
+  if (change > 0) return CHANGE_COLOURS[change] ?? palette.ink;
+  return open ? palette.line : palette.lineStrong;
+}

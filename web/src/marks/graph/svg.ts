@@ -1,7 +1,7 @@
 /** The whole drawing as SVG: shapes and text, nothing else. What names say is escaped; it can be no markup. */
 import { Route } from "../../layout/types";
 import { plain } from "../format";
-import { CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
+import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import { drawingOrder, FONT, Look, type Picture, RADIUS, STRIP, TITLE_BAR } from "./picture";
 import { type Line, lineOf, rounded } from "./strokes";
 import { barsOf, LABEL_HEIGHT, labelOf, type Tone, wordsOf } from "./words";
@@ -56,14 +56,7 @@ function boxText(picture: Picture, palette: Palette, box: number): string {
   const change = picture.change[box] as number;
   const open = (look & Look.open) !== 0;
   const radius = look & Look.terminal ? height / 2 : RADIUS;
-  const stroke =
-    look & Look.failed
-      ? palette.high
-      : change > 0
-        ? (CHANGE_COLOURS[change] ?? palette.ink)
-        : open
-          ? palette.line
-          : palette.lineStrong;
+  const stroke = borderColour(palette, (look & Look.failed) !== 0, change, open);
   const rect = (shift: number, fill: string, edge: string, more = "") =>
     `<rect x="${n(x + shift)}" y="${n(y + shift)}" width="${n(width)}" height="${n(height)}" rx="${n(radius)}" fill="${fill}" stroke="${edge}"${more}/>`;
   const parts: string[] = [`<g><title>${escaped(plain(`${picture.titles[box]} ${picture.lines[box]}`))}</title>`];

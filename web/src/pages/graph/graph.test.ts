@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { node as anyNode } from "../../../tests/support/graphs";
 import { GraphModel } from "../../layout/model";
 import type { GraphDifferencePanel, GraphNode, GraphPanel } from "../../record/schema.gen";
 import { EMPTY } from "../../selection/selection";
@@ -21,35 +22,7 @@ import {
 import { step } from "./walk";
 
 function node(id: number, name: string, parent: number | null, more: Partial<GraphNode> = {}): GraphNode {
-  return {
-    id,
-    path: name,
-    name,
-    operation: "Linear",
-    kind: "module",
-    parent,
-    call: 1,
-    inputs: [],
-    outputs: [[1, 4]],
-    input_dtypes: [],
-    output_dtypes: [],
-    parameters: 0,
-    own_parameters: 0,
-    trainable: 0,
-    flops: null,
-    memory: 0,
-    layer: null,
-    source: null,
-    role: "other",
-    activation: null,
-    arguments: {},
-    operators: 0,
-    steps: null,
-    pool: null,
-    error: null,
-    shares: [],
-    ...more,
-  };
+  return anyNode(id, name, parent, { operation: "Linear", output_dtypes: [], flops: null, ...more });
 }
 
 function panel(nodes: GraphNode[], edges: [number, number][], more: Partial<GraphPanel> = {}): GraphPanel {
