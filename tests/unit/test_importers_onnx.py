@@ -1,4 +1,4 @@
-"""Graphs from ONNX files, against a brute-force reading of the same protobuf; and files that lie."""
+"""Graphs from ONNX files, against a brute-force reading of the same protobuf; branches, loops, functions, sizes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from pellucid.errors import ModelError
-from pellucid.graph import Graph, Node
-from pellucid.graph.importers import is_graph_file, read_graph
+from pellucid.graph.importers import read_graph
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 
 from onnx import TensorProto, helper  # noqa: E402
 
-FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
+from support.onnx_models import INT, check_sound, leaves, model, read, value, weight  # noqa: E402
+
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
 
 
@@ -37,55 +36,6 @@ REAL = [
     *shipped("silero_vad", "data/*.onnx"),
     *shipped("magika", "models/**/*.onnx"),
 ]
-
-
-def model(nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: list[Any] = [], **more: Any) -> Any:  # noqa: B006
-    opset = more.pop("opset", 21)
-    graph = helper.make_graph(nodes, "g", inputs, outputs, weights)
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", opset), *more.pop("domains", [])], ir_version=10, **more
-    )
-
-
-def value(name: str, shape: list[Any] | None, kind: int = FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def weight(name: str, *shape: int, kind: int = FLOAT) -> Any:
-    return helper.make_tensor(name, kind, shape, [1] * math.prod(shape))
-
-
-def read(held: Any, folder: Path) -> Graph:
-    path = folder / "m.onnx"
-    path.write_bytes(held.SerializeToString())
-    return read_graph(path)
-
-
-def leaves(graph: Graph) -> list[Node]:
-    holders = {node.parent for node in graph.nodes}
-    return [node for node in graph.nodes if node.id not in holders and node.kind not in ("input", "output")]
-
-
-def check_sound(graph: Graph) -> None:
-    """What everything after it relies on."""
-    assert [node.id for node in graph.nodes] == list(range(len(graph.nodes)))
-    holders = {node.parent for node in graph.nodes}
-    last: list[int] = []
-    for node in graph.nodes:  # insides follow their holder without a gap
-        while last and last[-1] != node.parent:
-            last.pop()
-        assert node.parent is None or last[-1:] == [node.parent]
-        last.append(node.id)
-    for edge in graph.edges:
-        assert edge.source not in holders
-        assert edge.target not in holders
-        assert edge.output < len(graph.nodes[edge.source].outputs)
-        assert edge.argument < len(graph.nodes[edge.target].inputs)
-        assert edge.feeds_back or edge.source < edge.target
-        assert edge.activation == graph.nodes[edge.source].activation
-    named = [node.name for node in graph.nodes if node.kind in ("module", "function")]
-    assert len(named) == len(set(named))
-    graph.to_panel()
 
 
 # --- real files against a brute-force reading -------------------------------------------------------------------
@@ -379,180 +329,3 @@ def test_a_model_of_twenty_thousand_operators_is_whole(tmp_path: Path) -> None:
     graph = read_graph(path)
     assert graph.operators == 20_000
     assert graph.parameters == 64
-
-
-# --- files that lie ---------------------------------------------------------------------------------------------
-
-
-def plain(nodes: list[Any] | None = None) -> Any:
-    return model(
-        nodes or [helper.make_node("MatMul", ["x", "w"], ["y"])],
-        [value("x", [1, 4])],
-        [value("y", None)],
-        [weight("w", 4, 4)],
-    )
-
-
-def external(held: Any, location: str, offset: int = 0) -> Any:
-    tensor = held.graph.initializer[0]
-    tensor.ClearField("float_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, text in (("location", location), ("offset", str(offset)), ("length", "64")):
-        tensor.external_data.add(key=key, value=text)
-    return held
-
-
-def test_missing_or_short_external_data_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"'weights\.bin', which is not beside it"):
-        read(external(plain(), "weights.bin"), tmp_path)
-    (tmp_path / "weights.bin").write_bytes(b"damaged" * 3)
-    with pytest.raises(ModelError, match="up to byte 64, but that file ends at 21"):
-        read(external(plain(), "weights.bin"), tmp_path)
-    (tmp_path / "weights.bin").write_bytes(bytes(64))
-    graph = read(external(plain(), "weights.bin"), tmp_path)
-    assert (graph.parameters, graph.flops, graph.backend_reason) == (16, 32, "")
-
-
-@pytest.mark.parametrize(
-    "location", ["../secret", "/etc/passwd", "..\\secret", "C:\\secret", "a/../../secret", "", "a\0b"]
-)
-def test_external_data_outside_the_folder_is_never_asked_for(
-    tmp_path: Path, location: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "inner"
-    folder.mkdir()
-    (tmp_path / "secret").write_bytes(bytes(64))
-    asked: list[Path] = []
-    monkeypatch.setattr("pellucid.graph.importers.onnx._length", lambda path: asked.append(path))
-    with pytest.raises(ModelError, match="never opened"):
-        read(external(plain(), location), folder)
-    assert asked == []
-
-
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").write_bytes(bytes(64))
-    (tmp_path / "weights.bin").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ModelError, match="not beside it"):
-        read(external(plain(), "weights.bin"), tmp_path)
-
-
-def test_a_newer_opset_is_refused_with_what_is_known(tmp_path: Path) -> None:
-    held = plain()
-    held.opset_import[0].version = 9999
-    with pytest.raises(ModelError, match=r"version 9999 .* knows up to \d+"):
-        read(held, tmp_path)
-
-
-def test_operators_of_other_domains_are_shown_as_such(tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Magic", ["x"], ["m"], domain="com.example"),
-        helper.make_node("MatMul", ["m", "w"], ["y"]),
-    ]
-    graph = read(plain(nodes), tmp_path)
-    assert [node.operation for node in leaves(graph)] == ["com.example::Magic", "MatMul"]
-    assert "'com.example'" in graph.backend_reason
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "names no graph"),
-        (b"\x08\x0a\x3a\xff\xff\xff\xff", "cut short"),
-        (b"<!DOCTYPE html><html>not a model</html>", "no ONNX model"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "no ONNX model"),
-    ],
-)
-def test_what_is_no_onnx_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    path = tmp_path / "m.onnx"
-    path.write_bytes(content)
-    with pytest.raises(ModelError, match=said):
-        read_graph(path)
-
-
-def test_every_truncation_is_refused_or_sound(tmp_path: Path) -> None:
-    whole = plain().SerializeToString()
-    path = tmp_path / "m.onnx"
-    refused = 0
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        try:
-            check_sound(read_graph(path))
-        except ModelError:
-            refused += 1
-    assert refused > len(whole) // 2
-
-
-def test_a_circle_and_a_function_that_calls_itself_are_refused(tmp_path: Path) -> None:
-    circle = [helper.make_node("Add", ["x", "b"], ["a"], "first"), helper.make_node("Relu", ["a"], ["b"])]
-    with pytest.raises(ModelError, match=r"'first'.*its own output"):
-        read(plain(circle), tmp_path)
-    function = helper.make_function(
-        "mine", "Again", ["a"], ["b"], [helper.make_node("Again", ["a"], ["b"], domain="mine")],
-        [helper.make_opsetid("mine", 1)],
-    )  # fmt: skip
-    held = plain([helper.make_node("Again", ["x"], ["y"], domain="mine")])
-    held.functions.append(function)
-    with pytest.raises(ModelError, match="calls itself"):
-        read(held, tmp_path)
-
-
-def test_functions_that_would_grow_without_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pellucid.graph.importers.building.MOST_NODES", 2_000)
-    held = plain([helper.make_node("f0", ["x"], ["y"], domain="m")])
-    for depth in range(30):
-        inner = [helper.make_node(f"f{depth + 1}" if depth < 29 else "Relu", ["a"], [name], domain="m" if depth < 29 else "")
-                 for name in ("b", "c")]  # fmt: skip
-        held.functions.append(
-            helper.make_function("m", f"f{depth}", ["a"], ["b"], inner, [helper.make_opsetid("", 21)])
-        )
-    with pytest.raises(ModelError, match=r"more than 2,000"):
-        read(held, tmp_path)
-
-
-def test_operators_out_of_order_and_names_that_nothing_makes(tmp_path: Path) -> None:
-    nodes = [helper.make_node("Relu", ["m"], ["y"]), helper.make_node("MatMul", ["x", "ghost"], ["m"])]
-    graph = read(plain(nodes), tmp_path)
-    check_sound(graph)
-    assert [node.operation for node in leaves(graph)] == ["MatMul", "Relu"]
-    assert "'ghost'" in graph.backend_reason
-
-
-def test_hostile_names_are_bounded_lines_of_text(tmp_path: Path) -> None:
-    names = [
-        "a\x1b[31m\nb",
-        "<script>alert(1)</script>",
-        "x" * 100_000,
-        "/".join("d" * 3_000),
-        "../../etc/passwd",
-        "\u202eevil",
-    ]
-    nodes, last = [], "x"
-    for place, name in enumerate(names):
-        nodes.append(helper.make_node("Relu", [last], [f"v{place}"], name))
-        last = f"v{place}"
-    nodes.append(helper.make_node("Relu", [last], ["y"], "x" * 100_001))
-    graph = read(plain(nodes), tmp_path)
-    check_sound(graph)
-    for node in graph.nodes:
-        assert len(node.name) < 30_000
-        assert node.name.isprintable() or "\ufffd" in node.name
-        assert not set(node.name) & set("\x1b\n\u202e")
-    assert max(len(node.name) for node in graph.nodes if node.operation == "Relu" and "d" not in node.name) <= 300
-    assert "<script>alert(1)" in "".join(node.name for node in graph.nodes)
-
-
-def test_files_are_known_by_suffix_and_by_content(tmp_path: Path) -> None:
-    unnamed = tmp_path / "model"
-    unnamed.write_bytes(plain().SerializeToString())
-    assert read_graph(unnamed).operators == 1
-    assert is_graph_file(str(unnamed))
-    assert is_graph_file("missing.onnx")
-    assert not is_graph_file("net.py:make")
-    assert not is_graph_file("torchvision:resnet18")
-    with pytest.raises(ModelError, match="does not exist"):
-        read_graph(tmp_path / "missing.onnx")
-    with pytest.raises(ModelError, match="is a folder"):
-        read_graph(tmp_path)
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(ModelError, match="no format that is known"):
-        read_graph(tmp_path / "notes.txt")
