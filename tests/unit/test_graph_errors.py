@@ -45,6 +45,8 @@ def test_the_innermost_call_that_was_running_has_the_error() -> None:
     assert failed.error in graph.error
     assert "(in 1.cat())" in graph.error
     assert [node.name for node in graph.nodes if node.error is not None] == ["1.cat()"]
+    into = [(graph.nodes[edge.source].name, edge.argument) for edge in graph.edges if edge.target == failed.id]
+    assert into == [("1.first", 0), ("1.zeros()", 1)], "the signal leads to where it ends"
     assert graph.nodes[failed.parent or 0].name == "1"
     assert graph.backend == "real", "an error is only believed with values"
     panel = graph.to_panel()

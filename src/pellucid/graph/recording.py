@@ -119,7 +119,7 @@ class Recording:
         with torch._C.DisableTorchFunction():
             frame = self._frame("output", "output", "output", "output", 1)
             self._read_by(frame, gathered(output))
-            self._link(frame)
+            self.link(frame)
 
     def elsewhere(self, module: nn.Module) -> None:
         """Another thread calls a module; of the model's, what it makes is out of sight."""
@@ -352,7 +352,8 @@ class Recording:
             self.read.update(found)
         return found
 
-    def _link(self, frame: Frame) -> None:
+    def link(self, frame: Frame) -> None:
+        """Makes the edges of what a call has read."""
         for argument, source, shape in frame.sources:
             self.links.append((source.node, frame.id, source.output, argument, shape))
             before = self.frames[source.node]
@@ -382,7 +383,7 @@ class Recording:
         output = mapped(output, own)
         tensors = gathered(output)
         frame.came_out(tensors or [tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
-        self._link(frame)
+        self.link(frame)
         for index, tensor in enumerate(tensors):
             place = given.get(id(tensor), -1)
             known = place < 0 and self._flow.knows(tensor)

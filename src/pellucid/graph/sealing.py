@@ -38,6 +38,8 @@ def sealed(
     nodes = tuple(_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames)
     if seen.failed is not None and raised is not None:
         failed = seen.failed.id
+        if seen.failed.children == 0:
+            seen.link(seen.failed)  # what it was given is how the signal came to where it ends
         nodes = (*nodes[:failed], replace(nodes[failed], error=raised[:LONGEST_ERROR]), *nodes[failed + 1 :])
     edges = tuple(
         Edge(source, target, output, argument, shape, nodes[source].activation)

@@ -11,6 +11,8 @@ const LETTER = 6.9;
 const HEIGHT = 44;
 const STRIP_HEIGHT = 60;
 const LOW_HEIGHT = 28;
+/** Width that a picture on a box takes. */
+const PICTURE_ROOM = 40;
 /** With sizes, the largest value makes a box this much higher. */
 const GROWTH = 66;
 
@@ -21,6 +23,8 @@ export interface Wishes {
   readonly shown: Float64Array;
   /** Whether boxes are as high as their value is large. */
   readonly sized: boolean;
+  /** Whether boxes leave room for the picture of what an example makes there. */
+  readonly pictured?: boolean;
   /** The largest value of a call, for sizes: known before anything is folded, so that folding changes no size. */
   readonly largest: number;
   readonly shapes: boolean;
@@ -82,7 +86,7 @@ export function sizeOf(
       wishes.sized && !Number.isNaN(value) && wishes.largest > 0
         ? Math.sqrt(Math.min(1, Math.abs(value) / wishes.largest))
         : 0;
-    return [width, plain + Math.round(GROWTH * share)];
+    return [width + (wishes.pictured ? PICTURE_ROOM : 0), plain + Math.round(GROWTH * share)];
   };
 }
 

@@ -4,7 +4,7 @@ import { GraphModel } from "../../layout/model";
 import type { GraphDifferencePanel, GraphNode, GraphPanel } from "../../record/schema.gen";
 import { EMPTY } from "../../selection/selection";
 import { inHand, neighbours, nodeSentences, poolSentence, taking } from "../../shell/inspector/node";
-import { compactShape, lineOf } from "./compose";
+import { compactShape, lineOf, sizeOf } from "./compose";
 import { unionOf } from "./difference";
 import { pool } from "./maps";
 import {
@@ -107,6 +107,14 @@ describe("measures", () => {
     expect(lacking("time", graph, { ...NONE, seconds })).toBe("");
     const own = ownValues(measure("time"), model, { ...NONE, seconds });
     expect([own[model.place(2)], own[model.place(4)], own[model.place(1)]]).toEqual([0.25, 0.5, Number.NaN]);
+  });
+
+  it("leave room for pictures on boxes while an example plays", () => {
+    const wishes = { measure: measure("parameters"), shown: shown("parameters"), sized: false, largest: 0 } as never;
+    const [width, height] = sizeOf(model, wishes)(model.at(model.place(2)), 1);
+    const pictured = sizeOf(model, { ...(wishes as object), pictured: true } as never)(model.at(model.place(2)), 1);
+    expect(pictured[1]).toBe(height);
+    expect(pictured[0]).toBeGreaterThanOrEqual(width + height - 4);
   });
 
   it("take the most of any layer for shares, and nothing where nothing was measured", () => {
