@@ -198,7 +198,8 @@ export class Atlas {
     this.#context.fillRect(0, 0, 16, 16);
     this.#x = 16 + PAD;
     this.#y = 0;
-    this.#touch(0, 0, this.full > 0 ? SIDE : 16, this.full > 0 ? SIDE : 16);
+    // The rest of the texture on the card is left as it is: no letter points there until it is drawn over.
+    this.#touch(0, 0, 16, 16);
     this.full += 1;
     return { x: 6, y: 6, width: 4, height: 4, left: 0, advance: 4, coloured: 0 };
   }

@@ -32,6 +32,15 @@ export class Strokes {
     this.numbers.set(stroke, this.count * STROKE);
     this.count += 1;
   }
+
+  /** The same strokes, to add others to. */
+  copy(): Strokes {
+    const copy = new Strokes();
+    if (this.count * STROKE > copy.numbers.length) copy.numbers = new Float32Array(this.numbers.length);
+    copy.numbers.set(this.numbers.subarray(0, this.count * STROKE));
+    copy.count = this.count;
+    return copy;
+  }
 }
 
 export type Line = number[];

@@ -1,4 +1,7 @@
-/** The words in and around the view, as letters for one draw call; set again only when the view leaves what was set. */
+/**
+ * The words in and around the view, as letters for one draw call. They are set in slices of a few milliseconds, a slice a
+ * frame, those in view first; what was set before is shown until the new ones are complete.
+ */
 import { Atlas, type Glyph, MASTER, RISE, type Run } from "./atlas";
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
@@ -9,16 +12,32 @@ import { LABEL_HEIGHT, LABEL_MOST, labelOf, type Tone, wordsOf } from "./words";
 /** Numbers of one letter: place and box and width of a ground; texture x y width height; tone, height of a ground. */
 export const LETTER = 10;
 const MOST_LETTERS = 60_000;
+/** Milliseconds of one frame that setting words may take. */
+const SLICE = 1.2;
 const TONES: Readonly<Record<Tone, number>> = { ink: 0, quiet: 1, accent: 2, high: 3 };
 export const GROUND_TONE = 5;
 export const FRAME_TONE = 4;
 const COLOURED = 8;
+const NOWHERE: Rect = { x: 0, y: 0, width: 0, height: 0 };
+
+/** Letters of one window of the drawing, complete or on their way. */
+interface Setting {
+  readonly letters: Float32Array;
+  count: number;
+  window: Rect;
+  /** Boxes, then arrows with a label, that are still to be set, from `next`. */
+  boxes: readonly number[];
+  arrows: readonly number[];
+  next: number;
+  /** Whether the texture was full on the way once: what does not fit it twice is left out. */
+  again: boolean;
+}
 
 export class Typesetter {
   readonly atlas: Atlas;
-  readonly letters = new Float32Array(MOST_LETTERS * LETTER);
-  count = 0;
-  #window: Rect = { x: 0, y: 0, width: 0, height: 0 };
+  #shown = settingOf();
+  #coming = settingOf();
+  #setting = false;
   #picture: Picture | null = null;
   #version = -1;
 
@@ -31,50 +50,94 @@ export class Typesetter {
     return FONT * camera.scale > LEGIBLE[0];
   }
 
-  /** Sets what the view needs; true where the letters are others than before. */
+  get letters(): Float32Array {
+    return this.#shown.letters.subarray(0, this.#shown.count * LETTER);
+  }
+
+  get count(): number {
+    return this.#shown.count;
+  }
+
+  /** Whether words in or around the view are still to be set. */
+  get waiting(): boolean {
+    return this.#setting;
+  }
+
+  /** Sets a slice of what the view needs; true where the letters to show are others than before. */
   set(picture: Picture, places: Places, camera: Camera, view: Size): boolean {
     const now = seen(camera, view);
-    const fits =
-      this.#picture === picture &&
-      this.#version === this.atlas.full &&
-      !this.atlas.waiting &&
-      now.x >= this.#window.x &&
-      now.y >= this.#window.y &&
-      now.x + now.width <= this.#window.x + this.#window.width &&
-      now.y + now.height <= this.#window.y + this.#window.height;
-    if (fits) return false;
-    this.atlas.refill();
+    const other = this.#picture !== picture || this.#version !== this.atlas.full;
     this.#picture = picture;
-    this.#window = {
+    this.#version = this.atlas.full;
+    if (other) this.#shown = { ...this.#shown, count: 0, window: NOWHERE };
+    if (this.#setting ? other || !covers(this.#coming.window, now, 0) : !covers(this.#shown.window, now, 0.15))
+      this.#begin(picture, places, now);
+    if (!this.#setting) return false;
+    this.atlas.refill();
+    const done = this.#slice(picture);
+    if (this.#version !== this.atlas.full) {
+      // The texture was full on the way: what was set before points at letters that are no more.
+      this.#version = this.atlas.full;
+      this.#shown = { ...this.#shown, count: 0, window: NOWHERE };
+      if (!this.#coming.again) this.#coming = { ...this.#coming, count: 0, next: 0, again: true };
+      return true;
+    }
+    if (done) {
+      [this.#shown, this.#coming] = [this.#coming, this.#shown];
+      this.#setting = false;
+      return true;
+    }
+    // Nothing else to show: better some words than none.
+    if (covers(this.#shown.window, now, 0)) return false;
+    const { letters } = this.#shown;
+    letters.set(this.#coming.letters.subarray(0, this.#coming.count * LETTER));
+    this.#shown = { ...this.#shown, letters, count: this.#coming.count, window: NOWHERE };
+    return true;
+  }
+
+  /** A window around the view, what is in view first. */
+  #begin(picture: Picture, places: Places, now: Rect): void {
+    const window = {
       x: now.x - now.width / 2,
       y: now.y - now.height / 2,
       width: 2 * now.width,
       height: 2 * now.height,
     };
-    this.#fill(picture, places);
-    if (this.#version !== this.atlas.full) {
-      // The texture was full on the way: what was set before points at letters that are no more.
-      this.#version = this.atlas.full;
-      this.#fill(picture, places);
-    }
-    this.#version = this.atlas.full;
-    return true;
+    const boxes = new Set<number>();
+    const take = (box: number) => {
+      boxes.add(box);
+      return boxes.size < MOST_LETTERS / 8;
+    };
+    places.within(now, take);
+    places.within(window, take);
+    const { source, target } = picture.visible;
+    const arrows = [...picture.labels.keys()].filter(
+      (arrow) => boxes.has(source[arrow] as number) || boxes.has(target[arrow] as number),
+    );
+    this.#coming = { ...this.#coming, count: 0, window, boxes: [...boxes], arrows, next: 0, again: false };
+    this.#setting = true;
   }
 
-  #fill(picture: Picture, places: Places): void {
-    this.count = 0;
-    const { visible } = picture;
-    const inWindow = new Set<number>();
-    places.within(this.#window, (box) => {
-      inWindow.add(box);
-      this.#words(picture, box);
-      return this.count < MOST_LETTERS - 200;
-    });
-    for (const arrow of picture.labels.keys()) {
-      if (this.count > MOST_LETTERS - 100) break;
-      if (inWindow.has(visible.source[arrow] as number) || inWindow.has(visible.target[arrow] as number))
-        this.#label(picture, arrow);
+  /** As much as its time allows; true once all is set. */
+  #slice(picture: Picture): boolean {
+    const until = performance.now() + SLICE;
+    const coming = this.#coming;
+    const { boxes, arrows } = coming;
+    for (; coming.next < boxes.length + arrows.length; coming.next++) {
+      if (coming.count > MOST_LETTERS - 400) return true;
+      if (performance.now() > until) return false;
+      const before = coming.count;
+      const version = this.atlas.full;
+      if (coming.next < boxes.length) this.#words(picture, boxes[coming.next] as number);
+      else this.#label(picture, arrows[coming.next - boxes.length] as number);
+      if (version !== this.atlas.full) return false;
+      if (this.atlas.waiting) {
+        // A word whose picture has to wait for its turn: this box again in the next slice.
+        coming.count = before;
+        return false;
+      }
     }
+    return true;
   }
 
   #words(picture: Picture, box: number): void {
@@ -110,9 +173,9 @@ export class Typesetter {
   }
 
   #letter(glyph: Glyph, x: number, y: number, box: number, tone: number, width: number, height: number): void {
-    if (this.count >= MOST_LETTERS) return;
-    const at = this.count * LETTER;
-    const letters = this.letters;
+    const { letters, count } = this.#coming;
+    if (count >= MOST_LETTERS) return;
+    const at = count * LETTER;
     letters[at] = x;
     letters[at + 1] = y;
     letters[at + 2] = box;
@@ -123,8 +186,24 @@ export class Typesetter {
     letters[at + 7] = glyph.height;
     letters[at + 8] = tone;
     letters[at + 9] = height;
-    this.count += 1;
+    this.#coming.count += 1;
   }
+}
+
+function settingOf(): Setting {
+  const letters = new Float32Array(MOST_LETTERS * LETTER);
+  return { letters, count: 0, window: NOWHERE, boxes: [], arrows: [], next: 0, again: false };
+}
+
+/** Whether a window holds a view and, around it, a share of its size. */
+function covers(window: Rect, view: Rect, share: number): boolean {
+  const [across, down] = [share * view.width, share * view.height];
+  return (
+    view.x - across >= window.x &&
+    view.y - down >= window.y &&
+    view.x + view.width + across <= window.x + window.width &&
+    view.y + view.height + down <= window.y + window.height
+  );
 }
 
 export { MASTER };

@@ -12,7 +12,7 @@ import type { Renderer } from "./renderer";
 import * as shaders from "./shaders";
 import { addLine, boundsOf, Kind, lineOf, rounded, STROKE, Strokes, strokesOf } from "./strokes";
 import type { Transition } from "./transition";
-import { LETTER, MASTER, Typesetter } from "./typesetter";
+import { MASTER, Typesetter } from "./typesetter";
 import { barsOf } from "./words";
 
 /** Boxes or strokes in one run that is drawn or left out as a whole. */
@@ -46,6 +46,7 @@ export class WebglRenderer implements Renderer {
   #from: Transition | null = null;
   #emphasis: Emphasis = NO_EMPHASIS;
   #frames = 0;
+  #strips = new Strokes();
   #boxBounds: Float32Array = new Float32Array(0);
   #arrowBounds: Float32Array = new Float32Array(0);
 
@@ -111,7 +112,9 @@ export class WebglRenderer implements Renderer {
     const strokes = strokesOf(visible, placed, from?.line ?? null);
     this.#arrowBounds = boundsOf(strokes.numbers, strokes.count, STROKE, RUN);
     this.#arrows.fill(strokes.numbers, strokes.count);
+    this.#strips = stripsOf(picture);
     this.setEmphasis(NO_EMPHASIS);
+    this.#sendFlags(picture);
   }
 
   setEmphasis(emphasis: Emphasis): void {
@@ -119,26 +122,25 @@ export class WebglRenderer implements Renderer {
     this.#emphasis = emphasis;
     const picture = this.#picture;
     if (!picture) return;
+    // What is in hand or pointed at is a uniform: only lights are told box by box.
+    if (before.lights !== emphasis.lights) this.#sendFlags(picture);
+    const above = this.#strips.copy();
+    for (const arrow of emphasis.arrows) addLine(above, rounded(lineOf(picture.placed, arrow)), Kind.hand, null, false);
+    this.#above.fill(above.numbers, above.count);
+    if (before.stamps !== emphasis.stamps) this.#setStamps(emphasis);
+  }
+
+  #sendFlags(picture: Picture): void {
     const count = picture.visible.ids.length;
+    const { lights } = this.#emphasis;
     const flags = new Uint8Array(4 * count);
     for (let box = 0; box < count; box++) {
       flags[4 * box] = picture.look[box] as number;
       flags[4 * box + 1] = picture.change[box] as number;
-      flags[4 * box + 2] = emphasis.lights?.[box] ?? 0;
+      flags[4 * box + 2] = lights?.[box] ?? 0;
       flags[4 * box + 3] = this.#from?.appears[box] ?? 0;
     }
     tableOf(this.#gl, this.#tables.look, flags, "flags");
-    const above = new Strokes();
-    for (const [box, values] of picture.strips) {
-      const [x, y] = [picture.placed.x[box] as number, picture.placed.y[box] as number];
-      for (const bar of barsOf(values, picture.placed.width[box] as number, picture.placed.height[box] as number)) {
-        const ends = [x + bar.x, y + bar.bottom, x + bar.x, y + bar.top];
-        above.add([...ends, ...ends, bar.half, bar.half, 0, bar.known ? Kind.value : Kind.missing]);
-      }
-    }
-    for (const arrow of emphasis.arrows) addLine(above, rounded(lineOf(picture.placed, arrow)), Kind.hand, null, false);
-    this.#above.fill(above.numbers, above.count);
-    if (before.stamps !== emphasis.stamps) this.#setStamps(emphasis);
   }
 
   #setStamps({ stamps }: Emphasis): void {
@@ -201,9 +203,9 @@ export class WebglRenderer implements Renderer {
     let wanting = false;
     if (Typesetter.legible(camera)) {
       if (this.#words.set(picture, places, camera, view)) {
-        this.#letters.fill(this.#words.letters.subarray(0, this.#words.count * LETTER), this.#words.count);
+        this.#letters.fill(this.#words.letters, this.#words.count);
       }
-      wanting = this.#words.atlas.waiting;
+      wanting = this.#words.waiting;
       this.#sendAtlas();
       this.#textUniforms(use(this.#text), camera, density);
       this.#draw(this.#letters, 0, this.#letters.count);
@@ -289,6 +291,19 @@ export class WebglRenderer implements Renderer {
   dispose(): void {
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
+}
+
+/** The bars of folded runs. */
+function stripsOf({ strips, placed }: Picture): Strokes {
+  const strokes = new Strokes();
+  for (const [box, values] of strips) {
+    const [x, y] = [placed.x[box] as number, placed.y[box] as number];
+    for (const bar of barsOf(values, placed.width[box] as number, placed.height[box] as number)) {
+      const ends = [x + bar.x, y + bar.bottom, x + bar.x, y + bar.top];
+      strokes.add([...ends, ...ends, bar.half, bar.half, 0, bar.known ? Kind.value : Kind.missing]);
+    }
+  }
+  return strokes;
 }
 
 /** First and last instance that may be in view, from the boxes around runs of them. */
