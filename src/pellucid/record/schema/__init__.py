@@ -1,0 +1,125 @@
+"""Everything a record holds, as types: the one source from which files, checks and TypeScript types are made.
+
+A record is a folder; `docs/format.md` is its public contract. Importing this needs no torch.
+
+Optional numbers are None where a value is not defined; NaN never enters JSON.
+"""
+
+from __future__ import annotations
+
+from pellucid.record.schema.answers import ErrorAnswer, Summary
+from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
+from pellucid.record.schema.custom import CustomPanel, Table
+from pellucid.record.schema.focus import Focus, FocusLayer
+from pellucid.record.schema.graph import (
+    GraphChange,
+    GraphDifferencePanel,
+    GraphEdge,
+    GraphNode,
+    GraphPanel,
+    LayerInfo,
+    Loop,
+    Pool,
+)
+from pellucid.record.schema.layers import (
+    ActivationLayer,
+    ActivationsPanel,
+    FocusExample,
+    GradientLayer,
+    GradientsPanel,
+    LastValue,
+    ParameterRow,
+    TrainingPanel,
+    WeightsPanel,
+)
+from pellucid.record.schema.manifest import (
+    SCHEMA_VERSION,
+    DataInfo,
+    FileRef,
+    Manifest,
+    ModelInfo,
+    Preprocessing,
+    Skipped,
+    StageInfo,
+    State,
+)
+from pellucid.record.schema.outcomes import (
+    AccuracyPanel,
+    Benchmark,
+    CalibrationBin,
+    ClassAccuracy,
+    ClassLoss,
+    ConfusedPair,
+    ConfusionPanel,
+    LabelIssue,
+    LossPanel,
+    PredictionsPanel,
+    TopK,
+)
+
+AnyPanel = (
+    GraphPanel
+    | GraphDifferencePanel
+    | PredictionsPanel
+    | LossPanel
+    | AccuracyPanel
+    | ConfusionPanel
+    | ActivationsPanel
+    | WeightsPanel
+    | GradientsPanel
+    | TrainingPanel
+    | CustomPanel
+)
+
+__all__ = [
+    "MANTISSA_BITS",
+    "SCHEMA_VERSION",
+    "AccuracyPanel",
+    "ActivationLayer",
+    "ActivationsPanel",
+    "AnyPanel",
+    "Benchmark",
+    "CalibrationBin",
+    "ClassAccuracy",
+    "ClassLoss",
+    "ConfusedPair",
+    "ConfusionPanel",
+    "CustomPanel",
+    "DataInfo",
+    "ErrorAnswer",
+    "FileRef",
+    "Finding",
+    "Focus",
+    "FocusExample",
+    "FocusLayer",
+    "GradientLayer",
+    "GradientsPanel",
+    "GraphChange",
+    "GraphDifferencePanel",
+    "GraphEdge",
+    "GraphNode",
+    "GraphPanel",
+    "Histogram",
+    "Interval",
+    "LabelIssue",
+    "LastValue",
+    "LayerInfo",
+    "Loop",
+    "LossPanel",
+    "Manifest",
+    "ModelInfo",
+    "Panel",
+    "ParameterRow",
+    "Pool",
+    "PredictionsPanel",
+    "Preprocessing",
+    "Severity",
+    "Skipped",
+    "StageInfo",
+    "State",
+    "Summary",
+    "Table",
+    "TopK",
+    "TrainingPanel",
+    "WeightsPanel",
+]
