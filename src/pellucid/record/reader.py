@@ -11,7 +11,7 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -386,7 +386,7 @@ class Record:
 _PANEL: msgspec.json.Decoder[schema.AnyPanel] = msgspec.json.Decoder(schema.AnyPanel)
 
 PANEL_TYPES: Mapping[str, type[schema.Panel]] = {
-    str(kind.__struct_config__.tag): kind for kind in schema.Panel.__subclasses__() if kind is not schema.CustomPanel
+    str(kind.__struct_config__.tag): kind for kind in get_args(schema.AnyPanel) if kind is not schema.CustomPanel
 }
 
 
