@@ -58,6 +58,15 @@ BENCHES = {
         "that every block reads, long lines from the first half to the second. One core in Node, the first run of a fresh "
         "process included, nothing cached. dagre lays out the same graph with its longest-path ranks, once."
     ),
+    "frames": (
+        "A network of blocks of eight branches, none equal to its neighbour, with everything unfolded, in a headless Chromium of "
+        "1280 x 800 pixels without a graphics card; one step of the hand a frame, 300 frames each. Script is all that the page's "
+        "main thread runs for a frame, in processor time from the browser's own trace; words are set in slices."
+    ),
+    "difference": (
+        "Two graphs of the same network, one of them with edits; ours matches calls by structure and tells what changed, the "
+        "peer is what one would write first: difflib on the lists of the calls' signatures, which aligns and explains nothing."
+    ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "
         "a GPU. A click counts from the input to the second frame after the page is complete."

@@ -23,9 +23,9 @@ import { barsOf, LABEL_HEIGHT, labelOf, type Tone, wordsOf } from "./words";
 
 const RUN = 64;
 /** Of more boxes in view a picture is kept, made once; of fewer each is drawn anew. */
-const MOST_BOXES = 1500;
+const MOST_BOXES = 700;
 const OVERVIEW = 3072;
-const MOST_STROKES = 12_000;
+const MOST_STROKES = 6000;
 
 export class Canvas2dRenderer implements Renderer {
   readonly kind = "canvas2d";
@@ -243,33 +243,37 @@ export class Canvas2dRenderer implements Renderer {
     const { lineStrong, quiet, bar, medium } = this.#palette;
     const colours = [quiet, bar, lineStrong, medium];
     context.globalAlpha = 0.25 + 0.6 * ramp([0.02, 0.3], scale);
+    const kinds: number[][] = [[], [], [], []];
     let drawn = 0;
-    for (let kind = 0; kind < 4; kind++) {
+    this.#inView(rect, share, (at) => {
+      if (drawn++ < MOST_STROKES) kinds[(this.#strokes[at + 11] as number) & 7]?.push(at);
+    });
+    kinds.forEach((strokes, kind) => {
+      if (strokes.length === 0) return;
       context.strokeStyle = css(colours[kind] ?? quiet);
       context.fillStyle = context.strokeStyle;
       context.lineWidth = 1 / scale;
       context.setLineDash(kind === Kind.back ? [4, 3] : []);
       context.beginPath();
-      const heads: number[] = [];
-      this.#inView(rect, share, (at) => {
+      const heads: number[][] = [];
+      for (const at of strokes) {
         const numbers = this.#strokes;
-        if (((numbers[at + 11] as number) & 7) !== kind || drawn++ > MOST_STROKES) return;
         const end = (index: number) =>
           (numbers[at + index] as number) * share + (numbers[at + 4 + index] as number) * (1 - share);
         const [x0, y0, x1, y1] = [end(0), end(1), end(2), end(3)];
         const half = numbers[at + 8] as number;
-        if (half !== numbers[at + 9]) heads.push(x0, y0, x1, y1, half);
+        if (half !== numbers[at + 9]) heads.push([x0, y0, x1, y1, half]);
         else {
           context.moveTo(x0, y0);
           context.lineTo(x1, y1);
         }
-      });
+      }
       context.stroke();
       context.setLineDash([]);
       context.beginPath();
-      for (let at = 0; at < heads.length; at += 5) head(context, heads.slice(at, at + 5));
+      for (const one of heads) head(context, one);
       context.fill();
-    }
+    });
     context.globalAlpha = 1;
   }
 

@@ -13,7 +13,7 @@ import { LABEL_HEIGHT, LABEL_MOST, labelOf, type Tone, wordsOf } from "./words";
 export const LETTER = 10;
 const MOST_LETTERS = 60_000;
 /** Milliseconds of one frame that setting words may take. */
-const SLICE = 1.2;
+const SLICE = 0.8;
 const TONES: Readonly<Record<Tone, number>> = { ink: 0, quiet: 1, accent: 2, high: 3 };
 export const GROUND_TONE = 5;
 export const FRAME_TONE = 4;
