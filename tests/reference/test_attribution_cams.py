@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import pellucid
-from pellucid.attribution import Cam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
+from pellucid.attribution import Cam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam, sums
+from pellucid.attribution.cam import grad_cam_plus_plus_of, xgrad_cam_of
+from pellucid.attribution.principal import projection
+from pellucid.attribution.sums import Sums
 from pellucid.errors import LayerError, MethodError
 
 CAMS = ["grad_cam", "grad_cam_plus_plus", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam"]
@@ -233,10 +236,50 @@ def test_planted_quadrants_every_map_points_at_the_one_that_decides() -> None:
 
 
 def test_a_divisor_of_zero_weighs_nothing() -> None:
-    from pellucid.attribution.cam import grad_cam_plus_plus_of, xgrad_cam_of
-
     maps = torch.tensor([[[[1.0, -1.0]]]])
-    assert torch.equal(xgrad_cam_of(maps, torch.ones_like(maps)), torch.zeros(1, 1, 2))
+    assert torch.equal(xgrad_cam_of(Sums.of(maps, torch.ones_like(maps), {"product"})), torch.zeros(1, 1, 2))
     against = torch.tensor([[[[-1.0, -1.0]]]])
-    assert torch.equal(grad_cam_plus_plus_of(against, torch.ones_like(against)), -torch.zeros(1, 1, 2))
-    assert math.isfinite(float(grad_cam_plus_plus_of(against, torch.zeros_like(against)).sum()))
+    level = Sums.of(against, torch.ones_like(against), {"weights"})
+    assert torch.equal(grad_cam_plus_plus_of(level), -torch.zeros(1, 1, 2))
+    assert math.isfinite(float(grad_cam_plus_plus_of(Sums.of(against, torch.zeros_like(against), {"weights"})).sum()))
+
+
+@pytest.mark.parametrize("block", [1, 50, 300, 10**6])
+def test_sums_do_not_depend_on_the_blocks_they_are_made_in(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "BLOCK", block)
+    generator = torch.Generator().manual_seed(0)
+    maps, slopes = (torch.randn(3, 5, 7, 6, generator=generator, dtype=torch.float64) for _ in range(2))
+    made = Sums.of(maps, slopes, {"slopes", "product", "rising", "weights", "channels"})
+    total = maps.sum((2, 3))
+    torch.testing.assert_close(made.slope_means, slopes.mean((2, 3)))
+    torch.testing.assert_close(made.map_sums, total)
+    torch.testing.assert_close(made.product_sums, (maps * slopes).sum((2, 3)))
+    torch.testing.assert_close(made.product_map, (maps * slopes).sum(1))
+    torch.testing.assert_close(made.rising_map, (maps * F.relu(slopes)).sum(1))
+    torch.testing.assert_close(made.shares, (F.relu(slopes) / (2 + slopes * total[:, :, None, None])).sum((2, 3)))
+
+
+@pytest.mark.parametrize(("channels", "positions"), [(90, 400), (400, 90), (30, 400), (100, 40), (1, 5), (5, 1)])
+@pytest.mark.parametrize("spectrum", ["dominant", "flat", "close"])
+def test_the_first_direction_is_that_of_the_singular_values_also_where_two_are_close(
+    channels: int, positions: int, spectrum: str
+) -> None:
+    size = min(channels, positions)
+    generator = torch.Generator().manual_seed(2)
+    sizes = {
+        "dominant": 0.3 ** torch.arange(size),
+        "flat": torch.linspace(1, 0.7, size),
+        "close": torch.cat([torch.tensor([1.0, 0.9995]), torch.linspace(0.9, 0.1, max(size - 2, 0))])[:size],
+    }[spectrum].double()
+    left, right = (
+        torch.linalg.qr(torch.randn(2, extent, size, generator=generator, dtype=torch.float64))[0]
+        for extent in (channels, positions)
+    )
+    right += 1 / positions  # no map whose sum, which gives the sign, is about 0
+    maps = ((left * sizes) @ right.transpose(1, 2)).float()
+    _, _, directions = torch.linalg.svd(maps.double().transpose(1, 2), full_matrices=False)
+    expected = (maps.double().transpose(1, 2) @ directions[:, 0, :, None])[:, :, 0]
+    expected = expected * expected.sum(1, keepdim=True).sign()
+    found = projection(maps).double()
+    error = (found - expected).abs().amax(1) / expected.abs().amax(1)
+    assert float(error.max()) < 1e-5

@@ -12,6 +12,8 @@ from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
 from pellucid.attribution.layers import by_module, shaped, traced
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
+from pellucid.attribution.products import Products
+from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
 from pellucid.capture import Captured, Session
@@ -134,13 +136,15 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
     backwards = any(each.needs_input_gradients for each in plain)
     named, captured, seen, spent = finder.explained(problem, every, positions, backwards)
     passes.add(spent)
+    wanted: frozenset[Sum] = frozenset().union(*(each.sums for each in plain))
+    products: Products | None = Products(seen, wanted, keep=any(each.needs_product for each in plain))
     found: dict[str, Maps] = {}
     for each in sorted(plain, key=lambda one: one.name == "saliency"):
         layers = captured if each.needs_every_layer else named
         if each.name == "saliency":
             # It comes last: it needs no activations, whose memory is free then, and makes its maps of the gradients.
-            seen = replace(seen, activations={})
-        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen))
+            seen, products = replace(seen, activations={}), None
+        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen, products=products))
     return found
 
 

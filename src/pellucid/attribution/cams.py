@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from pellucid.attribution import cam
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.products import Products
+from pellucid.attribution.sums import Sum, Sums
 from pellucid.attribution.targets import class_index
 from pellucid.attribution.trees import floating, leafwise
 from pellucid.capture import as_logits, logits_of, unwrapped
@@ -31,18 +33,17 @@ class _GradientCam(Method):
     cost: ClassVar[Cost] = "plain"
     positions: ClassVar[bool] = True
     needs_input_gradients: ClassVar[bool] = False
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]]
+    formula: ClassVar[Callable[[Sums], Tensor]]
 
     relu: bool = True
 
     def explain(self, problem: Problem) -> Maps:
         """`.input` is the deepest layer's map, stretched over the input and the same on every channel."""
         seen, scores = problem.shared()
+        shared = problem.products or Products(seen, self.sums)
         maps = {}
         for layer in fitting(problem.layers, self.title):
-            found = type(self).formula(
-                cam.as_maps(seen.activations[layer.name], layer), cam.as_maps(seen.gradients[layer.name], layer)
-            )
+            found = type(self).formula(shared.sums(layer))
             maps[layer.name] = found.clamp_(min=0) if self.relu else found
         return Maps(
             on_input(maps, list(seen.activations), problem.inputs, self.title), maps, scores, warnings=seen.warnings
@@ -56,7 +57,8 @@ class GradCam(_GradientCam):
 
     name: ClassVar[str] = "grad_cam"
     title: ClassVar[str] = "Grad-CAM"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.grad_cam_of)
+    sums: ClassVar[frozenset[Sum]] = frozenset({"slopes"})
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.grad_cam_of)
 
 
 @register
@@ -66,7 +68,8 @@ class GradCamPlusPlus(_GradientCam):
 
     name: ClassVar[str] = "grad_cam_plus_plus"
     title: ClassVar[str] = "Grad-CAM++"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.grad_cam_plus_plus_of)
+    sums: ClassVar[frozenset[Sum]] = frozenset({"weights"})
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.grad_cam_plus_plus_of)
 
 
 @register
@@ -76,7 +79,8 @@ class HiResCam(_GradientCam):
 
     name: ClassVar[str] = "hires_cam"
     title: ClassVar[str] = "HiResCAM"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.hires_cam_of)
+    sums: ClassVar[frozenset[Sum]] = frozenset({"channels"})
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.hires_cam_of)
 
 
 @register
@@ -86,7 +90,8 @@ class LayerCam(_GradientCam):
 
     name: ClassVar[str] = "layer_cam"
     title: ClassVar[str] = "LayerCAM"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.layer_cam_of)
+    sums: ClassVar[frozenset[Sum]] = frozenset({"rising"})
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.layer_cam_of)
 
 
 @register
@@ -96,7 +101,8 @@ class XGradCam(_GradientCam):
 
     name: ClassVar[str] = "xgrad_cam"
     title: ClassVar[str] = "XGrad-CAM"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(cam.xgrad_cam_of)
+    sums: ClassVar[frozenset[Sum]] = frozenset({"product"})
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.xgrad_cam_of)
 
 
 @register
@@ -106,7 +112,7 @@ class EigenCam(_GradientCam):
 
     name: ClassVar[str] = "eigen_cam"
     title: ClassVar[str] = "Eigen-CAM"
-    formula: ClassVar[Callable[[Tensor, Tensor], Tensor]] = staticmethod(lambda maps, _: cam.eigen_cam_of(maps))
+    formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.eigen_cam_of)
 
 
 @register

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.products import Products
 from pellucid.attribution.trees import leafwise
 from pellucid.capture import unwrapped
 from pellucid.errors import MethodError
@@ -49,12 +50,14 @@ class GradientXInput(Method):
     name: ClassVar[str] = "gradient_x_input"
     title: ClassVar[str] = "Gradient x input"
     cost: ClassVar[Cost] = "plain"
+    needs_product: ClassVar[bool] = True
 
     def explain(self, problem: Problem) -> Maps:
         """Maps in the shape of the inputs and of the layers."""
         seen, scores = problem.shared()
+        shared = problem.products or Products(seen)
         whole = leafwise(_product, seen.input_gradients, problem.inputs)
-        maps = {layer.name: seen.gradients[layer.name] * seen.activations[layer.name] for layer in problem.layers}
+        maps = {layer.name: shared.product(layer) for layer in problem.layers}
         return Maps(whole, maps, scores, warnings=seen.warnings)
 
 

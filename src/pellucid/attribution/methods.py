@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from pellucid.attribution.products import Products
+from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal
 from pellucid.capture import Captured, Session
 from pellucid.errors import MethodError
@@ -164,6 +166,7 @@ class Problem:
         named: the names that the user gave; None where layers were left open.
         seen: activations and gradients of the shared forward and backward, for plain methods; None for others.
         watch: told after every batch of a long method.
+        products: what plain methods of one call make of the shared passes together; None for others.
     """
 
     model: nn.Module
@@ -173,6 +176,7 @@ class Problem:
     named: tuple[str, ...] | None = None
     seen: Captured | None = None
     watch: Watcher | None = None
+    products: Products | None = None
 
     @contextmanager
     def view(self, layers: Sequence[Layer] = ()) -> Iterator[View]:
@@ -210,6 +214,8 @@ class Method(ABC):
         explains_layers: whether it makes maps of layers; others leave `layers` empty.
         needs_input_gradients: whether the shared backward must go as far as the inputs.
         needs_every_layer: whether it looks for its layers among all of the model's, whatever the user named.
+        sums: what it needs of a layer's activations and gradients beside themselves, shared with a call's other methods.
+        needs_product: whether it needs activation times gradient, number by number; shared too.
     """
 
     name: ClassVar[str]
@@ -219,6 +225,8 @@ class Method(ABC):
     explains_layers: ClassVar[bool] = True
     needs_input_gradients: ClassVar[bool] = True
     needs_every_layer: ClassVar[bool] = False
+    sums: ClassVar[frozenset[Sum]] = frozenset()
+    needs_product: ClassVar[bool] = False
 
     @abstractmethod
     def explain(self, problem: Problem) -> Maps:
