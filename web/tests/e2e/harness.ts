@@ -16,10 +16,9 @@ export const browserPath = process.env.PELLUCID_CHROMIUM ?? onPath(["chromium", 
 /** Why the tests cannot run here; empty where they can. */
 export const missing = browserPath ? "" : "no Chromium on PATH: install chromium, or name one in PELLUCID_CHROMIUM";
 
-function python(): string {
-  const own = join(ROOT, ".venv", "bin", "python");
-  return process.env.PELLUCID_PYTHON ?? (existsSync(own) ? own : "python3");
-}
+const own = join(ROOT, ".venv", "bin", "python");
+/** The Python that has pellucid. */
+export const PYTHON = process.env.PELLUCID_PYTHON ?? (existsSync(own) ? own : "python3");
 
 function onPath(names: readonly string[]): string | null {
   for (const name of names) {
@@ -74,7 +73,7 @@ export interface LiveStage extends Stage {
 /** Starts a Python program that serves a record of its own and prints its address first, and a browser. */
 export async function stageOf(script: string, ...parts: string[]): Promise<LiveStage> {
   buildOnce();
-  const server = spawn(python(), ["-c", script, ...parts], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  const server = spawn(PYTHON, ["-c", script, ...parts], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
   const served = await new Promise<string>((found, failed) => {
     server.stdout.once("data", (line: Buffer) => found(line.toString().trim()));
     server.once("exit", (code) => failed(new Error(`The server ended with ${code} before it said its address.`)));
@@ -99,7 +98,7 @@ export async function stageOf(script: string, ...parts: string[]): Promise<LiveS
 }
 
 function run(...parts: string[]): void {
-  execFileSync(python(), parts, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync(PYTHON, parts, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
 }
 
 let built = false;

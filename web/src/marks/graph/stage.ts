@@ -7,6 +7,7 @@ import type { Camera, Rect, Size } from "./camera";
 import * as cameras from "./camera";
 import { Canvas2dRenderer } from "./canvas2d";
 import { Places } from "./hit";
+import { LinePlaces } from "./linehit";
 import type { Palette } from "./palette";
 import { type Emphasis, NO_EMPHASIS, type Picture, rectOf, wholeOf } from "./picture";
 import { Pointing } from "./pointing";
@@ -18,6 +19,9 @@ const MOVE = 180;
 /** Tall graphs are first met at a size that can be read. */
 const READABLE = 0.62;
 const MOST_ARROWS = 400;
+/** Pixels around a line that count as on it. */
+const REACH = 5;
+const LEAST_FOR_ARROWS = 0.15;
 
 /** A renderer that is asked for; else the quicker one is taken. */
 export type Wish = "" | "webgl" | "canvas";
@@ -27,8 +31,10 @@ export interface Answers {
   pick(box: number): void;
   /** Clicked twice, or on its handle. */
   open(box: number): void;
-  /** Pointed at another box, or none. */
-  hover(box: number, at: { clientX: number; clientY: number }): void;
+  /** An arrow was clicked. */
+  pickArrow(arrow: number): void;
+  /** Pointed at another box or, where there is none, an arrow; -1 for neither. */
+  hover(box: number, arrow: number, at: { clientX: number; clientY: number }): void;
   /** The eye moved. */
   moved(camera: Camera): void;
 }
@@ -48,6 +54,8 @@ export class Stage {
   #incident: { start: Uint32Array; arrows: Uint32Array } | null = null;
   #emphasis: Emphasis = NO_EMPHASIS;
   #hovered = -1;
+  #hoveredArrow = -1;
+  #lines: LinePlaces | null = null;
   #asked = 0;
   #moving: { since: number; from: Camera; to: Camera; boxes: boolean } | null = null;
   /** Nothing was seen yet: the first picture is fitted. */
@@ -66,7 +74,11 @@ export class Stage {
       pan: (dx, dy) => this.look(cameras.pan(this.camera, dx, dy)),
       zoom: (factor, x, y) => this.look(cameras.zoom(this.camera, factor, x, y)),
       point: (x, y, event) => this.#point(x, y, event),
-      click: (x, y) => answers.pick(this.boxAt(x, y)),
+      click: (x, y) => {
+        const arrow = this.arrowAt(x, y);
+        if (arrow >= 0) answers.pickArrow(arrow);
+        else answers.pick(this.boxAt(x, y));
+      },
       twice: (x, y) => {
         const box = this.boxAt(x, y);
         if (box >= 0) answers.open(box);
@@ -140,7 +152,8 @@ export class Stage {
     if (!this.#places || old?.placed !== picture.placed) {
       this.#places = new Places(picture.visible, picture.placed);
       this.#incident = incidentOf(picture);
-      this.#hovered = -1;
+      [this.#hovered, this.#hoveredArrow] = [-1, -1];
+      this.#lines = null;
     }
     this.#renderer.setPicture(picture, this.#places, from);
     this.#emphasise();
@@ -161,6 +174,7 @@ export class Stage {
 
   #emphasise(): void {
     const arrows = new Set(this.#emphasis.arrows);
+    if (this.#hoveredArrow >= 0) arrows.add(this.#hoveredArrow);
     for (const box of [this.#emphasis.selected, this.#hovered]) {
       if (box < 0 || !this.#incident) continue;
       const { start, arrows: own } = this.#incident;
@@ -231,6 +245,17 @@ export class Stage {
     return this.#places?.at(point.x, point.y) ?? -1;
   }
 
+  /** The arrow at a point of the view that no closed box covers; -1 also where arrows are too faint to be meant. */
+  arrowAt(x: number, y: number): number {
+    const picture = this.#picture;
+    if (!picture || this.camera.scale < LEAST_FOR_ARROWS) return -1;
+    const box = this.boxAt(x, y);
+    if (box >= 0 && !picture.visible.open[box]) return -1;
+    this.#lines ??= new LinePlaces(picture.placed);
+    const point = cameras.toDrawing(this.camera, x, y);
+    return this.#lines.at(point.x, point.y, REACH / this.camera.scale);
+  }
+
   /** Whether a point of the view lies on the small triangle that opens and closes. */
   onHandle(box: number, x: number, y: number): boolean {
     const picture = this.#picture;
@@ -242,10 +267,12 @@ export class Stage {
   }
 
   #point(x: number, y: number, event: { clientX: number; clientY: number } | null): void {
-    const box = event ? this.boxAt(x, y) : -1;
-    this.#answers.hover(box, event ?? { clientX: 0, clientY: 0 });
-    if (box === this.#hovered) return;
-    this.#hovered = box;
+    const arrow = event ? this.arrowAt(x, y) : -1;
+    const box = event && arrow < 0 ? this.boxAt(x, y) : -1;
+    this.#answers.hover(box, arrow, event ?? { clientX: 0, clientY: 0 });
+    if (box === this.#hovered && arrow === this.#hoveredArrow) return;
+    this.#host.style.cursor = arrow >= 0 ? "pointer" : "";
+    [this.#hovered, this.#hoveredArrow] = [box, arrow];
     this.#emphasise();
   }
 

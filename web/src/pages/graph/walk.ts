@@ -3,6 +3,13 @@ import type { Placed, Visible } from "../../layout/types";
 
 export type Direction = "up" | "down" | "left" | "right";
 
+export const DIRECTIONS: Readonly<Record<string, Direction>> = {
+  ArrowUp: "up",
+  ArrowDown: "down",
+  ArrowLeft: "left",
+  ArrowRight: "right",
+};
+
 /** The box to go to; -1 where there is none. Of several readers or sources the nearest. */
 export function step(visible: Visible, placed: Placed, from: number, direction: Direction): number {
   if (from < 0) return first(visible, placed);
