@@ -106,6 +106,22 @@ def test_the_whole_model_put_inside_another_is_moved_part_by_part() -> None:
     assert [old for kind, old, *_ in changes if kind == "moved"] == ["0", "1", "2", "3"]
 
 
+class Gate(nn.Module):
+    """Its input by what a layer makes of it."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.layer(inputs)
+
+
+def test_an_operation_that_two_unrelated_models_have_in_common_is_not_moved() -> None:
+    changes = told(Gate(nn.LayerNorm(8)), nn.Sequential(nn.Tanh(), Gate(nn.Linear(8, 8))), 2, 8)
+    assert "moved" not in {kind for kind, *_ in changes}
+
+
 def test_layers_that_change_places_are_moved() -> None:
     new = layers()
     new[3], new[4] = new[4], new[3]

@@ -160,8 +160,25 @@ class Matching:
                         beside = siblings[self.of.get(self.old.parent(id_), _NOWHERE), olds[id_]]
                         around += beside if len(beside) == 1 else []
                     there = [other for other in around if other not in self.to and news[other] == olds[id_]]
+                    there = [other for other in there if self._is_no_coincidence(id_, other)]
                     if there:
                         self.pair(id_, max((self._agreement(id_, other), other) for other in there)[1])
+
+    def _is_no_coincidence(self, old: int, new: int) -> bool:
+        """Whether two equal calls in different modules have more in common than what they do.
+
+        Beside a call of the model, not only its inputs and outputs, which every model has; and on both sides where there are no
+        parameters: additions and activations stand everywhere.
+        """
+        if self.of.get(self.old.parent(old), _NOWHERE) == self.new.parent(new):
+            return True
+        read, reads = self.old.borders(old)
+        new_read, new_reads = self.new.borders(new)
+        before = {one for one in read if self.of.get(one, _NOWHERE) in new_read}
+        after = {one for one in reads if self.of.get(one, _NOWHERE) in new_reads}
+        calls = [one for one in before | after if self.old.nodes[one].kind not in ("input", "output")]
+        sides = bool(before) + bool(after)
+        return bool(calls) and (sides == 2 or self.old.nodes[old].parameters > 0)
 
     def _around(self, old: int) -> Iterable[int]:
         """Calls of the new graph that stand where an old one would: beside the partners of its neighbours."""
