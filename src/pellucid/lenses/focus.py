@@ -33,8 +33,8 @@ def focus_tensors(
 
     if seen.batch is None or seen.explained is None or seen.outputs is None:
         raise ValueError("a closer look needs an observation of the focus stage")
-    packed = _Packed()
-    for path, values, gradient in _leaves(seen.batch.inputs, seen.input_gradients, "input"):
+    packed = Packed()
+    for path, values, gradient in leaves_of(seen.batch.inputs, seen.input_gradients, "input"):
         packed.add(f"{path}.values", values[place])
         if gradient is not None:
             packed.add(f"{path}.gradient", gradient[place])
@@ -57,14 +57,20 @@ def focus_tensors(
     return focus, packed.tensors
 
 
-class _Packed:
-    """Tensors as float16 of what they are divided by: their largest finite magnitude."""
+class Packed:
+    """Tensors as float16 of what they are divided by: their largest finite magnitude.
+
+    Attributes:
+        tensors: by name.
+        scales: what each was divided by.
+    """
 
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
         self.scales: dict[str, float] = {}
 
     def add(self, name: str, values: Tensor) -> None:
+        """Keeps numbers of any shape under a name."""
         plain = values.detach().float().cpu().numpy()
         finite = np.abs(plain[np.isfinite(plain)])
         scale = float(finite.max(initial=0.0)) or 1.0
@@ -72,7 +78,7 @@ class _Packed:
         self.scales[name] = scale
 
 
-def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> FocusLayer:
+def _layer(packed: Packed, seen: Observation, layer: Layer, place: int) -> FocusLayer:
     import torch
 
     activation = seen.activations[layer.name][place : place + 1].float()
@@ -85,7 +91,7 @@ def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> Focu
         flat = torch.nan_to_num(maps.flatten(1), nan=-torch.inf)
         strongest, peaks = flat.max(dim=1)
         channels = torch.argsort(strongest, descending=True, stable=True)[:CHANNELS]
-        packed.add(f"{layer.index}.maps", _reduced(maps[channels]))
+        packed.add(f"{layer.index}.maps", reduced(maps[channels]))
         packed.tensors[f"{layer.index}.channels"] = channels.to(torch.int32).cpu().numpy()
         packed.tensors[f"{layer.index}.peaks"] = peaks[channels].to(torch.int32).cpu().numpy()
     elif layer.layout == "tokens":
@@ -93,7 +99,7 @@ def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> Focu
     elif layer.layout == "vector":
         packed.add(f"{layer.index}.values", activation[0])
     if reason is None and bool(torch.isfinite(gradient).all()):
-        packed.add(f"{layer.index}.grad_cam", _reduced(grad_cam(activation, gradient, layer))[0])
+        packed.add(f"{layer.index}.grad_cam", reduced(grad_cam(activation, gradient, layer))[0])
     norm = float(torch.linalg.vector_norm(gradient))
     mass = float((gradient * activation).abs().sum(dtype=torch.float64))
     return FocusLayer(
@@ -107,7 +113,7 @@ def _layer(packed: _Packed, seen: Observation, layer: Layer, place: int) -> Focu
     )
 
 
-def _reduced(maps: Tensor) -> Tensor:
+def reduced(maps: Tensor) -> Tensor:
     """At most 56 positions a side, the strongest of each cell: float[channel height width]."""
     import torch
 
@@ -117,7 +123,8 @@ def _reduced(maps: Tensor) -> Tensor:
     return torch.nn.functional.adaptive_max_pool2d(maps[None], (height, width))[0]
 
 
-def _leaves(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str, Tensor, Tensor | None]]:
+def leaves_of(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str, Tensor, Tensor | None]]:
+    """Every leaf of a tree with its path ("input", "input.<key>") and what another tree holds there, None where nothing."""
     import torch
 
     if isinstance(values, torch.Tensor):
@@ -126,5 +133,5 @@ def _leaves(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str, 
     found = []
     for key, part in parts:
         inner = None if gradients is None else gradients[key]  # type: ignore[index]
-        found += _leaves(part, inner, f"{path}.{key}")
+        found += leaves_of(part, inner, f"{path}.{key}")
     return found

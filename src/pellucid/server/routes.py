@@ -28,6 +28,7 @@ from pellucid.server.answers import (
 )
 from pellucid.server.assets import Asset
 from pellucid.server.events import changes
+from pellucid.server.frames import FRAMES, framed
 from pellucid.server.live import Desk
 from pellucid.server.shelf import Shelf
 
@@ -67,6 +68,7 @@ class Routes:
             Route("/api/media/{name}", self.media),
             Route("/api/live", self.live),
             Route("/api/live/focus/{row:int}", self.live_focus),
+            Route("/api/live/{question}", self.ask),
             Route("/api/events", self.events),
         ]
 
@@ -155,6 +157,24 @@ class Routes:
         """A closer look computed now."""
         explained = whole_number(request.query_params.get("explained"), "explained", None)
         content = await self.desk.focus(request.path_params["row"], explained, request.is_disconnected)
+        if content is None:
+            return Response(status_code=_LEFT, media_type=JSON)
+        return answer(request, content, BYTES)
+
+    async def ask(self, request: Request) -> Response:
+        """Any question to the model: the whole answer, or partial ones before it for those who accept frames."""
+        parameters = request.query_params
+        given = {name: parameters.getlist(name) for name in parameters}
+        answers = self.desk.ask(request.path_params["question"], given, request.is_disconnected)
+        if FRAMES in request.headers.get("accept", "") and request.method == "GET":
+            # The first file decides the status: what is wrong with a question is an error like any other.
+            first = await anext(answers, None)
+            if first is None:
+                return Response(status_code=_LEFT, media_type=JSON)
+            return StreamingResponse(framed(first, answers), media_type=FRAMES, headers={"Cache-Control": UNKEPT})
+        content = None
+        async for said in answers:
+            content = said.content if said.final else None
         if content is None:
             return Response(status_code=_LEFT, media_type=JSON)
         return answer(request, content, BYTES)

@@ -36,6 +36,134 @@ export interface Summary {
   watched: boolean;
 }
 
+/** A layer that has maps in the file; `height` and `width` are its own, 1 where it has no positions in a plane. */
+export interface AttributedLayer {
+  index: number;
+  name: string;
+  height: number;
+  width: number;
+}
+
+/**
+ * What one method has found.
+ *
+ * `refused` is empty, or why there is no map. `residual` is sum(map) - `difference`, where `difference` is what the map
+ * promises to add up to, F(x) - F(baseline); both are None where the method promises nothing. `error` is the mean standard
+ * error of the map of the input over the mean of its magnitude, where the method is an estimate. `layers` are the
+ * indices of layers that have a map, `layer_refused` says of a layer's index why it has none. `done` of `total` passes
+ * or copies were made so far.
+ */
+export interface AttributedMethod {
+  name: string;
+  refused: string;
+  residual: number | null;
+  difference: number | null;
+  error: number | null;
+  layers: number[];
+  layer_refused: Record<string, string>;
+  warnings: string[];
+  done: number;
+  total: number;
+}
+
+/**
+ * Metadata of the answer to the live question "attribute" (key "attribute" of the safetensors header).
+ *
+ * What is explained: `aim` "class" (the logit of class `explained`), "loss" (in nats) or "unit" (`unit` of `layer` at
+ * `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file; "<method>.input" float16[height
+ * width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the standard error in the same shape;
+ * "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions a side, the strongest of each
+ * cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file. `partial` answers come while
+ * the question is under way.
+ */
+export interface AttributionAnswer {
+  row: number;
+  example: string;
+  target: number | null;
+  prediction: number | null;
+  aim: "class" | "loss" | "unit";
+  explained: number | null;
+  layer: string;
+  unit: number | null;
+  place: string;
+  score: number | null;
+  methods: AttributedMethod[];
+  layers: AttributedLayer[];
+  scales: Record<string, number>;
+  forwards: number;
+  backwards: number;
+  partial: boolean;
+}
+
+/**
+ * The answer to the live question "curves": deletion and insertion of a method's map (Petsiuk et al. 2018).
+ *
+ * `fractions` of the positions that are filled, or back; `of` says what the score is: "probability" of a class, "loss" or
+ * "unit".
+ */
+export interface CurvesAnswer {
+  method: string;
+  fractions: number[];
+  deletion: PerturbationCurve;
+  insertion: PerturbationCurve;
+  of: string;
+  fill: string;
+  warnings: string[];
+}
+
+/**
+ * A method of attribution.
+ *
+ * `cost` is "plain" (from one forward and one backward that all such methods share), "backward" (one further forward and
+ * backward) or "passes" (many); `price` says it in words. `positions`: it needs a layer with positions in a plane.
+ * `input_only`: it makes no maps of layers.
+ */
+export interface MethodInfo {
+  name: string;
+  title: string;
+  cost: "plain" | "backward" | "passes";
+  price: string;
+  does: string;
+  source: string;
+  positions: boolean;
+  input_only: boolean;
+  options: MethodOption[];
+}
+
+/** The answer to the live question "methods": all of them, cheap ones first. */
+export interface MethodList {
+  methods: MethodInfo[];
+}
+
+/** An option of a method: its default as JSON. */
+export interface MethodOption {
+  name: string;
+  default: string;
+}
+
+/** The score as positions go or come, the strongest of a map first, with the area under the curve by trapezoids. */
+export interface PerturbationCurve {
+  scores: (number | null)[];
+  area: number | null;
+}
+
+/**
+ * The answer to the live question "sanity": correlations of a map with itself while the weights are randomised.
+ *
+ * `correlations[i]` is Spearman's rank correlation after the parameters of `modules[i]` and all before it were drawn anew,
+ * None where one of the maps is constant. `fails`: the map of a wholly random model still correlates above `limit`.
+ */
+export interface SanityAnswer {
+  method: string;
+  modules: string[];
+  correlations: (number | null)[];
+  fails: boolean;
+  limit: number;
+  done: number;
+  total: number;
+  partial: boolean;
+}
+
 /**
  * One plain sentence with its evidence.
  *

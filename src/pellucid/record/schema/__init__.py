@@ -8,6 +8,17 @@ Optional numbers are None where a value is not defined; NaN never enters JSON.
 from __future__ import annotations
 
 from pellucid.record.schema.answers import ErrorAnswer, Summary
+from pellucid.record.schema.attribution import (
+    AttributedLayer,
+    AttributedMethod,
+    AttributionAnswer,
+    CurvesAnswer,
+    MethodInfo,
+    MethodList,
+    MethodOption,
+    PerturbationCurve,
+    SanityAnswer,
+)
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
 from pellucid.record.schema.custom import CustomPanel, Table
 from pellucid.record.schema.focus import Focus, FocusLayer
@@ -78,12 +89,16 @@ __all__ = [
     "ActivationLayer",
     "ActivationsPanel",
     "AnyPanel",
+    "AttributedLayer",
+    "AttributedMethod",
+    "AttributionAnswer",
     "Benchmark",
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
     "ConfusedPair",
     "ConfusionPanel",
+    "CurvesAnswer",
     "CustomPanel",
     "DataInfo",
     "ErrorAnswer",
@@ -107,12 +122,17 @@ __all__ = [
     "Loop",
     "LossPanel",
     "Manifest",
+    "MethodInfo",
+    "MethodList",
+    "MethodOption",
     "ModelInfo",
     "Panel",
     "ParameterRow",
+    "PerturbationCurve",
     "Pool",
     "PredictionsPanel",
     "Preprocessing",
+    "SanityAnswer",
     "Severity",
     "Skipped",
     "StageInfo",
