@@ -283,3 +283,13 @@ def test_the_first_direction_is_that_of_the_singular_values_also_where_two_are_c
     found = projection(maps).double()
     error = (found - expected).abs().amax(1) / expected.abs().amax(1)
     assert float(error.max()) < 1e-5
+
+
+def test_an_example_that_is_not_finite_has_no_direction_and_takes_no_others() -> None:
+    maps = torch.randn(3, 40, 60, generator=torch.Generator().manual_seed(0)) + 1
+    alone = projection(maps)
+    maps[1, 3, 4] = torch.nan
+    found = projection(maps)
+    assert bool(found[1].isnan().all())
+    torch.testing.assert_close(found[[0, 2]], alone[[0, 2]])
+    assert torch.equal(projection(torch.zeros(2, 30, 50)), torch.zeros(2, 50))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SMALL = 64
-"""Rows up to which the whole decomposition costs less than looking for its first vector."""
+SMALL = 24
+"""Rows up to which the whole decomposition costs no more than looking for its first vector."""
 CLOSE = 0.01
 """Relative distance of the two largest values below which products in single precision would show in the map."""
 DIRECTIONS = 6
-ROUNDS = 5
-PROVEN = 1e-9
+ROUNDS = 6
 
 
 def projection(maps: Tensor) -> Tensor:
@@ -24,11 +23,14 @@ def projection(maps: Tensor) -> Tensor:
     Args:
         maps: float[batch channel position].
 
-    Returns: float[batch position].
+    Returns: float[batch position]; NaN of an example whose activations are not finite.
     """
     flat = maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
     product = _product(flat).double()
-    vectors, values, close = _leading(product)
+    lost = ~torch.isfinite(product).flatten(1).all(1)
+    product[lost] = 0
+    vectors, values, close = _leading(product, 1e-12 if flat.dtype == torch.float64 else 1e-7)
+    close &= ~lost
     if bool(close.any()) and flat.dtype != torch.float64:
         found, sizes = _whole(_product(flat[close].double()))
         vectors[close], values[close] = found, sizes
@@ -39,7 +41,7 @@ def projection(maps: Tensor) -> Tensor:
         first = (vectors * values.clamp_min(0).sqrt()[:, None]).to(flat)
     sign = torch.where(first.sum(1, keepdim=True) < 0, -1.0, 1.0).to(first)
     signed: Tensor = (first * sign).to(maps.dtype)
-    return signed
+    return signed.masked_fill(lost[:, None], torch.nan)
 
 
 def _product(flat: Tensor) -> Tensor:
@@ -53,12 +55,12 @@ def _whole(product: Tensor) -> tuple[Tensor, Tensor]:
     return vectors[:, :, -1], values[:, -1]
 
 
-def _leading(product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """First vector, largest value, and whether the second may be close to it: float64[batch n], [batch], bool[batch].
+def _leading(product: Tensor, angle: float) -> tuple[Tensor, Tensor, Tensor]:
+    """First vector, largest value, and whether the second is close to it: float64[batch n], [batch], bool[batch].
 
     By subspace iteration. A vector is taken only where it is proven: the residual, over the distance from the largest value
-    to an upper bound of the second (what the sum of all squared values leaves for it), bounds the angle between what was
-    found and what was looked for. What cannot be proven in a few rounds is decomposed as a whole.
+    to an upper bound of the second (what the sum of all squared values leaves for it), bounds the angle between what is
+    found and what is looked for: it must be below `angle`. What cannot be proven in a few rounds is decomposed as a whole.
     """
     batch, size, _ = product.shape
     if size <= SMALL:
@@ -70,7 +72,7 @@ def _leading(product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     basis = product @ start.expand(batch, -1, -1)
     squares = product.square().sum((1, 2))
     for _ in range(ROUNDS):
-        basis = product @ torch.linalg.qr(product @ torch.linalg.qr(basis)[0])[0]
+        basis = product @ (product @ torch.linalg.qr(basis)[0])
         within = torch.linalg.qr(basis)[0]
         basis = product @ within
         values, turns = torch.linalg.eigh(within.transpose(1, 2) @ basis)
@@ -79,7 +81,7 @@ def _leading(product: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         residual = torch.linalg.vector_norm((basis @ turn)[:, :, 0] - largest[:, None] * vector, dim=1)
         left = squares - largest.square() - values[:, :-2].clamp_min(0).square().sum(1)
         gap = largest - left.clamp_min(0).sqrt()
-        proven = (gap > CLOSE * largest) & (residual <= PROVEN * gap)
+        proven = (gap > CLOSE * largest) & (residual <= angle * gap)
         if bool(proven.all()):
             break
     close = torch.zeros_like(proven)

@@ -12,7 +12,7 @@ from torch import Tensor
 Sum = Literal["slopes", "product", "rising", "weights", "channels"]
 """What a method needs of a layer: see the attributes of `Sums` that are None without it."""
 
-BLOCK = 1 << 17
+BLOCK = 1 << 19
 """Numbers of a layer that are worked on at a time on a CPU: they and what is made of them stay in its cache."""
 
 
