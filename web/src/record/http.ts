@@ -1,9 +1,11 @@
 /** A record behind pellucid's own server. The cookie that the first page set is the token. */
+import { AnswerFile } from "./answer";
 import { Examples } from "./examples";
 import { FocusFile } from "./focus";
+import { FRAMES, framesOf } from "./frames";
 import { parseSafetensors, type Tensor } from "./safetensors";
 import type { ErrorAnswer, Manifest, PanelByLens, Summary } from "./schema.gen";
-import { type Change, type Live, RecordProblem, type RecordSource } from "./source";
+import { type Asking, type Change, type Live, type Parameters, RecordProblem, type RecordSource } from "./source";
 import { parseTraining, type TrainingPart } from "./training";
 
 const RECONNECTS = 5;
@@ -59,6 +61,30 @@ export class HttpSource implements RecordSource {
     return new FocusFile(await answer.arrayBuffer());
   }
 
+  async ask<Said extends object>(
+    question: string,
+    parameters: Parameters,
+    { signal, onPartial }: Asking<Said> = {},
+  ): Promise<AnswerFile<Said>> {
+    const words = new URLSearchParams();
+    for (const [name, given] of Object.entries(parameters)) {
+      for (const value of Array.isArray(given) ? given : given === null ? [] : [given])
+        words.append(name, String(value));
+    }
+    const answer = await this.#need(`live/${segment(question)}?${words}`, signal, FRAMES);
+    if (!answer.body) throw new RecordProblem("ServerError", "The server's answer is empty.");
+    for await (const { kind, content } of framesOf(answer.body)) {
+      if (kind === "error") {
+        const said = JSON.parse(new TextDecoder().decode(content)) as ErrorAnswer;
+        throw new RecordProblem(said.kind, said.message);
+      }
+      const file = new AnswerFile<Said>(content, question);
+      if (kind === "answer") return file;
+      onPartial?.(file);
+    }
+    throw new RecordProblem("Unreachable", "The server stopped before it had answered. Ask again, or start it again.");
+  }
+
   async mediaUrl(name: string): Promise<string | null> {
     return `${this.#base}/media/${segment(name)}`;
   }
@@ -89,13 +115,17 @@ export class HttpSource implements RecordSource {
     return this.#checked(answer);
   }
 
-  async #need(path: string, signal?: AbortSignal): Promise<Response> {
-    return this.#checked(await this.#ask(path, signal));
+  async #need(path: string, signal?: AbortSignal, accept = "*/*"): Promise<Response> {
+    return this.#checked(await this.#ask(path, signal, accept));
   }
 
-  async #ask(path: string, signal?: AbortSignal): Promise<Response> {
+  async #ask(path: string, signal?: AbortSignal, accept = "*/*"): Promise<Response> {
     try {
-      return await fetch(`${this.#base}/${path}`, { credentials: "same-origin", signal: signal ?? null });
+      return await fetch(`${this.#base}/${path}`, {
+        credentials: "same-origin",
+        headers: { Accept: accept },
+        signal: signal ?? null,
+      });
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
       throw new RecordProblem("Unreachable", "The server does not answer. Start it again: pellucid open RECORD");

@@ -1,4 +1,5 @@
 /** Where the app reads a record from: a server over HTTP, or the tags of an exported file. Only this folder fetches. */
+import type { AnswerFile } from "./answer";
 import type { Examples } from "./examples";
 import type { FocusFile } from "./focus";
 import type { Tensor } from "./safetensors";
@@ -14,6 +15,16 @@ export interface Live {
 
 /** Something of the record changed while it was on screen. */
 export type Change = { kind: "manifest" } | { kind: "training"; cursor: number };
+
+/** Parameters of a question to the model; a list gives one as often as it has entries, null leaves it out. */
+export type Parameters = Readonly<Record<string, string | number | null | readonly (string | number)[]>>;
+
+export interface Asking<Said extends object> {
+  /** Aborting it lets the model stop. */
+  readonly signal?: AbortSignal;
+  /** Called with what there is so far, while a long question is under way. */
+  readonly onPartial?: (file: AnswerFile<Said>) => void;
+}
 
 /** An answer that is an error; `kind` is the class's name on the server. */
 export class RecordProblem extends Error {
@@ -44,6 +55,8 @@ export interface RecordSource {
   live(): Promise<Live>;
   /** Computed now, by a server that has the model at hand. */
   liveFocus(row: number, explained: number | null, signal?: AbortSignal): Promise<FocusFile>;
+  /** Any question to a server that has the model at hand (docs/architecture.md): `GET /api/live/<question>`. */
+  ask<Said extends object>(question: string, parameters: Parameters, asking?: Asking<Said>): Promise<AnswerFile<Said>>;
   /** Address of a picture; null where it was left out. */
   mediaUrl(name: string): Promise<string | null>;
   /** Calls back whenever the record changes; returns how to stop. */

@@ -1,4 +1,5 @@
 /** A record inside an exported file: answers in inert script tags, compressed, under the paths of the HTTP API. */
+import type { AnswerFile } from "./answer";
 import { Examples } from "./examples";
 import { FocusFile } from "./focus";
 import { parseSafetensors, type Tensor } from "./safetensors";
@@ -75,7 +76,11 @@ export class StaticSource implements RecordSource {
   }
 
   async liveFocus(): Promise<FocusFile> {
-    throw new RecordProblem("NotLive", "This is an exported file; it holds no model to ask.");
+    throw notLive();
+  }
+
+  async ask<Said extends object>(): Promise<AnswerFile<Said>> {
+    throw notLive();
   }
 
   mediaUrl(name: string): Promise<string | null> {
@@ -104,6 +109,10 @@ export class StaticSource implements RecordSource {
     const tag = this.#packed.get(path);
     return tag ? unpack(tag.textContent ?? "") : null;
   }
+}
+
+function notLive(): RecordProblem {
+  return new RecordProblem("NotLive", "This is an exported file; it holds no model to ask.");
 }
 
 function decode<Answer>(bytes: ArrayBuffer): Answer {
