@@ -231,7 +231,9 @@ export class Canvas2dRenderer implements Renderer {
       context.fillRect(x + 1, y + 1, width - 2, Math.min(height, TITLE_BAR) - 1);
     }
     context.strokeStyle = css(stroke);
-    if (change === 4) context.setLineDash([4, 3]);
+    // From afar an open mark is a broken border, as on a card.
+    const hollow = !open && !measured && (look & Look.hollow) !== 0 && ramp(FILLED, scale) <= 0.5;
+    if (change === 4 || hollow) context.setLineDash(hollow ? [3.4 / scale, 2.6 / scale] : [4, 3]);
     path();
     context.stroke();
     context.setLineDash([]);

@@ -14,6 +14,11 @@ export class Quantities {
     return watched.status === "ready" ? updatesAt(place.selection.step) : null;
   });
 
+  readonly updateStep = $derived.by(() => {
+    void watched.version;
+    return watched.status === "ready" ? updateStep(place.selection.step) : null;
+  });
+
   constructor() {
     if (instrument.manifest?.watched) watched.start();
   }
@@ -33,6 +38,15 @@ export class Quantities {
       seconds: instrument.manifest?.call_seconds ?? [],
     };
   }
+}
+
+/** The last recorded step up to the one in hand, at which update ratios are shown; null where there are none. */
+function updateStep(step: number | null): number | null {
+  let last: number | null = null;
+  for (const layer of watched.training.layers)
+    for (const at of watched.training.curve("update_ratio", layer)?.steps ?? [])
+      if ((step === null || at <= step) && (last === null || at > last)) last = at;
+  return last;
 }
 
 /** The update ratio of every layer at the last recorded step up to the one in hand. */
