@@ -1,0 +1,73 @@
+"""A forward that ends at the layers that were asked for: nothing behind the last of them is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pellucid.capture.call import to_device
+from pellucid.capture.session import Session
+from pellucid.errors import LayerError, MethodError
+from pellucid.types import Layer, Tree
+
+
+class _EnoughError(BaseException):
+    """Ends a forward; no Exception, so that a model that catches those does not go on."""
+
+
+def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bool = False) -> dict[str, Tensor]:
+    """Outputs of layers by name, from a forward that stops as soon as it has them.
+
+        outputs = until(session, images, ["features.3"])
+
+    Args:
+        session: holds the model open; its passes count each as a whole forward.
+        inputs: a tree with a batch axis on every leaf.
+        names: layers of the session.
+        gradients: keep how the outputs came to be, so that gradients by the inputs can be taken. The outputs belong to
+            this forward alone: take the gradients before the next.
+
+    Raises:
+        LayerError: a layer is none of the session's, or was not reached.
+        MethodError: gradients were asked for and the last layer has none. ForwardError.
+    """
+    known = {layer.name for layer in session.layers}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise LayerError(
+            f"Layer '{unknown[0]}' is not captured. Captured layers: {', '.join(sorted(known)) or 'none'}."
+        )
+    if gradients:
+        session._prepare_gradients()
+    wanted = set(names)
+    found: dict[str, Tensor] = {}
+
+    def keep(layer: Layer, output: Tensor) -> None:
+        if layer.name not in wanted:
+            return
+        # What comes after may write into it; what ends the forward is safe.
+        found[layer.name] = output if len(found) == len(wanted) - 1 else output.clone()
+        if len(found) == len(wanted):
+            raise _EnoughError
+
+    with torch.set_grad_enabled(gradients), torch.inference_mode(False):
+        torch.set_grad_enabled(gradients)
+        try:
+            session._run(to_device(inputs, session.device, copy=True), keep)
+        except _EnoughError:
+            pass
+        finally:
+            session._path.clear()
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise LayerError(
+            f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
+        )
+    if gradients and not found[names[-1]].requires_grad:
+        raise MethodError(
+            f"The output of layer '{names[-1]}' has no gradient by the inputs: the model detaches or rounds on the way, or "
+            "runs under no_grad. What needs gradients cannot be right there."
+        )
+    return found

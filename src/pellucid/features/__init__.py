@@ -1,0 +1,6 @@
+"""What each unit looks for: from examples, from drawn stimuli, by optimisation, from concepts.
+
+Pure functions on images and responses; what runs a model does so through a `capture.Session`.
+"""
+
+from __future__ import annotations
