@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
+from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,7 @@ from pellucid.record.schema import MethodInfo, MethodList, MethodOption
 
 if TYPE_CHECKING:
     from pellucid.attribution import Method
+    from pellucid.attribution.methods import Maps, Problem
     from pellucid.inspection.live.model import LiveModel
 
 _PLAIN = "one forward and one backward, shared by all plain methods and layers"
@@ -78,18 +80,31 @@ def refusing_alone(method: Method, refusals: dict[str, str]) -> Method:
         method: with its options.
         refusals: the words by name; added to.
     """
-    from pellucid.attribution.methods import Maps, Problem
+    from pellucid.attribution.methods import Maps
 
-    kind = type(method)
-
-    def explain(self: Method, problem: Problem) -> Maps:
+    def explain(problem: Problem) -> Maps:
         try:
-            return kind.explain(self, problem)
+            return method.explain(problem)
         except MethodError as error:
-            refusals[self.name] = str(error)
+            refusals[method.name] = str(error)
             return Maps(None, {}, problem.shared()[1])
 
-    made: type[Method] = type(kind.__name__, (kind,), {"explain": explain})
+    return _explaining(method, explain)
+
+
+def interrupted(method: Method, before: Callable[[], None]) -> Method:
+    """The same method, but before each of its maps something is called, which may raise to end it."""
+
+    def explain(problem: Problem) -> Maps:
+        before()
+        return method.explain(problem)
+
+    return _explaining(method, explain)
+
+
+def _explaining(method: Method, explain: Callable[[Problem], Maps]) -> Method:
+    """A method that is like another in all but how it explains."""
+    made: type[Method] = type(type(method).__name__, (type(method),), {"explain": lambda _, problem: explain(problem)})
     return made(**{one.name: getattr(method, one.name) for one in fields(method)})  # type: ignore[arg-type]
 
 
