@@ -188,6 +188,8 @@ function labelsOf(model: GraphModel, visible: Visible, wishes: Wishes): Map<numb
   for (let arrow = 0; arrow < visible.source.length; arrow++) {
     const edge = model.edges[visible.edge[arrow] as number];
     const source = visible.source[arrow] as number;
+    // Just inside a frame flows what the arrow just outside says, and there is no room for words.
+    const enters = visible.frame[visible.target[arrow] as number] === source;
     const words: string[] = [];
     if (visible.back[arrow]) {
       const group = model.groups[visible.group[source] as number];
@@ -197,10 +199,9 @@ function labelsOf(model: GraphModel, visible: Visible, wishes: Wishes): Map<numb
     const from = model.node(visible.ids[source] as number);
     // Where the arrow leaves the activation itself, the box says it.
     if (acts) words.push(acts.activation ?? acts.operation);
-    else if (edge?.activation && from?.role !== "activation") words.push(edge.activation);
+    else if (edge?.activation && from?.role !== "activation" && !enters) words.push(edge.activation);
     const many = visible.weight[arrow] as number;
-    // Just inside a frame the shape is that of the arrow just outside.
-    if (wishes.shapes && edge && !visible.back[arrow] && visible.frame[visible.target[arrow] as number] !== source)
+    if (wishes.shapes && edge && !visible.back[arrow] && !enters)
       words.push(compactShape(edge.shape) + (many > 1 ? `  +${many - 1}` : ""));
     if (words.length > 0) labels.set(arrow, words.join(" · "));
   }
