@@ -127,7 +127,7 @@ def _is_channels_last(tensor: Tensor) -> bool:
 
 
 def _contiguous(like: Tensor, *shape: int) -> Tensor:
-    return like.new_empty(shape)
+    return torch.empty(shape, dtype=like.dtype, device=META)
 
 
 def _addmm(bias: Tensor, left: Tensor, right: Tensor) -> Any:
