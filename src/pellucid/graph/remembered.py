@@ -40,7 +40,7 @@ class Forms:
     """
 
     def __init__(self) -> None:
-self._known: dict[_Key, tuple[type[list[Any]] | type[tuple[Any, ...]] | None, list[_Form | None]]] = {}
+        self._known: dict[_Key, tuple[type[list[Any]] | type[tuple[Any, ...]] | None, list[_Form | None]]] = {}
         self._refused: set[Any] = set()
 
     def key(self, operator: Any, args: tuple[Any, ...]) -> _Key | None:
