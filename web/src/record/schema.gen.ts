@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | TrainingPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | CustomPanel;
 
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
@@ -231,6 +231,141 @@ export interface Table {
   title: string;
   columns: string[];
   rows: ((string | number | boolean | null)[])[];
+}
+
+/** A concept that units were compared with: in how many images and on how many pixels it is. */
+export interface ConceptInfo {
+  name: string;
+  category: string;
+  images: number;
+  pixels: number;
+}
+
+/** One layer under dissection; `detectors` is the number of units whose best concept has an IoU of at least 0.04. */
+export interface ConceptLayer {
+  index: number;
+  name: string;
+  units: number;
+  detectors: number;
+}
+
+/**
+ * Network dissection; `count` images were shown.
+ *
+ * A unit's map is cut at the value that it exceeds in a share of `quantile` of all places of all images, and compared with the
+ * concept's mask. Arrays (arrays/concepts.safetensors), by layer index i: "i.concept" int32[unit], the best, -1 where none
+ * overlaps; "i.iou" float32[unit]; "i.error" float32[unit], its standard error over images (jackknife); "i.within" int32[unit 4],
+ * further concepts within one standard error of the difference, -1 where fewer; "i.threshold" float32[unit].
+ */
+export interface ConceptsPanel extends Panel {
+  lens: "concepts";
+  source: string;
+  quantile: number;
+  concepts: ConceptInfo[];
+  layers: ConceptLayer[];
+  refused: Record<string, string>;
+}
+
+/**
+ * One layer's units and where on the input they look.
+ *
+ * `map_height` and `map_width` are of its map (1 for vectors); `field_height` and `field_width` those of the largest field in
+ * input pixels; `exact` is False where an operation could not be followed, so that the whole input is assumed. `stored` is the
+ * number of units whose crops are stored as pictures; those of the others are cut from the examples' small pictures.
+ */
+export interface FeatureLayer {
+  index: number;
+  name: string;
+  units: number;
+  map_height: number;
+  map_width: number;
+  field_height: number;
+  field_width: number;
+  exact: boolean;
+  stored: number;
+}
+
+/**
+ * The strongest examples of every unit, cut to the field of the place that answered most; `count` examples were seen.
+ *
+ * The examples and places themselves are those of the activations panel. Arrays (arrays/features.safetensors), by layer
+ * index i: "i.rows" int32[map_height 2] and "i.columns" int32[map_width 2], first input pixel and first beyond of the field of
+ * each row and column of the map; "i.units" int32[stored], the units with stored crops, ascending; "i.sheet" uint8[bytes], a
+ * WebP picture of them: a row a unit, a column a rank, squares of `crop_side` pixels. `refused` says why there are no fields.
+ */
+export interface FeaturesPanel extends Panel {
+  lens: "features";
+  layers: FeatureLayer[];
+  input_height: number;
+  input_width: number;
+  top_k: number;
+  crop_side: number;
+  refused: string;
+}
+
+/** Pictures made for units of one layer; `beats` of `compared` excite their unit more than any example did. */
+export interface OptimisedLayer {
+  index: number;
+  name: string;
+  units: number;
+  made: number;
+  beats: number;
+  compared: number;
+}
+
+/**
+ * Pictures that excite a unit most, found by gradient ascent; `count` pictures.
+ *
+ * Arrays (arrays/optimised.safetensors), by layer index i: "i.units" int32[made]; "i.values" float32[made variant], the
+ * strongest answer anywhere in the map to each picture as it is, without transformation; "i.best" float32[made], that to the best
+ * example, NaN where not known; "i.sheet" uint8[bytes], a WebP picture: a row a unit, a column a variant, squares of `side`
+ * pixels, cut to the field of the place that answers most. `refused` are layers left out, and why.
+ */
+export interface OptimisedPanel extends Panel {
+  lens: "optimised";
+  method: string;
+  objective: string;
+  steps: number;
+  variants: number;
+  side: number;
+  layers: OptimisedLayer[];
+  refused: Record<string, string>;
+}
+
+/**
+ * What one layer's units answered to stimuli drawn at the field of its middle unit.
+ *
+ * `labels` are the distinct ones; `clear` is the number of units that have one that says something. A unit has a label only if
+ * its selectivity is above `chance`, which 95% of units with random weights do not reach. `frequencies` in cycles a pixel.
+ */
+export interface TuningLayer {
+  index: number;
+  name: string;
+  units: number;
+  field_height: number;
+  field_width: number;
+  pictures: number;
+  chance: number;
+  clear: number;
+  frequencies: number[];
+  labels: string[];
+}
+
+/**
+ * Tuning of every unit; `count` pictures were shown in all, each an example of a forward that ends at the layer.
+ *
+ * Arrays (arrays/tuning.safetensors), by layer index i, a row a unit: "i.label" int32 (place in `labels`), "i.selectivity",
+ * "i.sure" (share of random halves of the pictures that give the same label), "i.deviations" (of its best answer from its answers
+ * to noise), "i.orientation" [unit 12] at its best frequency, "i.frequency" at its best orientation, "i.hue" (a hue each 30
+ * degrees from red; where the input has no three channels, a channel each), "i.grey" [unit 5] black to white, "i.kinds" [unit
+ * kind], NaN where a kind was not shown; float32, minus the answer to a grey field. `refused` are layers left out, and why.
+ */
+export interface TuningPanel extends Panel {
+  lens: "tuning";
+  layers: TuningLayer[];
+  kinds: string[];
+  noise: number;
+  refused: Record<string, string>;
 }
 
 /**
@@ -646,7 +781,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus";
+  name: "trace" | "sweep" | "focus" | "features" | "stimuli" | "optimised" | "concepts";
   state: State;
   examples: number;
   forward: number;
@@ -784,6 +919,10 @@ export interface TopK {
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
   custom: CustomPanel;
+  concepts: ConceptsPanel;
+  features: FeaturesPanel;
+  optimised: OptimisedPanel;
+  tuning: TuningPanel;
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;
   activations: ActivationsPanel;

@@ -21,6 +21,17 @@ from pellucid.record.schema.attribution import (
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
 from pellucid.record.schema.custom import CustomPanel, Table
+from pellucid.record.schema.features import (
+    ConceptInfo,
+    ConceptLayer,
+    ConceptsPanel,
+    FeatureLayer,
+    FeaturesPanel,
+    OptimisedLayer,
+    OptimisedPanel,
+    TuningLayer,
+    TuningPanel,
+)
 from pellucid.record.schema.focus import Focus, FocusLayer
 from pellucid.record.schema.graph import (
     GraphChange,
@@ -78,6 +89,10 @@ AnyPanel = (
     | ActivationsPanel
     | WeightsPanel
     | GradientsPanel
+    | FeaturesPanel
+    | TuningPanel
+    | OptimisedPanel
+    | ConceptsPanel
     | TrainingPanel
     | CustomPanel
 )
@@ -96,12 +111,17 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
+    "ConceptInfo",
+    "ConceptLayer",
+    "ConceptsPanel",
     "ConfusedPair",
     "ConfusionPanel",
     "CurvesAnswer",
     "CustomPanel",
     "DataInfo",
     "ErrorAnswer",
+    "FeatureLayer",
+    "FeaturesPanel",
     "FileRef",
     "Finding",
     "Focus",
@@ -126,6 +146,8 @@ __all__ = [
     "MethodList",
     "MethodOption",
     "ModelInfo",
+    "OptimisedLayer",
+    "OptimisedPanel",
     "Panel",
     "ParameterRow",
     "PerturbationCurve",
@@ -141,5 +163,7 @@ __all__ = [
     "Table",
     "TopK",
     "TrainingPanel",
+    "TuningLayer",
+    "TuningPanel",
     "WeightsPanel",
 ]
