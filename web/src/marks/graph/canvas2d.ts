@@ -1,6 +1,7 @@
 /** The drawing without a graphics card: only what is in view, and nothing that would be too small to see. */
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
+import { Overview } from "./overview";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
   type Emphasis,
@@ -23,8 +24,7 @@ import { barsOf, LABEL_HEIGHT, labelOf, type Tone, wordsOf } from "./words";
 
 const RUN = 64;
 /** Of more boxes in view a picture is kept, made once; of fewer each is drawn anew. */
-const MOST_BOXES = 700;
-const OVERVIEW = 3072;
+const MOST_BOXES = 500;
 const MOST_STROKES = 6000;
 
 export class Canvas2dRenderer implements Renderer {
@@ -41,7 +41,7 @@ export class Canvas2dRenderer implements Renderer {
   #bounds: Float32Array = new Float32Array(0);
   #maps = new Map<number, HTMLCanvasElement>();
   #cut = new Map<string, string>();
-  #overview: HTMLCanvasElement | null = null;
+  #overview: Overview | null = null;
 
   constructor(context: CanvasRenderingContext2D, palette: Palette) {
     this.#context = context;
@@ -102,9 +102,9 @@ export class Canvas2dRenderer implements Renderer {
       return boxes.length < MOST_BOXES;
     });
     if (boxes.length >= MOST_BOXES) {
-      this.#drawOverview(picture, camera.scale);
+      const wanting = this.#drawOverview(picture, camera.scale);
       this.draws = 2;
-      return false;
+      return wanting;
     }
     const frames = boxes.filter((box) => (picture.look[box] as number) & Look.open);
     const closed = boxes.filter((box) => !((picture.look[box] as number) & Look.open));
@@ -118,36 +118,20 @@ export class Canvas2dRenderer implements Renderer {
     return false;
   }
 
-  /** From afar: every closed box as a spot of its colour, painted once and then moved as a whole. */
-  #drawOverview(picture: Picture, scale: number): void {
+  /** From afar: every closed box as a spot of its colour, painted once and then moved as a whole; true while unfinished. */
+  #drawOverview(picture: Picture, scale: number): boolean {
     const context = this.#context;
     const { placed } = picture;
-    if (!this.#overview) {
-      const canvas = document.createElement("canvas");
-      canvas.width = Math.max(1, Math.min(OVERVIEW, Math.ceil(placed.right)));
-      canvas.height = Math.max(1, Math.min(OVERVIEW, Math.ceil(placed.bottom)));
-      const paint = canvas.getContext("2d");
-      const [across, down] = [canvas.width / placed.right, canvas.height / placed.bottom];
-      for (let box = 0; paint && box < picture.visible.ids.length; box++) {
-        if (picture.visible.open[box]) continue;
-        const [red, green, blue, there] = picture.fill.subarray(4 * box, 4 * box + 4);
-        const change = CHANGE_COLOURS[picture.change[box] as number];
-        const own = there ? ([red, green, blue] as [number, number, number]) : this.#palette.lineStrong;
-        paint.fillStyle = css(picture.change[box] && change ? change : own);
-        paint.globalAlpha = this.#emphasis.lights?.[box] === Light.dim ? 0.28 : 1;
-        const [x, y] = [(placed.x[box] as number) * across, (placed.y[box] as number) * down];
-        const [width, height] = [(placed.width[box] as number) * across, (placed.height[box] as number) * down];
-        paint.fillRect(x, y, Math.max(0.6, width), Math.max(0.6, height));
-      }
-      this.#overview = canvas;
-    }
-    context.drawImage(this.#overview, 0, 0, placed.right, placed.bottom);
+    this.#overview ??= new Overview(picture, this.#palette, this.#emphasis.lights);
+    const wanting = this.#overview.paint();
+    context.drawImage(this.#overview.canvas, 0, 0, placed.right, placed.bottom);
     const hand = this.#emphasis.selected;
-    if (hand < 0) return;
+    if (hand < 0) return wanting;
     const [x, y, width, height] = this.#rect(picture, hand, 1);
     context.strokeStyle = css(this.#palette.accent);
     context.lineWidth = 2 / scale;
     context.strokeRect(x, y, width, height);
+    return wanting;
   }
 
   #rect(picture: Picture, box: number, share: number): [number, number, number, number] {

@@ -1,0 +1,56 @@
+/** A picture of a whole drawing without a graphics card: every closed box as a spot of its colour, painted in slices of frames. */
+import { CHANGE_COLOURS, css, type Palette, type Rgb } from "./palette";
+import { Light, type Picture } from "./picture";
+
+const SIDE = 3072;
+/** Milliseconds of one frame that painting may take. */
+const SLICE = 2;
+/** Boxes between two looks at the clock. */
+const RUN = 64;
+
+export class Overview {
+  readonly canvas = document.createElement("canvas");
+  readonly #context: CanvasRenderingContext2D | null;
+  readonly #picture: Picture;
+  readonly #palette: Palette;
+  readonly #lights: Uint8Array | null;
+  #next = 0;
+
+  constructor(picture: Picture, palette: Palette, lights: Uint8Array | null) {
+    this.#picture = picture;
+    this.#palette = palette;
+    this.#lights = lights;
+    this.canvas.width = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.right)));
+    this.canvas.height = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.bottom)));
+    this.#context = this.canvas.getContext("2d");
+  }
+
+  /** As many spots as a slice of a frame allows; true where some are left. */
+  paint(): boolean {
+    const count = this.#picture.visible.ids.length;
+    const until = performance.now() + SLICE;
+    while (this.#next < count) {
+      const end = Math.min(count, this.#next + RUN);
+      for (; this.#next < end; this.#next++) this.#spot(this.#next);
+      if (performance.now() > until) break;
+    }
+    return this.#next < count;
+  }
+
+  #spot(box: number): void {
+    const [paint, picture] = [this.#context, this.#picture];
+    const { placed, fill } = picture;
+    if (!paint || picture.visible.open[box]) return;
+    const [across, down] = [this.canvas.width / placed.right, this.canvas.height / placed.bottom];
+    const change = picture.change[box] ? CHANGE_COLOURS[picture.change[box] as number] : undefined;
+    const measured = (fill[4 * box + 3] as number) > 0;
+    const own: Rgb = measured
+      ? [fill[4 * box] as number, fill[4 * box + 1] as number, fill[4 * box + 2] as number]
+      : this.#palette.lineStrong;
+    paint.fillStyle = css(change ?? own);
+    paint.globalAlpha = this.#lights?.[box] === Light.dim ? 0.28 : 1;
+    const [x, y] = [(placed.x[box] as number) * across, (placed.y[box] as number) * down];
+    const [width, height] = [(placed.width[box] as number) * across, (placed.height[box] as number) * down];
+    paint.fillRect(x, y, Math.max(0.6, width), Math.max(0.6, height));
+  }
+}
