@@ -1,0 +1,154 @@
+/** How maps of methods are named, grouped, drawn and measured; what their badges mean. */
+import { NOT_DEFINED, number, percent } from "../../marks/format";
+import { clippedDomain } from "../../marks/raster";
+import type { AnswerFile, FloatTensor } from "../../record/answer";
+import type { AttributedMethod, AttributionAnswer, MethodInfo } from "../../record/schema.gen";
+import type { Parameters } from "../../record/source";
+
+export type Maps = AnswerFile<AttributionAnswer>;
+
+export type Aim = "class" | "loss" | "unit";
+
+/** What is explained, of which example. */
+export interface Aimed {
+  readonly row: number;
+  readonly aim: Aim;
+  readonly explained: number | null;
+  readonly layer: string;
+  readonly unit: number | null;
+  readonly place: string;
+}
+
+export interface Group {
+  readonly cost: MethodInfo["cost"];
+  readonly title: string;
+  readonly note: string;
+  readonly methods: readonly MethodInfo[];
+}
+
+const GROUPS: readonly Omit<Group, "methods">[] = [
+  { cost: "plain", title: "Plain", note: "all of them from one forward and one backward" },
+  { cost: "backward", title: "Modified", note: "one further forward and backward each" },
+  { cost: "passes", title: "Many passes", note: "run on demand; each says its cost" },
+];
+
+/** These look at every layer for something that images do not have; elsewhere they come with the others. */
+export const OF_SEQUENCES: readonly string[] = ["token_gradients", "time_gradients"];
+
+export function groupsOf(methods: readonly MethodInfo[]): Group[] {
+  return GROUPS.map((group) => ({ ...group, methods: methods.filter(({ cost }) => cost === group.cost) })).filter(
+    (group) => group.methods.length > 0,
+  );
+}
+
+/** Parameters of a question about this target. */
+export function parametersOf({ row, aim, explained, layer, unit, place }: Aimed): Parameters {
+  if (aim === "unit") return { row, aim, layer, unit, place };
+  return aim === "class" ? { row, aim, explained } : { row, aim };
+}
+
+export function scoreUnit(aim: Aim): string {
+  return { class: "logits", loss: "nats", unit: "the unit's response" }[aim];
+}
+
+const SLOPES = ["saliency", "smoothgrad", "guided_backprop", "deconvnet", "time_gradients"];
+const WITHOUT_UNIT = ["eigen_cam", "attention_rollout", "gradient_rollout", "score_cam"];
+
+/** The unit of a method's map. */
+export function unitOf(method: string, aim: Aim): string {
+  const score = scoreUnit(aim);
+  if (SLOPES.includes(method)) return `${score} per input unit`;
+  if (method === "vargrad") return `(${score} per input unit)²`;
+  if (method === "ablation_cam") return "share of the score";
+  return WITHOUT_UNIT.includes(method) ? "" : score;
+}
+
+export interface Scale {
+  readonly colours: "viridis" | "signed";
+  readonly domain: readonly [number, number];
+  readonly clipped: boolean;
+}
+
+/** Signed colours where anything speaks against the score; the strongest hundredth of many values may run out. */
+export function scaleOf(tensor: FloatTensor): Scale {
+  const signed = tensor.values.some((value) => value < 0);
+  return { colours: signed ? "signed" : "viridis", ...clippedDomain(tensor.values, signed) };
+}
+
+/** Names of the tensors that hold a method's map of the input: one, or one for each leaf of a tree. */
+export function inputMaps(file: Maps, method: string): string[] {
+  const name = `${method}.input`;
+  return file.names.filter((each) => each === name || each.startsWith(`${name}.`)).sort();
+}
+
+/** Height and width of a tensor that is drawn as a plane; null where it is drawn as steps. */
+export function planeShape({ shape }: FloatTensor): { height: number; width: number } | null {
+  const [height = 0, width = 0] = shape;
+  return shape.length === 2 && height > 1 && width > 1 ? { height, width } : null;
+}
+
+export interface Badge {
+  readonly text: string;
+  readonly bad: boolean;
+  /** Title, definition and source, for whoever points at it. */
+  readonly lines: readonly string[];
+}
+
+/** Completeness: how far the map is from adding up to what it promises. */
+export function completeness({ residual, difference }: AttributedMethod): Badge | null {
+  if (residual === null || difference === null) return null;
+  const share = difference === 0 ? null : Math.abs(residual / difference);
+  return {
+    text: `adds up to ${share === null ? `within ${number(Math.abs(residual))}` : percent(share, share < 0.001 ? 4 : 2)}`,
+    bad: share === null || share > 0.01,
+    lines: [
+      `completeness residual ${number(residual)}`,
+      `The map adds up to ${number(residual + difference)}; the score's difference to the baseline, F(x) − F(x₀), is ${number(difference)}.`,
+      "A method that promises completeness shares out exactly this difference; the residual says how far it missed it.",
+      "Sundararajan, Taly & Yan 2017, arXiv:1703.01365, axiom 2; for LRP: Bach et al. 2015, eq. 2",
+    ],
+  };
+}
+
+/** How sure an estimate is. */
+export function spread({ error }: AttributedMethod): Badge | null {
+  if (error === null) return null;
+  return {
+    text: `± ${percent(error)}`,
+    bad: error > 0.5,
+    lines: [
+      `standard error ${percent(error)} of the map's mean size`,
+      "The map is an estimate from samples; more of them make the error smaller, by half for four times as many.",
+    ],
+  };
+}
+
+/** Whether the map depends on what the model has learned. */
+export function sanityBadge(last: number | null, fails: boolean, limit: number): Badge {
+  return {
+    text: fails ? `fails: ${rank(last)} on random weights` : `${rank(last)} on random weights`,
+    bad: fails,
+    lines: [
+      fails ? "fails the sanity check" : "passes the sanity check",
+      `Spearman's rank correlation of the map with the same map of a model whose weights are wholly random is ${rank(last)}.`,
+      `Above ${limit} in size the map shows the input or the architecture, not what was learned.`,
+      "Adebayo et al. 2018, arXiv:1810.03292, section 3.1 (cascading randomisation)",
+    ],
+  };
+}
+
+function rank(value: number | null): string {
+  return value === null ? NOT_DEFINED : value.toFixed(2);
+}
+
+export const CURVES: readonly string[] = [
+  "deletion and insertion",
+  "The places that the map ranks first are filled (deletion) or come back into a filled input (insertion), step by step.",
+  "If they matter the score falls soon, a small area, or rises soon, a large one.",
+  "Petsiuk, Das & Saenko 2018, arXiv:1806.07421, section 4.2",
+];
+
+/** How many seconds are left, from what is done; null while that says nothing. */
+export function remaining(done: number, total: number, elapsed: number): number | null {
+  return done > 0 && total > done ? (elapsed / 1000 / done) * (total - done) : null;
+}
