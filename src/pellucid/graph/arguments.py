@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 80
 MOST = 24
+_USUAL = frozenset({int, bool, float, str, type(None)})
 _LEFT_OUT = frozenset({"self", "args", "kwargs", "device", "inplace", "input", "_stacklevel", "training"})
 
 
@@ -71,6 +72,8 @@ def texts(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def text_of(value: object) -> str:
     """One setting as text; the same for the same value on every machine."""
+    if value is None or value is True or value is False or type(value) is int:
+        return _printable(str(value))  # nearly all are
     if isinstance(value, str) and not isinstance(value, enum.Enum):
         return _printable(str.__str__(value))
     return _printable(_plain_text(value, 3))
@@ -111,6 +114,8 @@ def _name_of(value: object) -> str:
 
 
 def _is_plain(value: object) -> bool:
+    if type(value) in _USUAL:
+        return True
     if isinstance(
         value,
         bool | int | float | complex | str | enum.Enum | torch.dtype | torch.memory_format | torch.layout | slice,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 
 
@@ -38,33 +39,45 @@ class Dataflow:
         self._memory = memory
         self._clock = 0
 
-    def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> None:
+    def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> Source:
         """A node has made this tensor, of these; unless it is a view of one of them, its memory is the node's too."""
         self._clock += 1
         tensor = _bare(tensor)
-        source = self._makers[tensor] = Source(node, output, self._clock)
+        source = Source(node, output, self._clock)
+        if type(tensor) is Fake:
+            tensor.maker = self, source
+        else:
+            self._makers[tensor] = source
         place = self._memory(tensor)
         if place is None or _alive(self._owners.get(place._cdata)) is not None:
-            return
+            return source
         if tensor._base is None or not any(_same(place, self._memory(given)) for given in inputs):
             self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
+        return source
 
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
-        self.made(tensor, node, output)
+        source = self.made(tensor, node, output)
         tensor = _bare(tensor)
         place = self._memory(tensor)
         if place is not None:
-            self._writers[place._cdata] = StorageWeakRef(place), self._makers[tensor]  # type: ignore[no-untyped-call]
+            self._writers[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether a node has made this very tensor."""
-        return _bare(tensor) in self._makers
+        return self._maker(_bare(tensor)) is not None
+
+    def _maker(self, tensor: Tensor) -> Source | None:
+        if type(tensor) is Fake:
+            # One that another forward left somewhere was made by none of this one's nodes.
+            return tensor.maker[1] if tensor.maker is not None and tensor.maker[0] is self else None
+        known: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]
+        return known
 
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
         tensor = _bare(tensor)
-        maker: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]
+        maker = self._maker(tensor)
         if maker is not None and not self._writers:
             return maker
         place = self._memory(tensor)

@@ -38,9 +38,15 @@ class ValuesNeededError(BaseException):
 
 
 class Fake(Tensor):
-    """A tensor without values. `meta` has its shape, and the memory that it would share with its views."""
+    """A tensor without values.
+
+    Attributes:
+        meta: has its shape, and the memory that it would share with its views.
+        maker: what the recording of its forward notes of where it comes from.
+    """
 
     meta: Tensor
+    maker: tuple[object, Any] | None = None
 
     @staticmethod
     def __new__(cls, meta: Tensor, device: torch.device) -> Fake:
@@ -113,8 +119,8 @@ class Valueless:
         Whoever calls this puts the buffers back.
         """
         for module in model.modules():
-            for name, buffer in module.named_buffers(recurse=False):
-                if buffer.is_meta and type(buffer) is not Fake:
+            for name, buffer in module._buffers.items():
+                if buffer is not None and buffer.is_meta and type(buffer) is not Fake:
                     module._buffers[name] = Fake(buffer, self.device)
 
     def fake(self, tensor: Tensor) -> Tensor:

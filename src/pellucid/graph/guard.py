@@ -42,28 +42,33 @@ def untouched(model: nn.Module, attributes: bool = False) -> Iterator[None]:
     modules = list(model.modules())
     modes = [(module, module.training) for module in modules]
     kept = [_Kept(module, attributes) for module in modules]
-    values = [
-        (buffer, buffer.detach().clone(), _version(buffer))
-        for module in modules
-        for _, buffer in module.named_buffers(recurse=False)
-    ]
+    values = [(buffer, buffer.detach().clone(), _version(buffer)) for module in modules for buffer in _buffers(module)]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
         try:
             torch.backends.mha.set_fastpath_enabled(False)
-            for module, _ in modes:
-                module.training = False
+            for module, training in modes:
+                if training:
+                    module.training = False
             yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast_path)
             for module, training in modes:
-                module.training = training
+                if module.training is not training:
+                    module.training = training
             for one in kept:
                 one.restore()
             for buffer, value, version in values:
                 if version is None or _version(buffer) != version:
                     with torch.inference_mode(buffer.is_inference()), torch.no_grad():
                         buffer.copy_(value)
+
+
+def _buffers(module: nn.Module) -> list[Tensor]:
+    if isinstance(module, torch.jit.ScriptModule):
+        return list(module.buffers(recurse=False))
+    # What `buffers` gives too, which walks over the module's insides to tell that it need not.
+    return list({id(buffer): buffer for buffer in module._buffers.values() if buffer is not None}.values())
 
 
 class _Kept:
@@ -75,13 +80,17 @@ class _Kept:
         self._own = vars(module)
         self._attributes = dict(self._own) if attributes else {}
         held = self._own.values() if attributes else [self._own.get(name) for name in (*_HOOKS, "_buffers")]
-        self._held = [(one, one.copy()) for one in held if isinstance(one, _HOLDERS)]
+        # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
+        self._held = [(one, one.copy() if one else None) for one in held if isinstance(one, _HOLDERS)]
         self._all = attributes
 
     def restore(self) -> None:
         """Puts back what has changed."""
         for held, before in self._held:
-            _put_back(held, before)
+            if before is not None:
+                _put_back(held, before)
+            elif held:
+                held.clear()
         if not self._all:
             return
         for name in self._own.keys() - self._attributes.keys():
@@ -92,8 +101,6 @@ class _Kept:
 
 
 def _put_back(held: Any, before: Any) -> None:
-    if not held and not before:
-        return
     if isinstance(held, list | collections.deque):
         if len(held) != len(before) or any(new is not old for new, old in zip(held, before, strict=True)):
             held.clear()

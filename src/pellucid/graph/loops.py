@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.graph.structure import Edge, Loop, Node
@@ -126,9 +127,15 @@ def _handed_on(
     return handed
 
 
+@lru_cache(maxsize=4096)
+def _is_recurrent(kind: type) -> bool:
+    return any(base.__name__ == "RNNBase" for base in kind.__mro__)
+
+
 def steps_of(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | None:
     """How many steps a recurrent layer runs over, its longest sequence's of packed ones; None for other modules."""
-    if all(base.__name__ != "RNNBase" for base in type(module).__mro__):
+    kind: type = type(module)
+    if not _is_recurrent(kind):
         return None
     inputs = args[0] if args else kwargs.get("input")
     sizes = getattr(inputs, "batch_sizes", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -107,17 +108,25 @@ def function_name(function: object) -> str:
 
 def is_opaque(module: nn.Module) -> bool:
     """Whether a module is a leaf of the graph: what it calls inside is not shown and not counted for names."""
-    bases = type(module).__mro__
-    if any(base.__name__ == "MultiheadAttention" or base.__module__.startswith("torch.jit") for base in bases):
-        return True
-    if any(name != "parametrizations" for name, _ in module.named_children()):
-        return False
-    return any(
+    kind: type = type(module)
+    always, alone = _opaque_kind(kind)
+    if always or not alone:
+        return always
+    return all(name == "parametrizations" for name, _ in module.named_children())
+
+
+@lru_cache(maxsize=4096)
+def _opaque_kind(kind: type) -> tuple[bool, bool]:
+    """Whether modules of a class are leaves of the graph: all of them, and those that hold no others."""
+    bases = kind.__mro__
+    always = any(base.__name__ == "MultiheadAttention" or base.__module__.startswith("torch.jit") for base in bases)
+    alone = any(
         base.__name__ in _CLASS_ROLES
         or base.__name__ in _ACTIVATION_CLASSES
         or (base.__module__.startswith("torch.nn.") and base.__name__ not in _CONTAINERS)
         for base in bases
     )
+    return always, alone
 
 
 def operation_of(module: nn.Module) -> str:
@@ -128,7 +137,13 @@ def operation_of(module: nn.Module) -> str:
 
 def module_role(module: nn.Module) -> tuple[Role, str | None]:
     """The part that a leaf module plays, and the name of the function where it is an activation."""
-    for base in type(module).__mro__:
+    kind: type = type(module)
+    return _role_of_kind(kind)
+
+
+@lru_cache(maxsize=4096)
+def _role_of_kind(kind: type) -> tuple[Role, str | None]:
+    for base in kind.__mro__:
         if base.__name__ in _ACTIVATION_CLASSES:
             return "activation", _ACTIVATION_CLASSES[base.__name__]
         if base.__name__ in _CLASS_ROLES:

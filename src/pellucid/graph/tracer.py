@@ -7,8 +7,10 @@ TorchDispatchMode the operators beneath them, which are counted. No model needs 
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -120,7 +122,7 @@ class _Run(NamedTuple):
 def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
     seen = Recording(model, memory_of if valueless is None else valueless.memory)
     raised: BaseException | None = None
-    with untouched(model, attributes=valueless is not None):
+    with untouched(model, attributes=valueless is not None), _unhurried(valueless is not None):
         guard = ParameterGuard(model)
 
         def before(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -148,6 +150,19 @@ def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, ar
         finally:
             writes = guard.restore()
     return _Run(seen, raised, writes or (valueless is not None and valueless.writes))
+
+
+@contextlib.contextmanager
+def _unhurried(wanted: bool) -> Iterator[None]:
+    """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
+    collecting = wanted and gc.isenabled()
+    if collecting:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _copied(tree: Any, device: torch.device) -> Any:
