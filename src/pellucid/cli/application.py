@@ -15,6 +15,7 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import options
+from pellucid.cli.features import features
 from pellucid.cli.graph import graph
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
@@ -231,6 +232,7 @@ def export(
 
 
 application.command()(graph)
+application.command()(features)
 
 
 @application.command()

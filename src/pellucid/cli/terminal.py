@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pellucid.types import Stage
 
-STAGES = {"trace": "Tracing", "sweep": "Sweeping", "focus": "Looking closely"}
+STAGES = {
+    "trace": "Tracing",
+    "sweep": "Sweeping",
+    "focus": "Looking closely",
+    "features": "Cutting out",
+    "stimuli": "Showing stimuli",
+    "optimised": "Optimising",
+    "concepts": "Dissecting",
+}
 
 
 def plain(text: str) -> str:

@@ -146,7 +146,7 @@ def _deviations(tuning: Tuning, strongest: Floats) -> Floats:
     spread = np.sqrt(2 * np.mean(above**2, axis=0))
     lead = strongest - middle
     least = 1e-3 * np.maximum(np.abs(strongest), 1e-12)
-    return np.minimum(lead / np.maximum(spread, least), 1e3)
+    return np.asarray(np.minimum(lead / np.maximum(spread, least), 1e3))
 
 
 def selectivity_of(tuning: Tuning) -> Floats:

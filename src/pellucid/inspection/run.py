@@ -70,6 +70,7 @@ class Inspection:
             self._learn_task(session, first)
             self._trace(graph)
             self._sweep(session)
+            self._crops(graph)
             self._focus(session)
 
     # --- trace ------------------------------------------------------------------------------------------------
@@ -178,6 +179,13 @@ class Inspection:
         self.writer.write_part(part.index, part.table(), states)
         for total, lens in zip(totals, part.lenses, strict=True):
             total.merge(lens)
+
+    def _crops(self, graph: Graph) -> None:
+        """What excited each unit most, cut to where it looked; the model is not run."""
+        from pellucid.inspection.crops import write_crops
+
+        if "activations" in self.options.lenses:
+            write_crops(self.writer, self.source, graph)
 
     # --- focus ------------------------------------------------------------------------------------------------
 

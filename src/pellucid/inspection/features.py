@@ -1,0 +1,265 @@
+"""What each unit looks for, added to a record that is there: crops, stimuli, optimised pictures, concepts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from pellucid.data import Source, collate
+from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
+from pellucid.features.fields import Box
+from pellucid.features.probing import Probed, Sight, probe
+from pellucid.features.tuning import KINDS
+from pellucid.inspection.crops import image_size, lightness_of, write_crops
+from pellucid.inspection.describe import on_device
+from pellucid.record import Record, Writer, schema
+from pellucid.types import Layer, Passes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pellucid.capture import Session
+    from pellucid.graph import Graph
+    from pellucid.mapping import ReceptiveField
+
+Name = Literal["features", "stimuli", "optimised", "concepts"]
+Progress = Callable[[str, int, int | None], None]
+MOST_UNITS = 65_536  # of a layer; what is wider is no layer of detectors
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to add to a record.
+
+    Attributes:
+        stimuli: tuning of all units to drawn stimuli.
+        layers: names of the layers; all where empty. Crops are always of all.
+        seed: of everything random.
+    """
+
+    stimuli: bool = False
+    layers: tuple[str, ...] = ()
+    seed: int = 0
+
+
+def add_features(
+    record: str | Path,
+    model: nn.Module,
+    source: Source,
+    asked: Asked,
+    *,
+    device: str | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Record:
+    """Adds panels to a complete record; what was there stays, an earlier answer of the same kind is replaced.
+
+    Args:
+        record: its folder.
+        model: the inspected model; left as it was.
+        source: the inspected data.
+        asked: what to add.
+        device: where to run; where the model is if None.
+        progress: hears how far each part has come; raise to cancel: what was finished is kept.
+
+    Raises: RecordError: the record is not complete, or of another model or other data. LayerError: no such layer.
+        DataError: the inputs are no images. OptionError, ForwardError.
+    """
+    from pellucid.capture import Session, as_arguments, to_device, unwrapped
+    from pellucid.graph import trace
+
+    _check(Record(record), model, source)
+    extent = image_size(source)
+    if extent is None:
+        raise DataError(
+            "Features are of units that look at images, float[channel height width]; the examples of "
+            f"{source.source} are {_shape(source)}. Nothing was added."
+        )
+    inner = unwrapped(model)
+    with on_device(model, device) as place:
+        import torch
+
+        positional, named = as_arguments(to_device(collate([source.example(0)], 0).inputs, torch.device(place)), inner)
+        graph = trace(inner, *positional, **named)
+        chosen = _chosen(graph, asked.layers)
+        with Writer.open(record) as writer, Session(inner, graph.layers, device=place) as session:
+            adding = _Adding(writer, session, source, graph, extent, asked, progress)
+            adding.crops()
+            if asked.stimuli:
+                adding.stimuli(chosen)
+    return Record(record)
+
+
+@dataclass
+class _Adding:
+    """One record, one model, and what is added."""
+
+    writer: Writer
+    session: Session
+    source: Source
+    graph: Graph
+    extent: tuple[int, int, int]
+    asked: Asked
+    progress: Progress
+
+    def crops(self) -> None:
+        """The strongest examples at their fields, from what the sweep kept."""
+        with self._stage("features") as stage:
+            write_crops(
+                self.writer, self.source, self.graph, lambda done, total: self.progress("features", done, total)
+            )
+            stage.examples = self.writer.manifest.examples
+
+    def stimuli(self, layers: Sequence[Layer]) -> None:
+        """Tuning and labels."""
+        sights, refused = self._sights(layers)
+        channels, height, width = self.extent
+        with self._stage("stimuli") as stage:
+            found = probe(
+                self.session,
+                sights,
+                (height, width),
+                lightness_of(self.source, channels),
+                seed=self.asked.seed,
+                watch=lambda done, total: self.progress("stimuli", done, total),
+            )
+            stage.examples = self.session.passes.forward_examples
+            arrays: dict[str, np.ndarray] = {}
+            rows = [_tuned(one, arrays) for one in found]
+            panel = schema.TuningPanel(
+                count=stage.examples,
+                layers=rows,
+                kinds=list(KINDS),
+                noise=len(found[0].tuning.noise) if found else 0,
+                refused=refused,
+            )
+            self.writer.write_panel(panel, arrays)
+
+    def _sights(self, layers: Sequence[Layer]) -> tuple[list[Sight], dict[str, str]]:
+        """Where each layer's middle unit looks; and which layers have no units that can be asked."""
+        from pellucid.mapping import receptive_fields
+
+        fields = receptive_fields(self.graph)
+        sights, refused = [], {}
+        for layer in layers:
+            field = fields.get(layer.name)
+            if field is None or layer.layout == "other" or layer.units > MOST_UNITS:
+                refused[layer.name] = (
+                    f"Its output, {layer.layout} of shape {layer.shape}, has no units that look at places."
+                )
+                continue
+            sights.append(_sight(layer, field))
+        return sights, refused
+
+    @contextmanager
+    def _stage(self, name: Name) -> Iterator[schema.StageInfo]:
+        """Counts what a part spends in the manifest, whatever its end."""
+        stage = schema.StageInfo(name)
+        stages = self.writer.manifest.stages
+        stages[:] = [one for one in stages if one.name != name] + [stage]
+        begun, before = time.perf_counter(), replace(self.session.passes)
+        try:
+            yield stage
+        except BaseException as error:
+            stage.state = "failed" if isinstance(error, Exception) else "interrupted"
+            raise
+        else:
+            stage.state = "complete"
+        finally:
+            stage.seconds = time.perf_counter() - begun
+            _spent(stage, before, self.session.passes)
+            self.writer.update()
+
+
+def _spent(stage: schema.StageInfo, before: Passes, after: Passes) -> None:
+    for name in ("forward", "backward", "forward_examples", "backward_examples"):
+        setattr(stage, name, getattr(after, name) - getattr(before, name))
+
+
+def _sight(layer: Layer, field: ReceptiveField) -> Sight:
+    grid = field.grid
+    position = (grid[0] // 2) * grid[1] + grid[1] // 2 if len(grid) == 2 else int(np.prod(grid)) // 2
+    top, left, bottom, right = field.box(position)
+    return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position)
+
+
+def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:
+    """A layer's row; its arrays go into `arrays`."""
+    texts = sorted(set(one.labels.texts))
+    index, tuning, labels = one.layer.index, one.tuning, one.labels
+    arrays[f"{index}.label"] = np.array([texts.index(text) for text in labels.texts], np.int32)
+    by_kind = tuning.by_kind()
+    values = {
+        "selectivity": labels.selectivity,
+        "sure": labels.sure,
+        "deviations": labels.deviations,
+        "orientation": tuning.orientation().T,
+        "frequency": tuning.frequency().T,
+        "hue": tuning.hue().T,
+        "grey": tuning.grey().T,
+        "kinds": np.where(np.isfinite(by_kind), by_kind, np.nan).T,
+    }
+    for name, found in values.items():
+        if found.size:
+            arrays[f"{index}.{name}"] = np.ascontiguousarray(found, np.float32)
+    return schema.TuningLayer(
+        index=index,
+        name=one.layer.name,
+        units=tuning.units,
+        field_height=one.box.height,
+        field_width=one.box.width,
+        pictures=one.shown,
+        chance=one.chance,
+        clear=sum(kind != "" for kind in labels.kinds),
+        frequencies=list(tuning.frequencies),
+        labels=texts,
+    )
+
+
+def _chosen(graph: Graph, names: Sequence[str]) -> list[Layer]:
+    """Layers by name, all where none is named. Raises: LayerError: there is none of that name, with the nearest."""
+    from difflib import get_close_matches
+
+    known = {layer.name: layer for layer in graph.layers}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.4)
+            raise LayerError(
+                f"There is no layer '{name}'. {'Near: ' if near else 'Layers: '}{', '.join(near or known)}."
+            )
+    return [known[name] for name in names] or list(graph.layers)
+
+
+def _check(record: Record, model: nn.Module, source: Source) -> None:
+    from pellucid.models.fingerprint import fingerprint
+
+    manifest = record.manifest
+    if manifest.state != "complete" or manifest.model is None:
+        raise RecordError(
+            f"{record.path} is {manifest.state}: features are added to a complete record. Finish it first: pellucid inspect "
+            "... --resume."
+        )
+    if "activations" not in record.panels:
+        raise RecordError(
+            f"{record.path} was made without the activations lens, which says what excites each unit most."
+        )
+    if fingerprint(model) != manifest.model.fingerprint:
+        raise ModelError(
+            "The model at hand is not the inspected one. Give the weights that were inspected (--weights)."
+        )
+    wanted = manifest.preprocessing
+    if wanted is not None and wanted.fingerprint != source.preprocessing.fingerprint:
+        raise OptionError(
+            "The examples at hand are prepared in another way than the inspected ones (--resize, --crop, ...)."
+        )
+
+
+def _shape(source: Source) -> str:
+    from pellucid.capture.call import shapes
+
+    return shapes(source.example(0).inputs)
