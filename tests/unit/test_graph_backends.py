@@ -119,6 +119,7 @@ def test_a_model_without_values_says_that_it_needs_some() -> None:
     assert graph.backend == "meta"
     assert "nonzero() at test_graph_backends.py" in (graph.error or "")
     assert "Give the model values" in (graph.error or "")
+    assert "to_empty(device='cpu')" in (graph.error or "")
     assert graph.nodes[-1].name == "nonzero()"
     assert graph.nodes[-1].error is not None
 

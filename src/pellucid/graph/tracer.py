@@ -194,7 +194,8 @@ def _told(run: _Run) -> tuple[str, str, str]:
     if _asked(run):
         text = (
             f"The forward needs values ({run.seen.question or run.raised}), and the model's parameters are on the meta "
-            "device, which has none. Give the model values."
+            "device, which has none. Give the model values and trace it again: build it without torch.device('meta'), or "
+            "call to_empty(device='cpu') on it and load its weights."
         )
         return text + where, "", text
     text = f"{type(run.raised).__name__}: {run.raised}"
