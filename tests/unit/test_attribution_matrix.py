@@ -73,9 +73,8 @@ IDS = torch.tensor([[1, 2, 3, 4, 5], [5, 5, 0, 19, 7]])
 CONVOLUTIONAL = {"token_gradients", "time_gradients", "attention_rollout", "gradient_rollout"}
 CAMS = {name for name in METHODS if name.endswith("cam") or "_cam_" in name}
 PICTURES = {*CAMS, "rise"}
-INTEGERS = {"smoothgrad", "vargrad", "integrated_gradients", "occlusion", "rise"}
+INTEGERS = {"smoothgrad", "vargrad", "occlusion", "rise"}
 GUIDED = {"guided_backprop", "deconvnet"}  # smooth activations, or none
-LRP = {name for name in METHODS if name.startswith("lrp_")}
 SERIAL = {*PICTURES, "token_gradients", "attention_rollout", "gradient_rollout"}
 
 # What each refuses; a head that is no mean and one linear layer has no CAM.
@@ -101,7 +100,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, set[str]]] = {
     ),
     "swin": (lambda: Swin([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=3), IMAGES, {*CONVOLUTIONAL, *CAMS, *GUIDED}),
     "lstm": (lambda: Recurrent(nn.LSTM), SERIES, {*SERIAL, *GUIDED}),
-    "gru": (lambda: Recurrent(nn.GRU), SERIES, {*SERIAL, *GUIDED, *LRP}),
+    "gru": (lambda: Recurrent(nn.GRU), SERIES, {*SERIAL, *GUIDED}),
     "text transformer": (Text, IDS, {*INTEGERS, *CAMS, "time_gradients", *GUIDED}),
     "table": (lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), TABLE, {*SERIAL, "time_gradients"}),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, overload
 
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class Attribution:
         check: float[batch], the completeness residual sum(attribution) - (F(x) - F(baseline)), where the method promises
             that it is 0; None elsewhere.
         error: standard error of `input`, a tree like it, where the method is an estimate; None elsewhere.
+        layer_checks: by layer, the completeness residual of its attribution, where the method promises it of layers that
+            all ways from the input to the score lead through.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Attribution:
     warnings: tuple[str, ...] = ()
     check: Tensor | None = None
     error: Any = None
+    layer_checks: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @overload
@@ -109,7 +112,8 @@ def attribute(
         found.update(_plain(problem, finder, plain, passes))
     for each in chosen:
         if each.cost != "plain":
-            wanted = finder.chosen(each) if each.explains_layers else ()
+            asked = each.explains_layers and (layers is not None or not each.names_layers)
+            wanted = finder.chosen(each) if asked else ()
             found[each.name] = each.explain(replace(problem, layers=wanted))
             passes.add(found[each.name].passes)
     made = {each.name: _attribution(each.name, found[each.name], passes) for each in chosen}
@@ -126,7 +130,17 @@ def _unique(chosen: Sequence[Method]) -> list[Method]:
 
 
 def _attribution(name: str, maps: Maps, passes: Passes) -> Attribution:
-    return Attribution(name, maps.input, maps.layers, maps.scores, passes, maps.warnings, maps.check, maps.error)
+    return Attribution(
+        method=name,
+        input=maps.input,
+        layers=maps.layers,
+        scores=maps.scores,
+        passes=passes,
+        warnings=maps.warnings,
+        check=maps.check,
+        error=maps.error,
+        layer_checks=maps.layer_checks,
+    )
 
 
 def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: Passes) -> dict[str, Maps]:

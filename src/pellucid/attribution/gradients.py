@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from torch import Tensor, nn
 
+from pellucid.attribution.embedded import looks_up
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.products import Products
 from pellucid.attribution.trees import leafwise
@@ -88,7 +88,7 @@ class TokenGradients(Method):
         def of(ids: Tensor) -> Tensor | None:
             for name, output in seen.activations.items():
                 table = tables.get(name.split("#")[0])
-                if table is not None and _looks_up(table, ids, output):
+                if table is not None and looks_up(table, ids, output):
                     found[name] = (seen.gradients[name] * output).sum(-1)
                     return found[name]
             return None
@@ -153,19 +153,9 @@ class TimeGradients(Method):
 def _by_embedding(tables: dict[str, nn.Module], ids: Tensor, seen: Captured) -> Tensor | None:
     for name, output in seen.activations.items():
         table = tables.get(name.split("#")[0])
-        if isinstance(table, nn.Embedding) and _looks_up(table, ids, output):
+        if isinstance(table, nn.Embedding) and looks_up(table, ids, output):
             return _lengths(seen.gradients[name])
     return None
-
-
-def _looks_up(table: nn.Embedding, ids: Tensor, output: Tensor) -> bool:
-    """Whether an embedding's output is, row by row, what these ids name."""
-    if ids.is_floating_point() or ids.ndim != 2 or output.shape[:-1] != ids.shape or ids.dtype == torch.bool:
-        return False
-    ids = ids.to(table.weight.device)
-    if int(ids.min()) < 0 or int(ids.max()) >= table.num_embeddings:
-        return False
-    return torch.equal(table.weight.detach()[ids], output)
 
 
 def _lengths(gradient: Tensor) -> Tensor:

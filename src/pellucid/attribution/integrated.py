@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pellucid.attribution.batches import Copies
+from pellucid.attribution.conductance import Conductance
+from pellucid.attribution.embedded import embeddings
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
-from pellucid.attribution.trees import examples_in, floating, leafwise, merged, per_example
-from pellucid.errors import MethodError, OptionError
+from pellucid.attribution.straight import Way
+from pellucid.attribution.trees import examples_in, floating, leafwise, per_example
+from pellucid.errors import OptionError
 from pellucid.graph.dataflow import tensors_in
+
+if TYPE_CHECKING:
+    from pellucid.capture import Captured
 
 
 @register
@@ -30,14 +36,17 @@ class IntegratedGradients(Method):
         limit: most steps of one attempt.
         batch_size: rows at a time; None for the size that is best on the device.
 
-    Source: Sundararajan, Taly & Yan 2017, arXiv:1703.01365, eq. 1.
+    Layers that are named get their conductance along the same way: what flows through each unit. Of token ids the way is in
+    the space of the embedding that they look up, from zeros or from the embedding of the baseline's ids; the embedding is
+    then among the layers, and `.input` has the sum over its channels, one number a token.
+    Source: Sundararajan, Taly & Yan 2017, arXiv:1703.01365, eq. 1; layers: Dhamdhere et al. 2019, arXiv:1805.12233, eq. 2.
     Check: sum(attribution) = F(inputs) - F(baseline), up to the residual that `check` holds.
     """
 
     name: ClassVar[str] = "integrated_gradients"
     title: ClassVar[str] = "Integrated gradients"
     cost: ClassVar[Cost] = "passes"
-    explains_layers: ClassVar[bool] = False
+    names_layers: ClassVar[bool] = True
 
     steps: int = 16
     baseline: Any = None
@@ -53,23 +62,20 @@ class IntegratedGradients(Method):
             raise OptionError(f"nodes must be 'gauss' or 'midpoint'; got '{self.nodes}'.")
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps of the inputs, the residual in `check`. Raises: MethodError: no input is of numbers. OptionError."""
-        leaves = floating(problem.inputs)
-        if next(tensors_in(leaves), None) is None:
-            raise MethodError(
-                "Integrated gradients need an input of numbers, between which and a baseline there is a way; the inputs of "
-                "this model are integers. For text: token_gradients."
-            )
-        start = self._start(problem.inputs, leaves)
-        with problem.view() as view:
-            scores = view.scores(problem.inputs)
+        """Maps of the inputs and of the layers that were named, residuals in `check` and `layer_checks`.
+
+        Raises: MethodError: no input is of numbers, and none of ids that an embedding looks up. OptionError.
+        """
+        way = self._way(problem)
+        warnings: tuple[str, ...]
+        with problem.view(way.layers) as view:
+            scores, ended = view.outputs(problem.inputs)
             rows = torch.arange(examples_in(problem.inputs))
-            beginning = view.scores(merged(start, problem.inputs), rows, len(rows))
+            beginning, begun = way.beginning(view, problem.inputs, rows)
             change = (scores - beginning).double()
             steps = self.steps
-            warnings: tuple[str, ...]
             while True:
-                found, warnings, whole = self._attempt(problem, view, leaves, start, steps)
+                found, flows, warnings, whole = self._attempt(problem, view, way, (begun, ended), steps)
                 residual = per_example(found).to(change.device) - change
                 enough = residual.abs() <= self.tolerance * change.abs() + 1e-6 * scores.double().abs()
                 if bool(enough.all()) or steps * 2 > self.limit or not whole:
@@ -82,42 +88,72 @@ class IntegratedGradients(Method):
                 f"Integrated gradients do not add up after {steps} steps: the residual is up to {worst:.1%} of the "
                 "difference from the baseline. Raise limit.",
             )
-        found = leafwise(lambda leaf, like: leaf.to(like.dtype), found, problem.inputs)
-        return Maps(found, {}, scores, view.passes, check=residual, warnings=warnings)
+        return Maps(
+            way.on_input(found),
+            {name: one.to(ended[name].dtype) for name, one in flows.items()},
+            scores,
+            view.passes,
+            check=residual,
+            warnings=warnings,
+            layer_checks={name: per_example(one).to(change.device) - change for name, one in flows.items()},
+        )
 
     def _attempt(
-        self, problem: Problem, view: View, leaves: Any, start: Any, steps: int
-    ) -> tuple[Any, tuple[str, ...], bool]:
-        """The integral with so many nodes, what went wrong, and whether it was finished."""
+        self, problem: Problem, view: View, way: Way, ends: tuple[dict[str, Tensor], dict[str, Tensor]], steps: int
+    ) -> tuple[Any, dict[str, Tensor], tuple[str, ...], bool]:
+        """The integral with so many nodes, of inputs and of layers, what went wrong, and whether it was finished."""
         places, weights = _nodes(self.nodes, steps)
         examples = examples_in(problem.inputs)
-        way = leafwise(lambda leaf, first: leaf.double() - first.double(), leaves, start)
-        sums = [torch.zeros_like(leaf, device=view.device) for leaf in tensors_in(way)]
+        length = leafwise(lambda leaf, first: leaf.double() - first.double(), way.leaves, way.start)
+        sums = [torch.zeros_like(leaf, device=view.device) for leaf in tensors_in(length)]
+        flows = Conductance(*ends, places, weights)
         copies = Copies(problem, self.name, steps, self.batch_size)
 
-        def vary(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
-            def between(leaf: Tensor, first: Tensor) -> Tensor:
-                part = places[numbers].to(leaf).reshape(-1, *(1,) * (leaf.ndim - 1))
-                begun = first[rows.to(first.device)]
-                return begun + part * (leaf - begun)
-
-            return merged(leafwise(lambda first, leaf: between(leaf, first), start, tree), tree)
-
-        def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
-            return view.explain(tree, rows, examples).input_gradients
+        def work(tree: Any, rows: Tensor, numbers: Tensor) -> tuple[Captured, list[Tensor]]:
+            return way.explained(view, tree, rows, places[numbers], examples)
 
         def estimate() -> Any:
             left = iter(sums)
-            return leafwise(lambda one, _: one.to(view.device) * next(left), way, way)
+            return way.on_input(leafwise(lambda one, _: one.to(view.device) * next(left), length, length))
 
-        for found, rows, numbers in copies.run(view, vary, gradients, estimate):
-            for total, gradient in zip(sums, tensors_in(found), strict=True):
+        for (seen, gradients), rows, numbers in copies.run(view, lambda tree, *_: tree, work, estimate):
+            for total, gradient in zip(sums, gradients, strict=True):
                 part = weights[numbers].to(total).reshape(-1, *(1,) * (gradient.ndim - 1))
                 total.index_add_(0, rows.to(total.device), gradient.double() * part)
-        return estimate(), tuple(copies.warnings), copies.done == steps
+            flows.add(seen.activations, seen.gradients, rows, numbers)
+        left = iter(sums)
+        found = leafwise(lambda one, _: one.to(view.device) * next(left), length, length)
+        named = {layer.name for layer in problem.layers}
+        wanted = {name: one for name, one in flows.sums.items() if name in named or way.embeddings}
+        return found, wanted, tuple(copies.warnings), copies.done == steps
+
+    def _way(self, problem: Problem) -> Way:
+        leaves = floating(problem.inputs)
+        if next(tensors_in(leaves), None) is not None:
+            return Way(problem.inputs, leaves, self._start(problem.inputs, leaves), problem.layers)
+        outputs, found = embeddings(problem)
+        left = iter(found)
+
+        def looked_up(ids: Any, output: Tensor) -> Tensor:
+            table = next(left).module
+            ids = torch.as_tensor(ids, device=table.weight.device)
+            return ids.to(output) if ids.is_floating_point() else table.weight.detach()[ids]
+
+        given = self.baseline(problem.inputs) if callable(self.baseline) else self.baseline
+        try:
+            start = None if given is None else leafwise(lambda output, ids: looked_up(ids, output), outputs, given)
+        except (IndexError, RuntimeError, TypeError, ValueError, KeyError) as error:
+            raise OptionError(
+                f"The baseline of token ids is ids like them, or numbers like what their embedding gives: {error}."
+            ) from error
+        named = {layer.name for layer in problem.layers}
+        extra = tuple(one.layer for one in found if one.name not in named)
+        return Way(problem.inputs, outputs, self._begun(start, outputs), (*extra, *problem.layers), tuple(found))
 
     def _start(self, inputs: Any, leaves: Any) -> Any:
-        given = self.baseline(inputs) if callable(self.baseline) else self.baseline
+        return self._begun(self.baseline(inputs) if callable(self.baseline) else self.baseline, leaves)
+
+    def _begun(self, given: Any, leaves: Any) -> Any:
         if given is None:
             return leafwise(lambda leaf, _: torch.zeros_like(leaf), leaves, leaves)
         try:

@@ -33,6 +33,7 @@ class Maps:
         check: float[batch], sum(attribution) - (F(x) - F(baseline)), where the method promises it to be 0.
         error: standard error of `input`, where it is an estimate; a tree like it.
         warnings: in words, what is wrong.
+        layer_checks: by layer, as `check`.
     """
 
     input: Any
@@ -42,6 +43,7 @@ class Maps:
     check: Tensor | None = None
     error: Any = None
     warnings: tuple[str, ...] = ()
+    layer_checks: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,23 @@ class View:
         outputs = self._session.forward_with(inputs, tap)
         return self._goal.scores(outputs, rows, batch) if unit is None else kept[0]
 
+    def outputs(
+        self, inputs: Tree, rows: Tensor | None = None, batch: int | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores as `scores` gives them, and what the view's layers gave, from one forward without gradients."""
+        unit = self._goal.unit
+        kept: dict[str, Tensor] = {}
+        responses: list[Tensor] = []
+
+        def keep(layer: Layer, output: Tensor) -> None:
+            if unit is not None and layer.name == unit[0].name:
+                responses.append(unit[1].of(output, unit[0]))
+            if any(layer.name == one.name for one in self._layers):
+                kept[layer.name] = output.clone()
+
+        outputs = self._session.forward_with(inputs, keep)
+        return responses[0] if unit is not None else self._goal.scores(outputs, rows, batch), kept
+
     def activation(self, inputs: Tree) -> tuple[Tensor, Any]:
         """The output of the view's one layer in one forward without gradients, and the model's output."""
         kept: list[Tensor] = []
@@ -212,6 +231,7 @@ class Method(ABC):
             "passes": more of them, in full batches.
         positions: whether it needs a layer with positions in a plane (a CAM).
         explains_layers: whether it makes maps of layers; others leave `layers` empty.
+        names_layers: whether it explains no layers but those that are named.
         needs_input_gradients: whether the shared backward must go as far as the inputs.
         needs_every_layer: whether it looks for its layers among all of the model's, whatever the user named.
         sums: what it needs of a layer's activations and gradients beside themselves, shared with a call's other methods.
@@ -223,6 +243,7 @@ class Method(ABC):
     cost: ClassVar[Cost]
     positions: ClassVar[bool] = False
     explains_layers: ClassVar[bool] = True
+    names_layers: ClassVar[bool] = False
     needs_input_gradients: ClassVar[bool] = True
     needs_every_layer: ClassVar[bool] = False
     sums: ClassVar[frozenset[Sum]] = frozenset()

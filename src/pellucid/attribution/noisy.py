@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ class _Noisy(Method):
     """
 
     cost: ClassVar[Cost] = "passes"
-    explains_layers: ClassVar[bool] = False
+    names_layers: ClassVar[bool] = True
 
     samples: int = 50
     noise: float = 0.15
@@ -41,7 +42,10 @@ class _Noisy(Method):
             raise OptionError(f"{self.title}'s noise is a part of the input's range, 0 or more; got {self.noise}.")
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps of the inputs with their standard error. Raises: MethodError: no input is of numbers."""
+        """Maps of the inputs with their standard error, and of the layers that were named.
+
+        Raises: MethodError: no input is of numbers.
+        """
         leaves = floating(problem.inputs)
         if next(tensors_in(leaves), None) is None:
             raise MethodError(f"{self.title} adds noise to inputs of numbers; the inputs of this model are integers.")
@@ -51,18 +55,23 @@ class _Noisy(Method):
         def vary(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
             return _noised(tree, leaves, rows, numbers, self.noise, self.seed)
 
-        with problem.view() as view:
+        types: dict[str, torch.dtype] = {}
+        first = len(list(tensors_in(leaves)))  # layers are counted after the inputs
+        with problem.view(problem.layers) as view:
             scores = view.scores(problem.inputs)
 
-            def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
-                return view.explain(tree, rows, examples).input_gradients
+            def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> tuple[Any, Mapping[str, Tensor]]:
+                seen = view.explain(tree, rows, examples)
+                return seen.input_gradients, seen.gradients
 
-            for found, rows, _ in copies.run(view, vary, gradients, lambda: self._map(sums, leaves)):
-                for place, gradient in enumerate(tensors_in(found)):
+            for (found, slopes), rows, _ in copies.run(view, vary, gradients, lambda: self._map(sums, leaves)):
+                types = {name: slope.dtype for name, slope in slopes.items()}
+                for place, gradient in enumerate([*tensors_in(found), *slopes.values()]):
                     sums.add(place, self._sample(gradient), rows, examples)
+        layers = {name: self._estimate(sums, first + at).to(kind) for at, (name, kind) in enumerate(types.items())}
         return Maps(
             self._map(sums, leaves),
-            {},
+            layers,
             scores,
             view.passes,
             error=numbered(leaves, lambda place, leaf: self._error(sums, place).to(leaf.dtype)),
