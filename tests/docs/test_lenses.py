@@ -21,6 +21,7 @@ from pellucid.lenses import (
     loss,
     predictions,
     reductions,
+    similarity,
     weights,
 )
 from pellucid.measures import calibration
@@ -88,6 +89,9 @@ def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
         ("activations", "about {:,} values", reductions.SAMPLE),
         ("weights", "at most {}", weights.LONGEST_SPECTRUM),
         ("weights", "about {} operations", "4e10" if weights.MOST_OPERATIONS == 4e10 else "changed"),
+        ("similarity", "{} of the examples", similarity.SAMPLE),
+        ("similarity", "More than {} `units`", similarity.KEPT),
+        ("similarity", "fewer than {} examples", similarity.LEAST),
         ("gradients", "at most {}, or", "1e-3" if gradients.VANISHING == 1e-3 else "changed"),
         ("gradients", "at least {}, times", "1e3" if gradients.EXPLODING == 1e3 else "changed"),
         ("predictions", "the first {} such examples", predictions.MOST_ROWS),
@@ -106,6 +110,8 @@ def test_numbers_that_are_named_are_fields_of_their_panel() -> None:
         "activations": (schema.ActivationsPanel, schema.ActivationLayer),
         "weights": (schema.WeightsPanel, schema.ParameterRow),
         "gradients": (schema.GradientsPanel, schema.GradientLayer),
+        "mapping": (schema.MappingPanel, schema.FieldLayer, schema.PoolCall),
+        "similarity": (schema.SimilarityPanel, schema.SpaceLayer),
     }
     arrays = {"top_rows", "top_values", "top_positions"}
     for lens, structs in named.items():

@@ -98,6 +98,10 @@ def test_principal_components_are_the_eigenvectors_of_the_covariance() -> None:
     np.testing.assert_allclose(found.explained, sizes[::-1][:2] / sizes.sum(), rtol=1e-9)
     places = (x - x.mean(0)) @ axes[:, ::-1][:, :2]
     np.testing.assert_allclose(np.abs(found.places), np.abs(places), atol=1e-9)
+    turned, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(80, 80)))
+    wide = principal(np.hstack([x, np.zeros((50, 74))]) @ turned, 2)  # more features than examples: the other product
+    np.testing.assert_allclose(wide.explained, found.explained, rtol=1e-9)
+    np.testing.assert_allclose(np.abs(wide.places), np.abs(places), atol=1e-9)
     assert (principal(np.ones((5, 3))).explained == 0).all()
     with pytest.raises(OptionError, match="finite"):
         principal(np.full((5, 3), np.nan))

@@ -26,20 +26,26 @@ class Principal:
 def principal(features: NDArray[np.floating], components: int = 2) -> Principal:
     """Principal components of examples by features. Raises: OptionError: it is no matrix of finite numbers.
 
-    Source: Pearson 1901; computed as the singular value decomposition of what is centred.
+    Source: Pearson 1901.
     """
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
         raise OptionError(f"Principal components need finite features (example, feature); got shape {features.shape}.")
-    left, sizes, right = np.linalg.svd(features - features.mean(0), full_matrices=False)
-    most = np.take_along_axis(right, np.abs(right).argmax(1)[:, None], 1)[:, 0]
+    moved = features - features.mean(0)
+    # The smaller of the two products has the same spectrum: of examples by examples, or of features by features.
+    wide = moved.shape[1] > len(moved)
+    squares, axes = np.linalg.eigh(moved @ moved.T if wide else moved.T @ moved)
+    kept = min(components, len(squares))
+    squares, axes = np.maximum(squares[::-1][:kept], 0.0), axes[:, ::-1][:, :kept]
+    if wide:
+        axes = moved.T @ axes / np.sqrt(np.maximum(squares, np.finfo(np.float64).tiny))
+    most = np.take_along_axis(axes, np.abs(axes).argmax(0)[None], 0)[0]
     places = np.zeros((len(features), components))
+    places[:, :kept] = moved @ (axes * np.where(most < 0, -1.0, 1.0))
     explained = np.zeros(components)
-    kept = min(components, len(sizes))
-    places[:, :kept] = left[:, :kept] * sizes[:kept] * np.where(most < 0, -1.0, 1.0)[:kept]
-    total = float((sizes**2).sum())
+    total = float((moved**2).sum())
     if total > 0:
-        explained[:kept] = sizes[:kept] ** 2 / total
+        explained[:kept] = squares / total
     return Principal(places, explained)
 
 

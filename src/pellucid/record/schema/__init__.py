@@ -65,6 +65,7 @@ from pellucid.record.schema.manifest import (
     StageInfo,
     State,
 )
+from pellucid.record.schema.mapping import FieldLayer, MappingPanel, PoolCall, SimilarityPanel, SpaceLayer
 from pellucid.record.schema.outcomes import (
     AccuracyPanel,
     Benchmark,
@@ -94,6 +95,8 @@ AnyPanel = (
     | OptimisedPanel
     | ConceptsPanel
     | TrainingPanel
+    | MappingPanel
+    | SimilarityPanel
     | CustomPanel
 )
 
@@ -122,6 +125,7 @@ __all__ = [
     "ErrorAnswer",
     "FeatureLayer",
     "FeaturesPanel",
+    "FieldLayer",
     "FileRef",
     "Finding",
     "Focus",
@@ -142,6 +146,7 @@ __all__ = [
     "Loop",
     "LossPanel",
     "Manifest",
+    "MappingPanel",
     "MethodInfo",
     "MethodList",
     "MethodOption",
@@ -152,11 +157,14 @@ __all__ = [
     "ParameterRow",
     "PerturbationCurve",
     "Pool",
+    "PoolCall",
     "PredictionsPanel",
     "Preprocessing",
     "SanityAnswer",
     "Severity",
+    "SimilarityPanel",
     "Skipped",
+    "SpaceLayer",
     "StageInfo",
     "State",
     "Summary",
