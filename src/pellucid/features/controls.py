@@ -12,6 +12,8 @@ from pellucid.features.stimuli import Stimuli
 from pellucid.features.tuning import Floats
 
 CONTROLS = 60
+# Of fewer weights than these every set is a detector of something, an edge or a spot: there is no chance to compare with.
+LEAST_WEIGHTS = 100
 _FINEST = 26  # pixels a side that larger fields are reduced to
 
 
@@ -27,6 +29,7 @@ class Controls:
         self._random = np.random.default_rng(seed)
         self._kernels: NDArray[np.float32] | None = None
         self._answers: list[Floats] = []
+        self.weights = 0
 
     def observe(self, pictures: NDArray[np.float32]) -> None:
         """Takes float32[batch channel height width]."""
@@ -34,6 +37,7 @@ class Controls:
         batch, channels, height, width = seen.shape
         tall, wide = max(1, height - 2), max(1, width - 2)
         if self._kernels is None:
+            self.weights = channels * tall * wide
             self._kernels = self._random.standard_normal((channels * tall * wide, CONTROLS)).astype(np.float32)
         answers = np.full((batch, CONTROLS), 0.0)
         for row in range(height - tall + 1):

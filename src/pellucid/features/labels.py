@@ -19,7 +19,7 @@ from pellucid.features.tuning import KINDS, Floats, Tuning
 UNCLEAR = "no clear preference"
 SILENT = "silent to every stimulus"
 
-LEAST_DEVIATIONS = 4.0
+LEAST_DEVIATIONS = 2.0
 LEAST_SURE = 0.5
 HALVES = 12  # how often the name is made anew
 
@@ -37,6 +37,8 @@ _LEADS = {
     "square": 1.15,
     "triangle": 1.15,
 }
+# Power of the answers in the mean direction: the peak counts, not the foot.
+_PEAKED = 6
 # Below this a unit that prefers gratings is called indifferent to orientation.
 _LEAST_ORIENTED = 0.25
 # The opposite hue and white excite an opponent unit less than this, as shares of its best hue.
@@ -118,6 +120,8 @@ def _winners(tuning: Tuning) -> NDArray[np.int64]:
         if len(units):
             indices = tuning.of_kind(kind)
             winners[units] = indices[tuning.responses[np.ix_(indices, units)].argmax(axis=0)]
+            if kind in ("grating", "edge", "line"):
+                winners[units] = _turned(tuning, indices, units, winners[units])
     hues = tuning.of_kind("hue")
     if len(hues):
         units = np.flatnonzero(best == KINDS.index("hue"))
@@ -126,6 +130,23 @@ def _winners(tuning: Tuning) -> NDArray[np.int64]:
         turns = np.angle(circle @ np.maximum(tuning.hue()[:, units], 0.0)) / (2 * np.pi)
         winners[units] = hues[np.round(turns * HUES).astype(np.int64) % HUES]
     return winners
+
+
+def _turned(
+    tuning: Tuning, indices: NDArray[np.int64], units: NDArray[np.int64], winners: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The same scale at the mean direction of the strongest answers: of orientations that excite alike, the middle one."""
+    turned = winners.copy()
+    for at, (unit, winner) in enumerate(zip(units, winners, strict=True)):
+        scale = tuning.conditions[winner].scale
+        same = np.array([index for index in indices if tuning.conditions[index].scale == scale])
+        angles = np.array([tuning.conditions[index].angle or 0.0 for index in same])
+        curve = np.maximum(tuning.responses[same, unit], 0.0)
+        strength = (curve / max(curve.max(), 1e-30)) ** _PEAKED
+        direction = np.degrees(np.angle(np.exp(2j * np.radians(angles)) @ strength)) / 2 % 180
+        off = np.abs(angles - direction)
+        turned[at] = same[np.minimum(off, 180 - off).argmin()]
+    return turned
 
 
 def _half(owner: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.bool_]:

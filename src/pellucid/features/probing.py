@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.capture import Session
 from pellucid.capture.until import until
-from pellucid.features.controls import Controls
+from pellucid.errors import ForwardError, LayerError
+from pellucid.features.controls import LEAST_WEIGHTS, Controls
 from pellucid.features.fields import Box
 from pellucid.features.labels import Labels, label, selectivity_of
 from pellucid.features.stimuli import Stimuli
@@ -20,7 +23,11 @@ from pellucid.types import Layer
 
 # Layers whose fields differ by less are shown the same pictures, drawn at the largest of them.
 _ALIKE = 1.15
-_BATCH = 64
+_PIXELS = 600_000  # of a batch
+_MOST_ALIKE = 0.04  # share of the conditions
+_MOST = 128  # pictures of a batch
+# Around middle grey; a lower one where a layer has units that answer to everything with all that they have.
+CONTRASTS = (1.0, 0.3, 0.1, 0.03)
 CHANCE = 0.95  # a unit must be more selective than this share of the controls
 
 Watch = Callable[[int, int], None]
@@ -34,11 +41,13 @@ class Sight:
         layer: the layer.
         box: its field in input pixels.
         position: flattened position of the middle unit in the layer's map.
+        stride: input pixels from one position of the map to the next, (rows, columns); 0 where that is not known.
     """
 
     layer: Layer
     box: Box
     position: int
+    stride: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -91,23 +100,40 @@ def probe(
         seed: of the noise, the controls and the random halves.
         watch: hears how many pictures of how many were shown; raise to cancel.
     """
-    groups = grouped(sights)
-    sets = [Stimuli(size, group[-1].box, len(lightness.black), seed) for group in groups]
+    groups, channels = grouped(sights), len(lightness.black)
+    windows = [framed(session, group, size, lightness, seed) for group in groups]
+    sets = [Stimuli((window.height, window.width), moved[-1].box, channels, seed) for window, moved in windows]
     total, done = sum(len(stimuli) for stimuli in sets), 0
     found: dict[str, Probed] = {}
-    for group, stimuli in zip(groups, sets, strict=True):
+    for (window, group), stimuli in zip(windows, sets, strict=True):
         controls = Controls(stimuli, seed)
-        answers: dict[str, list[Floats]] = {sight.layer.name: [] for sight in group}
-        for pictures in stimuli.batches(_BATCH):
-            controls.observe(pictures)
-            outputs = until(session, lightness.inputs(pictures), [sight.layer.name for sight in group])
-            for sight in group:
-                answers[sight.layer.name].append(_middle(outputs[sight.layer.name], sight))
-            done += len(pictures)
-            watch(done, total)
+        answers: dict[str, Floats] = {}
+        asked = list(group)
+        for contrast in CONTRASTS:
+            seen: dict[str, list[Floats]] = {sight.layer.name: [] for sight in asked}
+            for pictures in stimuli.batches(max(1, min(_MOST, _PIXELS // (window.height * window.width)))):
+                if contrast == 1:
+                    controls.observe(pictures)
+                shown = lightness.inputs(0.5 + contrast * (pictures - 0.5))
+                outputs = until(session, shown, [sight.layer.name for sight in asked])
+                for sight in asked:
+                    seen[sight.layer.name].append(_middle(outputs[sight.layer.name], sight))
+                done += len(pictures)
+                watch(done, max(total, done))
+            for sight in asked:
+                name = sight.layer.name
+                fresh = np.concatenate(seen[name])
+                answers[name] = (
+                    np.where(saturated(stimuli, answers[name]), fresh, answers[name]) if name in answers else fresh
+                )
+            asked = [sight for sight in asked if saturated(stimuli, answers[sight.layer.name]).any()]
+            if not asked:
+                break
+            total += len(stimuli) if contrast != CONTRASTS[-1] else 0
         chance = float(np.quantile(selectivity_of(Tuning.of(stimuli, controls.responses())), CHANCE))
+        chance = chance if controls.weights >= LEAST_WEIGHTS else 0.0
         for sight in group:
-            found[sight.layer.name] = _probed(sight, stimuli, answers, chance, seed)
+            found[sight.layer.name] = _probed(sight, stimuli, answers[sight.layer.name], chance, seed)
     return [found[sight.layer.name] for sight in sights]
 
 
@@ -131,10 +157,65 @@ def grouped(sights: Sequence[Sight]) -> list[list[Sight]]:
     return groups
 
 
-def _probed(
-    sight: Sight, stimuli: Stimuli, answers: Mapping[str, Sequence[Floats]], chance: float, seed: int
-) -> Probed:
-    responses = np.concatenate(answers[sight.layer.name]).astype(np.float64)
+def framed(
+    session: Session, group: Sequence[Sight], size: tuple[int, int], lightness: Lightness, seed: int
+) -> tuple[Box, list[Sight]]:
+    """The part of the input that the middle units and their neighbours see, and where they are then.
+
+    A picture of that part costs a fraction of the whole. It is taken only where the model gives the middle units the same
+    answers to noise as to the same noise on the whole input; a model that looks at its input's size, or at all of it, gets
+    the whole.
+    """
+    whole = Box(0, 0, *size)
+    strides = [sight.stride for sight in group]
+    if any(min(stride) < 1 for stride in strides):
+        return whole, list(group)
+    steps = tuple(math.lcm(*(stride[axis] for stride in strides)) for axis in (0, 1))
+    box = group[-1].box
+    before = [max(0, (start - step) // step) * step for start, step in zip((box.top, box.left), steps, strict=True)]
+    ends = (size[0] - box.top - box.height, size[1] - box.left - box.width)
+    after = [max(0, (end - step) // step) * step for end, step in zip(ends, steps, strict=True)]
+    window = Box(before[0], before[1], size[0] - before[0] - after[0], size[1] - before[1] - after[1])
+    if window.height * window.width > 0.8 * size[0] * size[1]:
+        return whole, list(group)
+    moved = [_moved(sight, window, size) for sight in group]
+    names = [sight.layer.name for sight in group]
+    noise = np.random.default_rng(seed).random((2, len(lightness.black), *size), np.float32)
+    part = noise[:, :, window.top : window.top + window.height, window.left : window.left + window.width]
+    expected = until(session, lightness.inputs(noise), names)
+    try:
+        found = until(session, lightness.inputs(np.ascontiguousarray(part)), names)
+    except (ForwardError, LayerError):
+        return whole, list(group)
+    for sight, shifted in zip(group, moved, strict=True):
+        full, small = _middle(expected[sight.layer.name], sight), _middle(found[sight.layer.name], shifted)
+        if full.shape != small.shape or not np.allclose(
+            full, small, rtol=1e-3, atol=1e-4 * max(1e-9, np.abs(full).max())
+        ):
+            return whole, list(group)
+    return window, moved
+
+
+def _moved(sight: Sight, window: Box, size: tuple[int, int]) -> Sight:
+    """The same unit on a picture of the window alone."""
+    shape = sight.layer.shape
+    row, column = divmod(sight.position, shape[2])
+    down, right = sight.stride
+    width = shape[2] - (size[1] - window.width) // right
+    position = (row - window.top // down) * width + column - window.left // right
+    box = Box(sight.box.top - window.top, sight.box.left - window.left, sight.box.height, sight.box.width)
+    return Sight(sight.layer, box, position, sight.stride)
+
+
+def saturated(stimuli: Stimuli, responses: Floats) -> NDArray[np.bool_]:
+    """bool[unit]: whether many unlike conditions draw the same strongest answer, as a bound of the activation does."""
+    tuning = Tuning.of(stimuli, responses)
+    strongest = tuning.responses.max(axis=0)
+    alike = (tuning.responses >= strongest - 1e-3 * np.abs(strongest)).mean(axis=0)
+    return np.asarray((alike > _MOST_ALIKE) & (strongest > 0))
+
+
+def _probed(sight: Sight, stimuli: Stimuli, responses: Floats, chance: float, seed: int) -> Probed:
     return Probed(
         layer=sight.layer,
         box=stimuli.box,

@@ -185,7 +185,11 @@ def _sight(layer: Layer, field: ReceptiveField) -> Sight:
     grid = field.grid
     position = (grid[0] // 2) * grid[1] + grid[1] // 2 if len(grid) == 2 else int(np.prod(grid)) // 2
     top, left, bottom, right = field.box(position)
-    return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position)
+    stride = (0, 0)
+    if layer.layout == "maps" and min(grid) > 2:
+        down, across = (field.box(position + step) for step in (grid[1], 1))
+        stride = (down[0] - top, across[1] - left)
+    return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position, stride)
 
 
 def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:
