@@ -40,8 +40,8 @@ ABOUT = {
 COST = (
     "Times are CPU time on one thread, medians of up to five runs after one that is not counted; a trace in bare forwards is "
     "the time of `pellucid.graph(model, example)`, all it does included, by the time of `model(example)` without gradients on "
-    f"the same example. The limit of {LIMIT:g} forwards speaks of real models: a call costs the tracer some tens of "
-    "microseconds, whatever it computes, so models that do little a call (narrow ones, images of few pixels, two-layer cuts) "
+    f"the same example. The limit of {LIMIT:g} forwards speaks of real models: a call costs the tracer some 150 to "
+    "250 microseconds, whatever it computes, so models that do little a call (narrow ones, images of few pixels, two-layer cuts) "
     "lie above it; they are in bold."
 )
 
