@@ -70,8 +70,8 @@ export interface AttributedMethod {
  * Metadata of the answer to the live question "attribute" (key "attribute" of the safetensors header).
  *
  * What is explained: `aim` "class" (the logit of class `explained`), "loss" (in nats) or "unit" (`unit` of `layer` at
- * `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file; "<method>.input" float16[height
- * width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the standard error in the same shape;
+ * `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file, of whole numbers "input.ids" int32;
+ * "<method>.input" float16[height width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the standard error in the same shape;
  * "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions a side, the strongest of each
  * cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file. `partial` answers come while
  * the question is under way.
@@ -792,6 +792,31 @@ export interface StageInfo {
 }
 
 /**
+ * The effective receptive field of a layer's middle. Tensor: "field" float16[height width], mean over examples and
+ * input channels of |d unit / d input|.
+ *
+ * Attributes:
+ *     layer: its name; position: the flattened position that was measured.
+ *     count: examples; total: examples that it will be of.
+ *     box: the theoretical field of that position: top, left, bottom, right, half-open.
+ *     inside: share of the whole inside that box; None where nothing reaches the input.
+ *     shares, pixels: the fewest pixels that hold each share of the whole.
+ *     scales: what each float16 tensor was divided by.
+ */
+export interface EffectiveFieldAnswer {
+  layer: string;
+  position: number;
+  count: number;
+  total: number;
+  box: number[];
+  inside: number | null;
+  shares: number[];
+  pixels: number[];
+  scales: Record<string, number>;
+  partial: boolean;
+}
+
+/**
  * The theoretical receptive field of one layer.
  *
  * Attributes:
@@ -826,6 +851,30 @@ export interface MappingPanel extends Panel {
   layers: FieldLayer[];
   pools: PoolCall[];
   refusal: string;
+}
+
+/**
+ * Channels of one layer for some examples, at full size. Tensor: "maps" float16[example channel height width].
+ *
+ * Attributes:
+ *     rows: of the examples table, as asked; channels: strongest first where none were asked for.
+ *     layer: its name.
+ *     units: channels that the layer has.
+ *     scales: what each float16 tensor was divided by.
+ */
+export interface MapsAnswer {
+  layer: string;
+  rows: number[];
+  channels: number[];
+  units: number;
+  scales: Record<string, number>;
+}
+
+/** Examples of the sample on a plane. Tensors: "rows" int32[example], "places" float32[example 2]. */
+export interface PlacesAnswer {
+  layer: string;
+  method: string;
+  neighbours: number;
 }
 
 /**

@@ -65,7 +65,16 @@ from pellucid.record.schema.manifest import (
     StageInfo,
     State,
 )
-from pellucid.record.schema.mapping import FieldLayer, MappingPanel, PoolCall, SimilarityPanel, SpaceLayer
+from pellucid.record.schema.mapping import (
+    EffectiveFieldAnswer,
+    FieldLayer,
+    MappingPanel,
+    MapsAnswer,
+    PlacesAnswer,
+    PoolCall,
+    SimilarityPanel,
+    SpaceLayer,
+)
 from pellucid.record.schema.outcomes import (
     AccuracyPanel,
     Benchmark,
@@ -122,6 +131,7 @@ __all__ = [
     "CurvesAnswer",
     "CustomPanel",
     "DataInfo",
+    "EffectiveFieldAnswer",
     "ErrorAnswer",
     "FeatureLayer",
     "FeaturesPanel",
@@ -147,6 +157,7 @@ __all__ = [
     "LossPanel",
     "Manifest",
     "MappingPanel",
+    "MapsAnswer",
     "MethodInfo",
     "MethodList",
     "MethodOption",
@@ -156,6 +167,7 @@ __all__ = [
     "Panel",
     "ParameterRow",
     "PerturbationCurve",
+    "PlacesAnswer",
     "Pool",
     "PoolCall",
     "PredictionsPanel",

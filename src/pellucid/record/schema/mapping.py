@@ -99,3 +99,53 @@ class SimilarityPanel(Panel, tag="similarity"):
     seen: int = 0
     nonfinite: int = 0
     deviation: float = 0.0
+
+
+class MapsAnswer(msgspec.Struct, frozen=True):
+    """Channels of one layer for some examples, at full size. Tensor: "maps" float16[example channel height width].
+
+    Attributes:
+        rows: of the examples table, as asked; channels: strongest first where none were asked for.
+        layer: its name.
+        units: channels that the layer has.
+        scales: what each float16 tensor was divided by.
+    """
+
+    layer: str
+    rows: list[int]
+    channels: list[int]
+    units: int
+    scales: dict[str, float]
+
+
+class EffectiveFieldAnswer(msgspec.Struct, frozen=True):
+    """The effective receptive field of a layer's middle. Tensor: "field" float16[height width], mean over examples and
+    input channels of |d unit / d input|.
+
+    Attributes:
+        layer: its name; position: the flattened position that was measured.
+        count: examples; total: examples that it will be of.
+        box: the theoretical field of that position: top, left, bottom, right, half-open.
+        inside: share of the whole inside that box; None where nothing reaches the input.
+        shares, pixels: the fewest pixels that hold each share of the whole.
+        scales: what each float16 tensor was divided by.
+    """
+
+    layer: str
+    position: int
+    count: int
+    total: int
+    box: list[int]
+    inside: float | None
+    shares: list[float]
+    pixels: list[int]
+    scales: dict[str, float]
+    partial: bool = False
+
+
+class PlacesAnswer(msgspec.Struct, frozen=True):
+    """Examples of the sample on a plane. Tensors: "rows" int32[example], "places" float32[example 2]."""
+
+    layer: str
+    method: str
+    neighbours: int
