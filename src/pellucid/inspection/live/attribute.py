@@ -158,9 +158,13 @@ class _Work:
     def _names(self, methods: Sequence[Method], layers: Sequence[Layer]) -> list[str] | None:
         """What `attribute` is given: names that all methods fit, or None for every layer."""
         from pellucid.attribution.cam import no_cam
+        from pellucid.attribution.trees import floating
+        from pellucid.graph.dataflow import tensors_in
 
         if not any(each.positions for each in methods):
-            return [layer.name for layer in layers]
+            # Where the inputs are whole numbers, the gradient ends at the layers: without any there would be none.
+            of_numbers = next(tensors_in(floating(self._subject.batch.inputs)), None) is not None
+            return [layer.name for layer in layers] if layers or of_numbers else None
         offered = layers or [layer for layer in self._subject.graph.layers if no_cam(layer) is None][-1:]
         if all(no_cam(layer) is None for layer in offered):
             return [layer.name for layer in offered]

@@ -35,9 +35,12 @@ class Drawn:
         return [self._shown[index] for index in sorted(self._shown)]
 
     def inputs(self, inputs: Any) -> None:
-        """Keeps the one example as the model sees it."""
+        """Keeps the one example as the model sees it: numbers as "<path>.values", whole numbers as "<path>.ids"."""
         for path, values, _ in leaves_of(inputs, None, "input"):
-            self.packed.add(f"{path}.values", values[0])
+            if values.is_floating_point():
+                self.packed.add(f"{path}.values", values[0])
+            else:
+                self.packed.tensors[f"{path}.ids"] = values[0].int().cpu().numpy()
 
     def map(self, method: str, found: Any, inputs: Any) -> float | None:
         """Keeps a map of the input, and returns what it adds up to; None where there is none."""

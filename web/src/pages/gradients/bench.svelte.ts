@@ -91,6 +91,12 @@ export class Bench {
     return { asked, file: asked.file, method: asked.file?.said.methods.find((each) => each.name === name) ?? null };
   }
 
+  /** What is explained, of which example; with the score as soon as a method has computed it. */
+  get said(): AttributionAnswer | null {
+    const first = this.first.file?.said ?? null;
+    return first?.score === null ? (this.#plain?.file?.said ?? first) : first;
+  }
+
   /** Whether the plain methods are still on their way. */
   get waiting(): boolean {
     return this.first.going || (this.#plain?.going ?? false);

@@ -99,7 +99,7 @@ export function completeness({ residual, difference }: AttributedMethod): Badge 
   if (residual === null || difference === null) return null;
   const share = difference === 0 ? null : Math.abs(residual / difference);
   return {
-    text: `adds up to ${share === null ? `within ${number(Math.abs(residual))}` : percent(share, share < 0.001 ? 4 : 2)}`,
+    text: `residual ${share === null ? number(Math.abs(residual)) : share < 1e-4 ? "< 0.01%" : percent(share, 2)}`,
     bad: share === null || share > 0.01,
     lines: [
       `completeness residual ${number(residual)}`,
