@@ -10,7 +10,18 @@ import torchvision
 from torch import Tensor, nn
 
 import pellucid
-from pellucid.attribution import METHODS, IntegratedGradients, Method, Occlusion, Rise, SmoothGrad, VarGrad
+from pellucid.attribution import (
+    METHODS,
+    IntegratedGradients,
+    KernelShap,
+    Lime,
+    Method,
+    Occlusion,
+    Rise,
+    ShapleySampling,
+    SmoothGrad,
+    VarGrad,
+)
 from pellucid.errors import MethodError
 from pellucid.graph.dataflow import tensors_in
 
@@ -21,6 +32,9 @@ SMALL: dict[str, Method] = {
     "integrated_gradients": IntegratedGradients(steps=2, limit=2),
     "occlusion": Occlusion(window=32, stride=32),
     "rise": Rise(masks=2),
+    "kernel_shap": KernelShap(samples=8, cells=2),
+    "lime": Lime(samples=8, cells=2),
+    "shapley_sampling": ShapleySampling(samples=1, cells=2),
 }
 
 

@@ -14,6 +14,7 @@ from pellucid.attribution.perturbed import Occlusion, Rise
 from pellucid.attribution.rollout import AttentionRollout, GradientRollout
 from pellucid.attribution.rules import Deconvnet, GuidedBackprop, LrpEpsilon, LrpGamma, LrpZPlus
 from pellucid.attribution.sanity import Sanity, sanity
+from pellucid.attribution.shapley import KernelShap, Lime, ShapleySampling
 from pellucid.attribution.targets import Target, Unit
 
 METHODS: tuple[str, ...] = tuple(methods())
@@ -35,7 +36,9 @@ __all__ = [
     "GuidedBackprop",
     "HiResCam",
     "IntegratedGradients",
+    "KernelShap",
     "LayerCam",
+    "Lime",
     "LrpEpsilon",
     "LrpGamma",
     "LrpZPlus",
@@ -46,6 +49,7 @@ __all__ = [
     "Saliency",
     "Sanity",
     "ScoreCam",
+    "ShapleySampling",
     "SmoothGrad",
     "Target",
     "TimeGradients",

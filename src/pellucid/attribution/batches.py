@@ -71,7 +71,7 @@ class Copies:
             try:
                 answer = work(vary(rows_of(self.problem.inputs, rows), rows, copies), rows, copies)
             except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
-                if not _for_memory(error):
+                if not for_memory(error):
                     raise
                 if size == 1:
                     raise MethodError(
@@ -99,7 +99,7 @@ def _halved(size: int, examples: int) -> int:
     return max(size // examples // 2, 1) * examples if size > examples else max(size // 2, 1)
 
 
-def _for_memory(error: BaseException) -> bool:
+def for_memory(error: BaseException) -> bool:
     """Whether memory was the reason, also where the model's own error hides it."""
     cause: BaseException | None = error
     while cause is not None:

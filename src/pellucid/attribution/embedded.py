@@ -14,7 +14,7 @@ from pellucid.attribution.methods import Problem
 from pellucid.attribution.trees import leafwise
 from pellucid.capture import Session, unwrapped
 from pellucid.errors import MethodError
-from pellucid.types import Layer
+from pellucid.types import Layer, Passes
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class Embedding:
         name: of the module.
         module: itself.
         output: what it gives for the examples, float[batch token channel].
+        passes: what it cost to find all of the inputs' embeddings, the same for each.
     """
 
     name: str
     module: nn.Embedding
     output: Tensor
+    passes: Passes
 
     @property
     def layer(self) -> Layer:
@@ -57,7 +59,7 @@ def embeddings(problem: Problem) -> tuple[Any, list[Embedding]]:
     def of(ids: Tensor) -> Tensor | None:
         for name, output in seen.items():
             if looks_up(tables[name], ids, output):
-                found.append(Embedding(name, tables[name], output))
+                found.append(Embedding(name, tables[name], output, session.passes))
                 return output
         return None
 

@@ -88,6 +88,8 @@ class IntegratedGradients(Method):
                 f"Integrated gradients do not add up after {steps} steps: the residual is up to {worst:.1%} of the "
                 "difference from the baseline. Raise limit.",
             )
+        if way.embeddings:
+            view.passes.add(way.embeddings[0].passes)
         return Maps(
             way.on_input(found),
             {name: one.to(ended[name].dtype) for name, one in flows.items()},

@@ -1,0 +1,127 @@
+"""Parts of an input that are there or not, as perturbation methods count them: cells of images, tokens, steps, columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.attribution.embedded import embeddings
+from pellucid.attribution.methods import Problem
+from pellucid.attribution.trees import floating, leafwise
+from pellucid.errors import MethodError, OptionError
+from pellucid.graph.dataflow import tensors_in
+from pellucid.types import Passes
+
+
+@dataclass(frozen=True)
+class Features:
+    """What of one input is a feature.
+
+    Attributes:
+        leaf: the input, of numbers or token ids.
+        mask: int64, the leaf's shape: which feature each number belongs to, from 0.
+        count: how many features there are.
+        absent: the leaf's shape and type: what takes the place of a feature that is not there.
+        passes: what it cost to find out.
+    """
+
+    leaf: Tensor
+    mask: Tensor
+    count: int
+    absent: Tensor
+    passes: Passes
+
+    @classmethod
+    def of(cls, problem: Problem, title: str, given: Tensor | None, cells: int, baseline: float | Tensor) -> Features:
+        """The features of the one input that can be explained.
+
+        Args:
+            problem: whose inputs.
+            title: of the method, for messages.
+            given: superpixels, words, groups of columns: integers from 0 that broadcast to the input; None for cells of an
+                image, the tokens of a text, the steps of a series, the columns of a table.
+            cells: along each side of an image.
+            baseline: what stands where a feature is absent; it broadcasts to the input.
+
+        Raises: MethodError: the inputs are not one. OptionError.
+        """
+        leaf, passes = _only(problem, title)
+        try:
+            absent = torch.as_tensor(baseline).to(leaf).expand_as(leaf)
+            mask = _usual(leaf, cells) if given is None else torch.as_tensor(given).to(leaf.device)
+            whole = mask.expand_as(leaf)
+        except (RuntimeError, TypeError) as error:
+            raise OptionError(
+                f"{title}'s features and baseline must broadcast to the input {tuple(leaf.shape)}: {error}."
+            ) from error
+        if whole.is_floating_point() or whole.dtype == torch.bool or int(whole.min()) < 0:
+            raise OptionError(f"{title}'s features are integers from 0 on; got {whole.dtype}, from {whole.min()} on.")
+        count = int(whole.max()) + 1
+        if count < 2:
+            raise OptionError(f"{title} compares features with each other: it needs 2 or more; got {count}.")
+        return cls(leaf, whole.long(), count, absent, passes)
+
+    def shown(self, example: int, there: Tensor) -> Tensor:
+        """Copies of an example with some features, the others absent.
+
+        Args:
+            example: its place in the batch.
+            there: bool[copies feature].
+
+        Returns: copies of the leaf's row.
+        """
+        at = there.to(self.leaf.device)[:, self.mask[example]]
+        return torch.where(at, self.leaf[example], self.absent[example])
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Features' values on the input, a feature's in equal parts on its numbers: a map adds up to what its features do.
+
+        Args:
+            values: float64[batch feature].
+
+        Returns: float64, the leaf's shape.
+        """
+        flat = self.mask.flatten(1)
+        sizes = torch.zeros(len(flat), self.count, dtype=torch.float64, device=flat.device)
+        sizes.scatter_add_(1, flat, torch.ones_like(flat, dtype=torch.float64))
+        parts = values.to(flat.device) / sizes.clamp_min(1)
+        found: Tensor = parts.gather(1, flat).reshape(self.mask.shape)
+        return found
+
+    def on(self, tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
+        """A tree like the inputs with something in the leaf's place, None elsewhere."""
+        return leafwise(lambda leaf, _: change(leaf) if leaf is self.leaf else None, tree, tree)
+
+
+def _only(problem: Problem, title: str) -> tuple[Tensor, Passes]:
+    """The input of numbers, or the ids that an embedding looks up."""
+    numbers = list(tensors_in(floating(problem.inputs)))
+    passes = Passes()
+    if not numbers:
+        outputs, found = embeddings(problem)
+        passes.add(found[0].passes)
+        looked_up = leafwise(lambda _, leaf: leaf, outputs, problem.inputs)
+        numbers = list(tensors_in(looked_up))
+    if len(numbers) != 1 or numbers[0].ndim < 2:
+        raise MethodError(
+            f"{title} hides features of one input, of numbers or token ids; got {len(numbers)} of shapes "
+            f"{[tuple(leaf.shape) for leaf in numbers]}."
+        )
+    return numbers[0], passes
+
+
+def _usual(leaf: Tensor, cells: int) -> Tensor:
+    """Cells of images, tokens or columns of (batch, token), steps of (batch, step, feature)."""
+    if leaf.ndim == 2:
+        return torch.arange(leaf.shape[1], device=leaf.device)
+    if leaf.ndim == 3:
+        return torch.arange(leaf.shape[1], device=leaf.device)[:, None]
+    found = torch.zeros((), dtype=torch.int64, device=leaf.device)
+    for extent in leaf.shape[2:]:
+        along = min(cells, extent)
+        found = found[..., None] * along + torch.arange(extent, device=leaf.device) * along // extent
+    return found

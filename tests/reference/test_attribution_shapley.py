@@ -1,0 +1,148 @@
+"""KernelSHAP, LIME and sampled Shapley values against enumeration and closed forms; Captum does the arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import pellucid
+from pellucid.attribution import KernelShap, Lime, ShapleySampling
+from pellucid.errors import MethodError, MissingExtraError, OptionError
+
+TABLE = torch.tensor([[1.0, -2.0, 0.5, 3.0], [0.3, 1.0, -1.0, 2.0]]).double()
+
+
+class Joint(nn.Module):
+    """Columns that act alone, together, and not at all."""
+
+    def forward(self, table: Tensor) -> Tensor:
+        a, b, c, d = table.unbind(1)
+        return torch.stack([2 * a + b * d + c * c * a, -a], dim=1) + 0 * d[:, None]
+
+
+def enumerated(row: Tensor, baseline: Tensor) -> Tensor:
+    """Shapley values by their definition, over all sets of columns."""
+    count = len(row)
+
+    def value(there: set[int]) -> float:
+        mixed = torch.stack([row[at] if at in there else baseline[at] for at in range(count)])
+        return float(Joint()(mixed[None])[0, 0])
+
+    found = torch.zeros(count).double()
+    for feature in range(count):
+        others = [at for at in range(count) if at != feature]
+        for size in range(count):
+            weight = math.factorial(size) * math.factorial(count - size - 1) / math.factorial(count)
+            for some in itertools.combinations(others, size):
+                found[feature] += weight * (value({*some, feature}) - value(set(some)))
+    return found
+
+
+def test_kernel_shap_and_sampled_values_are_those_of_the_definition_and_add_up() -> None:
+    baseline = torch.tensor([0.5, 0.0, 1.0, -1.0]).double()
+    expected = torch.stack([enumerated(row, baseline) for row in TABLE])
+    asked = [KernelShap(samples=4_000, baseline=baseline, batch_size=2000), ShapleySampling(samples=400, baseline=baseline, batch_size=100)]
+    states = torch.random.get_rng_state()
+    found = pellucid.attribute(Joint(), TABLE, 0, asked)
+    assert torch.equal(torch.random.get_rng_state(), states)
+    torch.testing.assert_close(found["kernel_shap"].input, expected, rtol=0.05, atol=0.2)
+    torch.testing.assert_close(found["shapley_sampling"].input, expected, rtol=0.1, atol=0.3)
+    for one in found.values():
+        assert float(one.check.abs().max()) < 1e-3
+        assert one.passes.backward == 0
+        assert one.passes.forward_examples > 800
+    again = pellucid.attribute(Joint(), TABLE[1:], 0, asked[0])
+    torch.testing.assert_close(again.input, found["kernel_shap"].input[1:])
+
+
+@pytest.mark.parametrize(
+    "method", [KernelShap(samples=100), ShapleySampling(samples=2), Lime(samples=200, penalty=1e-6)]
+)
+def test_on_a_linear_model_all_are_weight_times_value(method: KernelShap | ShapleySampling | Lime) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3).double()
+    found = pellucid.attribute(model, TABLE, [2, 0], method)
+    torch.testing.assert_close(found.input, model.weight.detach()[[2, 0]] * TABLE, rtol=1e-3, atol=1e-3)
+
+
+def test_images_are_hidden_by_cells_or_superpixels_and_a_planted_quadrant_has_it_all() -> None:
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2, bias=False))
+    with torch.no_grad():
+        model[2].weight.zero_()
+        model[2].weight[1].view(3, 4)[0, 2] = 1.0  # red of the third quadrant
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    for method in (KernelShap(samples=64, cells=2), ShapleySampling(samples=2, cells=2)):
+        found = pellucid.attribute(model, images, 1, method).input
+        total = found.sum(1).reshape(2, 2, 4, 2, 4).sum((2, 4)).flatten(1)
+        torch.testing.assert_close(total[:, 2], images[:, 0, 4:, :4].mean((1, 2)), rtol=1e-3, atol=1e-3)
+        assert float(total[:, [0, 1, 3]].abs().max()) < 1e-3
+    halves = (torch.arange(8) >= 4).long()[:, None].expand(8, 8)
+    found = pellucid.attribute(model, images, 1, ShapleySampling(samples=2, features=halves)).input
+    assert float(found[:, :, :4].abs().max()) < 1e-6
+    torch.testing.assert_close(found.sum((1, 2, 3)), images[:, 0, 4:, :4].mean((1, 2)))
+
+
+def test_tokens_are_replaced_by_an_id_and_a_dummy_has_nothing() -> None:
+    class Words(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = nn.Embedding(10, 2)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            return self.words(ids)[:, :3].sum(1)
+
+    torch.manual_seed(0)
+    model, ids = Words(), torch.tensor([[1, 2, 3, 4]])
+    found = pellucid.attribute(model, ids, 1, ShapleySampling(samples=3, baseline=7))
+    table = model.words.weight.detach()[:, 1]
+    expected = table[ids[0]] - table[7]
+    expected[3] = 0
+    torch.testing.assert_close(found.input[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_memory_that_fails_halves_the_rows_and_a_watcher_stops() -> None:
+    class Narrow(nn.Linear):
+        def forward(self, values: Tensor) -> Tensor:
+            if len(values) > 8:
+                raise torch.OutOfMemoryError("no")
+            return super().forward(values)
+
+    torch.manual_seed(0)
+    model = Narrow(4, 2).double()
+    found = pellucid.attribute(model, TABLE, 0, KernelShap(samples=40))
+    assert "8 were used" in found.warnings[0]
+    torch.testing.assert_close(found.input, model.weight.detach()[0] * TABLE, rtol=1e-3, atol=1e-3)
+    calls: list[int] = []
+
+    def watch(progress: pellucid.attribution.Progress) -> bool:
+        calls.append(progress.done)
+        return progress.done < 1
+
+    stopped = pellucid.attribute(model, TABLE, 0, KernelShap(samples=40), watch=watch)
+    assert stopped.warnings[-1] == "Stopped after 1 of 2 examples."
+    assert not bool(stopped.input[0].isnan().any())
+    assert bool(stopped.input[1].isnan().all())
+
+
+def test_what_cannot_be_right_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Linear(4, 2).double()
+    with pytest.raises(OptionError, match="samples, cells and batch_size of 1 or more"):
+        KernelShap(samples=0)
+    with pytest.raises(OptionError, match="needs 2 or more; got 1"):
+        pellucid.attribute(model, TABLE, 0, Lime(features=torch.zeros(4, dtype=torch.int64)))
+    with pytest.raises(OptionError, match=r"must broadcast to the input \(2, 4\)"):
+        pellucid.attribute(model, TABLE, 0, Lime(features=torch.arange(3)))
+    with pytest.raises(OptionError, match=r"integers from 0 on; got torch\.float32"):
+        pellucid.attribute(model, TABLE, 0, Lime(features=torch.rand(4)))
+    with pytest.raises(MethodError, match="give one example, or a class"):
+        pellucid.attribute(model, TABLE, lambda output: output[:, 0], "kernel_shap")
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(
+        MissingExtraError, match=r"LIME needs the package 'captum'. Install it: pip install 'pellucid\[shapley\]'"
+    ):
+        pellucid.attribute(model, TABLE, 0, "lime")
