@@ -4,6 +4,7 @@ import { accuracy } from "./accuracy";
 import { activations } from "./activations";
 import { confusion } from "./confusion";
 import { examples } from "./examples";
+import { features } from "./features";
 import { gradients } from "./gradients";
 import { graph } from "./graph";
 import { histograms } from "./histograms";
@@ -19,6 +20,7 @@ export const PAGES: readonly PageModule[] = [
   confusion,
   gradients,
   activations,
+  features,
   histograms,
   training,
   examples,

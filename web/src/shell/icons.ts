@@ -8,6 +8,7 @@ export const ICONS: Readonly<Record<string, string>> = {
   gradients:
     "M8 5.5a2.5 2.5 0 1 0 .01 0M8 1.5v1.5M8 13v1.5M1.5 8H3M13 8h1.5M3.4 3.4l1 1M11.6 11.6l1 1M12.6 3.4l-1 1M4.4 11.6l-1 1",
   activations: "M2.5 2.5h5v5h-5zM8.5 4.5h5v5M4.5 8.5v5h5M8.5 8.5h5v5h-5z",
+  features: "M2.5 2.5h4v4h-4zM9.5 2.5h4v4h-4zM2.5 9.5h4v4h-4zM11.5 9.5v4M9.5 11.5h4",
   histograms: "M2.5 13.5h11M4 13V9M6.7 13V5M9.3 13V3M12 13V8",
   training: "M2.5 13.5h11M2.5 4c3 8 6 7 11 8",
   examples: "M2.5 3.5h11v9h-11zM2.5 11l3.5-3.5 3 3 2-2 2.5 2.5M10.5 6.2h.1",
