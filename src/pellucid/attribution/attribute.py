@@ -61,6 +61,7 @@ def attribute(  # type: ignore[overload-overlap]  # a str is a sequence of str t
     method: str | Method = "saliency",
     layers: Sequence[str] | None = None,
     watch: Watcher | None = None,
+    graph: Graph | None = None,
 ) -> Attribution: ...
 @overload
 def attribute(
@@ -70,6 +71,7 @@ def attribute(
     method: Sequence[str | Method],
     layers: Sequence[str] | None = None,
     watch: Watcher | None = None,
+    graph: Graph | None = None,
 ) -> dict[str, Attribution]: ...
 def attribute(
     model: nn.Module,
@@ -78,6 +80,7 @@ def attribute(
     method: str | Method | Sequence[str | Method] = "saliency",
     layers: Sequence[str] | None = None,
     watch: Watcher | None = None,
+    graph: Graph | None = None,
 ) -> Attribution | dict[str, Attribution]:
     """Explains a score of each example by its input and by the model's layers.
 
@@ -95,6 +98,7 @@ def attribute(
             `IntegratedGradients(steps=64)`; a list of them for a dict by name.
         layers: names of modules or functions; every captured layer that the method fits if None.
         watch: told after every batch of a method of many passes; it returns False to stop with what there is.
+        graph: the model's, of inputs of these shapes, where it is known already; traced where something needs it.
 
     Returns: the attribution. A CAM's `.input` is the map of the deepest layer that can have one, interpolated to the
         input's height and width and repeated over its channels.
@@ -102,7 +106,7 @@ def attribute(
     """
     one = isinstance(method, str | Method)
     chosen = _unique([method_of(each) for each in ([method] if isinstance(method, str | Method) else method)])
-    finder = _Layers(model, inputs, layers)
+    finder = _Layers(model, inputs, layers, graph)
     goal = Goal(target, finder.of(target.layer) if isinstance(target, Unit) else None)
     problem = Problem(model, detached(inputs), goal, named=None if layers is None else tuple(layers), watch=watch)
     passes = Passes()
@@ -165,11 +169,11 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
 class _Layers:
     """Which layers a call is about; the graph is traced once, and only if something needs it."""
 
-    def __init__(self, model: nn.Module, inputs: Tree, names: Sequence[str] | None) -> None:
+    def __init__(self, model: nn.Module, inputs: Tree, names: Sequence[str] | None, graph: Graph | None = None) -> None:
         self._model = model
         self._inputs = inputs
         self._names = names
-        self._traced: Graph | None = None
+        self._traced = graph
 
     @property
     def graph(self) -> Graph:

@@ -95,6 +95,7 @@ class _Work:
                 asked,
                 layers=self._names(fitting, layers),
                 watch=self._watch,
+                graph=self._subject.graph,
             )
         except TargetError:
             raise  # nothing can be explained by any method

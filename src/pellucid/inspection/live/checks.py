@@ -102,7 +102,8 @@ class Curves(_Check, frozen=True):
         subject = self.subject(live)
         inputs = subject.batch.inputs
         leaf = only_leaf(inputs, "A deletion or insertion curve")
-        map_ = attribute(live.model, inputs, subject.target, method, self.layered(method, subject)).input
+        layers = self.layered(method, subject)
+        map_ = attribute(live.model, inputs, subject.target, method, layers, graph=subject.graph).input
         if map_ is None:
             raise MethodError(f"{method.title} gives no map of the input here, so there is no order to delete it in.")
         ranking = only_leaf(map_, "A deletion or insertion curve")

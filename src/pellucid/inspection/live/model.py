@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pellucid.graph import Graph
     from pellucid.record import Record
 
+_MOST_GRAPHS = 16  # inputs of so many shapes are remembered
+
 
 class LiveModel:
     """Computes the closer look at an example of a record, and answers questions; the model is left as it was.
@@ -43,7 +45,7 @@ class LiveModel:
         self.model = model
         classes = record.manifest.data.classes if record.manifest.data else []
         self.source = under_names(source, classes) if classes else source
-        self._graph: Graph | None = None
+        self._graphs: dict[tuple[tuple[int, ...], ...], Graph] = {}
 
     @cached_property
     def reason(self) -> str:
@@ -102,8 +104,11 @@ class LiveModel:
         return replace(collate(examples, rows[0]), rows=rows)
 
     def graph(self, inputs: Tree) -> Graph:
-        """The model's graph with its layers, numbered as in the record: tracing is deterministic. Traced once."""
-        if self._graph is None:
+        """The model's graph with its layers, numbered as in the record: tracing is deterministic. Traced once a shape."""
+        from pellucid.graph.dataflow import tensors_in
+
+        shapes = tuple(tuple(leaf.shape) for leaf in tensors_in(inputs))
+        if shapes not in self._graphs:
             import torch
 
             from pellucid.capture import as_arguments, to_device, unwrapped
@@ -113,8 +118,10 @@ class LiveModel:
             first = next(model.parameters(), None)
             place = first.device if first is not None else torch.device("cpu")
             positional, named = as_arguments(to_device(inputs, place), model)
-            self._graph = trace(model, *positional, **named)
-        return self._graph
+            if len(self._graphs) >= _MOST_GRAPHS:
+                self._graphs.clear()
+            self._graphs[shapes] = trace(model, *positional, **named)
+        return self._graphs[shapes]
 
     def _example(self, row: int) -> Example:
         self.record.refresh()
