@@ -11,6 +11,7 @@ from pellucid.inspection.live.questions import Answer, Question, Tell, question
 from pellucid.record.schema import EffectiveFieldAnswer, MapsAnswer, PlacesAnswer, SimilarityPanel
 
 if TYPE_CHECKING:
+    from pellucid.graph import Graph
     from pellucid.inspection.live.model import LiveModel
     from pellucid.mapping import EffectiveField
 
@@ -101,20 +102,19 @@ class EffectiveFieldOf(Question, frozen=True):
             for start in range(0, len(rows), BATCH):
                 part = effective_field(session, layer, live.batch(*rows[start : start + BATCH]).inputs, position)
                 found = part if found is None else merged([found, part])
-                sofar = self._said(live, found, len(rows))
+                sofar = self._said(graph, found, len(rows))
                 if not tell(lambda sofar=sofar: self.packed(sofar)):  # type: ignore[misc]
                     break
         if found is None:
             raise RecordError("The record holds no examples to measure on.")
-        return self._said(live, found, len(rows))
+        return self._said(graph, found, len(rows))
 
-    def _said(self, live: LiveModel, found: EffectiveField, total: int) -> Answer:
+    def _said(self, graph: Graph, found: EffectiveField, total: int) -> Answer:
         import torch
 
         from pellucid.lenses.focus import Packed
         from pellucid.mapping import receptive_field
 
-        graph = live.graph(())
         box = receptive_field(graph, found.layer).box(found.position)
         packed = Packed()
         packed.add("field", torch.from_numpy(found.mean))
