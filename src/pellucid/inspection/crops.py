@@ -85,7 +85,7 @@ def write_crops(
     from pellucid.mapping import receptive_fields
 
     record = Record(writer.path)
-    activations = record.panel("activations")
+    activations = record.panel("activations") if "activations" in record.panels else None
     if not isinstance(activations, schema.ActivationsPanel):
         return
     extent = image_size(source)
