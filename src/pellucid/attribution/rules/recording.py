@@ -30,6 +30,7 @@ class Call:
         output: what it gave; None where the recorder was not asked to keep it.
         on_view: it wrote in place into a view of another tensor.
         where: "encoder.block at net.py:12"; empty where the recorder was not asked for it.
+        source: of a copy, the memory that it was made of.
     """
 
     operator: str
@@ -38,6 +39,7 @@ class Call:
     output: Any = None
     on_view: bool = False
     where: str = ""
+    source: int | None = None
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         """An argument by position, by name, or its default."""
@@ -83,9 +85,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = torch.autograd._get_sequence_nr() - 1  # type: ignore[attr-defined]
         known = self._known.get(function) or self._learn(function)
         operator, (keep_arguments, keep_output), locate, changes = known
+        if changes and self._saved_before(number, arguments[changes[0]]):
+            number -= 1
         call = None
-        if torch.is_grad_enabled() and number not in self.calls:
+        if torch.is_grad_enabled() and number not in self.calls and not _is_constant_copy(operator, arguments):
             call = self.calls[number] = Call(operator)
+            if operator == "clone":
+                call.source = _storage(arguments[0])
             if locate:
                 call.where = self._place(sys._getframe(1))
             if keep_arguments:
@@ -118,6 +124,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known[function] = known = (operator, self._keeps(operator), self._locates(operator), changes)
         return known
 
+    def _saved_before(self, number: int, written: Any) -> bool:
+        """Whether the last operator is the copy that autograd makes of what is about to be written to.
+
+        Where the backward of an operator in place needs what it overwrites (`silu_`, `relu6_`, `mul_` with a gate), a clone is
+        made between its node and itself, and has taken the next number. (A copy of a constant has no node and takes none.)
+        """
+        last = self.calls.get(number)
+        if last is None or last.operator != "clone" or number - 1 in self.calls or not isinstance(written, Tensor):
+            return False
+        return last.source == _storage(written)
+
     def _remember(self, call: Call, tree: Any) -> None:
         for tensor in _tensors(tree):
             self._kept.setdefault(_storage(tensor), []).append(call)
@@ -142,6 +159,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 path = self._paths.get(id(owner), "") or type(owner).__name__
             frame = frame.f_back
         return " at ".join(part for part in (path, line) if part)
+
+
+def _is_constant_copy(operator: str, arguments: tuple[Any, ...]) -> bool:
+    return operator == "clone" and not arguments[0].requires_grad
 
 
 def _storage(tensor: Tensor) -> int:

@@ -115,7 +115,7 @@ def refuse_opaque(method: str, node: Node) -> NoReturn:
         )
     if str(node.name())[-1:].isdigit():
         raise MethodError(
-            f"{method} cannot tell which operator of the forward '{node.name()}' stands for, as in fused cells such as nn.GRU. "
+            f"{method} cannot tell which operator of the forward '{node.name()}' stands for, as in a device's fused cells. "
             "Methods that need no rules, such as 'gradient_x_input', explain this model."
         )
     raise MethodError(
