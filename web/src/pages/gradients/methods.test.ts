@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import type { AttributedMethod, MethodInfo } from "../../record/schema.gen";
+import {
+  type Aimed,
+  completeness,
+  groupsOf,
+  parametersOf,
+  planeShape,
+  remaining,
+  sanityBadge,
+  scaleOf,
+  spread,
+  unitOf,
+} from "./methods";
+
+const AIMED: Aimed = { row: 4, aim: "class", explained: 2, layer: "block.1", unit: 7, place: "max" };
+const tensor = (shape: number[], ...values: number[]) => ({ shape, values: Float32Array.from(values) });
+const method = (name: string, cost: MethodInfo["cost"]) => ({ name, cost }) as MethodInfo;
+const found = (part: Partial<AttributedMethod>) =>
+  ({ residual: null, difference: null, error: null, ...part }) as AttributedMethod;
+
+describe("a question about a target", () => {
+  it("has the parameters of its kind of target alone", () => {
+    expect(parametersOf(AIMED)).toEqual({ row: 4, aim: "class", explained: 2 });
+    expect(parametersOf({ ...AIMED, aim: "loss" })).toEqual({ row: 4, aim: "loss" });
+    expect(parametersOf({ ...AIMED, aim: "unit" })).toEqual({
+      row: 4,
+      aim: "unit",
+      layer: "block.1",
+      unit: 7,
+      place: "max",
+    });
+  });
+});
+
+describe("methods", () => {
+  it("are grouped by what they cost, in the order they came, without empty groups", () => {
+    const listed = [method("rise", "passes"), method("saliency", "plain"), method("grad_cam", "plain")];
+    expect(groupsOf(listed).map(({ cost, methods }) => [cost, methods.map(({ name }) => name)])).toEqual([
+      ["plain", ["saliency", "grad_cam"]],
+      ["passes", ["rise"]],
+    ]);
+  });
+
+  it("measure slopes per input unit, shares in the score's unit, directions in none", () => {
+    expect(unitOf("saliency", "class")).toBe("logits per input unit");
+    expect(unitOf("integrated_gradients", "loss")).toBe("nats");
+    expect(unitOf("vargrad", "unit")).toBe("(the unit's response per input unit)²");
+    expect(unitOf("eigen_cam", "class")).toBe("");
+  });
+});
+
+describe("how a map is drawn", () => {
+  it("is signed around zero as soon as anything speaks against the score", () => {
+    expect(scaleOf(tensor([2, 2], 0, 1, 2, 4))).toMatchObject({ colours: "viridis", domain: [0, 4] });
+    expect(scaleOf(tensor([2, 2], 0, -1, 2, 4))).toMatchObject({ colours: "signed", domain: [-4, 4] });
+  });
+
+  it("is a plane where it has two extents above one, else steps", () => {
+    expect(planeShape(tensor([2, 3], ...Array(6).fill(0)))).toEqual({ height: 2, width: 3 });
+    expect(planeShape(tensor([5], ...Array(5).fill(0)))).toBeNull();
+    expect(planeShape(tensor([1, 5], ...Array(5).fill(0)))).toBeNull();
+  });
+});
+
+describe("badges", () => {
+  it("say a residual as a part of what the map should add up to, and are bad above one percent", () => {
+    expect(completeness(found({ residual: 0.001, difference: -4 }))).toMatchObject({
+      text: "residual 0.03%",
+      bad: false,
+    });
+    expect(completeness(found({ residual: -0.2, difference: 4 }))).toMatchObject({ text: "residual 5.00%", bad: true });
+    expect(completeness(found({ residual: 1e-7, difference: 4 }))?.text).toBe("residual < 0.01%");
+    expect(completeness(found({ residual: 0.5, difference: 0 }))).toMatchObject({ text: "residual 0.500", bad: true });
+    expect(completeness(found({}))).toBeNull();
+  });
+
+  it("name definition and source of everything that they say", () => {
+    const said = [
+      completeness(found({ residual: 1, difference: 4 })),
+      spread(found({ error: 0.1 })),
+      sanityBadge(0.1, false, 0.5),
+    ];
+    for (const badge of said) expect(badge?.lines.length).toBeGreaterThan(1);
+    expect(said[0]?.lines.join(" ")).toContain("adds up to 5");
+    expect(said[2]?.lines.join(" ")).toContain("arXiv:1810.03292");
+  });
+
+  it("show a method that fails the sanity check failing", () => {
+    expect(sanityBadge(0.72, true, 0.5)).toMatchObject({ text: "fails: 0.72 on random weights", bad: true });
+    expect(sanityBadge(null, false, 0.5)).toMatchObject({ text: "– on random weights", bad: false });
+  });
+});
+
+describe("the time that is left", () => {
+  it("is what the steps so far have taken, for those to come", () => {
+    expect(remaining(10, 40, 2000)).toBe(6);
+    expect(remaining(0, 40, 2000)).toBeNull();
+    expect(remaining(40, 40, 2000)).toBeNull();
+  });
+});
