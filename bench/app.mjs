@@ -9,6 +9,7 @@ const { chromium } = createRequire(new URL("../web/package.json", import.meta.ur
 const [executablePath, address] = process.argv.slice(2);
 const LOADS = 5;
 const ROUNDS = 3;
+const NEVER_ASKED = 9;
 const PAGES = ["loss", "accuracy", "gradients", "activations", "histograms", "examples", "confusion"];
 
 /** Runs in the page: keeps when the next click came in, and resolves once `there` holds and has been painted. */
@@ -31,8 +32,8 @@ function armed([selector, absent]) {
 
 const WAITING = "main .skeleton";
 
-async function click(page, target, position, selector) {
-  await page.evaluate(armed, [selector, WAITING]);
+async function click(page, target, position, selector, absent = WAITING) {
+  await page.evaluate(armed, [selector, absent]);
   await target.click({ position });
   return page.evaluate(() => window.answered);
 }
@@ -80,7 +81,24 @@ try {
     }
     await page.getByRole("button", { name: "clear all" }).click();
   }
-  console.log(JSON.stringify({ paints, readies, first, pages, cells }));
+  // Examples that nobody has asked for, from a strip of links in place of the gallery's; the model is at hand.
+  const maps = [];
+  await page.locator('nav a[href^="#/gradients"]').first().click();
+  await page.locator("main [data-map]").first().waitFor();
+  for (let row = 200; row < 200 + NEVER_ASKED; row++) {
+    // Only when the last example's maps are all there: the model does one thing at a time.
+    await page.waitForFunction(() => !document.querySelector("main [data-status=waiting], main progress, main .skeleton"));
+    await page.evaluate((example) => {
+      const link = document.createElement("a");
+      link.href = `#/gradients?example=${example}`;
+      link.textContent = "next";
+      link.id = "next";
+      document.getElementById("next")?.remove();
+      document.querySelector("main .strip").append(link);
+    }, row);
+    maps.push(await click(page, page.locator("#next"), undefined, `main [data-map="${row}"] canvas`, "#none"));
+  }
+  console.log(JSON.stringify({ paints, readies, first, pages, cells, maps }));
 } finally {
   await browser.close();
 }
