@@ -76,7 +76,12 @@ try {
     const box = await canvas.boundingBox();
     for (const digit of [1, 4, 7]) {
       const middle = ((digit + 0.5) * box.width) / 10;
-      const taken = await click(page, canvas, { x: middle, y: middle }, `.bar .chip button[title="Change: true ${digit}"]`);
+      const taken = await click(
+        page,
+        canvas,
+        { x: middle, y: middle },
+        `.bar .chip button[title="Change: true ${digit}"]`,
+      );
       if (round > 0) cells.push(taken);
     }
     await page.getByRole("button", { name: "clear all" }).click();
@@ -87,7 +92,9 @@ try {
   await page.locator("main [data-map]").first().waitFor();
   for (let row = 200; row < 200 + NEVER_ASKED; row++) {
     // Only when the last example's maps are all there: the model does one thing at a time.
-    await page.waitForFunction(() => !document.querySelector("main [data-status=waiting], main progress, main .skeleton"));
+    await page.waitForFunction(
+      () => !document.querySelector("main [data-status=waiting], main progress, main .skeleton"),
+    );
     await page.evaluate((example) => {
       const link = document.createElement("a");
       link.href = `#/gradients?example=${example}`;

@@ -33,7 +33,9 @@ export class AnswerFile<Said extends object> {
     const tensor = this.#tensors.get(name);
     if (!tensor) return null;
     const scale = this.#scales[name] ?? 1;
-    const made = { shape: tensor.shape, values: Float32Array.from(tensor.values, (value) => value * scale) };
+    const values = new Float32Array(tensor.values);
+    for (let at = 0; at < values.length; at++) values[at] = (values[at] as number) * scale;
+    const made = { shape: tensor.shape, values };
     this.#scaled.set(name, made);
     return made;
   }
