@@ -31,5 +31,9 @@ def test_panels_are_told_apart_by_their_lens() -> None:
     assert "evidence: Record<string, string | number | null>;" in text
     assert "inputs: number[][];" in text
     assert len(typescript.structs()) == len(
-        [value for value in vars(schema).values() if isinstance(value, type) and value.__module__.startswith(schema.__name__)]
+        [
+            value
+            for value in vars(schema).values()
+            if isinstance(value, type) and value.__module__.startswith(schema.__name__)
+        ]
     )

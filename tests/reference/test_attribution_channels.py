@@ -80,7 +80,7 @@ def test_a_unit_can_be_the_target_and_the_model_is_left_as_it_was() -> None:
 
 
 def test_layers_without_positions_are_refused_by_name() -> None:
-    with pytest.raises(LayerError, match="Ablation-CAM needs an activation of shape"):
+    with pytest.raises(LayerError, match="Ablation-CAM needs an activation with a height and a width"):
         pellucid.attribute(net(), images(), 0, "ablation_cam", layers=["5"])
     table = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
     with pytest.raises(MethodError, match="Score-CAM needs a layer"):

@@ -46,7 +46,10 @@ def enumerated(row: Tensor, baseline: Tensor) -> Tensor:
 def test_kernel_shap_and_sampled_values_are_those_of_the_definition_and_add_up() -> None:
     baseline = torch.tensor([0.5, 0.0, 1.0, -1.0]).double()
     expected = torch.stack([enumerated(row, baseline) for row in TABLE])
-    asked = [KernelShap(samples=4_000, baseline=baseline, batch_size=2000), ShapleySampling(samples=400, baseline=baseline, batch_size=100)]
+    asked = [
+        KernelShap(samples=4_000, baseline=baseline, batch_size=2000),
+        ShapleySampling(samples=400, baseline=baseline, batch_size=100),
+    ]
     states = torch.random.get_rng_state()
     found = pellucid.attribute(Joint(), TABLE, 0, asked)
     assert torch.equal(torch.random.get_rng_state(), states)

@@ -112,7 +112,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Tensor, set[str]]] = {
         IMAGES,
         {"token_gradients", "time_gradients", "cam", *GUIDED},
     ),
-    "swin": (lambda: Swin([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=3), IMAGES, {*CONVOLUTIONAL, *CAMS, *GUIDED}),
+    "swin": (lambda: Swin([4, 4], 8, [1, 1], [2, 2], [4, 4], num_classes=3), IMAGES, {*CONVOLUTIONAL, *GUIDED}),
     "lstm": (lambda: Recurrent(nn.LSTM), SERIES, {*SERIAL, *GUIDED}),
     "gru": (lambda: Recurrent(nn.GRU), SERIES, {*SERIAL, *GUIDED}),
     "text transformer": (Text, IDS, {*INTEGERS, *CAMS, "time_gradients", *GUIDED}),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
-from pellucid.attribution.layers import by_module, shaped, traced
+from pellucid.attribution.layers import by_module, shaped, traced, with_planes
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
@@ -152,7 +152,9 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
     every = any(each.needs_every_layer for each in plain)
     positions = next((each for each in plain if each.positions and not each.needs_every_layer), None)
     backwards = any(each.needs_input_gradients for each in plain)
-    named, captured, seen, spent = finder.explained(problem, every, positions, backwards)
+    named, captured, seen, spent = finder.explained(
+        problem, every, positions, backwards, planes=any(each.positions for each in plain)
+    )
     passes.add(spent)
     wanted: frozenset[Sum] = frozenset().union(*(each.sums for each in plain))
     products: Products | None = Products(seen, wanted, keep=any(each.needs_product for each in plain))
@@ -191,14 +193,14 @@ class _Layers:
     def chosen(self, method: Method) -> tuple[Layer, ...]:
         """The layers for a method that makes passes of its own."""
         if self._names is None:
-            return self.graph.layers
+            return with_planes(self.graph) if method.positions else self.graph.layers
         found = tuple(map(self.graph.layer, self._names))
         if method.positions:
-            refuse_cam(method.title, found, self.graph.layers)
+            refuse_cam(method.title, found, with_planes(self.graph))
         return found
 
     def explained(
-        self, problem: Problem, every: bool, positions: Method | None, backwards: bool
+        self, problem: Problem, every: bool, positions: Method | None, backwards: bool, *, planes: bool
     ) -> tuple[tuple[Layer, ...], tuple[Layer, ...], Captured, Passes]:
         """The layers that were asked for, those that were captured, what was seen of them, and what it cost."""
         plain = None if self._names is None or every else by_module(self._model, self._names)
@@ -213,13 +215,14 @@ class _Layers:
                 if whole is not None and not (positions is not None and any(map(no_cam, whole))):
                     return whole, whole, seen, view.passes
         graph = self.graph
-        named = graph.layers if self._names is None else tuple(map(graph.layer, self._names))
+        every_one = with_planes(graph) if planes else graph.layers
+        named = every_one if self._names is None else tuple(map(graph.layer, self._names))
         if self._names is not None and positions is not None:
-            refuse_cam(positions.title, named, graph.layers)
+            refuse_cam(positions.title, named, every_one)
         captured = named
         if every and self._names is not None:
             extra = {layer.name for layer in named}
-            captured = (*named, *(layer for layer in graph.layers if layer.name not in extra))
+            captured = (*named, *(layer for layer in every_one if layer.name not in extra))
         if not backwards and self._names is None:
             # Only layers that can have a map: the backward ends at the first of them.
             captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named

@@ -212,8 +212,8 @@ def fitting(layers: tuple[Layer, ...], title: str) -> list[Layer]:
     found = [layer for layer in layers if cam.no_cam(layer) is None]
     if not found:
         raise MethodError(
-            f"{title} needs a layer with an activation of shape (batch, channel, height, width) or a square grid of "
-            "tokens; this model has none."
+            f"{title} needs a layer with an activation of shape (batch, channel, height, width), of (batch, height, width, "
+            "channel) or of a square grid of tokens; this model has none."
         )
     return found
 
@@ -225,7 +225,7 @@ def refuse_cam(title: str, chosen: tuple[Layer, ...], captured: tuple[Layer, ...
         if reason is not None:
             names = ", ".join(other.name for other in captured if cam.no_cam(other) is None) or "none"
             raise LayerError(
-                f"{title} needs an activation of shape (batch, channel, height, width); layer '{layer.name}' gave "
+                f"{title} needs an activation with a height and a width; layer '{layer.name}' gave "
                 f"{('batch', *layer.shape)}: {reason}. Layers that fit: {names}."
             )
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pellucid.attribution import cam
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.cams import class_weights, fitting, on_input, pooled_head
+from pellucid.attribution.layouts import channels_of
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.targets import class_index
@@ -45,7 +46,7 @@ class _ChannelCam(Method):
         warnings: list[str] = []
         scores: Tensor | None = None
         for layer in layers if problem.named is not None else layers[-1:]:
-            copies = Copies(problem, self.name, layer.units, self.batch_size)
+            copies = Copies(problem, self.name, channels_of(layer)[0], self.batch_size)
             with problem.view([layer]) as view:
                 scores, activation, weights = self._weights(problem, view, layer, copies)
                 passes.add(view.passes)
@@ -120,7 +121,7 @@ class AblationCam(_ChannelCam):
             weights = class_weights(head[0], class_index(as_logits(logits_of(outputs)), target))
             falls = weights * maps.mean(dim=(2, 3))
         else:
-            axis = layer.channel_axis
+            _, axis = channels_of(layer)
 
             def ablate(channels: Tensor) -> Callable[[Tensor], Tensor]:
                 def without(output: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pellucid.attribution.layouts import is_plane
 from pellucid.capture import as_arguments, unwrapped
+from pellucid.errors import LayerError
 from pellucid.graph import Graph, trace
 from pellucid.graph.axes import module_channel_last
 from pellucid.graph.dataflow import mapped, tensors_in
@@ -57,3 +59,31 @@ def shaped(model: nn.Module, layers: Sequence[Layer], seen: Captured) -> tuple[L
         last = module_channel_last(unwrapped(model).get_submodule(layer.name))
         found.append(replace(layer, shape=tuple(output.shape[1:]), layout=layout_of(tuple(output.shape), last)))
     return tuple(found)
+
+
+def with_planes(graph: Graph) -> tuple[Layer, ...]:
+    """The captured layers and, for class activation maps, the blocks and norms whose output is a plane with channels last.
+
+    Of several modules that return the same tensor the outermost stands for all. In order of execution.
+    """
+    taken = {graph.by_name[layer.name].origin for layer in graph.layers}
+    found = [(_made_at(graph, layer.name), layer) for layer in graph.layers]
+    for node in graph.nodes:
+        holds = node.kind == "module" and (node.role == "norm" or node.origin != node.id)
+        if not holds or node.origin is None or node.origin in taken:
+            continue
+        try:
+            layer = graph.layer(node.name)
+        except LayerError:
+            continue
+        if is_plane(layer):
+            taken.add(node.origin)
+            found.append((node.origin, layer))
+    if len(found) == len(graph.layers):
+        return graph.layers
+    return tuple(replace(layer, index=index) for index, (_, layer) in enumerate(sorted(found, key=lambda one: one[0])))
+
+
+def _made_at(graph: Graph, name: str) -> int:
+    node = graph.by_name[name]
+    return node.id if node.origin is None else node.origin

@@ -1,4 +1,4 @@
-"""Where a layer's output has positions in a plane: maps, and tokens on their grid."""
+"""Where a layer's output has positions in a plane: maps, planes with channels last, and tokens on their grid."""
 
 from __future__ import annotations
 
@@ -13,14 +13,29 @@ if TYPE_CHECKING:
 
 def no_cam(layer: Layer) -> str | None:
     """Why a layer can have no class activation map; None if it can."""
-    if layer.layout == "maps":
-        height, width = layer.shape[1:]
+    if layer.layout == "maps" or is_plane(layer):
+        height, width = layer.shape[1:] if layer.layout == "maps" else layer.shape[:2]
         return "it has one position only" if height * width == 1 else None
     if layer.layout == "tokens":
         tokens = layer.shape[0]
         side = token_grid(tokens)
         return None if side else f"its {tokens} tokens are no square grid"
+    if len(layer.shape) > 3:
+        return f"its {len(layer.shape)} axes past the batch, windows of a plane say, are no height, width and channel"
     return "its output has no spatial extent"
+
+
+def is_plane(layer: Layer) -> bool:
+    """Whether an output is (batch, height, width, channel), as in Swin and inside ConvNeXt.
+
+    With three axes past the batch, a layer is "maps" unless its operators say that its channels are last.
+    """
+    return layer.layout == "other" and len(layer.shape) == 3
+
+
+def channels_of(layer: Layer) -> tuple[int, int]:
+    """How many channels a layer that can have a map has, and on which axis of the batched output."""
+    return (layer.shape[2], 3) if is_plane(layer) else (layer.units, layer.channel_axis)
 
 
 def token_grid(tokens: int) -> tuple[int, int] | None:
@@ -36,6 +51,8 @@ def as_maps(values: Tensor, layer: Layer) -> Tensor:
     """A layer's output as float[batch channel height width]; tokens are laid out on their grid, row by row."""
     if layer.layout == "maps":
         return values
+    if is_plane(layer):
+        return values.permute(0, 3, 1, 2)
     grid = token_grid(values.shape[1])
     if grid is None:
         raise ValueError(f"{values.shape[1]} tokens are no square grid")

@@ -192,7 +192,9 @@ class Lime(_Captums):
         from captum._utils.models.linear_model import SkLearnLasso
         from captum.attr import Lime as Captums
 
-        return _asked_of(Captums(scores, interpretable_model=SkLearnLasso(alpha=self.penalty)), count, rows, self.samples)
+        return _asked_of(
+            Captums(scores, interpretable_model=SkLearnLasso(alpha=self.penalty)), count, rows, self.samples
+        )
 
 
 @register

@@ -133,9 +133,11 @@ class SimilarityLens:
         found["cka"] = likeness.matrix().astype(np.float32)
         for name in names:
             values = self._in_order(name)
-            index = self.places[name][0]
-            found[f"{index}.principal"] = principal(values).places.astype(np.float32)
-            found[f"{index}.features"] = (values / _scale(values)).astype(np.float16)
+            index, scale = self.places[name][0], _scale(values)
+            kept = (values / scale).astype(np.float16)
+            # Of the features as they are kept, so that a reader finds the same, however the batches were cut.
+            found[f"{index}.principal"] = (principal(kept).places * scale).astype(np.float32)
+            found[f"{index}.features"] = kept
         return found
 
     def _ordered(self) -> list[str]:
