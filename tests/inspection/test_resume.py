@@ -70,7 +70,7 @@ def test_an_inspection_killed_at_any_moment_is_finished_to_the_same_bytes(
     assert left.verify() == []
     kept = EXAMPLES if stage == "focus" else (done - 1) // killed_inspection.PART * killed_inspection.PART
     assert len(left.examples()) == kept
-    assert left.panels == (["graph", "weights"] if stage == "sweep" else left.panels)
+    assert left.panels == (["graph", "weights", "mapping"] if stage == "sweep" else left.panels)
     model = untrained()
     finished = inspect(out, model=model, resume=True)
     assert finished.state == "complete"

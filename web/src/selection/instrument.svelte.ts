@@ -107,7 +107,9 @@ class Instrument {
   }
 
   array(lens: string, tensor: string): Loaded<Tensor> {
-    return once(this.#arrays, `${lens}/${tensor}`, () => this.source.array(lens, tensor));
+    return once(this.#arrays, `${lens}/${tensor}`, async () =>
+      (await this.#holds(`arrays/${lens}.safetensors`)) ? this.source.array(lens, tensor) : null,
+    ) as Loaded<Tensor>;
   }
 
   /**

@@ -11,7 +11,7 @@ export interface Actions {
 }
 
 export const KEYS: readonly (readonly [string, string])[] = [
-  ["1 to 9, 0", "pages, in the order of the rail"],
+  ["1 to 9, 0", "the first nine pages of the rail, and its last"],
   ["/", "search examples, classes, layers, units and pages"],
   ["← → ↑ ↓", "walk cells, layers and examples on the page"],
   ["[ ]", "previous and next selected example"],
@@ -20,6 +20,12 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["?", "this list"],
 ];
 
+/** The key that opens a page, by its place in the rail; empty where there are more pages than digits. */
+export function keyOf(index: number, pages: number): string {
+  if (index < 9) return String(index + 1);
+  return index === pages - 1 ? "0" : "";
+}
+
 export function onKey(event: KeyboardEvent, actions: Actions): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") {
@@ -27,10 +33,9 @@ export function onKey(event: KeyboardEvent, actions: Actions): void {
     return;
   }
   if (isTyping(event.target)) return;
-  const digit = "1234567890".indexOf(event.key);
-  if (digit >= 0 && event.key.length === 1) {
-    const page = actions.pages[digit];
-    if (page !== undefined) place.open(page);
+  const opened = actions.pages.find((_, index) => keyOf(index, actions.pages.length) === event.key);
+  if (opened !== undefined) {
+    place.open(opened);
   } else if (event.key === "/") {
     event.preventDefault();
     actions.search();
