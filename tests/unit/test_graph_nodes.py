@@ -329,3 +329,22 @@ def test_modules_never_called_are_named_and_containers_of_called_ones_are_not() 
     graph = trace(model, torch.zeros(2, 1, 4))
     assert graph.uncalled == ("blocks.1", "blocks.1.0", "blocks.1.1", "spare", "spare.relu")
     assert graph.unused == ("blocks.1.0.weight", "blocks.1.0.bias")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_channels_stay_where_they_are_when_tensors_are_joined_cut_or_padded(last: bool) -> None:
+    axis = 3 if last else 1
+
+    class Merging(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(6, 5) if last else nn.Conv2d(6, 5, 1)
+
+        def forward(self, values: Tensor) -> Tensor:
+            made = torch.roll(torch.nn.functional.pad(self.first(values), (0, 1, 0, 1)), 1, dims=2)
+            half, other = made.split(3, dim=axis)
+            return torch.cat([half, other, made], dim=axis)
+
+    graph = trace(Merging(), torch.zeros(2, 6, 8, 6))
+    moved = {node.operation: node.channel_last for node in graph.nodes if node.role in ("pass", "join")}
+    assert moved == dict.fromkeys(["pad", "roll", "split", "cat"], last)

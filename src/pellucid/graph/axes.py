@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 CHANNEL_LAST_FUNCTIONS = ("addmm", "embedding", "layer_norm", "linear", "rms_norm")
 
+# These change how long an axis is, or what stands where on it, and leave the axes where they are.
+_KEEPING_AXES = ("cat", "concat", "concatenate", "chunk", "flip", "narrow", "pad", "repeat", "roll", "split")
+
 _FIRST = ("_ConvNd", "_NormBase", "GroupNorm", "FrozenBatchNorm2d", "LocalResponseNorm")
 _LAST = ("Linear", "Embedding", "MultiheadAttention", "RNNBase", "LayerNorm", "RMSNorm", "Conv1D", "Bilinear")
 
@@ -47,6 +50,8 @@ def channel_last_after(
         if function == "movedim" or len(axes) != 2:
             return None
         channel = {axes[0]: axes[1], axes[1]: axes[0]}.get(channel, channel)
+    elif function in _KEEPING_AXES and made.ndim == given.ndim:
+        pass
     elif function in ("T", "mT") or made.shape[-1:] != given.shape[-1:] or (not before and made.ndim != given.ndim):
         return None
     elif before:

@@ -236,7 +236,7 @@ class Recording:
         frame.arguments = texts(settings)
         if frame.role in ("compute", "norm", "pool"):
             frame.channel_last = operation in CHANNEL_LAST_FUNCTIONS
-        elif frame.role == "pass" and frame.sources and outputs:
+        elif frame.role in ("pass", "join") and frame.sources and outputs:
             known = self.frames[frame.sources[0][1].node].channel_last
             frame.channel_last = channel_last_after(operation, args, kwargs, inputs[0], outputs[0], known)
         return self._made(frame, inputs, before, result, alias_too=False)
