@@ -19,7 +19,7 @@ from pellucid import __version__
 from pellucid.record import Record
 from support.program import COMMAND, PATIENCE, Program, alone
 
-COMMANDS = ("inspect", "open", "show", "export", "graph", "demo")
+COMMANDS = ("inspect", "open", "show", "export", "graph", "features", "demo")
 MARKUP = "</script><img src=x onerror=alert(1)>"
 
 
@@ -164,6 +164,29 @@ def test_progress_bars_are_drawn_in_a_terminal_unless_told_not_to(
     else:
         assert "Sweeping" in drawn
         assert "40/40" in drawn
+
+
+# --- features -------------------------------------------------------------------------------------------------
+
+
+def test_features_adds_to_a_record_what_was_asked_for(pellucid: Program, copied: Path) -> None:
+    layer = Record(copied).panel("activations").layers[0].name  # type: ignore[union-attr]
+    given = (copied, "--model", "net.py:make", "--data", "digits:test", "--no-progress")
+    answered = pellucid("features", *given, "--stimuli", "--layer", layer)
+    assert answered.code == 0, answered.err
+    stages = re.findall(r"^(\w+): ([\d,]+) forward and 0 backward", answered.out, re.MULTILINE)
+    assert [name for name, _ in stages] == ["features", "stimuli"]
+    panel = Record(copied).panel("tuning")
+    assert [row.name for row in panel.layers] == [layer]  # type: ignore[union-attr]
+    assert int(stages[1][1].replace(",", "")) == panel.count > 0
+
+
+def test_features_refuses_another_model_and_a_layer_that_is_not_there(pellucid: Program, copied: Path) -> None:
+    given = (copied, "--data", "digits:test", "--no-progress")
+    assert "not the inspected one" in pellucid("features", *given, "--model", "net.py:three").refusal
+    said = pellucid("features", *given, "--model", "net.py:make", "--layer", "nowhere", "--stimuli").refusal
+    assert said.startswith("There is no layer 'nowhere'.")
+    assert "tuning" not in Record(copied).panels
 
 
 # --- open, export, graph, demo --------------------------------------------------------------------------------

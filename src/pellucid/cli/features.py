@@ -60,9 +60,9 @@ def features(
         )
     stages = {stage.name: stage for stage in shown.manifest.stages}
     if as_json:
-        answer_json([stages[name] for name in ("features", "stimuli", "optimised", "concepts") if name in stages])
+        answer_json([stages[name] for name in ("features", "stimuli") if name in stages])
         return
-    for name in ("features", "stimuli", "optimised", "concepts"):
+    for name in ("features", "stimuli"):
         if name in stages:
             one = stages[name]
             answer(

@@ -17,8 +17,6 @@ STAGES = {
     "focus": "Looking closely",
     "features": "Cutting out",
     "stimuli": "Showing stimuli",
-    "optimised": "Optimising",
-    "concepts": "Dissecting",
 }
 
 

@@ -1,4 +1,4 @@
-"""What each unit looks for: from examples, from drawn stimuli, by optimisation, from concepts.
+"""What each unit looks for: from examples and from drawn stimuli.
 
 Pure functions on images and responses; what runs a model does so through a `capture.Session`.
 """

@@ -1,4 +1,4 @@
-"""Shapes as intensities between 0 and 1 over a grid of pixels: what stimuli and generated concepts are made of.
+"""Shapes as intensities between 0 and 1 over a grid of pixels: what stimuli are made of.
 
 Coordinates are in pixels from the field's centre, y downwards; angles are those of the drawn line, in degrees counter-clockwise
 from the horizontal.

@@ -1,4 +1,4 @@
-"""What each unit looks for, added to a record that is there: crops, stimuli, optimised pictures, concepts."""
+"""What each unit looks for, added to a record that is there: crops and stimuli."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import numpy as np
 
 from pellucid.data import Source, collate
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pellucid.graph import Graph
     from pellucid.mapping import ReceptiveField
 
-Name = Literal["features", "stimuli", "optimised", "concepts"]
+Name = Literal["features", "stimuli"]
 Progress = Callable[[str, int, int | None], None]
 MOST_UNITS = 65_536  # of a layer; what is wider is no layer of detectors
 
@@ -57,7 +58,7 @@ def add_features(
     device: str | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Record:
-    """Adds panels to a complete record; what was there stays, an earlier answer of the same kind is replaced.
+    """Adds panels to a complete record; what was there stays, an earlier answer on the same layer is replaced.
 
     Args:
         record: its folder.
@@ -138,7 +139,7 @@ class _Adding:
                 noise=len(found[0].tuning.noise) if found else 0,
                 refused=refused,
             )
-            self.writer.write_panel(panel, arrays)
+            self.writer.write_panel(*_beside_earlier(Record(self.writer.path), panel, arrays))
 
     def _sights(self, layers: Sequence[Layer]) -> tuple[list[Sight], dict[str, str]]:
         """Where each layer's middle unit looks; and which layers have no units that can be asked."""
@@ -222,6 +223,32 @@ def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:
         clear=sum(kind != "" for kind in labels.kinds),
         frequencies=list(tuning.frequencies),
         labels=texts,
+    )
+
+
+def _beside_earlier(
+    record: Record, panel: schema.TuningPanel, arrays: dict[str, np.ndarray]
+) -> tuple[schema.TuningPanel, dict[str, np.ndarray]]:
+    """The answer with those of other layers that the record has already: asking for one layer loses no other."""
+    if "tuning" not in record.panels:
+        return panel, arrays
+    earlier = record.panel("tuning")
+    if not isinstance(earlier, schema.TuningPanel) or earlier.kinds != panel.kinds:
+        return panel, arrays
+    asked = {row.index for row in panel.layers}
+    kept = {row.index: row for row in earlier.layers if row.index not in asked}
+    for name in record.arrays("tuning"):
+        if int(name.split(".")[0]) in kept:
+            arrays[name] = record.array("tuning", name)
+    return (
+        msgspec.structs.replace(
+            panel,
+            count=earlier.count + panel.count,
+            layers=sorted([*kept.values(), *panel.layers], key=lambda row: row.index),
+            noise=max(earlier.noise, panel.noise),
+            refused=earlier.refused | panel.refused,
+        ),
+        arrays,
     )
 
 

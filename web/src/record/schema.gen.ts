@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | MappingPanel | SimilarityPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | TrainingPanel | MappingPanel | SimilarityPanel | CustomPanel;
 
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
@@ -233,39 +233,6 @@ export interface Table {
   rows: ((string | number | boolean | null)[])[];
 }
 
-/** A concept that units were compared with: in how many images and on how many pixels it is. */
-export interface ConceptInfo {
-  name: string;
-  category: string;
-  images: number;
-  pixels: number;
-}
-
-/** One layer under dissection; `detectors` is the number of units whose best concept has an IoU of at least 0.04. */
-export interface ConceptLayer {
-  index: number;
-  name: string;
-  units: number;
-  detectors: number;
-}
-
-/**
- * Network dissection; `count` images were shown.
- *
- * A unit's map is cut at the value that it exceeds in a share of `quantile` of all places of all images, and compared with the
- * concept's mask. Arrays (arrays/concepts.safetensors), by layer index i: "i.concept" int32[unit], the best, -1 where none
- * overlaps; "i.iou" float32[unit]; "i.error" float32[unit], its standard error over images (jackknife); "i.within" int32[unit 4],
- * further concepts within one standard error of the difference, -1 where fewer; "i.threshold" float32[unit].
- */
-export interface ConceptsPanel extends Panel {
-  lens: "concepts";
-  source: string;
-  quantile: number;
-  concepts: ConceptInfo[];
-  layers: ConceptLayer[];
-  refused: Record<string, string>;
-}
-
 /**
  * One layer's units and where on the input they look.
  *
@@ -301,35 +268,6 @@ export interface FeaturesPanel extends Panel {
   top_k: number;
   crop_side: number;
   refused: string;
-}
-
-/** Pictures made for units of one layer; `beats` of `compared` excite their unit more than any example did. */
-export interface OptimisedLayer {
-  index: number;
-  name: string;
-  units: number;
-  made: number;
-  beats: number;
-  compared: number;
-}
-
-/**
- * Pictures that excite a unit most, found by gradient ascent; `count` pictures.
- *
- * Arrays (arrays/optimised.safetensors), by layer index i: "i.units" int32[made]; "i.values" float32[made variant], the
- * strongest answer anywhere in the map to each picture as it is, without transformation; "i.best" float32[made], that to the best
- * example, NaN where not known; "i.sheet" uint8[bytes], a WebP picture: a row a unit, a column a variant, squares of `side`
- * pixels, cut to the field of the place that answers most. `refused` are layers left out, and why.
- */
-export interface OptimisedPanel extends Panel {
-  lens: "optimised";
-  method: string;
-  objective: string;
-  steps: number;
-  variants: number;
-  side: number;
-  layers: OptimisedLayer[];
-  refused: Record<string, string>;
 }
 
 /**
@@ -781,7 +719,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus" | "features" | "stimuli" | "optimised" | "concepts";
+  name: "trace" | "sweep" | "focus" | "features" | "stimuli";
   state: State;
   examples: number;
   forward: number;
@@ -1064,9 +1002,7 @@ export interface TopK {
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
   custom: CustomPanel;
-  concepts: ConceptsPanel;
   features: FeaturesPanel;
-  optimised: OptimisedPanel;
   tuning: TuningPanel;
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;

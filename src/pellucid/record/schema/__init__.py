@@ -22,13 +22,8 @@ from pellucid.record.schema.attribution import (
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
 from pellucid.record.schema.custom import CustomPanel, Table
 from pellucid.record.schema.features import (
-    ConceptInfo,
-    ConceptLayer,
-    ConceptsPanel,
     FeatureLayer,
     FeaturesPanel,
-    OptimisedLayer,
-    OptimisedPanel,
     TuningLayer,
     TuningPanel,
 )
@@ -101,8 +96,6 @@ AnyPanel = (
     | GradientsPanel
     | FeaturesPanel
     | TuningPanel
-    | OptimisedPanel
-    | ConceptsPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
@@ -123,9 +116,6 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
-    "ConceptInfo",
-    "ConceptLayer",
-    "ConceptsPanel",
     "ConfusedPair",
     "ConfusionPanel",
     "CurvesAnswer",
@@ -162,8 +152,6 @@ __all__ = [
     "MethodList",
     "MethodOption",
     "ModelInfo",
-    "OptimisedLayer",
-    "OptimisedPanel",
     "Panel",
     "ParameterRow",
     "PerturbationCurve",

@@ -1,4 +1,4 @@
-"""What each unit looks for: crops of examples, tuning to stimuli, optimised pictures, concepts."""
+"""What each unit looks for: crops of examples, tuning to stimuli."""
 
 from __future__ import annotations
 
@@ -76,67 +76,4 @@ class TuningPanel(Panel, tag="tuning"):
     layers: list[TuningLayer]
     kinds: list[str]
     noise: int
-    refused: dict[str, str] = field(default_factory=dict)
-
-
-class OptimisedLayer(msgspec.Struct, frozen=True):
-    """Pictures made for units of one layer; `beats` of `compared` excite their unit more than any example did."""
-
-    index: int
-    name: str
-    units: int
-    made: int
-    beats: int
-    compared: int
-
-
-class OptimisedPanel(Panel, tag="optimised"):
-    """Pictures that excite a unit most, found by gradient ascent; `count` pictures.
-
-    Arrays (arrays/optimised.safetensors), by layer index i: "i.units" int32[made]; "i.values" float32[made variant], the
-    strongest answer anywhere in the map to each picture as it is, without transformation; "i.best" float32[made], that to the best
-    example, NaN where not known; "i.sheet" uint8[bytes], a WebP picture: a row a unit, a column a variant, squares of `side`
-    pixels, cut to the field of the place that answers most. `refused` are layers left out, and why.
-    """
-
-    method: str
-    objective: str
-    steps: int
-    variants: int
-    side: int
-    layers: list[OptimisedLayer]
-    refused: dict[str, str] = field(default_factory=dict)
-
-
-class ConceptInfo(msgspec.Struct, frozen=True):
-    """A concept that units were compared with: in how many images and on how many pixels it is."""
-
-    name: str
-    category: str
-    images: int
-    pixels: int
-
-
-class ConceptLayer(msgspec.Struct, frozen=True):
-    """One layer under dissection; `detectors` is the number of units whose best concept has an IoU of at least 0.04."""
-
-    index: int
-    name: str
-    units: int
-    detectors: int
-
-
-class ConceptsPanel(Panel, tag="concepts"):
-    """Network dissection; `count` images were shown.
-
-    A unit's map is cut at the value that it exceeds in a share of `quantile` of all places of all images, and compared with the
-    concept's mask. Arrays (arrays/concepts.safetensors), by layer index i: "i.concept" int32[unit], the best, -1 where none
-    overlaps; "i.iou" float32[unit]; "i.error" float32[unit], its standard error over images (jackknife); "i.within" int32[unit 4],
-    further concepts within one standard error of the difference, -1 where fewer; "i.threshold" float32[unit].
-    """
-
-    source: str
-    quantile: float
-    concepts: list[ConceptInfo]
-    layers: list[ConceptLayer]
     refused: dict[str, str] = field(default_factory=dict)

@@ -10,8 +10,6 @@ export interface UnitRow {
   readonly deviations: number;
   /** Strongest response to any example; NaN where not known. */
   readonly maximum: number;
-  readonly concept: string;
-  readonly iou: number;
 }
 
 export interface Known {
@@ -22,15 +20,12 @@ export interface Known {
   readonly sure: Tensor | null;
   readonly deviations: Tensor | null;
   readonly maximum: Tensor | null;
-  readonly concepts: readonly string[];
-  readonly concept: Tensor | null;
-  readonly iou: Tensor | null;
 }
 
 /** Twelve hues from red, as they were shown. */
 export const HUES: readonly string[] = Array.from({ length: 12 }, (_, step) => `hsl(${step * 30} 100% 50%)`);
 
-export const SORTS = ["unit", "label", "selectivity", "response", "concept"] as const;
+export const SORTS = ["unit", "label", "selectivity", "response"] as const;
 export type Sort = (typeof SORTS)[number];
 
 export function rowsOf(known: Known): UnitRow[] {
@@ -42,16 +37,14 @@ export function rowsOf(known: Known): UnitRow[] {
     sure: at(known.sure, unit),
     deviations: at(known.deviations, unit),
     maximum: at(known.maximum, unit),
-    concept: known.concepts[at(known.concept, unit)] ?? "",
-    iou: at(known.iou, unit),
   }));
 }
 
-/** Rows that hold every word of the filter in their label, concept or number, in the asked order; missing values last. */
+/** Rows that hold every word of the filter in their label or number, in the asked order; missing values last. */
 export function arranged(rows: readonly UnitRow[], words: string, sort: Sort): UnitRow[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const kept = rows.filter((row) => {
-    const text = `${row.unit} ${row.label} ${row.concept}`.toLowerCase();
+    const text = `${row.unit} ${row.label}`.toLowerCase();
     return wanted.every((word) => text.includes(word));
   });
   const down = (value: (row: UnitRow) => number) => (a: UnitRow, b: UnitRow) =>
@@ -60,7 +53,6 @@ export function arranged(rows: readonly UnitRow[], words: string, sort: Sort): U
   if (sort === "label") return kept.sort((a, b) => a.label.localeCompare(b.label) || a.unit - b.unit);
   if (sort === "selectivity") return kept.sort(down((row) => row.selectivity));
   if (sort === "response") return kept.sort(down((row) => row.maximum));
-  if (sort === "concept") return kept.sort(down((row) => row.iou));
   return kept;
 }
 

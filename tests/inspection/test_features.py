@@ -1,0 +1,93 @@
+"""Features added to a record: what is kept, what is replaced, what is refused, and that nothing is harmed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import pellucid
+from pellucid.data import from_python
+from pellucid.errors import DataError, LayerError, ModelError, RecordError
+from pellucid.inspection.features import Asked, add_features
+from pellucid.record import Record
+
+IMAGES = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+def net(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 5), nn.ReLU(), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 2)
+    ).eval()
+
+
+def data() -> pellucid.data.Source:
+    return from_python([(image, at % 2) for at, image in enumerate(IMAGES)])
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("features") / "net.pellucid"
+    pellucid.inspect(net(), data(), out=out, chosen=0, classes=("a", "b"))
+    return out
+
+
+@pytest.fixture
+def path(inspected: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(inspected, tmp_path / "net.pellucid")
+
+
+def test_stimuli_of_one_layer_stand_beside_those_of_another_and_replace_their_own(path: Path) -> None:
+    first = add_features(path, net(), data(), Asked(stimuli=True, layers=("1",)))
+    one = first.panel("tuning")
+    values = {name: first.array("tuning", name) for name in first.arrays("tuning")}
+    both = add_features(path, net(), data(), Asked(stimuli=True, layers=("3",)))
+    panel = both.panel("tuning")
+    assert [(row.name, row.units) for row in panel.layers] == [("1", 6), ("3", 4)]
+    assert panel.layers[0] == one.layers[0]
+    assert panel.count > one.count > 0
+    for name, value in values.items():
+        np.testing.assert_array_equal(both.array("tuning", name), value)
+    again = add_features(path, net(), data(), Asked(stimuli=True, layers=("1",)))
+    assert [row.name for row in again.panel("tuning").layers] == ["1", "3"]
+    assert again.arrays("tuning") == both.arrays("tuning")
+    assert again.verify() == []
+
+
+def test_what_was_spent_is_stated_and_the_model_is_left_as_it_was(path: Path) -> None:
+    model = net().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    states = torch.random.get_rng_state()
+    record = add_features(path, model, data(), Asked(stimuli=True, layers=("1",)))
+    stages = {stage.name: stage for stage in record.manifest.stages}
+    assert (stages["features"].forward, stages["features"].backward) == (0, 0)
+    assert (stages["stimuli"].state, stages["stimuli"].backward) == ("complete", 0)
+    assert stages["stimuli"].forward_examples == stages["stimuli"].examples == record.panel("tuning").count > 0
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(not module._forward_hooks for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), states)
+
+
+def test_what_does_not_fit_is_refused_and_leaves_the_record_as_it_was(path: Path) -> None:
+    with pytest.raises(LayerError, match="There is no layer '11'"):
+        add_features(path, net(), data(), Asked(stimuli=True, layers=("11",)))
+    with pytest.raises(ModelError, match="not the inspected one"):
+        add_features(path, net(1), data(), Asked(stimuli=True))
+    with pytest.raises(DataError, match="units that look at images"):
+        add_features(path, net(), from_python([(torch.zeros(5), 0)]), Asked())
+    record = Record(path)
+    assert "tuning" not in record.panels
+    assert {stage.name for stage in record.manifest.stages} == {"trace", "sweep", "focus"}
+
+
+def test_a_record_without_strongest_examples_is_refused(tmp_path: Path) -> None:
+    pellucid.inspect(net(), data(), out=tmp_path / "net", chosen=0, classes=("a", "b"), lenses=["graph", "predictions"])
+    with pytest.raises(RecordError, match="without the activations lens"):
+        add_features(tmp_path / "net", net(), data(), Asked())
