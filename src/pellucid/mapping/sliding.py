@@ -15,19 +15,15 @@ Sliding = Callable[[Settings, Sequence[Shape], Shape, Boxes], Boxes | None]
 
 def convolution(settings: Settings, inputs: Sequence[Shape], made: Shape, boxes: Boxes) -> Boxes | None:
     """A convolution; a module says its kernel, of a function it is the weight's shape."""
-    axes = len(made) - 2
-    if len(inputs[0]) != len(made) or axes < 1:
+    window = _window(settings, inputs, made)
+    if window is None:
         return None
-    kernel = _kernel(settings, inputs, axes)
-    if kernel is None:
-        return None
-    stride, dilation = (settings.each(axes, name, otherwise=1) for name in ("stride", "dilation"))
-    before = settings.each(axes, "padding", otherwise=0)
+    kernel, stride, before, dilation = window
     if settings.word("padding") == "same":
         before = [windows.total_same_padding(*pair) for pair in zip(kernel, dilation, strict=True)]
     mode = settings.word("padding_mode", "zeros")
     found = box.over_channels(boxes, settings.whole("groups", otherwise=1), made[1])
-    for axis in range(axes):
+    for axis in range(len(kernel)):
         looked = windows.sliding(
             inputs[0][2 + axis], made[2 + axis], kernel[axis], stride[axis], before[axis], dilation[axis], mode
         )
@@ -37,16 +33,12 @@ def convolution(settings: Settings, inputs: Sequence[Shape], made: Shape, boxes:
 
 def transposed_convolution(settings: Settings, inputs: Sequence[Shape], made: Shape, boxes: Boxes) -> Boxes | None:
     """A transposed convolution."""
-    axes = len(made) - 2
-    if len(inputs[0]) != len(made) or axes < 1:
+    window = _window(settings, inputs, made)
+    if window is None:
         return None
-    kernel = _kernel(settings, inputs, axes)
-    if kernel is None:
-        return None
-    stride, dilation = (settings.each(axes, name, otherwise=1) for name in ("stride", "dilation"))
-    before = settings.each(axes, "padding", otherwise=0)
+    kernel, stride, before, dilation = window
     found = box.over_channels(boxes, settings.whole("groups", otherwise=1), made[1])
-    for axis in range(axes):
+    for axis in range(len(kernel)):
         looked = windows.transposed(
             inputs[0][2 + axis], made[2 + axis], kernel[axis], stride[axis], before[axis], dilation[axis]
         )
@@ -132,8 +124,17 @@ def padding(usual: str) -> Sliding:
     return padded
 
 
-def _kernel(settings: Settings, inputs: Sequence[Shape], axes: int) -> list[int] | None:
-    if "kernel_size" in settings:
-        return settings.each(axes, "kernel_size", otherwise=1)
+def _window(settings: Settings, inputs: Sequence[Shape], made: Shape) -> tuple[list[int], ...] | None:
+    """Kernel, stride, padding and dilation of a convolution, of each axis; None where they are not told."""
+    axes = len(made) - 2
+    if len(inputs[0]) != len(made) or axes < 1:
+        return None
     weight = inputs[1] if len(inputs) > 1 else ()
-    return list(weight[2:]) if len(weight) == axes + 2 else None
+    if "kernel_size" in settings:
+        kernel = settings.each(axes, "kernel_size", otherwise=1)
+    elif len(weight) == axes + 2:
+        kernel = list(weight[2:])
+    else:
+        return None
+    stride, dilation = (settings.each(axes, name, otherwise=1) for name in ("stride", "dilation"))
+    return kernel, stride, settings.each(axes, "padding", otherwise=0), dilation

@@ -58,3 +58,18 @@ export function paint(
   }
   return image;
 }
+
+/** A canvas cleared and fitted to `width` x `height` CSS pixels, sharp on the screen at hand; null where there is none yet. */
+export function sharp(
+  canvas: HTMLCanvasElement | undefined,
+  width: number,
+  height: number,
+): CanvasRenderingContext2D | null {
+  const context = canvas?.getContext("2d");
+  if (!canvas || !context) return null;
+  const ratio = globalThis.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return context;
+}
