@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.preserve import preserved
+from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.errors import LayerError, MethodError
 from pellucid.graph.dataflow import tensors_in, versions
 from pellucid.graph.guard import ParameterGuard
@@ -187,7 +188,7 @@ class Session:
             outputs=outputs,
             activations={name: tensor.detach() for name, tensor in kept.items()},
             gradients=by_layer,
-            input_gradients=_gradients_of(self._leaf_tree, by_input),
+            input_gradients=gradients_of(self._leaf_tree, by_input),
             scores=scores.detach(),
             warnings=_nonfinite(by_layer),
         )
@@ -234,7 +235,7 @@ class Session:
         leaves: list[Tensor] = []
         self._leaf_tree = to_device(inputs, self.device)
         if input_gradients:
-            self._leaf_tree = _with_gradients(self._leaf_tree, leaves)
+            self._leaf_tree = with_gradients(self._leaf_tree, leaves)
         with torch.enable_grad(), within:
             outputs = self._run(to_device(self._leaf_tree, self.device, copy=True), keep)
             scores = score(outputs)
@@ -269,7 +270,7 @@ class Session:
         self._reached.clear()
         self._tap = tap
         self.passes.forward += 1
-        self.passes.forward_examples += _batch_size(inputs)
+        self.passes.forward_examples += batch_size(inputs)
         with ExitStack() as watching:
             watching.callback(setattr, self, "_tap", None)
             if self.passes.forward == 1:
@@ -362,38 +363,6 @@ def _main_tensor(output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
         rest = output[1:]
         return output[0], lambda tensor: (tensor, *rest)
     raise LayerError(f"A layer's output must be a tensor or a tuple that begins with one; got {type(output).__name__}.")
-
-
-def _with_gradients(tree: Tree, leaves: list[Tensor]) -> Tree:
-    """The tree with floating leaves that require gradients, listed in `leaves`."""
-    if isinstance(tree, Tensor):
-        if not tree.is_floating_point():
-            return tree
-        leaf = tree.detach().clone().requires_grad_()
-        leaves.append(leaf)
-        return leaf
-    if isinstance(tree, dict):
-        return {name: _with_gradients(part, leaves) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(_with_gradients(part, leaves) for part in tree)
-    return [_with_gradients(part, leaves) for part in tree] if isinstance(tree, list) else tree
-
-
-def _gradients_of(tree: Any, gradients: Mapping[int, Tensor | None]) -> Any:
-    if isinstance(tree, Tensor):
-        return gradients.get(id(tree))
-    if isinstance(tree, dict):
-        return {name: _gradients_of(part, gradients) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(_gradients_of(part, gradients) for part in tree)
-    return [_gradients_of(part, gradients) for part in tree] if isinstance(tree, list) else None
-
-
-def _batch_size(tree: Any) -> int:
-    if isinstance(tree, Tensor):
-        return len(tree) if tree.ndim else 1
-    parts = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ()
-    return next((size for size in map(_batch_size, parts) if size), 0)
 
 
 def _nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:

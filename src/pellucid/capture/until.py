@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.capture.call import to_device
 from pellucid.capture.session import Session
-from pellucid.errors import LayerError, MethodError
+from pellucid.errors import LayerError
 from pellucid.types import Layer, Tree
 
 
@@ -17,7 +17,7 @@ class _EnoughError(BaseException):
     """Ends a forward; no Exception, so that a model that catches those does not go on."""
 
 
-def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bool = False) -> dict[str, Tensor]:
+def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Tensor]:
     """Outputs of layers by name, from a forward that stops as soon as it has them.
 
         outputs = until(session, images, ["features.3"])
@@ -26,12 +26,8 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
         session: holds the model open; its passes count each as a whole forward.
         inputs: a tree with a batch axis on every leaf.
         names: layers of the session.
-        gradients: keep how the outputs came to be, so that gradients by the inputs can be taken. The outputs belong to
-            this forward alone: take the gradients before the next.
 
-    Raises:
-        LayerError: a layer is none of the session's, or was not reached.
-        MethodError: gradients were asked for and the last layer has none. ForwardError.
+    Raises: LayerError: a layer is none of the session's, or was not reached. ForwardError.
     """
     known = {layer.name for layer in session.layers}
     unknown = [name for name in names if name not in known]
@@ -39,8 +35,6 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
         raise LayerError(
             f"Layer '{unknown[0]}' is not captured. Captured layers: {', '.join(sorted(known)) or 'none'}."
         )
-    if gradients:
-        session._prepare_gradients()
     wanted = set(names)
     found: dict[str, Tensor] = {}
 
@@ -52,8 +46,7 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
         if len(found) == len(wanted):
             raise _EnoughError
 
-    with torch.set_grad_enabled(gradients), torch.inference_mode(False):
-        torch.set_grad_enabled(gradients)
+    with torch.inference_mode(False), torch.no_grad():
         try:
             session._run(to_device(inputs, session.device, copy=True), keep)
         except _EnoughError:
@@ -64,10 +57,5 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
     if missing:
         raise LayerError(
             f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
-        )
-    if gradients and not found[names[-1]].requires_grad:
-        raise MethodError(
-            f"The output of layer '{names[-1]}' has no gradient by the inputs: the model detaches or rounds on the way, or "
-            "runs under no_grad. What needs gradients cannot be right there."
         )
     return found
