@@ -181,6 +181,25 @@ def test_features_adds_to_a_record_what_was_asked_for(pellucid: Program, copied:
     assert int(stages[1][1].replace(",", "")) == panel.count > 0
 
 
+def test_what_a_record_says_of_its_model_opens_it_again(pellucid: Program, workplace: Path) -> None:
+    code = (
+        "import net; from safetensors.torch import save_file; "
+        "save_file({name: value + 1 for name, value in net.make().state_dict().items()}, 'w.safetensors')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=workplace, check=True, timeout=PATIENCE)
+    given = ("--data", "digits:test", "--no-progress")
+    made = pellucid(
+        "inspect", "net.py:make", "--weights", "w.safetensors", *given, "--limit", 20, "--chosen", 0, "--out", "r"
+    )
+    assert made.code == 0, made.err
+    model = Record(workplace / "r").manifest.model
+    assert model is not None
+    assert (model.source, model.weights) == ("net.py:make", "w.safetensors")
+    again = pellucid("features", "r", "--model", model.source, "--weights", model.weights, *given)
+    assert again.code == 0, again.err
+    assert "not the inspected one" in pellucid("features", "r", "--model", model.source, *given).refusal
+
+
 def test_features_refuses_another_model_and_a_layer_that_is_not_there(pellucid: Program, copied: Path) -> None:
     given = (copied, "--data", "digits:test", "--no-progress")
     assert "not the inspected one" in pellucid("features", *given, "--model", "net.py:three").refusal

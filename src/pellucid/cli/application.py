@@ -142,6 +142,7 @@ def inspect(
             device=device_named(device),
             title=title or opened.name,
             model_source=opened.source,
+            weights_source=str(weights or ""),
             resume=resume,
             overwrite=overwrite,
             progress=stage_progress(hear),

@@ -33,22 +33,11 @@ def features(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Add to a record what each unit looks for: crops of examples, and what else is asked for."""
-    from pellucid.cli.opening import device_named
-    from pellucid.data import open_data
+    from pellucid.cli.opening import Preparation, device_named, opened_again
     from pellucid.inspection.features import Asked, add_features
-    from pellucid.inspection.live import recipe_of
-    from pellucid.models import open_model
     from pellucid.record import Record
 
-    held = Record(record)
-    opened = open_model(model, weights=weights, trust=trust)
-    limit = held.manifest.options.get("limit")
-    source = open_data(
-        data,
-        recipe=recipe_of(held.manifest.preprocessing),
-        limit=limit if isinstance(limit, int) else None,
-        skip_bad=bool(held.manifest.skipped),
-    )
+    opened, source = opened_again(Record(record), model, data, weights, Preparation(), trust=trust)
     with progress_bars(shown=not no_progress) as hear:
         shown = add_features(
             record,

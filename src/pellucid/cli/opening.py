@@ -10,6 +10,7 @@ from pellucid.cli.options import Device, numbers, square, whole_numbers
 from pellucid.errors import OptionError
 
 if TYPE_CHECKING:
+    from pellucid.data import Source
     from pellucid.graph import Graph
     from pellucid.inspection.live import LiveModel
     from pellucid.models import Inputs, OpenedModel
@@ -71,13 +72,23 @@ def live_model(
     *,
     trust: bool,
 ) -> LiveModel:
-    """The inspected model and data, opened again beside their record. Raises: PellucidError: they cannot be opened."""
-    from pellucid.data import open_data
-    from pellucid.inspection.live import LiveModel, recipe_of
-    from pellucid.models import open_model
+    """The inspected model and data beside their record, for live questions. Raises: as `opened_again`."""
+    from pellucid.inspection.live import LiveModel
 
     if data is None:
         raise OptionError(f"--model needs the inspected data too: --data {_recorded_data(record)}.")
+    opened, source = opened_again(record, model, data, weights, preparation, trust=trust)
+    return LiveModel(record, opened.model.to(device_named(device)), source)
+
+
+def opened_again(
+    record: Record, model: str, data: str, weights: Path | None, preparation: Preparation, *, trust: bool
+) -> tuple[OpenedModel, Source]:
+    """The inspected model and data, as the record says they were prepared. Raises: PellucidError: they cannot be opened."""
+    from pellucid.data import open_data
+    from pellucid.inspection.live import recipe_of
+    from pellucid.models import open_model
+
     opened = open_model(model, weights=weights, trust=trust)
     limit = record.manifest.options.get("limit")
     source = open_data(
@@ -86,7 +97,7 @@ def live_model(
         limit=limit if isinstance(limit, int) else None,
         skip_bad=bool(record.manifest.skipped),
     )
-    return LiveModel(record, opened.model.to(device_named(device)), source)
+    return opened, source
 
 
 @dataclass(frozen=True)

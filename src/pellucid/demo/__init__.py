@@ -42,7 +42,7 @@ def run(
     on_epoch: Callable[[int, int], None] = lambda done, total: None,
     progress: Progress | None = None,
 ) -> Demo:
-    """Trains, watches and inspects; an earlier demo's record at `out` is replaced.
+    """Trains, watches and inspects; an earlier demo's record at `out`, and its weights beside it, are replaced.
 
     Args:
         out: folder of the record.
@@ -53,6 +53,8 @@ def run(
     Returns: the sealed record, the network and the held-out digits.
     """
     import shutil
+
+    from safetensors.torch import save_file
 
     from pellucid.data import open_data
     from pellucid.demo.network import train
@@ -70,12 +72,16 @@ def run(
         watched=lambda model, optimizer: watch(model, optimizer, out=place, title=TITLE),
         progress=on_epoch,
     )
+    # So that `pellucid open` and `features` can have the network again later.
+    weights = place.with_suffix(".safetensors")
+    save_file(model.state_dict(), weights)
     record = inspect(
         model,
         held_out,
         out=place,
         title=TITLE,
         model_source=MODEL_SOURCE,
+        weights_source=str(weights),
         seed=seed,
         progress=progress or silent,
     )

@@ -40,6 +40,7 @@ def inspect(
     device: str | None = None,
     title: str | None = None,
     model_source: str = "",
+    weights_source: str = "",
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -63,6 +64,7 @@ def inspect(
         device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
         title: of the record; the model's name where None.
         model_source: how the model was named by who opened it; kept in the record.
+        weights_source: the file that its weights came from, likewise.
         resume: go on with a record that was cut short.
         overwrite: replace a record that is already there.
         progress: hears how far each stage has come.
@@ -78,7 +80,7 @@ def inspect(
         source = under_names(source, classes)
     known = tuple(classes) if classes is not None else source.classes or ()
     with on_device(model, device) as place:
-        manifest = manifest_of(model, source, known, options, place, title, model_source)
+        manifest = manifest_of(model, source, known, options, place, title, model_source, weights_source)
         with Writer.create(Path(out), manifest, resume=resume, overwrite=overwrite) as writer:
             if resume:
                 check_same(writer.manifest, manifest)

@@ -27,6 +27,7 @@ def manifest_of(
     device: str,
     title: str | None,
     model_source: str,
+    weights_source: str,
 ) -> schema.Manifest:
     """The manifest of a new record."""
     import numpy as np
@@ -44,6 +45,7 @@ def manifest_of(
             parameters=sum(one.numel() for one in parameters),
             trainable=sum(one.numel() for one in parameters if one.requires_grad),
             bytes=sum(one.numel() * one.element_size() for one in parameters),
+            weights=weights_source,
         ),
         data=data_info(source, classes, None),
         preprocessing=source.preprocessing,

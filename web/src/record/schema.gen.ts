@@ -702,6 +702,7 @@ export interface ModelInfo {
   parameters: number;
   trainable: number;
   bytes: number;
+  weights: string;
 }
 
 /** What was done to an example before the model saw it, as named steps in order; also their fingerprint. */

@@ -65,7 +65,9 @@ class Instrument {
     const named = (text: string | undefined, otherwise: string) => (text ? quoted(plain(text)) : otherwise);
     const model = named(this.manifest?.model?.source, "MODEL");
     const data = named(this.manifest?.data?.source, "DATA");
-    return `pellucid open ${named(this.summary?.record, "RECORD")} --model ${model} --data ${data}`;
+    const weights = this.manifest?.model?.weights;
+    const loaded = weights ? ` --weights ${quoted(plain(weights))}` : "";
+    return `pellucid open ${named(this.summary?.record, "RECORD")} --model ${model}${loaded} --data ${data}`;
   }
 
   /** Captured layers in order of execution; empty until the graph has arrived. */

@@ -162,6 +162,7 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
   it("select each bin of confidence with as many examples as it says, and put it down again", async () => {
     const { page } = await visit(here, here.served, "#/accuracy");
     const reliability = page.getByRole("group", { name: /^Reliability/ });
+    await reliability.getByRole("link").first().waitFor();
     const labels = await reliability
       .getByRole("link")
       .evaluateAll((links) => links.map((link) => link.getAttribute("aria-label") ?? ""));
@@ -349,6 +350,7 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
   for (const kind of ["served", "exported"] as const) {
     it(`say what would show an example that was not chosen, ${kind}`, async () => {
       const { page, complaints } = await visit(here, here[kind], "#/gradients");
+      await page.locator("main .strip a").first().waitFor();
       const chosen = new Set(
         await page
           .locator("main .strip a")

@@ -21,6 +21,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     parameters: int
     trainable: int
     bytes: int
+    weights: str = ""
 
 
 class DataInfo(msgspec.Struct, frozen=True):
