@@ -57,6 +57,9 @@ def test_stimuli_of_one_layer_stand_beside_those_of_another_and_replace_their_ow
     assert [row.name for row in again.panel("tuning").layers] == ["1", "3"]
     assert again.arrays("tuning") == both.arrays("tuning")
     assert again.verify() == []
+    everything = add_features(path, net(), data(), Asked(stimuli=True))
+    stage = next(stage for stage in everything.manifest.stages if stage.name == "stimuli")
+    assert everything.panel("tuning").count == stage.forward_examples  # nothing of an earlier answer is left
 
 
 def test_what_was_spent_is_stated_and_the_model_is_left_as_it_was(path: Path) -> None:

@@ -210,8 +210,7 @@ def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:
         "kinds": np.where(np.isfinite(by_kind), by_kind, np.nan).T,
     }
     for name, found in values.items():
-        if found.size:
-            arrays[f"{index}.{name}"] = np.ascontiguousarray(found, np.float32)
+        arrays[f"{index}.{name}"] = np.ascontiguousarray(found, np.float32)
     return schema.TuningLayer(
         index=index,
         name=one.layer.name,
@@ -237,6 +236,8 @@ def _beside_earlier(
         return panel, arrays
     asked = {row.index for row in panel.layers}
     kept = {row.index: row for row in earlier.layers if row.index not in asked}
+    if not kept:
+        return panel, arrays
     for name in record.arrays("tuning"):
         if int(name.split(".")[0]) in kept:
             arrays[name] = record.array("tuning", name)
