@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pellucid.attribution.methods import Problem, Progress, View
 from pellucid.attribution.trees import examples_in, rows_of
+from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, MethodError, OptionError
 
 ROWS_ON_CPU = 32
@@ -97,17 +98,6 @@ class Copies:
 def _halved(size: int, examples: int) -> int:
     """Half the rows: of whole copies as long as there are two."""
     return max(size // examples // 2, 1) * examples if size > examples else max(size // 2, 1)
-
-
-def for_memory(error: BaseException) -> bool:
-    """Whether memory was the reason, also where the model's own error hides it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError | torch.OutOfMemoryError):
-            return True
-        cause = cause.__cause__
-    # On the CPU torch raises a plain RuntimeError when an allocation fails.
-    return "not enough memory" in str(error)
 
 
 class Mean:

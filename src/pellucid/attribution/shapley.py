@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pellucid.attribution.batches import ROWS_ELSEWHERE, ROWS_ON_CPU, for_memory
+from pellucid.attribution.batches import ROWS_ELSEWHERE, ROWS_ON_CPU
 from pellucid.attribution.features import Features
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, Progress, View, register
 from pellucid.attribution.trees import merged, rows_of
+from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, MethodError, MissingExtraError, OptionError
 
 Scores = Callable[[Tensor], Tensor]

@@ -1,0 +1,285 @@
+"""Gradients of each example: the chunk and the way change no number, the model stays as it was, and refusals say why."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pellucid.capture import as_logits, logits_of
+from pellucid.capture.per_example import PerExample, Way
+from pellucid.capture.sketch import Sketch
+from pellucid.errors import ForwardError, MethodError
+
+
+def cross_entropy(output: Any, target: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(as_logits(logits_of(output)), target)
+
+
+class Convolutional(nn.Module):
+    """In-place activations, batch normalisation, dropout and a weight used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout(0.5),
+            nn.Conv2d(4, 4, 3, padding=1), nn.ReLU6(inplace=True),
+        )  # fmt: skip
+        self.head = nn.Linear(4, 4)
+        self.tail = nn.Linear(4, 4)
+        self.tail.weight = self.head.weight
+        self.kept: Tensor | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled = self.body(images).mean((2, 3))
+        self.kept = pooled
+        found: Tensor = self.tail(nn.functional.relu(self.head(pooled), inplace=True))
+        return found
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.LSTM(3, 5, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        found: Tensor = self.head(self.cell(steps)[0][:, -1])
+        return found
+
+
+class Branching(nn.Module):
+    """Control flow that looks at values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        found: Tensor = self.head(numbers)
+        return found if float(numbers.sum()) > 0 else -found
+
+
+class Detached(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = self.head(numbers)
+        return found
+
+
+def network(kind: type[nn.Module]) -> nn.Module:
+    torch.manual_seed(0)
+    return kind()
+
+
+def images(number: int = 7) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(number, 2, 6, 6, generator=generator), torch.arange(number) % 4
+
+
+def gathered(
+    model: nn.Module, inputs: Any, targets: Tensor, **how: Any
+) -> tuple[PerExample, Tensor, dict[str, Tensor]]:
+    with PerExample(model, cross_entropy, **how) as learner:
+        chunks = list(learner.of(inputs, targets))
+    assert [chunk.start for chunk in chunks] == [sum(map(len, chunks[:at])) for at in range(len(chunks))]
+    gradients = {name: torch.cat([chunk.gradients[name] for chunk in chunks]) for name in learner.names}
+    return learner, torch.cat([chunk.losses for chunk in chunks]), gradients
+
+
+def by_hand(model: nn.Module, inputs: Any, targets: Tensor) -> dict[str, Tensor]:
+    """A plain loop over examples, on a copy of the model."""
+    model = copy.deepcopy(model).eval()
+    found: dict[str, list[Tensor]] = {name: [] for name, _ in model.named_parameters()}
+    for place in range(len(targets)):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(inputs[place : place + 1]), targets[place : place + 1]).backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            found[name].append(parameter.grad.clone())
+    return {name: torch.stack(parts) for name, parts in found.items()}
+
+
+@pytest.mark.parametrize(("way", "most"), [("vmap", 1), ("vmap", 3), ("vmap", 64), ("loop", None), (None, None)])
+def test_every_way_and_chunk_gives_the_gradients_of_a_plain_loop(way: Way | None, most: int | None) -> None:
+    model, (inputs, targets) = network(Convolutional), images()
+    learner, losses, gradients = gathered(model, inputs, targets, way=way, most=most)
+    expected = by_hand(model, inputs, targets)
+    assert set(gradients) == set(expected)  # the shared weight once
+    for name, one in expected.items():
+        torch.testing.assert_close(gradients[name], one, rtol=1e-5, atol=1e-6)
+    wanted = nn.functional.cross_entropy(copy.deepcopy(model).eval()(inputs), targets, reduction="none")
+    torch.testing.assert_close(losses, wanted.double(), rtol=1e-5, atol=1e-6)
+    assert learner.way == (way or "vmap")
+    calls = -(-7 // (most or 7)) if learner.way == "vmap" else 7
+    assert (learner.passes.forward, learner.passes.backward) == (calls, calls)
+    assert (learner.passes.forward_examples, learner.passes.backward_examples) == (7, 7)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(Recurrent, (5, 4, 3)), (Branching, (5, 3))])
+def test_what_vmap_refuses_goes_one_at_a_time_and_says_why(kind: type[nn.Module], shape: tuple[int, ...]) -> None:
+    model = network(kind)
+    inputs, targets = torch.randn(*shape, generator=torch.Generator().manual_seed(2)), torch.tensor([0, 1, 2, 0, 1])
+    learner, _, gradients = gathered(model, inputs, targets)
+    assert learner.way == "loop"
+    assert learner.why.startswith("vmap refuses this model: ")
+    assert len(learner.why) > 40
+    for name, one in by_hand(model, inputs, targets).items():
+        torch.testing.assert_close(gradients[name], one, rtol=1e-5, atol=1e-6)
+    assert learner.passes.backward == 5
+
+
+def state(model: nn.Module) -> dict[str, Any]:
+    return {
+        "values": {name: tensor.clone() for name, tensor in model.state_dict().items()},
+        "versions": [parameter._version for parameter in model.parameters()],
+        "wants": [parameter.requires_grad for parameter in model.parameters()],
+        "gradients": [parameter.grad for parameter in model.parameters()],
+        "modes": [module.training for module in model.modules()],
+        "inplace": [getattr(module, "inplace", None) for module in model.modules()],
+        "hooks": [len(module._forward_hooks) for module in model.modules()],
+        "kept": getattr(model, "kept", None),
+        "random": torch.get_rng_state(),
+    }
+
+
+def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    for name in ("versions", "wants", "gradients", "modes", "inplace", "hooks", "kept"):
+        assert one[name] == other[name], name
+    assert torch.equal(one["random"], other["random"])
+    assert all(torch.equal(tensor, other["values"][name]) for name, tensor in one["values"].items())
+
+
+@pytest.mark.parametrize("way", ["vmap", "loop"])
+def test_the_model_is_left_as_it_was_also_after_an_error(way: Way) -> None:
+    model = network(Convolutional).train()
+    inputs, targets = images()
+    before = state(model)
+    gathered(model, inputs, targets, way=way)
+    assert_same(before, state(model))
+    with pytest.raises(ForwardError, match="The model raised RuntimeError"):
+        gathered(model, torch.zeros(3, 5, 6, 6), targets[:3], way=way)
+    assert_same(before, state(model))
+
+    def broken(output: Any, target: Tensor) -> Tensor:
+        raise KeyError("a loss of someone else's")
+
+    with pytest.raises(ForwardError, match="someone else's"), PerExample(model, broken, way=way) as learner:
+        next(learner.of(inputs, targets))
+    assert_same(before, state(model))
+
+
+def test_only_what_is_set_to_learn_has_gradients_and_all_where_nothing_is() -> None:
+    model, (inputs, targets) = network(Convolutional), images()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    everything, _, _ = gathered(model, inputs, targets)
+    assert set(everything.names) == {name for name, _ in model.named_parameters()}
+    assert everything.frozen == ()
+    assert isinstance(model, Convolutional)
+    model.tail.bias.requires_grad_(True)
+    learner, _, gradients = gathered(model, inputs, targets)
+    assert learner.names == ("tail.bias",)
+    assert "head.weight" in learner.frozen
+    torch.testing.assert_close(gradients["tail.bias"], by_hand_bias(model, inputs, targets), rtol=1e-5, atol=1e-6)
+
+
+def by_hand_bias(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    """The gradient of cross-entropy by the last bias: p - y."""
+    with torch.no_grad():
+        logits = copy.deepcopy(model).eval()(inputs)
+    return torch.softmax(logits, 1) - nn.functional.one_hot(targets, 4)
+
+
+def test_too_little_memory_halves_the_chunk_and_says_so() -> None:
+    model, (inputs, targets) = network(Convolutional), images()
+    sizes: list[int] = []
+
+    class Greedy(PerExample):
+        def _chunk(self, inputs: Any, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            sizes.append(len(targets))
+            if len(targets) > 3:
+                raise torch.OutOfMemoryError("no more")
+            return super()._chunk(inputs, targets)
+
+    with Greedy(model, cross_entropy) as learner:
+        chunks = list(learner.of(inputs, targets))
+    assert sizes == [7, 3, 3, 1]
+    assert list(map(len, chunks)) == [3, 3, 1]
+    assert learner.notes == ["Memory did not suffice for 7 examples at a time: 3 were used."]
+
+    class Starved(PerExample):
+        def _chunk(self, inputs: Any, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            raise MemoryError
+
+    with Starved(model, cross_entropy) as learner, pytest.raises(MethodError, match="of a single example"):
+        next(learner.of(inputs, targets))
+
+
+def test_refusals_name_what_cannot_be_right() -> None:
+    inputs, targets = images(4)
+    with pytest.raises(MethodError, match="no parameters with gradients"):
+        gathered(nn.Flatten(), inputs, targets)
+    mixing = nn.Sequential(nn.Conv2d(2, 4, 6), nn.BatchNorm2d(4, track_running_stats=False), nn.Flatten())
+    with pytest.raises(MethodError, match=r"'1' \(BatchNorm2d\) keeps no running statistics"):
+        gathered(mixing, inputs, targets)
+    for way in ("vmap", "loop"):
+        with pytest.raises(MethodError, match="no gradient by the model's parameters"):
+            gathered(network(Detached), torch.randn(3, 3), torch.tensor([0, 1, 2]), way=way)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        scripted = torch.jit.script(nn.Linear(3, 3))
+    with pytest.raises(MethodError, match="TorchScript"):
+        gathered(scripted, torch.randn(3, 3), torch.tensor([0, 1, 2]))
+
+
+def test_a_sketch_is_exact_up_to_its_size_and_linear_beyond_it() -> None:
+    generator = torch.Generator().manual_seed(3)
+    layers = {"small": {"small.weight": 40, "small.bias": 8}, "large": {"large.weight": 64 * 300, "large.bias": 64}}
+    sketch = Sketch(layers, 48 + 1021, 0)
+    assert sketch.kept == {"small": 48, "large": 1021}
+    small = {
+        "small.weight": torch.randn(5, 8, 5, generator=generator),
+        "small.bias": torch.randn(5, 8, generator=generator),
+    }
+    flat = torch.cat([one.reshape(5, -1) for one in small.values()], 1).double()
+    found = sketch.of("small", small).double()
+    torch.testing.assert_close(found @ found.T, flat @ flat.T, rtol=1e-5, atol=1e-5)
+    large = {
+        "large.weight": torch.randn(5, 64, 300, generator=generator),
+        "large.bias": torch.randn(5, 64, generator=generator),
+    }
+    mean = sketch.of("large", {name: one.mean(0, keepdim=True) for name, one in large.items()})
+    torch.testing.assert_close(mean, sketch.of("large", large).mean(0, keepdim=True), rtol=1e-4, atol=1e-4)
+    again = Sketch(layers, 48 + 1021, 0).of("large", large)
+    assert torch.equal(again, sketch.of("large", large))
+    assert not torch.equal(again, Sketch(layers, 48 + 1021, 1).of("large", large))
+
+
+def test_the_error_of_a_sketch_is_that_of_its_size_also_where_gradients_are_outer_products() -> None:
+    """Gradients of a linear layer are of rank one, and their inputs sparse: the hardest case for an orderly hash."""
+    generator = torch.Generator().manual_seed(4)
+    errors = []
+    for seed in range(60):
+        sketch = Sketch({"fc": {"fc.weight": 64 * 512}}, 1024, seed)
+        inputs = torch.relu(torch.randn(6, 512, generator=generator) - 2)
+        outputs = torch.randn(6, 64, generator=generator)
+        gradients = outputs[:, :, None] * inputs[:, None, :]
+        flat = gradients.reshape(6, -1).double()
+        found = sketch.of("fc", {"fc.weight": gradients}).double()
+        norms = flat.norm(dim=1)
+        errors.append(
+            ((found @ found.T - flat @ flat.T) / norms[:, None] / norms[None])[~torch.eye(6, dtype=torch.bool)]
+        )
+    spread = torch.cat(errors)
+    deviation = float(spread.square().mean().sqrt())
+    assert 0.7 / 1021**0.5 < deviation < 1.4 / 1021**0.5
+    assert abs(float(spread.mean())) < 4 * deviation / len(spread) ** 0.5
