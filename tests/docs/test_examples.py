@@ -1,0 +1,91 @@
+"""The programs of examples/ whose figures stand in the documentation, on networks so small that they take no time."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import pellucid
+
+ROOT = Path(__file__).parents[2]
+
+
+def program(name: str) -> ModuleType:
+    """A file of examples/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", ROOT / "examples" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+class Tiny(nn.Module):
+    """Built as torchvision builds a VGG, of two blocks."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(True), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(True), nn.MaxPool2d(2, 2),
+            nn.Conv2d(4, 8, 3, padding=1), nn.ReLU(True), nn.MaxPool2d(2, 2),
+        )  # fmt: skip
+        self.avgpool = nn.AdaptiveAvgPool2d(2)
+        self.classifier = nn.Sequential(nn.Linear(32, 6), nn.ReLU(True), nn.Dropout(), nn.Linear(6, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(images)), 1))
+        return logits
+
+
+@pytest.fixture(scope="module")
+def vgg16() -> ModuleType:
+    return program("vgg16")
+
+
+def test_the_worked_example_lists_every_layer_and_nothing_twice(vgg16: ModuleType) -> None:
+    model = Tiny().eval()
+    graph = pellucid.graph(model, torch.zeros(1, 3, 16, 16))
+    rows = list(vgg16.architecture(graph))
+    assert [row[0].strip("`") for row in rows] == [layer.name for layer in graph.layers]
+    assert sum(int(row[3].replace(",", "")) for row in rows) == sum(one.numel() for one in model.parameters())
+    assert rows[0][1] == "Conv2d, ReLU"
+    assert rows[1][-1] == "5 x 5", "two convolutions of three pixels"
+    assert f"{sum(one.numel() for one in model.parameters()):,} parameters" in vgg16.totals(graph)
+
+
+def test_the_worked_example_counts_what_each_view_costs(vgg16: ModuleType) -> None:
+    model, image = Tiny().eval(), torch.randn(1, 3, 16, 16)
+    rows = {row[0]: row[1] for row in vgg16.costs(model, image, 1)}
+    assert rows["all 8 plain views"] == "1 + 1"
+    assert rows["all 8 plain and all 5 modified views"] == "6 + 6"
+    with pytest.raises(RuntimeError, match="expected 2 and 2"):
+        vgg16.spent(model, image, vgg16.View("Grad-CAM", ("grad_cam",), 2, 2))
+
+
+def test_the_worked_example_measures_pools_fields_and_what_maps_of_two_networks_share(vgg16: ModuleType) -> None:
+    model, images = Tiny().eval(), torch.randn(2, 3, 16, 16)
+    kept = {row[0]: row[1:] for row in vgg16.pools(model, images[:1])}
+    assert list(kept) == ["`features.4`", "`features.7`"]
+    assert kept["`features.4`"][0] == "16 x 16"
+    field = next(vgg16.fields(model, images, ["features.6"]))
+    assert field[1] == "10 x 10"
+    assert field[-1] == "100%", "nothing outside the box"
+    same, other = [model, model], [model, Tiny(1).eval()]
+    assert next(vgg16.agreement(same, images[:1], ["saliency"]))[1] == "1.00"
+    assert float(next(vgg16.agreement(other, images[:1], ["saliency"]))[1]) < 0.9
+
+
+def test_the_worked_example_is_told_with_the_rows_that_it_prints(vgg16: ModuleType) -> None:
+    text = (ROOT / "docs" / "vgg16.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| ([\w -]+) \| (\d \+ \d) \|", text, re.MULTILINE))
+    assert {view.words: f"{view.forwards} + {view.backwards}" for view in vgg16.VIEWS}.items() <= told.items()
+    assert "138,357,544" in text
