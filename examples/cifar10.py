@@ -57,23 +57,17 @@ def whole(path: Path) -> tuple[Tensor, Tensor]:
     return torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder with train.parquet and test.parquet")
-    parser.add_argument("out", type=Path, help="record to write")
-    parser.add_argument("--epochs", type=int, default=6)
-    asked = parser.parse_args()
-
+def train(data: Path, out: Path, epochs: int) -> SmallVgg:
+    """Trains under a Watch that writes to `out`, prints the held-out accuracy of every epoch, leaves the weights here."""
     torch.manual_seed(0)
-    images, labels = whole(asked.data / "train.parquet")
+    images, labels = whole(data / "train.parquet")
     held_out, truth = images[-2500:], labels[-2500:]
     images, labels = images[:-2500], labels[:-2500]
     model = SmallVgg()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=5e-2)
-    steps = asked.epochs * (len(images) // 128)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
-    with pellucid.watch(model, optimizer, out=asked.out, title="Small VGG on CIFAR-10") as watch:
-        for epoch in range(asked.epochs):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=epochs * (len(images) // 128))
+    with pellucid.watch(model, optimizer, out=out, title="Small VGG on CIFAR-10") as watch:
+        for epoch in range(epochs):
             model.train()
             for chosen in torch.randperm(len(images))[: len(images) // 128 * 128].split(128):
                 batch = images[chosen]
@@ -92,8 +86,19 @@ def main() -> None:
             watch.log(validation_loss=nn.functional.cross_entropy(logits, truth), validation_accuracy=right)
             print(f"epoch {epoch + 1}: {right:.1%} of the held-out images are right")
     torch.save(model.state_dict(), WEIGHTS)
+    return model.eval()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder with train.parquet and test.parquet")
+    parser.add_argument("out", type=Path, help="record to write")
+    parser.add_argument("--epochs", type=int, default=6)
+    asked = parser.parse_args()
+
+    model = train(asked.data, asked.out, asked.epochs)
     test = open_data(str(asked.data / "test.parquet"), recipe=RECIPE)
-    record = pellucid.inspect(model.eval(), test, out=asked.out, classes=CLASSES, title="Small VGG on CIFAR-10")
+    record = pellucid.inspect(model, test, out=asked.out, classes=CLASSES, title="Small VGG on CIFAR-10")
     for finding in record.findings:
         print(finding.severity, finding.sentence)
 

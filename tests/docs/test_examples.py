@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def program(name: str) -> ModuleType:
-    """A file of examples/ as a module."""
+    """A file of examples/ as a module; it finds those beside it."""
     spec = importlib.util.spec_from_file_location(f"examples_{name}", ROOT / "examples" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(ROOT / "examples"))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
     return module
 
 
@@ -89,3 +94,18 @@ def test_the_worked_example_is_told_with_the_rows_that_it_prints(vgg16: ModuleTy
     told = dict(re.findall(r"^\| ([\w -]+) \| (\d \+ \d) \|", text, re.MULTILINE))
     assert {view.words: f"{view.forwards} + {view.backwards}" for view in vgg16.VIEWS}.items() <= told.items()
     assert "138,357,544" in text
+
+
+def test_the_features_example_tells_units_of_one_class_and_reads_the_pooled_head() -> None:
+    features = program("features")
+    top = {"top_rows": [[0, 1, 2], [0, 3, -1], [1, 2, 3]], "top_values": [[9, 8, 7], [5, 4, 0], [0, 0, 0]]}
+
+    class Kept:
+        def array(self, _: str, name: str) -> np.ndarray:
+            return np.array(top[name.partition(".")[2]])
+
+    shares = features.purity(Kept(), 4, np.array([1, 1, 2, 1]))
+    assert shares.tolist() == [2 / 3, 1.0], "a unit that never fires has no class; a place that is empty does not count"
+    torch.manual_seed(0)
+    model = features.SmallVgg(2).eval()
+    assert features.weighed(model, torch.randn(3, 3, 32, 32)) < 1e-5
