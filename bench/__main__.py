@@ -71,6 +71,12 @@ BENCHES = {
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "
         "a GPU. A click counts from the input to the second frame after the page is complete."
     ),
+    "maps": (
+        "The Gradients page with the model at hand, in a headless Chromium of 1280 x 800 pixels without a GPU; a click on an "
+        "example that nobody has asked for. Its first map is Grad-CAM of the deepest layer that has positions, which needs the "
+        "shortest backward; the other plain methods follow. EfficientNet-Lite0 has drawn photographs of 500 x 375 pixels as JPEG "
+        "files and random weights, which take the same time as trained ones."
+    ),
 }
 
 

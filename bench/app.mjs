@@ -4,31 +4,13 @@
  * page has what it waits for.
  */
 import { createRequire } from "node:module";
+import { armed } from "./clicks.mjs";
 
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
 const [executablePath, address] = process.argv.slice(2);
 const LOADS = 5;
 const ROUNDS = 3;
-const NEVER_ASKED = 9;
 const PAGES = ["loss", "accuracy", "gradients", "activations", "histograms", "examples", "confusion"];
-
-/** Runs in the page: keeps when the next click came in, and resolves once `there` holds and has been painted. */
-function armed([selector, absent]) {
-  window.answered = new Promise((resolve) => {
-    addEventListener(
-      "click",
-      (event) => {
-        const look = () => {
-          if (document.querySelector(selector) && !document.querySelector(absent))
-            requestAnimationFrame(() => resolve(performance.now() - event.timeStamp));
-          else requestAnimationFrame(look);
-        };
-        requestAnimationFrame(look);
-      },
-      { capture: true, once: true },
-    );
-  });
-}
 
 const WAITING = "main .skeleton";
 
@@ -86,26 +68,7 @@ try {
     }
     await page.getByRole("button", { name: "clear all" }).click();
   }
-  // Examples that nobody has asked for, from a strip of links in place of the gallery's; the model is at hand.
-  const maps = [];
-  await page.locator('nav a[href^="#/gradients"]').first().click();
-  await page.locator("main [data-map]").first().waitFor();
-  for (let row = 200; row < 200 + NEVER_ASKED; row++) {
-    // Only when the last example's maps are all there: the model does one thing at a time.
-    await page.waitForFunction(
-      () => !document.querySelector("main [data-status=waiting], main progress, main .skeleton"),
-    );
-    await page.evaluate((example) => {
-      const link = document.createElement("a");
-      link.href = `#/gradients?example=${example}`;
-      link.textContent = "next";
-      link.id = "next";
-      document.getElementById("next")?.remove();
-      document.querySelector("main .strip").append(link);
-    }, row);
-    maps.push(await click(page, page.locator("#next"), undefined, `main [data-map="${row}"] canvas`, "#none"));
-  }
-  console.log(JSON.stringify({ paints, readies, first, pages, cells, maps }));
+  console.log(JSON.stringify({ paints, readies, first, pages, cells }));
 } finally {
   await browser.close();
 }

@@ -57,10 +57,6 @@ def main() -> None:
                 "a click on a confusion cell to the narrowed page", found["cells"], "100 ms",
                 f"{len(found['cells'])} clicks",
             ),
-            row(
-                "a click on an example never asked for to its first map, the model at hand", found["maps"], "100 ms",
-                f"{len(found['maps'])} clicks on Gradients; Grad-CAM of the deepest layer, to the second frame after it",
-            ),
         ],
         options.out,
     )  # fmt: skip

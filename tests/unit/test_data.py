@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from pellucid.data import Recipe, Source, from_python, images, open_data
+from pellucid.data import Recipe, Source, from_python, images, listed, open_data
 from pellucid.data.batching import check_targets, collate
 from pellucid.data.images import MOST_PIXELS, UndecodableImageError, decode, picture_of, picture_of_tensor
 from pellucid.errors import DataError, OptionError, UnreadableError
@@ -184,6 +184,19 @@ def test_rows_count_readable_images_also_when_a_sweep_goes_on(spoilt: Path, star
 def test_a_row_beyond_the_readable_ones_is_refused(spoilt: Path) -> None:
     with pytest.raises(DataError, match=r"There is no example 7: .* has 7 readable ones"):
         open_data(str(spoilt), skip_bad=True).example(7)
+
+
+def test_one_example_is_read_without_those_before_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [name for name, _ in rows_of(open_data(str(folder)))]
+    read: list[bytes] = []
+
+    def counted(content: bytes) -> Image.Image:
+        read.append(content)
+        return decode(content)
+
+    monkeypatch.setattr(listed, "decode", counted)
+    assert open_data(str(folder)).example(len(names) - 1).id == names[-1]
+    assert len(read) == 1
 
 
 def test_an_image_that_vanishes_is_refused_by_name(folder: Path) -> None:

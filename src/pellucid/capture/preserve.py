@@ -18,20 +18,21 @@ def preserved(model: nn.Module) -> Iterator[None]:
     Put back are buffers, mode, requires_grad, hooks, `inplace` flags, random state and backend flags. Parameters and
     their gradients are not copied: nothing in here writes to them, and a Session takes back what a forward writes.
     """
-    in_place = [(module, module.inplace) for module in model.modules() if isinstance(_in_place(module), bool)]
+    flags = [(module, flag) for module in model.modules() if isinstance(flag := in_place(module), bool)]
     wanted = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     gradients = torch.is_grad_enabled()
     try:
         with untouched(model):
             yield
     finally:
-        for module, flag in in_place:
-            module.inplace = flag
+        for module, flag in flags:
+            module.inplace = flag  # type: ignore[assignment]
         for parameter, wants in wanted:
             if parameter.requires_grad != wants:
                 parameter.requires_grad_(wants)
         torch.set_grad_enabled(gradients)
 
 
-def _in_place(module: nn.Module) -> object:
-    return getattr(module, "inplace", None)
+def in_place(module: nn.Module) -> object:
+    """A module's `inplace`; None where it has none. Found without the module's own search, which ends in an exception."""
+    return vars(module)["inplace"] if "inplace" in vars(module) else getattr(type(module), "inplace", None)

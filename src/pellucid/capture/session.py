@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.call import apply, to_device, unwrapped
-from pellucid.capture.preserve import preserved
+from pellucid.capture.preserve import in_place, preserved
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
+from pellucid.capture.writes import Writes
 from pellucid.errors import LayerError, MethodError
 from pellucid.graph.dataflow import tensors_in, versions
-from pellucid.graph.guard import ParameterGuard
-from pellucid.graph.interception import Operators
 from pellucid.graph.names import function_name, function_path
 from pellucid.types import Layer, Passes, Reduction, Tree
 
@@ -82,13 +81,13 @@ class Session:
         self._reached: set[str] = set()
         self._mutated: set[str] = set()
         self._kept: dict[str, tuple[Tensor, int]] = {}
-        self._guard = ParameterGuard(self.model)
+        self._writes = Writes(self.model)
         self._functions = any("()" in layer.name for layer in self.layers)
 
     def __enter__(self) -> Self:
         self._stack.enter_context(preserved(self.model))
         try:
-            self._stack.callback(self._guard.restore)
+            self._stack.callback(self._writes.restore)
             self._hook()
         except BaseException:
             self._stack.close()
@@ -194,16 +193,17 @@ class Session:
         )
 
     def _prepare_gradients(self) -> None:
-        for name, tensor in (*self.model.named_parameters(), *self.model.named_buffers()):
+        for name, tensor in (*self._writes.parameters.items(), *self.model.named_buffers()):
             if tensor.is_inference():
                 raise MethodError(
                     f"'{name}' of the model is an inference tensor, which has no gradients; load the model outside "
                     "torch.inference_mode."
                 )
-        for parameter in self.model.parameters():
-            parameter.requires_grad_(False)
+        for parameter in self._writes.parameters.values():
+            if parameter.requires_grad:
+                parameter.requires_grad_(False)
         for module in self.model.modules():
-            if getattr(module, "inplace", None) is True:
+            if in_place(module) is True:
                 module.inplace = False  # type: ignore[assignment]
 
     def _record(
@@ -273,9 +273,7 @@ class Session:
         self.passes.forward_examples += batch_size(inputs)
         with ExitStack() as watching:
             watching.callback(setattr, self, "_tap", None)
-            if self.passes.forward == 1:
-                # A forward that writes to parameters (an embedding's max_norm, say) shows it at its first call.
-                watching.enter_context(Operators(self._guard.before, lambda *ignored: None))
+            watching.enter_context(self._writes.watched())
             if tap is not None and self._functions:
                 watching.enter_context(_Functions(self))
             outputs = apply(self.model, inputs)

@@ -56,6 +56,8 @@ class ListedImages:
 
     def example(self, row: int) -> Example:
         """Decodes one example. Raises: UnreadableError, DataError (no such row)."""
+        if not self.skip_bad and 0 <= row < len(self.listings):
+            return self._decoded(self.listings[row])  # every listing has its row, or is refused
         if row >= len(self._kept):
             for place, _ in self._readable(len(self._kept)):
                 if place >= row:

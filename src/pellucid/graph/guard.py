@@ -134,9 +134,14 @@ class ParameterGuard:
             for parameter in self._owners.pop(memory._cdata, ()) if memory is not None else ():
                 self._saved.append((parameter, parameter.detach().clone()))
 
+    @property
+    def wrote(self) -> bool:
+        """Whether there are copies to put back."""
+        return bool(self._saved)
+
     def restore(self) -> bool:
         """Puts the copied values back; whether there were any."""
-        written = bool(self._saved)
+        written = self.wrote
         for parameter, value in self._saved:
             with torch.inference_mode(parameter.is_inference()), torch.no_grad():
                 parameter.copy_(value)
