@@ -264,7 +264,7 @@ def test_the_list_says_what_each_method_shows_and_costs(live: LiveModel) -> None
     assert "many forwards" not in priced.values(), "a method of many passes says of how many"
     steps = next(one for one in said["methods"] if one["name"] == "integrated_gradients")["options"]
     assert {"steps", "nodes", "tolerance", "limit"} <= {option["name"] for option in steps}
-    assert "baseline" not in {option["name"] for option in steps}
+    assert next(option["choices"] for option in steps if option["name"] == "baseline") == ["zero", "mean", "blur"]
 
 
 @pytest.mark.parametrize(

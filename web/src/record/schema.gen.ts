@@ -115,7 +115,8 @@ export interface CurvesAnswer {
  * A method of attribution.
  *
  * `cost` is "plain" (from one forward and one backward that all such methods share), "backward" (one further forward and
- * backward) or "passes" (many); `price` says it in words. `positions`: it needs a layer with positions in a plane.
+ * backward) or "passes" (many); `price` says it in words, `price_of` with options in braces ("{samples} forwards"), empty
+ * where it does not depend on any. `positions`: it needs a layer with positions in a plane.
  * `input_only`: it makes no maps of layers.
  */
 export interface MethodInfo {
@@ -128,6 +129,7 @@ export interface MethodInfo {
   positions: boolean;
   input_only: boolean;
   options: MethodOption[];
+  price_of: string;
 }
 
 /** The answer to the live question "methods": all of them, cheap ones first. */
@@ -135,10 +137,21 @@ export interface MethodList {
   methods: MethodInfo[];
 }
 
-/** An option of a method: its default as JSON. */
+/**
+ * An option of a method: its default as JSON, and what words may set it to.
+ *
+ * `kind`: "flag" (true or false), "choice" (one of `choices`), "integer", "number" or "extents" (a whole number, or one for
+ * each axis of positions); an "integer" with `choices` may be one of them too. `unset` says what null means where the option
+ * may be null, and is empty where it may not.
+ */
 export interface MethodOption {
   name: string;
   default: string;
+  kind: "flag" | "choice" | "integer" | "number" | "extents";
+  choices: string[];
+  unset: string;
+  unit: string;
+  does: string;
 }
 
 /** The score as positions go or come, the strongest of a map first, with the area under the curve by trapezoids. */

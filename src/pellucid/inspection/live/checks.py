@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pellucid.errors import MethodError
 from pellucid.inspection.live.aims import Aimed, Subject
+from pellucid.inspection.live.filling import FILLS, filling
 from pellucid.inspection.live.methods import interrupted, method_named
 from pellucid.inspection.live.questions import Answer, Tell, question
 from pellucid.record.schema import CurvesAnswer, PerturbationCurve, SanityAnswer
@@ -107,9 +108,9 @@ class Curves(_Check, frozen=True):
         if map_ is None:
             raise MethodError(f"{method.title} gives no map of the input here, so there is no order to delete it in.")
         ranking = only_leaf(map_, "A deletion or insertion curve")
-        filling = _filling(self.fill, leaf)
+        filled = filling(self.fill, leaf)
         both = [
-            curve(live.model, inputs, subject.target, ranking, self.steps, filling) for curve in (deletion, insertion)
+            curve(live.model, inputs, subject.target, ranking, self.steps, filled) for curve in (deletion, insertion)
         ]
         said = CurvesAnswer(
             method=method.name,
@@ -117,36 +118,10 @@ class Curves(_Check, frozen=True):
             deletion=_curve(both[0]),
             insertion=_curve(both[1]),
             of={"class": "probability", "loss": "loss", "unit": "unit"}[self.aim],
-            fill=_FILLS[self.fill],
+            fill=FILLS[self.fill],
             warnings=[*both[0].warnings, *both[1].warnings],
         )
         return Answer(said)
-
-
-_FILLS = {
-    "zero": "0 of the prepared input",
-    "mean": "the mean of each channel of the example",
-    "blur": "a blurred copy of the example",
-}
-
-
-def _filling(fill: str, leaf: Tensor) -> Any:
-    """What takes the place of values. Raises: MethodError: the input is no image that could be blurred."""
-    from torch.nn import functional
-
-    if fill == "zero":
-        return 0.0
-    if fill == "mean":
-        return (
-            leaf.flatten(2).mean(2).reshape(*leaf.shape[:2], *(1,) * (leaf.ndim - 2)) if leaf.ndim > 2 else leaf.mean()
-        )
-    if leaf.ndim != 4:
-        raise MethodError(
-            f"Only images (batch, channel, height, width) can be blurred; got {tuple(leaf.shape)}. Use fill=mean."
-        )
-    side = max(min(leaf.shape[2:]) // 8, 1) | 1
-    padded = functional.pad(leaf, (side // 2,) * 4, mode="replicate")
-    return functional.avg_pool2d(padded, side, stride=1)
 
 
 def _curve(found: Curve) -> PerturbationCurve:

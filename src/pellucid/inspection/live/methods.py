@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
-import typing
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from pellucid.errors import MethodError, OptionError
-from pellucid.inspection.live.questions import Answer, Question, Tell, nearest, question
-from pellucid.record.schema import MethodInfo, MethodList, MethodOption
+from pellucid.inspection.live.questions import Answer, Question, Tell, question
+from pellucid.inspection.live.settings import converted, described, settable
+from pellucid.record.schema import MethodInfo, MethodList
 
 if TYPE_CHECKING:
     from pellucid.attribution import Method
@@ -28,6 +27,13 @@ _PRICES = {
     "occlusion": "a forward for each window",
     "score_cam": "a forward for each channel of the layer",
     "ablation_cam": "two forwards where a mean and one linear layer follow, else one for each channel",
+    "smoothgrad": "{samples} forwards and backwards",
+    "vargrad": "{samples} forwards and backwards",
+    "integrated_gradients": "{steps} forwards and backwards, doubled up to {limit} until the map adds up",
+    "rise": "{masks} forwards",
+    "kernel_shap": "{samples} forwards",
+    "lime": "{samples} forwards",
+    "shapley_sampling": "{samples} forwards for each feature",
 }
 
 
@@ -61,16 +67,7 @@ def method_named(name: str, options: str = "") -> Method:
         given = msgspec.json.decode(options, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise OptionError(f"The options must be a JSON object, {{}} for none; got {options[:40]!r}.") from error
-    hints = {option.name: typing.get_type_hints(kind)[option.name] for option in _options(kind)}
-    values: dict[str, Any] = {}
-    for word, value in given.items():
-        if word not in hints:
-            raise OptionError(f"The method '{name}' has no option {word[:40]!r}.{nearest(word, hints)}")
-        try:
-            values[word] = msgspec.convert(value, hints[word])
-        except msgspec.ValidationError as error:
-            raise OptionError(f"The option '{word}' of '{name}' does not fit: {error}.") from error
-    return kind(**values)
+    return kind(**converted(kind, given))
 
 
 def refusing_alone(method: Method, refusals: dict[str, str]) -> Method:
@@ -121,26 +118,21 @@ def _described(kind: type[Method]) -> MethodInfo:
         ),
         positions=kind.positions,
         input_only=not kind.explains_layers,
-        options=[MethodOption(each.name, json.dumps(each.default)) for each in _options(kind)],
+        options=described(kind),
+        price_of=_price_of(kind),
     )
-
-
-def _options(kind: type[Method]) -> list[Any]:
-    """The options that words can set: not those that are tensors or functions."""
-    hints = typing.get_type_hints(kind)
-    return [each for each in fields(kind) if hints[each.name] is not Any]  # type: ignore[arg-type]
 
 
 def _price(kind: type[Method]) -> str:
     if kind.cost == "plain":
         return _PLAIN
-    if kind.cost == "backward":
+    if kind.cost == "backward" and kind.name not in _PRICES:
         return _BACKWARD
-    known = {each.name: each.default for each in _options(kind)}
-    if "samples" in known:
-        return f"{known['samples']} forwards and backwards"
-    if "steps" in known:
-        return f"{known['steps']} forwards and backwards, doubled up to {known['limit']} until the map adds up"
-    if "masks" in known:
-        return f"{known['masks']} forwards"
-    return _PRICES.get(kind.name, "many forwards")
+    defaults = {name: each.default for name, each in settable(kind).items()}
+    return _PRICES.get(kind.name, "many forwards").format(**defaults)
+
+
+def _price_of(kind: type[Method]) -> str:
+    """The price of a method whose passes are options of it, with their names in braces."""
+    price = _PRICES.get(kind.name, "")
+    return price if "{" in price else ""

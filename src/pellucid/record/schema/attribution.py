@@ -11,17 +11,28 @@ Cost = Literal["plain", "backward", "passes"]
 
 
 class MethodOption(msgspec.Struct, frozen=True):
-    """An option of a method: its default as JSON."""
+    """An option of a method: its default as JSON, and what words may set it to.
+
+    `kind`: "flag" (true or false), "choice" (one of `choices`), "integer", "number" or "extents" (a whole number, or one for
+    each axis of positions); an "integer" with `choices` may be one of them too. `unset` says what null means where the option
+    may be null, and is empty where it may not.
+    """
 
     name: str
     default: str
+    kind: Literal["flag", "choice", "integer", "number", "extents"] = "number"
+    choices: list[str] = field(default_factory=list)
+    unset: str = ""
+    unit: str = ""
+    does: str = ""
 
 
 class MethodInfo(msgspec.Struct, frozen=True):
     """A method of attribution.
 
     `cost` is "plain" (from one forward and one backward that all such methods share), "backward" (one further forward and
-    backward) or "passes" (many); `price` says it in words. `positions`: it needs a layer with positions in a plane.
+    backward) or "passes" (many); `price` says it in words, `price_of` with options in braces ("{samples} forwards"), empty
+    where it does not depend on any. `positions`: it needs a layer with positions in a plane.
     `input_only`: it makes no maps of layers.
     """
 
@@ -34,6 +45,7 @@ class MethodInfo(msgspec.Struct, frozen=True):
     positions: bool
     input_only: bool
     options: list[MethodOption]
+    price_of: str = ""
 
 
 class MethodList(msgspec.Struct, frozen=True):
