@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Tree: TypeAlias = "Tensor | tuple[Tree, ...] | list[Tree] | dict[str, Tree]"
 Scalar: TypeAlias = str | int | float | bool | None
-Stage: TypeAlias = Literal["trace", "sweep", "focus"]
+Stage: TypeAlias = Literal["trace", "sweep", "focus", "learn"]
 Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
 Task: TypeAlias = Literal["classification", "regression", "none"]
 
@@ -132,7 +132,8 @@ class Needs:
 
     Attributes:
         stages: when the lens observes. "trace": once, the graph and the parameters. "sweep": every batch, forward
-            only. "focus": the chosen examples, one forward and one backward.
+            only. "focus": the chosen examples, one forward and one backward. "learn": a sample of examples with targets, the
+            gradient of each one's loss by the parameters.
         outputs, losses: logits and per-example losses of the batch.
         reductions: by name; applied to every layer's output inside the sweep.
         activations, gradients: whole layer outputs, and gradients of the explained score by them (focus only).
@@ -146,6 +147,47 @@ class Needs:
     activations: bool = False
     gradients: bool = False
     passes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGradient:
+    """Gradients of each example's loss by the parameters of one module.
+
+    Attributes:
+        index: place among the modules with parameters, in order of execution.
+        node: id of its first call in the graph; None where it was not called.
+        parameters: how many values have gradients, each once.
+        weight_norm: L2 norm of those parameters.
+        squares: float64[batch], squared L2 norms.
+        sketch: float32[batch kept], from which inner products can be told; exact where kept equals `parameters`.
+    """
+
+    index: int
+    node: int | None
+    parameters: int
+    weight_norm: float
+    squares: Tensor
+    sketch: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Parameter gradients of one batch, and how they were taken.
+
+    Attributes:
+        layers: path of the module -> its gradients.
+        population: class -> how many examples of the data are of it; {0: all} in a regression.
+        way, why: "vmap" or "loop", and why not vmap.
+        frozen: parameters that are not set to learn, and were left out.
+        notes: in words, what was done about memory.
+    """
+
+    layers: Mapping[str, LayerGradient]
+    population: Mapping[int, int]
+    way: str
+    why: str = ""
+    frozen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +206,9 @@ class Observation:
         explained: int64[batch], the output whose score was differentiated.
         scores: float[batch], that output's value (a logit).
         reasons: why each example was chosen (focus).
-        refusal: why no example can be looked at closely, in words; nothing else of the focus stage is there then.
+        refusal: why no example can be looked at closely, or has parameter gradients, in words; nothing else of the stage is
+            there then.
+        learning: gradients by the parameters (learn).
         graph, parameters: the traced graph and the parameters by name (trace).
     """
 
@@ -182,6 +226,7 @@ class Observation:
     scores: Tensor | None = None
     reasons: tuple[str, ...] = ()
     refusal: str = ""
+    learning: Learning | None = None
     graph: Graph | None = None
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
 

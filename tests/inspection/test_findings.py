@@ -192,6 +192,36 @@ def no_gradients() -> Fault:
     return model, held_out(60)
 
 
+class Undefined(TinyNet):
+    """Takes the length of a difference that is always zero, whose slope there is not defined."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.features(images)
+        still = torch.sqrt((features - features.detach()).square().sum((1, 2, 3), keepdim=True))
+        logits: Tensor = self.classifier(features + still)
+        return logits
+
+
+def undefined_step() -> Fault:
+    model = Undefined()
+    model.load_state_dict(trained().state_dict())
+    return model, held_out(100)
+
+
+class CutOff(TinyNet):
+    """Its middle is detached from the loss, though it takes part."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(images).detach())
+        return logits
+
+
+def cut_off() -> Fault:
+    model = CutOff()
+    model.load_state_dict(trained().state_dict())
+    return model, held_out(100)
+
+
 def deep(gain: float, activation: type[nn.Module]) -> nn.Module:
     torch.manual_seed(0)
     layers: list[nn.Module] = [nn.Flatten(), nn.Linear(64, 16), activation()]
@@ -234,6 +264,8 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("nonfinite-activations", nonfinite_activations, {"layer": "last"}, "high"),
     ("nonfinite-gradients", nonfinite_gradients, {"layer": "act"}, "high"),
     ("no-gradients", no_gradients, {}, "info"),
+    ("nonfinite-parameter-gradients", undefined_step, {"layer": "features.5"}, "high"),
+    ("no-parameter-gradient", cut_off, {"layer": "features.0"}, "medium"),
     ("vanishing-gradient", vanishing_gradient, {}, "high"),
     ("exploding-gradient", exploding_gradient, {}, "high"),
 ]
@@ -338,6 +370,8 @@ def understood(finding: Finding, record: Record) -> None:
                 assert all(0 <= row < record.manifest.examples for row in rows)
             case "layer":
                 assert value in layers | modules
+            case "v.view":
+                assert value == "learning"
             case "v.kind":
                 assert value in ("weights", "activations", "gradients")
             case other:

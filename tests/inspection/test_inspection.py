@@ -62,6 +62,9 @@ def test_every_pass_is_counted_and_none_is_hidden(
     size: int, batch: int, chosen: int, sweep: int, focus: tuple[int, int], tmp_path: Path
 ) -> None:
     model = trained()
+    calls: list[int] = []
+    # What a forward leaves behind in the model is taken back where parameter gradients are taken: a hook counts outside.
+    model.register_forward_pre_hook(lambda module, given: calls.append(1))
     images, labels = digits("test")
     found = pellucid.inspect(
         model,
@@ -71,14 +74,20 @@ def test_every_pass_is_counted_and_none_is_hidden(
         chosen=chosen,
     )
     spent = {stage.name: stage for stage in found.manifest.stages}
-    assert list(spent) == ["trace", "sweep", "focus"]
+    assert list(spent) == ["trace", "sweep", "focus", "learn"]
     assert (spent["sweep"].forward, spent["sweep"].forward_examples, spent["sweep"].backward) == (sweep, size, 0)
     assert (spent["focus"].forward, spent["focus"].forward_examples) == focus
     assert (spent["focus"].backward, spent["focus"].backward_examples) == focus
-    assert [stage.examples for stage in spent.values()] == [0, size, min(chosen, size)]
-    # The network counts for itself.
-    assert model.calls == sum(stage.forward for stage in spent.values())
-    assert model.seen == sum(stage.forward_examples for stage in spent.values())
+    learned = found.panel("learning").count
+    known = np.bincount(labels[:size])
+    assert learned == known[known >= 4].sum()  # all: there are fewer than the sample holds
+    learn = spent["learn"]
+    assert (learn.forward_examples, learn.backward_examples) == (learned, learned)
+    assert learn.forward == learn.backward == -(-learned // 32)
+    assert [stage.examples for stage in spent.values()] == [0, size, min(chosen, size), learned]
+    # The network counts for itself; the trace ran it once more, on tensors without values.
+    assert len(calls) == 1 + sum(stage.forward for stage in spent.values())
+    assert model.seen == sum(stage.forward_examples for stage in spent.values()) - learned
     assert found.manifest.chosen == len(found.focused) == min(chosen, size)
 
 
@@ -92,7 +101,8 @@ def test_progress_is_heard_after_every_batch(tmp_path: Path) -> None:
         chosen=10,
         progress=lambda stage, done, total: heard.append((stage, done, total)),
     )
-    assert heard == [("sweep", done, 20) for done in (0, 8, 16, 20)] + [("focus", 8, 10), ("focus", 10, 10)]
+    sweep = [("sweep", done, 20) for done in (0, 8, 16, 20)]
+    assert heard == [*sweep, ("focus", 8, 10), ("focus", 10, 10), ("learn", 9, 9)]
 
 
 # --- numbers --------------------------------------------------------------------------------------------------

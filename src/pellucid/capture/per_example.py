@@ -107,6 +107,8 @@ class PerExample:
         self.device = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
         self.way: Way = way or ("vmap" if self.device.type != "cpu" or self.count <= FEW_PARAMETERS else "loop")
         self.why = "" if self.way == "vmap" else "on a CPU a model of this size is faster so"
+        self._parameters: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ STAGES = {
     "trace": "Tracing",
     "sweep": "Sweeping",
     "focus": "Looking closely",
+    "learn": "Learning from examples",
     "features": "Cutting out",
     "stimuli": "Showing stimuli",
 }

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PART_EXAMPLES = 1024
 FOCUS_BATCH = 8
+NOTHING_TO_LEARN = "No class has 4 examples with a known target and a finite loss: nothing can be said of its gradient."
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Inspection:
     layers: dict[str, Layer] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Traces, sweeps, chooses, focuses."""
+        """Traces, sweeps, chooses, focuses, learns."""
         import torch
 
         from pellucid.capture import Session, as_arguments, to_device, unwrapped
@@ -72,6 +73,8 @@ class Inspection:
             self._sweep(session)
             self._crops(graph)
             self._focus(session)
+        # Outside of the session, which has switched off what the parameters ask for.
+        self._learn(model, graph)
 
     # --- trace ------------------------------------------------------------------------------------------------
 
@@ -226,13 +229,14 @@ class Inspection:
         self.writer.update(chosen=stage.examples)
 
     def _choose(self) -> list[tuple[int, str]]:
-        table = Record(self.writer.path).examples()
-        losses, targets, predictions = (
-            np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64)
-            for name in ("loss", "target", "prediction")
-        )
+        losses, targets, predictions = self._columns("loss", "target", "prediction")
         known = [np.nan_to_num(values, nan=-1.0).astype(np.int64) for values in (targets, predictions)]
         return choose(losses, known[0], known[1], self.options.chosen, self.options.seed)
+
+    def _columns(self, *names: str) -> list[np.ndarray]:
+        """Columns of the examples table as float64[example], NaN where not known."""
+        table = Record(self.writer.path).examples()
+        return [np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64) for name in names]
 
     def _explained(self, logits: Tensor, targets: Tensor | None) -> Tensor:
         """Which output of each example is explained: int64[batch]."""
@@ -249,6 +253,43 @@ class Inspection:
         if self.options.target >= logits.shape[1]:
             raise TargetError(f"The model has {logits.shape[1]} outputs; there is no output {self.options.target}.")
         return torch.full_like(predicted, self.options.target)
+
+    # --- learn ------------------------------------------------------------------------------------------------
+
+    def _learn(self, model: nn.Module, graph: Graph) -> None:
+        """Gradients of a sample's losses by the parameters."""
+        from pellucid.inspection.learning import learn, rows_to_learn
+
+        learning = self._lenses("learn")
+        if not learning or self.task == "none":
+            return
+        seed = self.options.seed
+        targets, losses = self._columns("target", "loss")
+        rows, population = rows_to_learn(targets, losses, self.task, seed)
+        with self._stage("learn") as stage:
+            # Done anew by a resumed inspection, as the focus is.
+            stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
+            stage.seconds = 0.0
+            refusal = "" if rows else NOTHING_TO_LEARN
+            spent = Passes()
+            try:
+                for seen, capture in learn(
+                    model, self.source, graph, rows, population, self.task, device=self.device, seed=seed
+                ):
+                    spent = capture.passes
+                    for lens in learning:
+                        lens.observe(seen)
+                    stage.examples += len(seen.batch or ())
+                    self.progress("learn", stage.examples, len(rows))
+            except (MethodError, ForwardError) as error:
+                # The record says why there is nothing, and has everything else.
+                refusal = str(error)
+            finally:
+                _count(stage, Passes(), spent)
+            for lens in learning:
+                if refusal:
+                    lens.observe(Observation(stage="learn", layers=self.layers, refusal=refusal))
+                self._report(lens)
 
     # --- lenses and stages ------------------------------------------------------------------------------------
 

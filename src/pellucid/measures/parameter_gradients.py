@@ -93,6 +93,17 @@ def class_products(gram: Floats, labels: NDArray[np.int64], classes: int) -> Cla
     )
 
 
+def directions(gram: Floats) -> Floats:
+    """Cosines of all pairs: the Gram matrix of the gradients scaled to length 1, rows of zeros where one has no length.
+
+    Few examples, those that the model gets wrong, have nearly all of the length: their mean says little of the others.
+    """
+    length = np.sqrt(np.diag(gram))
+    inverse = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+    found: Floats = gram * inverse[:, None] * inverse[None, :]
+    return found
+
+
 def noise_scale(gram: Floats, squares: Floats, labels: NDArray[np.int64], shares: Floats) -> Noise:
     """The simple gradient noise scale: beyond batches of so many examples, a mean gradient hardly gets truer.
 
@@ -148,7 +159,8 @@ def agreement(gram: Floats, labels: NDArray[np.int64], classes: int) -> Floats:
         others = inside.sum() - 2 * rows + norm[there]
         length = np.sqrt(np.maximum(others, 0)) / (count[index] - 1) * np.sqrt(norm[there])
         found[there] = np.where(length > 0, own[there] / np.where(length > 0, length, 1), np.nan)
-    return np.clip(found, -1, 1)
+    clipped: Floats = np.clip(found, -1, 1)
+    return clipped
 
 
 def permuted(gram: Floats, labels: NDArray[np.int64], classes: int, seed: int, rounds: int = ROUNDS) -> Floats:
@@ -236,7 +248,8 @@ def _freedom(spread: Floats, count: NDArray[np.int64]) -> Floats:
     less = (count - 1)[:, None]
     both = spread + spread.T
     parts = spread**2 / less + (spread**2 / less).T
-    return np.divide(both**2, parts, out=np.ones_like(both), where=parts > 0)
+    found: Floats = np.divide(both**2, parts, out=np.ones_like(both), where=parts > 0)
+    return found
 
 
 def _interval(cosine: Floats, spread: Floats, count: NDArray[np.int64]) -> tuple[Floats, Floats]:

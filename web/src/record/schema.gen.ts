@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | TrainingPanel | MappingPanel | SimilarityPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
 
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
@@ -658,6 +658,143 @@ export interface WeightsPanel extends Panel {
   parameters: ParameterRow[];
 }
 
+/**
+ * Parameter gradients of chosen examples, computed now. Layers and classes are those of the panel, in its order.
+ *
+ * Tensors: "norms" float32[example layer]; "losses" float32[example]; "between" float32[example example], cosines of the
+ * whole gradients; "toward" float32[example class layer+1], cosines with the classes' mean directions in the sample (without the
+ * example itself, where it is in the sample), the last layer being all of them together.
+ *
+ * Attributes:
+ *     rows: of the examples table, as asked.
+ *     layers: their names.
+ *     classes: their indices.
+ *     way, why: as in the panel.
+ *     partial: whether more examples are on the way.
+ */
+export interface LearningAnswer {
+  rows: number[];
+  layers: string[];
+  classes: number[];
+  way: string;
+  why: string;
+  partial: boolean;
+}
+
+/**
+ * A class in the sample.
+ *
+ * Attributes:
+ *     index: of the class; 0 for all examples of a regression.
+ *     count: examples in the sample.
+ *     examples: of this class in the data.
+ *     mean_norm: mean over its examples of the whole gradient's L2 norm.
+ *     norm: L2 norm of its mean gradient, unbiased; None where it is lost in noise.
+ */
+export interface LearningClass {
+  index: number;
+  count: number;
+  examples: number;
+  mean_norm: number;
+  norm: number | null;
+}
+
+/**
+ * Gradients by the parameters of one module.
+ *
+ * Attributes:
+ *     index: place in `layers`, in order of execution.
+ *     name: path of the module, "" for the model's own parameters.
+ *     node: id of its first call in the graph; None where it was not called.
+ *     parameters: values with gradients.
+ *     kept: numbers that its sketch keeps of an example; its products are exact where that is all of them.
+ *     deviation: measured relative standard deviation of a product of two gradients that the sketch makes; 0 where exact.
+ *     weight_norm: L2 norm of the parameters.
+ *     mean_norm: mean over examples of the gradient's L2 norm, exact.
+ *     norm: L2 norm of the mean gradient, unbiased; None where it is lost in noise.
+ *     relative: root mean square of the examples' gradient norms over the weights' norm; None where those are 0.
+ *     share: of the examples' squared gradient norms over all layers; None where those are 0.
+ *     noise: its noise scale.
+ */
+export interface LearningLayer {
+  index: number;
+  name: string;
+  node: number | null;
+  parameters: number;
+  kept: number;
+  deviation: number;
+  weight_norm: number;
+  mean_norm: number;
+  norm: number | null;
+  relative: number | null;
+  share: number | null;
+  noise: NoiseScale;
+}
+
+/**
+ * Which layers an example or a class would change, which way classes pull, and how noisy gradients are.
+ *
+ * `count` is the number of examples in the sample. A few examples, those the model gets wrong, have nearly all of the
+ * gradient's length; so classes are compared by directions, every example's gradient scaled to length 1, and also as training
+ * adds them up, unscaled ("mean_" before the name). Arrays (arrays/learning.safetensors), examples by ascending row, classes
+ * and layers in the order of `classes` and `layers`: "rows" int64[example]; "places" int32[example], of the example's class in
+ * `classes`; "losses" float32[example]; "norms" float32[example layer], L2 norms of its gradient; "agreement"
+ * float32[example], cosine of its whole gradient with the mean direction of the others of its class; "class_norms"
+ * float32[class layer], of the mean gradient, unbiased, NaN where lost in noise; "class_mean_norms" float32[class layer],
+ * mean of the examples' norms; "cosine", "low", "high", "q" and "mean_cosine", "mean_low", "mean_high", "mean_q"
+ * float32[layer+1 class class], cosines of classes, their 95% interval, and the corrected p value that the inner product is
+ * 0, the last layer being all of them together; "parts" float32[layer class class], what each layer adds to the inner product
+ * of the mean directions of the whole gradient; "different" float32[class class], corrected p value of the permutation test
+ * that the class makes no difference to the direction of the whole gradient; "means" float16[class kept], the sketches of the
+ * classes' mean directions of the whole gradient, layer after layer, each divided by its entry of "scales" float32[class
+ * layer].
+ *
+ * Attributes:
+ *     loss: whose gradient it is, in words.
+ *     noise: of all parameters together; None where there is no sample.
+ *     covered: share of the examples with a target whose class is in the sample.
+ *     seed: of the sketch.
+ *     way, why: "vmap" or "loop", how the examples were taken, and why not with vmap.
+ *     frozen: parameters that are not set to learn, and were left out.
+ *     nonfinite: examples left out because a gradient was NaN or infinite.
+ *     notes: in words.
+ *     refusal: why there is nothing, in words; empty where there is something.
+ */
+export interface LearningPanel extends Panel {
+  lens: "learning";
+  loss: string;
+  layers: LearningLayer[];
+  classes: LearningClass[];
+  noise: NoiseScale | null;
+  covered: number;
+  seed: number;
+  way: string;
+  why: string;
+  frozen: string[];
+  nonfinite: number;
+  notes: string[];
+  refusal: string;
+}
+
+/**
+ * The simple gradient noise scale, in examples: where batches become so large that a larger one is hardly truer.
+ *
+ * Attributes:
+ *     trace: tr(Sigma), an example's variance about the mean gradient, summed over parameters.
+ *     squared_mean: |G|^2, the squared norm of the mean gradient, unbiased: it can be below 0.
+ *     scale: tr(Sigma) / |G|^2; None where that is not defined.
+ *     low, high: its 95% interval; None for an end that is not known.
+ *     reason: why there is no scale, in words.
+ */
+export interface NoiseScale {
+  trace: number;
+  squared_mean: number;
+  scale: number | null;
+  low: number | null;
+  high: number | null;
+  reason: string;
+}
+
 /** The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index. */
 export interface DataInfo {
   name: string;
@@ -733,7 +870,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus" | "features" | "stimuli";
+  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli";
   state: State;
   examples: number;
   forward: number;
@@ -1024,6 +1161,7 @@ export interface PanelByLens {
   gradients: GradientsPanel;
   training: TrainingPanel;
   weights: WeightsPanel;
+  learning: LearningPanel;
   mapping: MappingPanel;
   similarity: SimilarityPanel;
   accuracy: AccuracyPanel;

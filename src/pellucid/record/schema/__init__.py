@@ -49,6 +49,7 @@ from pellucid.record.schema.layers import (
     TrainingPanel,
     WeightsPanel,
 )
+from pellucid.record.schema.learning import LearningAnswer, LearningClass, LearningLayer, LearningPanel, NoiseScale
 from pellucid.record.schema.manifest import (
     SCHEMA_VERSION,
     DataInfo,
@@ -99,6 +100,7 @@ AnyPanel = (
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
+    | LearningPanel
     | CustomPanel
 )
 
@@ -143,6 +145,10 @@ __all__ = [
     "LabelIssue",
     "LastValue",
     "LayerInfo",
+    "LearningAnswer",
+    "LearningClass",
+    "LearningLayer",
+    "LearningPanel",
     "Loop",
     "LossPanel",
     "Manifest",
@@ -152,6 +158,7 @@ __all__ = [
     "MethodList",
     "MethodOption",
     "ModelInfo",
+    "NoiseScale",
     "Panel",
     "ParameterRow",
     "PerturbationCurve",

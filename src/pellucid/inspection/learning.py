@@ -1,0 +1,202 @@
+"""How the layers learn: the gradients of a sample's losses by the parameters, for a record or on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.types import Batch, LayerGradient, Learning, Observation, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pellucid.capture.per_example import Chunk, Loss, PerExample
+    from pellucid.capture.sketch import Sketch
+    from pellucid.data import Source
+    from pellucid.graph import Graph
+
+# Examples in the sample: at most so many, and no more than costs about a tenth of a sweep, but for a handful.
+MOST, LEAST, EVERY = 256, 64, 32
+# Numbers kept of an example's gradient over all layers, and examples that are collated at once.
+KEPT = 1 << 16
+TOGETHER = 32
+
+
+def sample_size(examples: int) -> int:
+    """How many examples' gradients are taken where the data hold so many."""
+    return min(MOST, max(LEAST, examples // EVERY))
+
+
+def rows_to_learn(targets: np.ndarray, losses: np.ndarray, task: Task, seed: int) -> tuple[list[int], dict[int, int]]:
+    """Rows of the sample, and how many examples the data hold of each class.
+
+    Args:
+        targets: float64[example], NaN where not known.
+        losses: the same.
+        task: in a regression all examples are of one class.
+        seed: of the choice.
+    """
+    from pellucid.measures.parameter_gradients import sample
+
+    known = np.isfinite(targets) & np.isfinite(losses)
+    classes = np.where(known, 0 if task == "regression" else np.nan_to_num(targets, nan=-1), -1).astype(np.int64)
+    found, counts = np.unique(classes[classes >= 0], return_counts=True)
+    rows = sample(classes, sample_size(int(known.sum())), seed)
+    return rows.tolist(), {int(name): int(count) for name, count in zip(found, counts, strict=True)}
+
+
+def loss_of(task: Task) -> tuple[Loss, str]:
+    """The loss of one example, and its name: cross-entropy of a classifier, else the squared error."""
+    import torch
+
+    from pellucid.capture import as_logits, logits_of
+
+    def cross_entropy(outputs: Any, target: Tensor) -> Tensor:
+        return torch.nn.functional.cross_entropy(as_logits(logits_of(outputs)).float(), target)
+
+    def squared_error(outputs: Any, target: Tensor) -> Tensor:
+        return (logits_of(outputs).float().reshape(-1) - target.float()).square().sum()
+
+    return (squared_error, "squared error") if task == "regression" else (cross_entropy, "cross-entropy, nats")
+
+
+@dataclass
+class Learner:
+    """Observes gradients by the parameters, layer by layer; a chunk of whole gradients is held at a time.
+
+    Args:
+        capture: holds the model open.
+        graph: of the model, for the order of its modules.
+        population: class -> how many examples of the data are of it.
+        seed: of the sketch.
+
+    Attributes:
+        layers: path of a module -> its parameters and how many values each has, in order of execution.
+    """
+
+    capture: PerExample
+    graph: Graph
+    population: dict[int, int]
+    seed: int
+    layers: dict[str, dict[str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        from pellucid.capture.sketch import Sketch
+
+        self._nodes: dict[str, int] = {}
+        for node in self.graph.nodes:
+            if node.kind == "module":
+                self._nodes.setdefault(node.path, node.id)
+        parameters = dict(self.capture.model.named_parameters())
+        owned: dict[str, dict[str, int]] = {}
+        for name in self.capture.names:
+            owned.setdefault(module_of(name), {})[name] = parameters[name].numel()
+        last = len(self.graph.nodes)
+        self.layers = dict(sorted(owned.items(), key=lambda item: self._nodes.get(item[0], last)))
+        self._sketch: Sketch = Sketch(self.layers, KEPT, self.seed)
+        self._weights = {
+            layer: float(sum(float(parameters[name].detach().double().square().sum()) for name in parts)) ** 0.5
+            for layer, parts in self.layers.items()
+        }
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Path of a module -> numbers kept of an example."""
+        return self._sketch.kept
+
+    def observe(self, batch: Batch) -> Iterator[Observation]:
+        """What there is to see of some examples, all of which have targets, a chunk at a time.
+
+        Raises: MethodError, ForwardError.
+        """
+        if batch.targets is None:
+            return
+        for chunk in self.capture.of(batch.inputs, batch.targets):
+            places = range(chunk.start, chunk.start + len(chunk))
+            yield Observation(
+                stage="learn",
+                batch=Batch(
+                    start=0,
+                    ids=tuple(batch.ids[place] for place in places),
+                    inputs=(),
+                    targets=batch.targets[chunk.start : chunk.start + len(chunk)],
+                    rows=tuple(batch.row(place) for place in places),
+                ),
+                losses=chunk.losses.cpu(),
+                learning=Learning(
+                    layers={layer: self._layer(chunk, index, layer) for index, layer in enumerate(self.layers)},
+                    population=self.population,
+                    way=self.capture.way,
+                    why=self.capture.why,
+                    frozen=self.capture.frozen,
+                    notes=tuple(dict.fromkeys(self.capture.notes)),
+                ),
+            )
+
+    def _layer(self, chunk: Chunk, index: int, layer: str) -> LayerGradient:
+        import torch
+
+        parts = self.layers[layer]
+        squares = torch.zeros(len(chunk), dtype=torch.float64)
+        for name in parts:
+            gradient = chunk.gradients[name].reshape(len(chunk), -1).float()
+            squares += torch.linalg.vector_norm(gradient, dim=1).double().square().cpu()
+        return LayerGradient(
+            index=index,
+            node=self._nodes.get(layer),
+            parameters=sum(parts.values()),
+            weight_norm=self._weights[layer],
+            squares=squares,
+            sketch=self._sketch.of(layer, chunk.gradients),
+        )
+
+
+def module_of(parameter: str) -> str:
+    """The module that owns a parameter, looking through torch's parametrizations."""
+    return (
+        parameter.split(".parametrizations.")[0] if ".parametrizations." in parameter else parameter.rpartition(".")[0]
+    )
+
+
+def batches_of(source: Source, rows: Sequence[int]) -> Iterator[Batch]:
+    """Examples by row, a few together; one at a time where they differ in shape."""
+    from dataclasses import replace
+
+    from pellucid.data import collate
+    from pellucid.errors import DataError
+
+    for start in range(0, len(rows), TOGETHER):
+        some = rows[start : start + TOGETHER]
+        examples = [source.example(row) for row in some]
+        try:
+            yield replace(collate(examples, 0), rows=tuple(some))
+        except DataError:
+            for row, example in zip(some, examples, strict=True):
+                yield replace(collate([example], 0), rows=(row,))
+
+
+def learn(
+    model: nn.Module,
+    source: Source,
+    graph: Graph,
+    rows: Sequence[int],
+    population: dict[int, int],
+    task: Task,
+    *,
+    device: str,
+    seed: int,
+) -> Iterator[tuple[Observation, PerExample]]:
+    """Observations of a sample, each with the capture, whose `passes` say what was spent so far.
+
+    Raises: MethodError: the model has no parameter gradients, in words. ForwardError.
+    """
+    from pellucid.capture.per_example import PerExample
+
+    with PerExample(model, loss_of(task)[0], device=device) as capture:
+        learner = Learner(capture, graph, population, seed)
+        for batch in batches_of(source, rows):
+            for seen in learner.observe(batch):
+                yield seen, capture
