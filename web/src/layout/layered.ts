@@ -40,7 +40,7 @@ export function* layFrame(input: FrameInput): Generator<undefined, FrameLayout> 
   const plan = planOf(input, ranks, layers, order, middle);
   yield;
   const slots = slotsOf(input, layers, middle, plan);
-  const lines = linesOf(input, ranks, layers, middle, plan, slots);
+  const lines = yield* linesOf({ input, ranks, layers, order, middle, plan, slots });
   yield;
   const move = SPACE.padding - plan.left;
   const alone: number[] = [];

@@ -106,7 +106,8 @@ describe("a layout", () => {
       const visible = flat(count, dag(count, 1 + (seed % 4), seed));
       for (let box = 0; box < count; box++) {
         visible.width[box] = 30 + Math.floor(chance() * 150);
-        visible.height[box] = 18 + Math.floor(chance() * 60);
+        // Some are as tall as an open module.
+        visible.height[box] = 18 + Math.floor(chance() * (chance() < 0.15 ? 900 : 60));
       }
       check(visible, placed(visible), `seed ${seed}`);
     }
@@ -178,6 +179,36 @@ describe("a layout", () => {
     const { x } = placed(visible);
     expect(x[0]).toBeCloseTo(x[2] as number, 0);
     expect((x[1] as number) + (x[3] as number)).toBeCloseTo(2 * (x[0] as number), 0);
+  });
+
+  it("pushes down with a tall box what stands below it, and nothing beside it", () => {
+    // A fork of three branches of four, three and one box, which a last one joins; a constant for the last box but one.
+    const visible = flat(12, [
+      [0, 1],
+      [1, 2],
+      [2, 3],
+      [3, 4],
+      [0, 5],
+      [5, 6],
+      [6, 7],
+      [0, 8],
+      [4, 9],
+      [7, 9],
+      [8, 9],
+      [9, 10],
+      [11, 10],
+    ]);
+    const small = placed(visible);
+    visible.height[8] = 1000;
+    const result = placed(visible);
+    check(visible, result, "a tall branch");
+    for (const box of [1, 2, 3, 4, 5, 6, 7]) expect(result.y[box], `box ${box}`).toBeCloseTo(small.y[box] as number, 3);
+    for (const box of [9, 10]) expect(result.y[box]).toBeGreaterThan((result.y[8] as number) + 1000);
+    // The constant comes along to what reads it.
+    expect((result.y[10] as number) - (result.y[11] as number)).toBeCloseTo(
+      (small.y[10] as number) - (small.y[11] as number),
+      3,
+    );
   });
 
   it("leads what is fed back upwards beside the loop, also from a box to itself", () => {

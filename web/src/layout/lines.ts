@@ -1,11 +1,13 @@
-/** Heights of the ranks, and the corners of every arrow's line. */
+/** The corners of every arrow's line, and where they leave room for boxes. */
+import { Bands } from "./bands";
 import { type FrameInput, nodesOf, SPACE } from "./frame";
+import { heightsOf } from "./heights";
 import type { Layers } from "./layers";
+import type { Order } from "./order";
 import { halfOf } from "./place";
 import type { Plan } from "./plan";
 import type { Ranks } from "./ranks";
 import type { Slots } from "./slots";
-import { Tracks } from "./tracks";
 import { Route } from "./types";
 
 export interface Lines {
@@ -16,88 +18,159 @@ export interface Lines {
   readonly points: Float32Array;
 }
 
-/** Corner rows of stubs, from the ranks that they leave and reach. */
+/** Corner rows of stubs, from the bands' sides. */
 const STUB = 10;
 
-export function linesOf(
-  input: FrameInput,
-  ranks: Ranks,
-  layers: Layers,
-  middle: Float32Array,
-  plan: Plan,
-  slots: Slots,
-): Lines {
-  const { source, target } = input;
-  const { rank } = ranks;
-  const real = nodesOf(input);
-  const tracks = new Tracks();
-  // Gap g lies above rank g. A row is owned by the source where a line leaves, by the target where it arrives.
-  const gapBelow = (arrow: number) => (rank[source[arrow] as number] as number) + 1;
-  const gapAbove = (arrow: number) => rank[target[arrow] as number] as number;
-  const leaver = (arrow: number) => source[arrow] as number;
-  const arriver = (arrow: number) => real + (target[arrow] as number);
-  for (let arrow = 0; arrow < source.length; arrow++) {
-    const route = plan.route[arrow];
-    if (route !== Route.lane && route !== Route.back) continue;
-    const lane = laneFrom(arrow, layers, middle, plan);
-    tracks.ask(gapBelow(arrow), leaver(arrow), slots.leaves[arrow] as number, lane);
-    if (plan.side[arrow] === 0) {
-      tracks.ask(gapAbove(arrow), arriver(arrow), plan.lane[arrow] as number, slots.arrives[arrow] as number);
-    }
-  }
-  const widest = wanderings(layers, middle, ranks.count);
-  const rows = rowsOf(input, ranks, (gap) => tracks.settle(gap, SPACE.track), widest);
+/** What stands where from left to right, from which lines are drawn. */
+interface Across {
+  readonly input: FrameInput;
+  readonly ranks: Ranks;
+  readonly layers: Layers;
+  readonly order: Order;
+  readonly middle: Float32Array;
+  readonly plan: Plan;
+  readonly slots: Slots;
+}
 
-  const start = new Uint32Array(source.length + 1);
-  const pen = new Pen(source.length * 8);
-  for (let arrow = 0; arrow < source.length; arrow++) {
-    start[arrow] = pen.corners;
-    pen.begin();
-    const from = source[arrow] as number;
-    const to = target[arrow] as number;
+export function* linesOf(across: Across): Generator<undefined, Lines> {
+  const { input, ranks, layers, order, middle, plan } = across;
+  const bands = new Bands(layers.upper.length);
+  const stubs = ask(across, bands);
+  bands.settle(ranks.count + 1, plainOf(input, ranks.count));
+  yield;
+  const { y, height } = yield* heightsOf(input, ranks, layers, order, middle, plan, bands);
+  yield;
+  const { start, points } = drawn(across, bands, stubs, y);
+  const boxes = Float32Array.from({ length: input.boxes }, (_, box) =>
+    (ranks.rank[box] as number) < 0 ? Number.NaN : (y[box] as number),
+  );
+  return { y: boxes, height, start, points };
+}
+
+/** Least heights of bands. Gap g lies above rank g. */
+function plainOf(input: FrameInput, ranks: number): (gap: number) => number {
+  const portsAbove = input.entries > 0;
+  const portsBelow = input.exits > 0;
+  return (gap) => {
+    if (gap === 0) return portsAbove ? 0 : SPACE.padding;
+    if (gap === ranks) return portsBelow ? 0 : SPACE.padding;
+    return (portsAbove && gap === 1) || (portsBelow && gap === ranks - 1) ? SPACE.ports : SPACE.ranks;
+  };
+}
+
+/** Where an arrow leaves its source and reaches its target: gaps, and who owns the rows there. */
+function endsOf({ input, ranks }: Across, arrow: number) {
+  const from = input.source[arrow] as number;
+  const to = input.target[arrow] as number;
+  return {
+    from,
+    to,
+    below: (ranks.rank[from] as number) + 1,
+    above: ranks.rank[to] as number,
+    leaver: from,
+    arriver: nodesOf(input) + to,
+  };
+}
+
+/** Asks for room in the gaps for all lines; gives back, by arrow, the first of the two numbers of what stubs keep free. */
+function ask(across: Across, bands: Bands): Int32Array {
+  const { input, layers, plan, slots } = across;
+  const stubs = new Int32Array(input.source.length).fill(-1);
+  for (let arrow = 0; arrow < input.source.length; arrow++) {
+    if (plan.route[arrow] === Route.flow) continue;
+    const { below, above, leaver, arriver } = endsOf(across, arrow);
     const leaves = slots.leaves[arrow] as number;
     const arrives = slots.arrives[arrow] as number;
-    const bottom = rows.bottomOf(from);
-    const top = rows.topOf(to);
-    const rowBelow = rows.trackY(gapBelow(arrow), tracks.row(gapBelow(arrow), leaver(arrow)));
-    const rowAbove = rows.trackY(gapAbove(arrow), tracks.row(gapAbove(arrow), arriver(arrow)));
     const lane = plan.lane[arrow] as number;
-    pen.to(leaves, bottom);
-    if (plan.route[arrow] === Route.flow) {
-      pen.to(leaves, rows.bottom[rank[from] as number] as number);
-      passing(pen, layers, middle, rows, arrow, rank[from] as number, rank[to] as number);
-      pen.to(arrives, rows.top[rank[to] as number] as number);
-    } else if (plan.route[arrow] === Route.stub) {
-      const below = (rows.bottom[rank[from] as number] as number) + STUB;
-      const above = (rows.top[rank[to] as number] as number) - STUB;
-      pen.to(leaves, below);
-      pen.to(lane, below);
-      pen.to(lane, above);
-      pen.to(arrives, above);
+    if (plan.route[arrow] === Route.stub) {
+      stubs[arrow] = bands.keep(below, leaves, lane);
+      bands.keep(above, lane, arrives);
+      continue;
+    }
+    bands.level(below, leaver, leaves, laneFrom(across, arrow));
+    if (plan.side[arrow] === 0) bands.level(above, arriver, lane, arrives);
+  }
+  for (let part = 0; part < layers.upper.length; part++) {
+    const [from, to] = waysOf(across, part);
+    bands.cross(layers.rank[layers.lower[part] as number] as number, part, from, to);
+  }
+  return stubs;
+}
+
+/** From where to where a part of an arrow crosses its gap; those in lanes are led there by rows. */
+function waysOf({ input, layers, middle, plan, slots }: Across, part: number): [number, number] {
+  const arrow = layers.arrow[part] as number;
+  const [upper, lower] = [layers.upper[part] as number, layers.lower[part] as number];
+  const real = nodesOf(input);
+  const flows = plan.route[arrow] === Route.flow;
+  const own = (node: number, other: number, slot: Float32Array) => {
+    if (node >= real) return middle[node] as number;
+    return (flows ? slot[arrow] : middle[other]) as number;
+  };
+  return [own(upper, lower, slots.leaves), own(lower, upper, slots.arrives)];
+}
+
+function drawn(
+  across: Across,
+  bands: Bands,
+  stubs: Int32Array,
+  y: Float32Array,
+): { start: Uint32Array; points: Float32Array } {
+  const { input, layers, middle, plan, slots } = across;
+  const arrows = input.source.length;
+  const parts = firstParts(layers, arrows);
+  const start = new Uint32Array(arrows + 1);
+  const pen = new Pen(arrows * 8);
+  for (let arrow = 0; arrow < arrows; arrow++) {
+    start[arrow] = pen.corners;
+    pen.begin();
+    const { from, to, below, above, leaver, arriver } = endsOf(across, arrow);
+    const leaves = slots.leaves[arrow] as number;
+    const arrives = slots.arrives[arrow] as number;
+    const lane = plan.lane[arrow] as number;
+    const top = y[to] as number;
+    pen.to(leaves, (y[from] as number) + (from < input.boxes ? (input.height[from] as number) : 0));
+    const route = plan.route[arrow];
+    if (route === Route.flow) {
+      for (let part = parts[arrow] as number; part < (parts[arrow + 1] as number); part++) {
+        passing(pen, across, bands, part);
+      }
+    } else if (route === Route.stub) {
+      const first = bands.kept(stubs[arrow] as number)[0] + STUB;
+      const last = bands.kept((stubs[arrow] as number) + 1)[1] - STUB;
+      pen.to(leaves, first);
+      pen.to(lane, first);
+      pen.to(lane, last);
+      pen.to(arrives, last);
     } else {
-      const first = laneFrom(arrow, layers, middle, plan);
-      pen.to(leaves, rowBelow);
-      pen.to(first, rowBelow);
-      if ((layers.first[arrow] as number) >= 0) {
-        passing(pen, layers, middle, rows, arrow, rank[from] as number, rank[to] as number);
+      const row = bands.rowY(below, leaver);
+      pen.to(leaves, row);
+      pen.to(laneFrom(across, arrow), row);
+      for (let part = (parts[arrow] as number) + 1; part < (parts[arrow + 1] as number) - 1; part++) {
+        passing(pen, across, bands, part);
       }
       if (plan.side[arrow] !== 0) {
         const height = input.height[to] as number;
-        const y = top + height / 2 + beside(plan.below[arrow] as number, height);
-        pen.to(lane, y);
-        pen.to((middle[to] as number) + (plan.side[arrow] as number) * halfOf(input, to), y);
+        const side = top + height / 2 + beside(plan.below[arrow] as number, height);
+        pen.to(lane, side);
+        pen.to((middle[to] as number) + (plan.side[arrow] as number) * halfOf(input, to), side);
         continue;
       }
-      pen.to(lane, rowAbove);
-      pen.to(arrives, rowAbove);
+      pen.to(lane, bands.rowY(above, arriver));
+      pen.to(arrives, bands.rowY(above, arriver));
     }
     pen.to(arrives, top);
   }
-  start[source.length] = pen.corners;
-  const y = Float32Array.from({ length: input.boxes }, (_, box) =>
-    (rank[box] as number) < 0 ? Number.NaN : rows.topOf(box),
-  );
-  return { y, height: rows.height, start, points: pen.taken() };
+  start[arrows] = pen.corners;
+  return { start, points: pen.taken() };
+}
+
+/** Parts of arrow a are those from the first of a up to the first of a + 1: they come in the order of arrows. */
+function firstParts({ arrow }: Layers, arrows: number): Uint32Array {
+  const first = new Uint32Array(arrows + 1);
+  for (const one of arrow) first[one + 1] = (first[one + 1] as number) + 1;
+  for (let at = 1; at <= arrows; at++) first[at] = (first[at] as number) + (first[at - 1] as number);
+  return first;
 }
 
 /** How far below the middle of a box's side a line ends: a few apart, many as one. */
@@ -106,93 +179,18 @@ function beside(below: number, height: number): number {
 }
 
 /** Where the lane of an arrow begins: lines that pass through ranks may bend on their way. */
-function laneFrom(arrow: number, layers: Layers, middle: Float32Array, plan: Plan): number {
+function laneFrom({ layers, middle, plan }: Across, arrow: number): number {
   const first = layers.first[arrow] as number;
   return first >= 0 ? (middle[first] as number) : (plan.lane[arrow] as number);
 }
 
-/** Straight down past every rank between. */
-function passing(
-  pen: Pen,
-  layers: Layers,
-  middle: Float32Array,
-  rows: Rows,
-  arrow: number,
-  from: number,
-  to: number,
-): void {
-  const first = layers.first[arrow] as number;
-  if (first < 0) return;
-  for (let at = from + 1; at < to; at++) {
-    const x = middle[first + at - from - 1] as number;
-    pen.to(x, rows.top[at] as number);
-    pen.to(x, rows.bottom[at] as number);
-  }
-}
-
-/** By gap: how far sideways the lines go that lead from one rank to the next. */
-function wanderings(layers: Layers, middle: Float32Array, ranks: number): Float32Array {
-  const widest = new Float32Array(ranks + 1);
-  for (let part = 0; part < layers.upper.length; part++) {
-    const lower = layers.lower[part] as number;
-    const across = Math.abs((middle[layers.upper[part] as number] as number) - (middle[lower] as number));
-    const gap = layers.rank[lower] as number;
-    widest[gap] = Math.max(widest[gap] as number, across);
-  }
-  return widest;
-}
-
-interface Rows {
-  readonly top: Float32Array;
-  readonly bottom: Float32Array;
-  readonly height: number;
-  topOf(node: number): number;
-  bottomOf(node: number): number;
-  trackY(gap: number, row: number): number;
-}
-
-function rowsOf(input: FrameInput, ranks: Ranks, tracksIn: (gap: number) => number, widest: Float32Array): Rows {
-  const { rank, count } = ranks;
-  const tall = new Float32Array(count);
-  for (let box = 0; box < input.boxes; box++) {
-    const at = rank[box] as number;
-    if (at >= 0) tall[at] = Math.max(tall[at] as number, input.height[box] as number);
-  }
-  const top = new Float32Array(count);
-  const bottom = new Float32Array(count);
-  const firstTrack = new Float32Array(count + 1);
-  const portsAbove = input.entries > 0;
-  const portsBelow = input.exits > 0;
-  let y = 0;
-  for (let gap = 0; gap <= count; gap++) {
-    const tracks = tracksIn(gap);
-    const outermost = gap === 0 ? portsAbove : gap === count ? portsBelow : false;
-    const besidePorts = (portsAbove && gap === 1) || (portsBelow && gap === count - 1);
-    const plain =
-      gap === 0 || gap === count ? (outermost ? 0 : SPACE.padding) : besidePorts ? SPACE.ports : SPACE.ranks;
-    // Lines that go far sideways get room, or they would lie flat on the boxes.
-    const room = gap > 0 && gap < count ? Math.min(28, ((widest[gap] as number) / 240) * 14) : 0;
-    const size = plain + room + tracks * SPACE.track;
-    firstTrack[gap] = y + (size - Math.max(0, tracks - 1) * SPACE.track) / 2;
-    y += size;
-    if (gap === count) break;
-    top[gap] = y;
-    y += tall[gap] as number;
-    bottom[gap] = y;
-  }
-  const topOf = (node: number) => {
-    const at = rank[node] as number;
-    const height = node < input.boxes ? (input.height[node] as number) : 0;
-    return (top[at] as number) + ((tall[at] as number) - height) / 2;
-  };
-  return {
-    top,
-    bottom,
-    height: y,
-    topOf,
-    bottomOf: (node) => topOf(node) + (node < input.boxes ? (input.height[node] as number) : 0),
-    trackY: (gap, row) => (firstTrack[gap] as number) + row * SPACE.track,
-  };
+/** Straight down to the band of a part, across in it, and straight on below. */
+function passing(pen: Pen, across: Across, bands: Bands, part: number): void {
+  const band = bands.ofPart[part] as number;
+  const top = bands.top[band] as number;
+  const [from, to] = waysOf(across, part);
+  pen.to(from, top);
+  pen.to(to, top + (bands.size[band] as number));
 }
 
 /** Draws one line after the other; a corner on the way straight on is none. */

@@ -11,6 +11,8 @@ export interface Ranks {
   /** Arrows that go with the flow, by their source and by their target. */
   readonly out: Lists;
   readonly into: Lists;
+  /** 1 for nodes that stand better by what reads them than by what they read: they have less of it, or none. */
+  readonly pulled: Uint8Array;
 }
 
 export function ranksOf(input: FrameInput): Ranks {
@@ -32,14 +34,14 @@ export function ranksOf(input: FrameInput): Ranks {
     rank[node] = deepest;
     if (node < boxes) last = Math.max(last, deepest);
   }
-  pull(input, order, rank, out, into);
+  const pulled = pull(input, order, rank, out, into);
   for (let node = boxes; node < boxes + entries; node++) rank[node] = 0;
   for (let node = boxes + entries; node < count; node++) rank[node] = last + 1;
   const joined = new Uint8Array(count);
   for (let arrow = 0; arrow < source.length; arrow++)
     joined[source[arrow] as number] = joined[target[arrow] as number] = 1;
   for (let box = 0; box < boxes; box++) if (!joined[box]) rank[box] = -1;
-  return { rank, count: last + (input.exits > 0 ? 2 : 1), back, out, into };
+  return { rank, count: last + (input.exits > 0 ? 2 : 1), back, out, into, pulled };
 }
 
 /** The ends of the arrows that go with the flow; -1 for the others. */
@@ -86,7 +88,7 @@ function topological(input: FrameInput, back: Uint8Array, count: number): Int32A
 /**
  * Moves down what gets nearer to its readers by it: sources, what they alone feed, and what has more readers than sources.
  */
-function pull(input: FrameInput, order: Int32Array, rank: Int32Array, out: Lists, into: Lists): void {
+function pull(input: FrameInput, order: Int32Array, rank: Int32Array, out: Lists, into: Lists): Uint8Array {
   const { source, target, boxes } = input;
   // What hangs on nothing but sources of its own, constants for example, can move as a whole.
   const floats = new Uint8Array(order.length);
@@ -98,11 +100,13 @@ function pull(input: FrameInput, order: Int32Array, rank: Int32Array, out: Lists
       if (!floats[from] || lengthOf(out, from) > 1) floats[node] = 0;
     }
   }
+  const pulled = new Uint8Array(order.length);
   for (let at = order.length - 1; at >= 0; at--) {
     const node = order[at] as number;
     const readers = lengthOf(out, node);
     if (node >= boxes || readers === 0) continue;
     if (!floats[node] && readers <= lengthOf(into, node)) continue;
+    pulled[node] = 1;
     let nearest = Number.POSITIVE_INFINITY;
     for (let item = out.start[node] as number; item < (out.start[node + 1] as number); item++) {
       const reader = target[out.items[item] as number] as number;
@@ -111,4 +115,5 @@ function pull(input: FrameInput, order: Int32Array, rank: Int32Array, out: Lists
     }
     rank[node] = Math.max(rank[node] as number, nearest - 1);
   }
+  return pulled;
 }
