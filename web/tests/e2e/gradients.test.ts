@@ -158,6 +158,49 @@ describe.skipIf(missing !== "")(`attribution with a model at hand${missing ? ` (
     await page.context().close();
   });
 
+  it("has a control for each option, in the address, and asks again with what is set", async () => {
+    const { page, complaints } = await visit(
+      here,
+      here.served,
+      "#/gradients?example=1&v.method=occlusion&v.occlusion.stride=12",
+    );
+    await status(page, "saliency", "ready");
+    const settings = hand(page).getByRole("group", { name: "settings of Occlusion" });
+    await page.getByRole("button", { name: "Run Occlusion", exact: true }).click();
+    await status(page, "occlusion", "ready");
+    const coarse = await painted(page, "Occlusion of the input");
+    await settings.getByRole("textbox", { name: "window" }).fill("6");
+    await settings.getByRole("textbox", { name: "window" }).press("Enter");
+    await page.waitForURL(/v\.occlusion\.window=6/);
+    await status(page, "occlusion", "open");
+    await settings.getByRole("button", { name: "Run Occlusion with these settings" }).click();
+    await status(page, "occlusion", "ready");
+    expect(await painted(page, "Occlusion of the input")).not.toBe(coarse);
+    expect(await tile(page, "occlusion").textContent()).toContain("window 6");
+    await settings.getByRole("button", { name: "defaults" }).click();
+    await page.waitForURL((url) => !url.hash.includes("occlusion.window"));
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("opens with the settings of a link, prices them, and shows what the model refuses of them", async () => {
+    const link = "#/gradients?example=2&v.method=rise&v.rise.masks=64&v.layer_cam.relu=0&v.lrp_gamma.gamma=-1";
+    const { page, complaints } = await visit(here, here.served, link);
+    await status(page, "layer_cam", "ready");
+    await tile(page, "layer_cam").getByText("relu 0").waitFor();
+    await tile(page, "rise").getByText("64 forwards", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Run RISE", exact: true }).click();
+    await status(page, "rise", "ready");
+    await tile(page, "lrp_gamma").getByRole("link").first().click();
+    await page.getByRole("button", { name: "Run LRP-gamma with these settings" }).click();
+    await hand(page).getByRole("alert").filter({ hasText: "-1" }).waitFor();
+    await page.getByRole("textbox", { name: "gamma" }).fill("0.5");
+    await page.getByRole("textbox", { name: "gamma" }).press("Enter");
+    await status(page, "lrp_gamma", "ready");
+    expect(complaints.filter((one) => !one.includes("400"))).toEqual([]);
+    await page.context().close();
+  });
+
   it("shows every layer of the method in hand, and does not scroll sideways where it is narrow", async () => {
     const { page, complaints } = await visit(here, here.served, "#/gradients?example=5", { width: 390, dark: true });
     await page

@@ -9,7 +9,7 @@ import type {
   MethodList,
   SanityAnswer,
 } from "../../record/schema.gen";
-import type { RecordSource } from "../../record/source";
+import type { Parameters, RecordSource } from "../../record/source";
 import { type Aimed, type Maps, OF_SEQUENCES, parametersOf } from "./methods";
 
 /** The map that is on screen first: it needs the deepest layers' gradient alone. */
@@ -39,6 +39,8 @@ export class Bench {
   readonly #layered = new SvelteMap<string, Asked<AttributionAnswer>>();
   readonly #source: RecordSource;
   #plain = $state.raw<Asked<AttributionAnswer> | null>(null);
+  /** JSON objects by method, where its settings are not the defaults. */
+  #options = $state.raw<Readonly<Record<string, string>>>({});
 
   constructor(source: RecordSource, aimed: Aimed) {
     this.#source = source;
@@ -51,14 +53,38 @@ export class Bench {
     const said = this.first.file;
     if (this.#plain || !said) return;
     const image = said.floats("input.values")?.shape.length === 3;
-    const names = methods.filter(({ name, cost }) => cost === "plain" && !(image && OF_SEQUENCES.includes(name)));
-    this.#plain = this.#ask(names.map(({ name }) => name));
+    const names = methods
+      .filter(({ name, cost }) => cost === "plain" && !(image && OF_SEQUENCES.includes(name)))
+      .map(({ name }) => name);
+    this.#plain = this.#ask(names.filter((name) => !this.#options[name]));
+    this.run(...names.filter((name) => this.#options[name]));
   }
 
-  /** Asks for one method, or for several of them in one question. */
+  /**
+   * Takes settings by method. What was made with others goes; what costs one pass is made again at once, what costs many
+   * when it is asked for.
+   */
+  configure(options: Readonly<Record<string, string>>, methods: readonly MethodInfo[]): void {
+    const before = this.#options;
+    const changed = methods.filter(({ name }) => (before[name] ?? "") !== (options[name] ?? ""));
+    if (changed.length === 0) return;
+    this.#options = options;
+    for (const { name, cost } of changed) {
+      const ran = this.#own.has(name);
+      this.#forget(name);
+      const again = cost === "plain" ? this.#plain !== null : cost === "backward" && ran;
+      if (again && this.found(name) === null) this.run(name);
+    }
+  }
+
+  /** Asks for one method, or for several of them in one question; those with settings of their own each by itself. */
   run(...names: string[]): void {
-    const asked = this.#ask(names);
-    for (const name of names) this.#own.set(name, asked);
+    const together = names.filter((name) => !this.#options[name]);
+    if (together.length > 0) {
+      const asked = this.#ask(together);
+      for (const name of together) this.#own.set(name, asked);
+    }
+    for (const name of names) if (this.#options[name]) this.#own.set(name, this.#ask([name]));
   }
 
   /** Asks for a method's maps of every layer. */
@@ -67,16 +93,16 @@ export class Bench {
   }
 
   check(name: string): void {
-    this.sanity.set(name, new Asked(this.#source, "sanity", { ...parametersOf(this.aimed), method: name }));
+    this.sanity.set(name, new Asked(this.#source, "sanity", this.#of(name)));
   }
 
   perturb(name: string, fill: string): void {
-    this.curves.set(name, new Asked(this.#source, "curves", { ...parametersOf(this.aimed), method: name, fill }));
+    this.curves.set(name, new Asked(this.#source, "curves", { ...this.#of(name), fill }));
   }
 
   /** What there is of a method; null where it was not asked for. */
   found(name: string): Found | null {
-    for (const asked of [this.#own.get(name), this.#plain, this.first]) {
+    for (const asked of this.#options[name] ? [this.#own.get(name)] : [this.#own.get(name), this.#plain, this.first]) {
       if (!asked) continue;
       const method = asked.file?.said.methods.find((each) => each.name === name) ?? null;
       if (method || asked === this.#own.get(name)) return { asked, file: asked.file, method };
@@ -113,7 +139,23 @@ export class Bench {
     for (const asked of [...all, ...this.sanity.values(), ...this.curves.values()]) asked?.stop();
   }
 
+  /** A question about one method with its settings. */
+  #of(name: string): Parameters {
+    return { ...parametersOf(this.aimed), method: name, options: this.#options[name] ?? null };
+  }
+
+  #forget(name: string): void {
+    const own = this.#own.get(name);
+    this.#own.delete(name);
+    if (own && ![...this.#own.values()].includes(own)) own.stop();
+    for (const kept of [this.#layered, this.sanity, this.curves]) {
+      kept.get(name)?.stop();
+      kept.delete(name);
+    }
+  }
+
   #ask(names: readonly string[], layers: string | null = null): Asked<AttributionAnswer> {
-    return new Asked(this.#source, "attribute", { ...parametersOf(this.aimed), method: names, layers });
+    const options = names.length === 1 ? (this.#options[names[0] as string] ?? null) : null;
+    return new Asked(this.#source, "attribute", { ...parametersOf(this.aimed), method: names, layers, options });
   }
 }
