@@ -15,10 +15,9 @@ from pellucid.capture import Session
 from pellucid.data import from_python
 from pellucid.features.fields import Box
 from pellucid.features.labels import SILENT, UNCLEAR
-from pellucid.features.probing import Lightness, Probed, framed, probe
+from pellucid.features.probing import Lightness, Probed, framed, probe, sight_of
 from pellucid.features.stimuli import Stimuli
 from pellucid.graph import trace
-from pellucid.inspection.features import _sight
 from pellucid.mapping import receptive_fields
 from support.detectors import SIDE, Normalised, Planted, bank, summed
 
@@ -28,7 +27,7 @@ SIZE = 48
 def probed(model: nn.Module, lightness: Lightness, size: int = SIZE, place: int = -1) -> Probed:
     graph = trace(model.eval(), torch.zeros(1, len(lightness.black), size, size))
     layer = graph.layers[place]
-    sight = _sight(layer, receptive_fields(graph)[layer.name])
+    sight = sight_of(layer, receptive_fields(graph)[layer.name])
     with Session(model, graph.layers) as session:
         return probe(session, [sight], (size, size), lightness)[0]
 
@@ -100,7 +99,7 @@ def test_a_part_of_the_input_is_shown_only_where_it_gives_the_same_answers() -> 
         layer = graph.layers[-1]
         with Session(model, graph.layers) as session:
             field = receptive_fields(graph)[layer.name]
-            window, moved = framed(session, [_sight(layer, field)], (64, 64), lightness, 0)
+            window, moved = framed(session, [sight_of(layer, field)], (64, 64), lightness, 0)
         assert (window == Box(0, 0, 64, 64)) == whole
         if not whole:
             assert moved[0].box.height == 7

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pellucid.capture.call import to_device
 from pellucid.capture.session import Session
-from pellucid.errors import LayerError
+from pellucid.errors import LayerError, MethodError
 from pellucid.types import Layer, Tree
 
 
@@ -17,7 +17,7 @@ class _EnoughError(BaseException):
     """Ends a forward; no Exception, so that a model that catches those does not go on."""
 
 
-def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Tensor]:
+def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bool = False) -> dict[str, Tensor]:
     """Outputs of layers by name, from a forward that stops as soon as it has them.
 
         outputs = until(session, images, ["features.3"])
@@ -26,8 +26,11 @@ def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Ten
         session: holds the model open; its passes count each as a whole forward.
         inputs: a tree with a batch axis on every leaf.
         names: layers of the session.
+        gradients: keep how the outputs came to be, so that gradients by the inputs can be taken: before the next forward.
 
-    Raises: LayerError: a layer is none of the session's, or was not reached. ForwardError.
+    Raises:
+        LayerError: a layer is none of the session's, or was not reached.
+        MethodError: gradients were asked for and a layer has none. ForwardError.
     """
     known = {layer.name for layer in session.layers}
     unknown = [name for name in names if name not in known]
@@ -35,6 +38,8 @@ def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Ten
         raise LayerError(
             f"Layer '{unknown[0]}' is not captured. Captured layers: {', '.join(sorted(known)) or 'none'}."
         )
+    if gradients:
+        session._prepare_gradients()
     wanted = set(names)
     found: dict[str, Tensor] = {}
 
@@ -46,7 +51,7 @@ def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Ten
         if len(found) == len(wanted):
             raise _EnoughError
 
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients):
         try:
             session._run(to_device(inputs, session.device, copy=True), keep)
         except _EnoughError:
@@ -57,5 +62,11 @@ def until(session: Session, inputs: Tree, names: Sequence[str]) -> dict[str, Ten
     if missing:
         raise LayerError(
             f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
+        )
+    lost = next((name for name in names if gradients and not found[name].requires_grad), None)
+    if lost is not None:
+        raise MethodError(
+            f"The output of layer '{lost}' has no gradient by the inputs: the model is quantised, runs under no_grad, or "
+            "detaches or rounds on the way. Methods that need gradients cannot be right there."
         )
     return found

@@ -1,6 +1,11 @@
-"""What each unit looks for: from examples and from drawn stimuli.
+"""What each unit looks for: from examples, from drawn stimuli, and from pictures made to excite it.
 
 Pure functions on images and responses; what runs a model does so through a `capture.Session`.
 """
 
 from __future__ import annotations
+
+from pellucid.features.ascent import Ascent
+from pellucid.features.optimisation import Maximised, Rising, maximise
+
+__all__ = ["Ascent", "Maximised", "Rising", "maximise"]

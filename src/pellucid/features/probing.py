@@ -19,6 +19,7 @@ from pellucid.features.fields import Box
 from pellucid.features.labels import Labels, label, selectivity_of
 from pellucid.features.stimuli import Stimuli
 from pellucid.features.tuning import Floats, Tuning
+from pellucid.mapping import ReceptiveField
 from pellucid.types import Layer
 
 # Layers whose fields differ by less are shown the same pictures, drawn at the largest of them.
@@ -135,6 +136,18 @@ def probe(
         for sight in group:
             found[sight.layer.name] = _probed(sight, stimuli, answers[sight.layer.name], chance, seed)
     return [found[sight.layer.name] for sight in sights]
+
+
+def sight_of(layer: Layer, field: ReceptiveField) -> Sight:
+    """Where the unit in the middle of a layer's map looks."""
+    grid = field.grid
+    position = (grid[0] // 2) * grid[1] + grid[1] // 2 if len(grid) == 2 else int(np.prod(grid)) // 2
+    top, left, bottom, right = field.box(position)
+    stride = (0, 0)
+    if layer.layout == "maps" and min(grid) > 2:
+        down, across = (field.box(position + step) for step in (grid[1], 1))
+        stride = (down[0] - top, across[1] - left)
+    return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position, stride)
 
 
 def grouped(sights: Sequence[Sight]) -> list[list[Sight]]:

@@ -14,8 +14,7 @@ import numpy as np
 
 from pellucid.data import Source, collate
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
-from pellucid.features.fields import Box
-from pellucid.features.probing import Probed, Sight, probe
+from pellucid.features.probing import Probed, Sight, probe, sight_of
 from pellucid.features.tuning import KINDS
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from pellucid.capture import Session
     from pellucid.graph import Graph
-    from pellucid.mapping import ReceptiveField
 
 Name = Literal["features", "stimuli"]
 Progress = Callable[[str, int, int | None], None]
@@ -154,7 +152,7 @@ class _Adding:
                     f"Its output, {layer.layout} of shape {layer.shape}, has no units that look at places."
                 )
                 continue
-            sights.append(_sight(layer, field))
+            sights.append(sight_of(layer, field))
         return sights, refused
 
     @contextmanager
@@ -180,17 +178,6 @@ class _Adding:
 def _spent(stage: schema.StageInfo, before: Passes, after: Passes) -> None:
     for name in ("forward", "backward", "forward_examples", "backward_examples"):
         setattr(stage, name, getattr(after, name) - getattr(before, name))
-
-
-def _sight(layer: Layer, field: ReceptiveField) -> Sight:
-    grid = field.grid
-    position = (grid[0] // 2) * grid[1] + grid[1] // 2 if len(grid) == 2 else int(np.prod(grid)) // 2
-    top, left, bottom, right = field.box(position)
-    stride = (0, 0)
-    if layer.layout == "maps" and min(grid) > 2:
-        down, across = (field.box(position + step) for step in (grid[1], 1))
-        stride = (down[0] - top, across[1] - left)
-    return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position, stride)
 
 
 def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:

@@ -1,0 +1,223 @@
+"""The climb itself: a batch of pictures, each to its own channel's response, all in one forward and backward a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pellucid.attribution.layouts import is_plane
+from pellucid.capture import Session
+from pellucid.capture.until import until
+from pellucid.errors import LayerError
+from pellucid.features.look import Look
+from pellucid.features.parameterisation import Method, parameterisation
+from pellucid.features.probing import Lightness
+from pellucid.features.transformations import cropped, robust
+from pellucid.types import Layer, Passes
+
+Aim: TypeAlias = Literal["channel", "middle"]
+_CONTRASTS = (0.01, 0.1, 0.5, 1.0, 2.0)
+_STARTS = 6  # of each contrast
+_GRAM_CHANNELS = 64
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How to climb.
+
+    Attributes:
+        method: "fourier" or "maco".
+        steps: of Adam.
+        variants: pictures of each channel, pushed apart where there are more than one.
+        aim: "channel" climbs the mean response over the map, "middle" the response of its middle place.
+        crops: of each picture and step (maco).
+        unlike: weight of the likeness of a channel's variants against its response.
+        seed: of starts and transformations.
+    """
+
+    method: Method = "fourier"
+    steps: int = 128
+    variants: int = 1
+    aim: Aim = "channel"
+    crops: int = 4
+    unlike: float = 0.3
+    seed: int = 0
+
+    @property
+    def shown(self) -> int:
+        """Pictures that the network sees of each variant and step."""
+        return self.crops if self.method == "maco" else 1
+
+
+class Climb:
+    """Pictures of one size for channels of one layer.
+
+    Args:
+        session: holds the model open, with the layer.
+        layer: which.
+        size: height and width of the pictures.
+        lightness: what black and white are to the model.
+        look: of the data, at this size.
+        ascent: how to climb.
+        dtype: of the model's input.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        layer: Layer,
+        size: tuple[int, int],
+        lightness: Lightness,
+        look: Look,
+        ascent: Ascent,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.ascent = ascent
+        self.size = size
+        self._session = session
+        self._layer = layer
+        self._dtype = dtype
+        self._black, self._white = (
+            torch.tensor(values, device=session.device).view(1, -1, 1, 1)
+            for values in (lightness.black, lightness.white)
+        )
+        self._form = parameterisation(ascent.method, look, size)
+        self._starts = self._candidates()
+
+    @property
+    def passes(self) -> Passes:
+        """What the session has spent."""
+        return self._session.passes
+
+    def run(self, channels: Sequence[int], watch: Callable[[int, Callable[[], Tensor]], bool]) -> Tensor:
+        """Pictures float[channel variant channel height width] between black (0) and white (1).
+
+        Args:
+            channels: of the layer, all in one batch.
+            watch: hears the steps done and what makes the pictures so far; False ends the climb with those.
+
+        Raises: MethodError: the layer has no gradient by the inputs. ForwardError, LayerError.
+        """
+        ascent, form = self.ascent, self._form
+        variants = ascent.variants
+        owners = torch.tensor(channels, device=self._session.device).repeat_interleave(variants)
+        random = [_generator(ascent.seed, channel, variant) for channel in channels for variant in range(variants)]
+        free = torch.stack([self._start(channel, variant) for channel in channels for variant in range(variants)])
+        free = free.to(self._session.device).requires_grad_()
+        adam = torch.optim.Adam([free], lr=form.rate)
+
+        def made() -> Tensor:
+            with torch.no_grad():
+                pictures = form.pictures(free.detach()).cpu()
+                return pictures.reshape(len(channels), variants, *pictures.shape[1:])
+
+        for step in range(ascent.steps):
+            with torch.enable_grad():
+                pictures = form.pictures(free)
+                if ascent.method == "maco":
+                    seen = cropped(pictures, random, step / max(1, ascent.steps - 1), ascent.crops)
+                else:
+                    seen = robust(pictures, random)
+                maps = self.maps(seen, gradients=True)
+                score = self._score(maps, owners.repeat_interleave(ascent.shown))
+            (gradient,) = torch.autograd.grad(-score, free)
+            self._session.passes.backward += 1
+            self._session.passes.backward_examples += len(seen)
+            # Of one length for every picture: Adam's smallest step is no larger for a layer of small responses.
+            flat = torch.nan_to_num(gradient).flatten(1)
+            length = flat.square().mean(1, keepdim=True).sqrt()
+            free.grad = (flat / length.clamp(min=1e-20)).view_as(free)
+            adam.step()
+            if not watch(step + 1, made):
+                break
+        return made()
+
+    def strongest(self, pictures: Tensor) -> Tensor:
+        """Strongest response anywhere in the map to pictures as they are, float[batch unit]; NaN counts as none."""
+        return torch.nan_to_num(self.maps(pictures, gradients=False), nan=-torch.inf).amax(2).cpu()
+
+    def maps(self, pictures: Tensor, *, gradients: bool) -> Tensor:
+        """float[batch unit position] of the layer, for pictures between 0 and 1."""
+        inputs = (pictures.to(self._session.device) * (self._white - self._black) + self._black).to(self._dtype)
+        name = self._layer.name
+        return laid_out(until(self._session, inputs, [name], gradients=gradients)[name], self._layer).float()
+
+    # --- how --------------------------------------------------------------------------------------------------
+
+    def _score(self, maps: Tensor, owners: Tensor) -> Tensor:
+        """What is climbed, over the batch: each picture's own response, less how alike the variants of a channel are."""
+        own = maps[torch.arange(len(maps), device=maps.device), owners]
+        value = own.mean(1) if self.ascent.aim == "channel" else own[:, middle_of(maps.shape[2])]
+        if self.ascent.variants == 1:
+            return value.sum()
+        shown, variants = self.ascent.shown, self.ascent.variants
+        # In shares of what it is, so that responses of any size stand against likeness, which is at most 1.
+        value = value / own.detach().abs().amax(1).clamp(min=1e-6)
+        some = maps[:, :: max(1, maps.shape[1] // _GRAM_CHANNELS)]
+        gram = functional.normalize((some @ some.transpose(1, 2)).flatten(1), dim=1)
+        group = gram.reshape(-1, variants, shown, gram.shape[1]).mean(2)
+        alike = (group @ group.transpose(1, 2)).sum((1, 2)) - group.square().sum((1, 2))
+        return value.sum() - self.ascent.unlike * shown * alike.sum()
+
+    def _candidates(self) -> tuple[Tensor, Tensor]:
+        """Starts, faint ones first, and whether each excites each channel somewhere: float[...], bool[start unit]."""
+        contrasts = _CONTRASTS if self.ascent.method == "fourier" else (1.0,) * len(_CONTRASTS)
+        each = _STARTS * self.ascent.variants
+        starts = torch.stack(
+            [
+                self._form.begin(_generator(self.ascent.seed, -1, at * each + number), contrast)
+                for at, contrast in enumerate(contrasts)
+                for number in range(each)
+            ]
+        )
+        alive = []
+        for part in torch.split(starts, max(1, 500_000 // (self.size[0] * self.size[1]))):
+            maps = self.maps(self._form.pictures(part), gradients=False)
+            inner = maps if maps.shape[2] > 1 else maps[:, :, :1]
+            spread = inner.amax(2) - inner.amin(2) if inner.shape[2] > 1 else inner[:, :, 0].abs()
+            alive.append((spread > 1e-6 * inner.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(spread))
+        return starts, torch.cat(alive).cpu()
+
+    def _start(self, channel: int, variant: int) -> Tensor:
+        """The faintest start that excites the channel: where nothing does, no gradient leads away."""
+        starts, alive = self._starts
+        own = torch.arange(variant, len(starts), self.ascent.variants)
+        found = own[alive[own, channel]]
+        return starts[found[0] if len(found) else own[-1]]
+
+
+def laid_out(output: Tensor, layer: Layer) -> Tensor:
+    """A layer's output as float[batch unit position]. Raises: LayerError: it has no channels."""
+    if layer.layout == "tokens":
+        return output.transpose(1, 2)
+    if is_plane(layer):
+        return output.flatten(1, 2).transpose(1, 2)
+    if layer.layout == "maps":
+        return output.flatten(2)
+    if layer.layout == "vector":
+        return output[:, :, None]
+    raise LayerError(
+        f"Layer '{layer.name}' has no channels that could be maximised: the axes of its output {layer.shape} follow no layout "
+        "that pellucid knows. Name another layer."
+    )
+
+
+def units_of(layer: Layer) -> int:
+    """How many channels a layer has."""
+    return layer.shape[2] if is_plane(layer) else layer.units
+
+
+def middle_of(positions: int) -> int:
+    """The place in the middle of a flattened square map, or the last of a row of tokens that is none."""
+    side = round(positions**0.5)
+    return side // 2 * side + side // 2 if side * side == positions else positions // 2
+
+
+def _generator(seed: int, channel: int, number: int) -> torch.Generator:
+    """Of its own for each picture: what is made beside it changes nothing."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + channel + 1) * 1_000_003 + number)
