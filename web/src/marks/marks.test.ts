@@ -1,8 +1,37 @@
 import { describe, expect, it } from "vitest";
 import { colormap, colour, textOn } from "./colormap";
 import * as format from "./format";
-import { domainOf } from "./raster";
+import { clippedDomain, domainOf, ranked } from "./raster";
 import { scale, ticks } from "./scale";
+
+describe("the number at a rank", () => {
+  /** Numbers that look random, the same every time, many of them equal. */
+  const drawn = (length: number, kinds: number) =>
+    Float32Array.from({ length }, (_, at) =>
+      Math.floor(kinds * Math.abs((Math.sin(12.9898 * (at + 1)) * 43758.5453) % 1)),
+    );
+
+  it("is what stands there after sorting, whatever the order and however many are equal", () => {
+    const orders = [
+      drawn(1000, 1e6),
+      drawn(1000, 3),
+      drawn(7, 2),
+      drawn(500, 1e6).sort(),
+      drawn(500, 1e6).sort().reverse(),
+    ];
+    for (const values of orders) {
+      const sorted = values.slice().sort();
+      for (const rank of [0, 1, Math.floor(0.99 * (values.length - 1)), values.length - 1])
+        expect(ranked(values.slice(), rank)).toBe(sorted[rank]);
+    }
+  });
+
+  it("lets the strongest hundredth run out of a scale, and what is not finite count as 0", () => {
+    const values = Float32Array.from({ length: 2000 }, (_, at) => (at === 5 ? 1000 : at === 6 ? Number.NaN : at % 100));
+    expect(clippedDomain(values, false)).toEqual({ domain: [0, 99], clipped: true });
+    expect(clippedDomain(values.slice(0, 900), false).clipped).toBe(false);
+  });
+});
 
 describe("numbers as people read them", () => {
   it("keeps three digits, whatever the size", () => {

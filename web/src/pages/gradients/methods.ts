@@ -69,10 +69,16 @@ export interface Scale {
   readonly clipped: boolean;
 }
 
+const scales = new WeakMap<FloatTensor, Scale>();
+
 /** Signed colours where anything speaks against the score; the strongest hundredth of many values may run out. */
 export function scaleOf(tensor: FloatTensor): Scale {
+  const known = scales.get(tensor); // a map is drawn in hand and in its row
+  if (known) return known;
   const signed = tensor.values.some((value) => value < 0);
-  return { colours: signed ? "signed" : "viridis", ...clippedDomain(tensor.values, signed) };
+  const made: Scale = { colours: signed ? "signed" : "viridis", ...clippedDomain(tensor.values, signed) };
+  scales.set(tensor, made);
+  return made;
 }
 
 /** Names of the tensors that hold a method's map of the input: one, or one for each leaf of a tree. */
