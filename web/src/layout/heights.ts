@@ -52,8 +52,11 @@ export function* heightsOf(
   const heightOf = (node: number) => (node < input.boxes ? (input.height[node] as number) : 0);
   const frame = { input, layers, order, plan, bands, heightOf, ...extentsOf(input, layers, middle, plan) };
   const y = new Float32Array(layers.nodes);
-  const height = yield* down(frame, y, false);
-  if (yield* pullDown(frame, y, pulledOf(input, ranks, layers), height)) yield* down(frame, y, true);
+  const height = yield* down(frame, y);
+  // Places of lines may be anywhere on their way: lines keep below where they come from as long as they can.
+  const pulled = new Uint8Array(layers.nodes).fill(1);
+  pulled.set(ranks.pulled);
+  yield* up(frame, y, pulled, height);
   return { y, height };
 }
 
@@ -80,8 +83,8 @@ function extentsOf(
   return { low, high };
 }
 
-/** From the first rank to the last: what stands below what is above it. `fixed`: nodes stay, bands alone are placed. */
-function* down(frame: Frame, y: Float32Array, fixed: boolean): Generator<undefined, number> {
+/** From the first rank to the last: everything as high as what is above it lets it. */
+function* down(frame: Frame, y: Float32Array): Generator<undefined, number> {
   const { input, layers, order, plan, bands, low, high, heightOf } = frame;
   const first = input.entries > 0 ? 0 : SPACE.padding;
   const sky = new Skyline(plan.left, plan.right, first - BELOW);
@@ -99,12 +102,10 @@ function* down(frame: Frame, y: Float32Array, fixed: boolean): Generator<undefin
     }
     if (gap === layers.ranks) break;
     const nodes = order.nodes.subarray(order.start[gap], order.start[gap + 1]);
-    if (!fixed) {
-      for (const node of nodes) y[node] = sky.highest(low[node] as number, high[node] as number) + BELOW;
-      const exits = input.exits > 0 && gap === layers.ranks - 1;
-      if (exits) for (const node of nodes) y[node] = height;
-      else inRows(input, nodes, y);
-    }
+    for (const node of nodes) y[node] = sky.highest(low[node] as number, high[node] as number) + BELOW;
+    const exits = input.exits > 0 && gap === layers.ranks - 1;
+    if (exits) for (const node of nodes) y[node] = height;
+    else inRows(input, nodes, y);
     for (const node of nodes) {
       const bottom = (y[node] as number) + heightOf(node);
       sky.raise(low[node] as number, high[node] as number, bottom);
@@ -142,52 +143,39 @@ function inRows(input: FrameInput, nodes: Int32Array, y: Float32Array): void {
   }
 }
 
-/** Nodes that stand by what reads them, and the places of their lines. */
-function pulledOf(input: FrameInput, ranks: Ranks, layers: Layers): Uint8Array {
-  const pulled = new Uint8Array(layers.nodes);
-  pulled.set(ranks.pulled);
-  for (let arrow = 0; arrow < input.source.length; arrow++) {
-    const first = layers.first[arrow] as number;
-    const source = input.source[arrow] as number;
-    if (first < 0 || !pulled[source]) continue;
-    const last = first + (ranks.rank[input.target[arrow] as number] as number) - (ranks.rank[source] as number) - 1;
-    pulled.fill(1, first, last);
-  }
-  return pulled;
-}
-
-/** From the last rank to the first: nodes that are pulled go down as far as nothing is in the way; whether any did. */
-function* pullDown(
+/**
+ * From the last rank to the first: bands, and nodes that are pulled, go down as far as what is below lets them. So lines
+ * cross over just above what they lead to, and run straight down until then.
+ */
+function* up(
   { layers, order, plan, bands, low, high, heightOf }: Frame,
   y: Float32Array,
   pulled: Uint8Array,
   height: number,
-): Generator<undefined, boolean> {
+): Generator<undefined, void> {
   // Heights are counted upwards here.
   const sky = new Skyline(plan.left, plan.right, -height);
-  let moved = false;
   let work = 0;
-  for (let rank = layers.ranks - 1; rank >= 0; rank--) {
-    const gap = rank + 1;
+  for (let gap = layers.ranks; gap >= 0; gap--) {
     const from = bands.start[gap] as number;
     const to = bands.start[gap + 1] as number;
-    const below = Float32Array.from({ length: to - from }, (_, at) =>
-      sky.highest((bands.low[from + at] as number) - BESIDE_LINE, (bands.high[from + at] as number) + BESIDE_LINE),
-    );
+    for (let band = from; band < to; band++) {
+      const below = -sky.highest((bands.low[band] as number) - BESIDE_LINE, (bands.high[band] as number) + BESIDE_LINE);
+      bands.top[band] = below - (bands.size[band] as number);
+    }
     for (let band = from; band < to; band++) {
       sky.raise(
         (bands.low[band] as number) - BESIDE_LINE,
         (bands.high[band] as number) + BESIDE_LINE,
-        (below[band - from] as number) + (bands.size[band] as number) - BELOW,
+        -(bands.top[band] as number) - BELOW,
       );
     }
-    const nodes = order.nodes.subarray(order.start[rank], order.start[rank + 1]);
+    if (gap === 0) break;
+    const nodes = order.nodes.subarray(order.start[gap - 1], order.start[gap]);
     for (const node of nodes) {
       if (!pulled[node]) continue;
       const lowest = -sky.highest(low[node] as number, high[node] as number) - BELOW - heightOf(node);
-      if (lowest <= (y[node] as number) + 0.5) continue;
-      y[node] = lowest;
-      moved = true;
+      y[node] = Math.max(y[node] as number, lowest);
     }
     for (const node of nodes) sky.raise(low[node] as number, high[node] as number, -(y[node] as number));
     work += nodes.length;
@@ -196,5 +184,4 @@ function* pullDown(
       yield;
     }
   }
-  return moved;
 }
