@@ -39,6 +39,10 @@ class Slow:
         self.stopped: list[str] = []
         self.begun = threading.Event()
         self.allowed = threading.Semaphore(0)
+        self.prepared: list[str] = []
+
+    def prepare(self) -> None:
+        self.prepared.append(threading.current_thread().name)
 
     def focus(self, row: int, explained: int | None) -> bytes:
         return b"focus"
@@ -81,6 +85,16 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     monkeypatch.setattr("pellucid.server.live._TOLD_EVERY", 0.0)
     monkeypatch.setattr("pellucid.server.live._LOOKS_EVERY", 0.01)
     return Slow()
+
+
+def test_a_page_that_asks_for_the_model_has_it_made_ready_once_in_its_own_thread(
+    slow: Slow, make_app: Callable[..., Starlette]
+) -> None:
+    ask = asker(make_app(live=slow))
+    for _ in range(2):
+        assert ask("/api/live").json() == {"available": True, "reason": ""}
+    assert ask("/api/live/count?steps=0").status_code == 200, "it waits its turn behind that"
+    assert [name.startswith("pellucid-live") for name in slow.prepared] == [True]
 
 
 def test_an_answer_is_whole_for_those_who_ask_plainly(slow: Slow, make_app: Callable[..., Starlette]) -> None:

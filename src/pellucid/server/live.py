@@ -30,6 +30,9 @@ class LiveModel(Protocol):
     def reason(self) -> str:
         """Why it cannot answer; empty where it can."""
 
+    def prepare(self) -> None:
+        """Does what the first question would have to wait for; what is wrong, that question says."""
+
     def focus(self, row: int, explained: int | None) -> bytes:
         """A focus file of the example in a row, computed now; `explained` None explains the prediction.
 
@@ -87,11 +90,18 @@ class Desk:
         self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
         self._kept_bytes = kept_bytes
         self._jobs: dict[Hashable, _Job] = {}  # of the event loop's thread alone
+        self._prepared = False
 
     @property
     def reason(self) -> str:
         """Why there are no live answers; empty where there are."""
         return NO_MODEL if self._model is None else self._model.reason
+
+    def prepare(self) -> None:
+        """Gets the model ready in its thread, once: a page is open that will ask it."""
+        if not self._prepared and self._model is not None and not self._model.reason:
+            self._prepared = True
+            self._thread.submit(self._model.prepare)
 
     async def focus(self, row: int, explained: int | None, gone: Gone) -> bytes | None:
         """A live focus file, or None where the client left before its turn came.

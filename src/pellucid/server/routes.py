@@ -149,8 +149,9 @@ class Routes:
     # --- live -------------------------------------------------------------------------------------------------
 
     def live(self, request: Request) -> Response:
-        """Whether any example can be computed now, and if not, why."""
+        """Whether any example can be computed now, and if not, why. Who asks is a page: the model is made ready for it."""
         reason = self.desk.reason
+        self.desk.prepare()
         return json_answer(request, {"available": not reason, "reason": reason})
 
     async def live_focus(self, request: Request) -> Response:

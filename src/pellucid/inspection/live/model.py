@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.data.batching import collate
 from pellucid.data.naming import under_names
-from pellucid.errors import DataError, ModelError, RecordError, TargetError
+from pellucid.errors import DataError, ModelError, PellucidError, RecordError, TargetError
 from pellucid.inspection.live.questions import Question, Tell, read
 from pellucid.record.encoding import focus_bytes
 from pellucid.types import Batch, Example, Tree
@@ -51,6 +52,13 @@ class LiveModel:
     def reason(self) -> str:
         """Why it cannot: the model, the data or its preparation are not those of the record. Empty where it can."""
         return self._difference()
+
+    def prepare(self) -> None:
+        """Imports, traces and runs what the first map needs, so that the first click waits for none of it."""
+        with contextlib.suppress(PellucidError):  # said to whoever asks
+            if not self.reason and len(self.record.examples()):
+                _, answer = self.inquiry("attribute", {"row": ["0"], "method": ["grad_cam"]})
+                answer(lambda _: True)
 
     def focus(self, row: int, explained: int | None) -> bytes:
         """A focus file, from one forward and one backward; `explained` None explains the prediction.
