@@ -19,6 +19,8 @@ interface Across {
 /** Most that lines get which go far sideways, and the way sideways for half of it: or they would lie flat on the boxes. */
 const ROOM = 28;
 const SIDEWAYS = 480;
+/** Pixels sideways that nobody sees. */
+const STRAIGHT = 0.75;
 
 /** Who asks: a part of an arrow by its number, else one of these. */
 const ROW = -1;
@@ -41,16 +43,20 @@ export class Bands {
   top = new Float32Array(0);
   /** Of each part of an arrow, its band. */
   readonly ofPart: Int32Array;
+  /** Of each part of an arrow, whether it only leads straight on. */
+  readonly #straight: Uint8Array;
 
   constructor(parts: number) {
     this.#gap = new Integers(2 * parts);
     this.#of = new Integers(2 * parts);
     this.ofPart = new Int32Array(parts).fill(-1);
+    this.#straight = new Uint8Array(parts);
   }
 
-  /** Part of an arrow crosses a gap. */
-  cross(gap: number, part: number, from: number, to: number): void {
+  /** Part of an arrow crosses a gap. One that leads `on`, to no box, needs no height where it is straight. */
+  cross(gap: number, part: number, from: number, to: number, on: boolean): void {
     this.#ask(gap, part, from, to);
+    if (on && Math.abs(from - to) < STRAIGHT) this.#straight[part] = 1;
   }
 
   /** A line runs level, in a row of its own; all that one owner asks for in a gap is one row. */
@@ -88,6 +94,7 @@ export class Bands {
     this.rows = new Int32Array(count);
     const widest = new Float32Array(count);
     const gapOf = new Int32Array(count);
+    const bends = new Uint8Array(count);
     let bands = 0;
     for (let gap = 0; gap < gaps; gap++) {
       this.start[gap] = bands;
@@ -106,6 +113,7 @@ export class Bands {
         this.high[band] = end;
         this.#band[at] = band;
         const of = this.#of.at(at);
+        if (of < 0 || !this.#straight[of]) bends[band] = 1;
         if (of < 0) continue;
         this.ofPart[of] = band;
         widest[band] = Math.max(widest[band] as number, high - low);
@@ -115,6 +123,7 @@ export class Bands {
     this.start[gaps] = bands;
     this.top = new Float32Array(bands);
     this.size = Float32Array.from({ length: bands }, (_, band) => {
+      if (!bends[band]) return 0;
       const gap = gapOf[band] as number;
       const outermost = gap === 0 || gap === gaps - 1;
       const room = outermost ? 0 : Math.min(ROOM, ((widest[band] as number) / SIDEWAYS) * ROOM);

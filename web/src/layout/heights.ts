@@ -36,6 +36,9 @@ interface Frame {
   readonly bands: Bands;
   readonly low: Float32Array;
   readonly high: Float32Array;
+  /** Room below what is above each node, and above what is below it: none where a line goes straight on. */
+  readonly above: Float32Array;
+  readonly below: Float32Array;
   heightOf(node: number): number;
 }
 
@@ -50,7 +53,16 @@ export function* heightsOf(
   bands: Bands,
 ): Generator<undefined, Heights> {
   const heightOf = (node: number) => (node < input.boxes ? (input.height[node] as number) : 0);
-  const frame = { input, layers, order, plan, bands, heightOf, ...extentsOf(input, layers, middle, plan) };
+  const frame = {
+    input,
+    layers,
+    order,
+    plan,
+    bands,
+    heightOf,
+    ...extentsOf(input, layers, middle, plan),
+    ...roomOf(input, layers, bands),
+  };
   const y = new Float32Array(layers.nodes);
   const height = yield* down(frame, y);
   // Places of lines may be anywhere on their way: lines keep below where they come from as long as they can.
@@ -83,9 +95,22 @@ function extentsOf(
   return { low, high };
 }
 
+function roomOf(input: FrameInput, layers: Layers, bands: Bands): { above: Float32Array; below: Float32Array } {
+  const above = new Float32Array(layers.nodes).fill(BELOW);
+  const below = new Float32Array(layers.nodes).fill(BELOW);
+  const real = nodesOf(input);
+  for (let part = 0; part < layers.upper.length; part++) {
+    if ((bands.size[bands.ofPart[part] as number] as number) > 0) continue;
+    const [upper, lower] = [layers.upper[part] as number, layers.lower[part] as number];
+    if (lower >= real) above[lower] = 0;
+    if (upper >= real) below[upper] = 0;
+  }
+  return { above, below };
+}
+
 /** From the first rank to the last: everything as high as what is above it lets it. */
 function* down(frame: Frame, y: Float32Array): Generator<undefined, number> {
-  const { input, layers, order, plan, bands, low, high, heightOf } = frame;
+  const { input, layers, order, plan, bands, low, high, above: room, heightOf } = frame;
   const first = input.entries > 0 ? 0 : SPACE.padding;
   const sky = new Skyline(plan.left, plan.right, first - BELOW);
   let height = 0;
@@ -102,7 +127,9 @@ function* down(frame: Frame, y: Float32Array): Generator<undefined, number> {
     }
     if (gap === layers.ranks) break;
     const nodes = order.nodes.subarray(order.start[gap], order.start[gap + 1]);
-    for (const node of nodes) y[node] = sky.highest(low[node] as number, high[node] as number) + BELOW;
+    for (const node of nodes) {
+      y[node] = sky.highest(low[node] as number, high[node] as number) + (room[node] as number);
+    }
     const exits = input.exits > 0 && gap === layers.ranks - 1;
     if (exits) for (const node of nodes) y[node] = height;
     else inRows(input, nodes, y);
@@ -148,7 +175,7 @@ function inRows(input: FrameInput, nodes: Int32Array, y: Float32Array): void {
  * cross over just above what they lead to, and run straight down until then.
  */
 function* up(
-  { layers, order, plan, bands, low, high, heightOf }: Frame,
+  { layers, order, plan, bands, low, high, below: room, heightOf }: Frame,
   y: Float32Array,
   pulled: Uint8Array,
   height: number,
@@ -174,7 +201,7 @@ function* up(
     const nodes = order.nodes.subarray(order.start[gap - 1], order.start[gap]);
     for (const node of nodes) {
       if (!pulled[node]) continue;
-      const lowest = -sky.highest(low[node] as number, high[node] as number) - BELOW - heightOf(node);
+      const lowest = -sky.highest(low[node] as number, high[node] as number) - (room[node] as number) - heightOf(node);
       y[node] = Math.max(y[node] as number, lowest);
     }
     for (const node of nodes) sky.raise(low[node] as number, high[node] as number, -(y[node] as number));

@@ -92,7 +92,8 @@ function ask(across: Across, bands: Bands): Int32Array {
   }
   for (let part = 0; part < layers.upper.length; part++) {
     const [from, to] = waysOf(across, part);
-    bands.cross(layers.rank[layers.lower[part] as number] as number, part, from, to);
+    const lower = layers.lower[part] as number;
+    bands.cross(layers.rank[lower] as number, part, from, to, lower >= nodesOf(input));
   }
   return stubs;
 }
