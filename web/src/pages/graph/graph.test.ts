@@ -60,6 +60,7 @@ function panel(nodes: GraphNode[], edges: [number, number][], more: Partial<Grap
 const NONE: Sources = {
   activations: null,
   gradients: null,
+  learning: null,
   training: null,
   updates: null,
   focus: null,
@@ -126,6 +127,27 @@ describe("measures", () => {
     expect(boxValue(measure("dead"), model, dead, 1, 3)).toBe(0.5);
     expect(blockValues(model, dead, 1)).toEqual([0.1, 0.5, null]);
     expect(blockValues(model, shown("flops"), 1)).toBeNull();
+  });
+
+  it("give gradients by parameters to the module that has them, and a folded one the most of what it holds", () => {
+    const layers = [
+      { name: "blocks.0.fc", mean_norm: 2, relative: 0.5 },
+      { name: "blocks.1.fc", mean_norm: 3, relative: null },
+    ];
+    const own = model.at(model.place(2)).path;
+    const named = {
+      ...NONE,
+      learning: { layers: layers.map((layer, at) => (at === 0 ? { ...layer, name: own } : layer)) } as never,
+    };
+    const norms = shown("learning", named);
+    expect([norms[model.place(2)], norms[model.place(1)]]).toEqual([2, 2]);
+    expect(shown("relative", named)[model.place(2)]).toBe(0.5);
+    expect(norms[model.place(0)]).toBeNaN();
+    expect(lacking("learning", STACK, NONE)).toBe("the record has no gradients by the parameters");
+    expect(lacking("relative", STACK, { ...NONE, learning: { layers: [] } as never })).toBe(
+      "the model has no gradients by its parameters",
+    );
+    expect(lacking("relative", STACK, named)).toBe("");
   });
 
   it("say why they have nothing to show", () => {

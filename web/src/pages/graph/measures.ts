@@ -8,6 +8,7 @@ import type {
   GradientsPanel,
   GraphNode,
   GraphPanel,
+  LearningPanel,
   PanelByLens,
 } from "../../record/schema.gen";
 
@@ -21,6 +22,8 @@ export type MeasureId =
   | "spread"
   | "dead"
   | "gradient"
+  | "learning"
+  | "relative"
   | "update"
   | "attribution";
 
@@ -67,6 +70,22 @@ export const MEASURES: readonly Measure[] = [
     text: (value) => number(value),
   },
   {
+    id: "learning",
+    title: "parameter gradient norm",
+    unit: "mean L2 over a sample",
+    folded: "most",
+    colours: "viridis",
+    text: (value) => number(value),
+  },
+  {
+    id: "relative",
+    title: "gradient relative to weights",
+    unit: "root mean square over a sample, by the weights' norm",
+    folded: "most",
+    colours: "viridis",
+    text: (value) => number(value),
+  },
+  {
     id: "update",
     title: "update ratio",
     unit: "step by weights",
@@ -108,6 +127,7 @@ export { quantity };
 export interface Sources {
   readonly activations: ActivationsPanel | null;
   readonly gradients: GradientsPanel | null;
+  readonly learning: LearningPanel | null;
   readonly training: PanelByLens["training"] | null;
   /** Update ratios by layer path, at the step in hand or the last. */
   readonly updates: ReadonlyMap<string, number> | null;
@@ -137,6 +157,10 @@ export function lacking(id: MeasureId, graph: GraphPanel, sources: Sources): str
         : "no layer can have dead units";
     case "gradient":
       return sources.gradients ? "" : "the record has no gradients";
+    case "learning":
+    case "relative":
+      if (!sources.learning) return "the record has no gradients by the parameters";
+      return sources.learning.layers.length > 0 ? "" : "the model has no gradients by its parameters";
     case "update":
       return sources.updates && sources.updates.size > 0 ? "" : "no Watch recorded updates";
     case "attribution":
@@ -153,6 +177,7 @@ export function lacking(id: MeasureId, graph: GraphPanel, sources: Sources): str
 /** Own values of every call by its place in the model; NaN where not measured. */
 export function ownValues(measure: Measure, model: GraphModel, sources: Sources): Float64Array {
   const byLayer = layerValues(measure.id, sources);
+  const byPath = pathValues(measure.id, sources);
   const count = model.order.length;
   const values = new Float64Array(count).fill(Number.NaN);
   for (let at = 0; at < count; at++) {
@@ -161,7 +186,11 @@ export function ownValues(measure: Measure, model: GraphModel, sources: Sources)
       ? node.layer === null
         ? null
         : (byLayer.get(node.layer) ?? null)
-      : ownValue(measure.id, node, sources);
+      : byPath
+        ? node.kind === "module"
+          ? (byPath.get(node.path) ?? null)
+          : null
+        : ownValue(measure.id, node, sources);
     if (value !== null && Number.isFinite(value)) values[at] = value;
   }
   return values;
@@ -178,8 +207,21 @@ function ownValue(id: MeasureId, node: GraphNode, sources: Sources): number | nu
       return passes ? null : node.memory;
     case "time":
       return sources.seconds[node.id] ?? null;
+    default:
+      return null;
+  }
+}
+
+/** What belongs to the parameters of a module, whichever of its calls is shown. */
+function pathValues(id: MeasureId, sources: Sources): ReadonlyMap<string, number | null> | null {
+  const layers = sources.learning?.layers ?? [];
+  switch (id) {
     case "update":
-      return node.kind === "module" ? (sources.updates?.get(node.path) ?? null) : null;
+      return sources.updates ?? new Map();
+    case "learning":
+      return new Map(layers.map((layer) => [layer.name, layer.mean_norm]));
+    case "relative":
+      return new Map(layers.map((layer) => [layer.name, layer.relative ?? null]));
     default:
       return null;
   }

@@ -7,6 +7,7 @@ import type { Sources } from "./measures";
 export class Quantities {
   readonly #activations = instrument.panel("activations");
   readonly #gradients = instrument.panel("gradients");
+  readonly #learning = instrument.panel("learning");
   readonly #training = instrument.panel("training");
   readonly #file = $derived(place.selection.example === null ? null : instrument.focus(place.selection.example));
   readonly #updates = $derived.by(() => {
@@ -31,6 +32,7 @@ export class Quantities {
     return {
       activations: this.#activations.value,
       gradients: this.#gradients.value,
+      learning: this.#learning.value,
       training: this.#training.value,
       updates: this.#updates,
       focus: this.focus?.focus ?? null,

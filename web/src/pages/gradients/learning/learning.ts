@@ -109,7 +109,7 @@ export function over(norm: number, layer: LearningLayer): number {
   return layer.weight_norm > 0 ? norm / layer.weight_norm : Number.NaN;
 }
 
-/** One column of a tensor [row column], as numbers. */
+/** One row of a tensor [row column], as numbers. */
 export function rowOf(tensor: Tensor, row: number): Float32Array {
   const width = tensor.shape[1] ?? 1;
   return Float32Array.from({ length: width }, (_, at) => Number(tensor.values[row * width + at]));
@@ -215,21 +215,23 @@ export function learningTable(panel: LearningPanel): TableModel {
   );
 }
 
-/** Every pair of classes in every layer, as a table. */
-export function pairTable(panel: LearningPanel, cosines: Cosines, name: (index: number) => string): TableModel {
-  const rows = [];
-  for (let layer = 0; layer <= panel.layers.length; layer++)
-    for (const pair of pairs(cosines, layer))
-      rows.push([
-        layer === panel.layers.length ? "all together" : layerName(panel.layers[layer]?.name ?? ""),
-        name(panel.classes[pair.one]?.index ?? -1),
-        name(panel.classes[pair.other]?.index ?? -1),
-        orNull(pair.cosine),
-        orNull(pair.low),
-        orNull(pair.high),
-        orNull(pair.q),
-      ]);
-  return tableOf("cosines of classes by layer", ["layer", "class", "other class", "cosine", "low", "high", "q"], rows);
+/** Every pair of classes in one layer, or in all together, as a table. */
+export function pairTable(
+  panel: LearningPanel,
+  cosines: Cosines,
+  layer: number,
+  name: (index: number) => string,
+): TableModel {
+  const own = panel.layers[layer];
+  return tableOf(
+    `cosines of classes, ${own ? layerName(own.name) : "all layers together"}`,
+    ["class", "other class", "cosine", "low", "high", "q"],
+    pairs(cosines, layer).map((pair) => [
+      name(panel.classes[pair.one]?.index ?? -1),
+      name(panel.classes[pair.other]?.index ?? -1),
+      ...[pair.cosine, pair.low, pair.high, pair.q].map(orNull),
+    ]),
+  );
 }
 
 function orNull(value: number): number | null {
