@@ -150,7 +150,9 @@ function* down(frame: Frame, y: Float32Array): Generator<undefined, number> {
 
 /** Boxes of one rank that come to stand at nearly the same height are moved down to stand at the same. */
 function inRows(input: FrameInput, nodes: Int32Array, y: Float32Array): void {
-  const boxes = nodes.filter((node) => node < input.boxes);
+  if (nodes.length < 2) return;
+  const boxes: number[] = [];
+  for (const node of nodes) if (node < input.boxes) boxes.push(node);
   if (boxes.length < 2) return;
   boxes.sort((a, b) => (y[a] as number) - (y[b] as number));
   for (let from = 0; from < boxes.length; ) {
