@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os.path
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
 from typing import Any, TypeAlias
 
 import torch
@@ -20,7 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 Arguments: TypeAlias = tuple[Any, ...]
 Named: TypeAlias = dict[str, Any]
 
-_LIBRARY = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 _PROPERTIES = (
     "shape",
     "dtype",
@@ -165,20 +160,3 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = func(*args, **named) if self._run is None else self._run(func, args, named)
             self._after(func, args, named, result)
         return result
-
-
-def call_site() -> str | None:
-    """File and line, without folders, of the nearest caller that is neither torch's nor this package's."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = _shown(frame.f_code.co_filename)
-        if name is not None:
-            return f"{name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _shown(file: str) -> str | None:
-    """A file's name without folders; None for those of torch and of this package."""
-    return None if file.startswith(_LIBRARY) else os.path.basename(file)  # noqa: PTH119 - a name, and not always a path

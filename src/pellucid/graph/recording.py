@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
@@ -13,11 +14,11 @@ from torch import Tensor, nn
 from pellucid.graph import flops
 from pellucid.graph.arguments import bound, texts
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
+from pellucid.graph.callsites import CallSites
 from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, named_tensors, versions
 from pellucid.graph.fake import Fake, ValuesNeededError, operator_name, really_asks
 from pellucid.graph.frames import Frame, Kind
 from pellucid.graph.guard import memory_of
-from pellucid.graph.interception import call_site
 from pellucid.graph.loops import steps_of
 from pellucid.graph.names import (
     CallNames,
@@ -61,6 +62,7 @@ class Recording:
 
     Args:
         model: what runs.
+        until: where its forward is begun.
         memory: the memory that a tensor looks at; None where it has none of its own.
 
     Attributes:
@@ -74,8 +76,11 @@ class Recording:
         own: whether it is the recording that asks something of tensors, and not the model.
     """
 
-    def __init__(self, model: nn.Module, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
+    def __init__(
+        self, model: nn.Module, until: CodeType, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of
+    ) -> None:
         self.model = model
+        self._sites = CallSites(model, until)
         self.frames: list[Frame] = []
         self.links: list[tuple[int, int, int, int, Shape]] = []
         self.paths = module_paths(model)
@@ -140,7 +145,7 @@ class Recording:
             return call(module, *args, **kwargs)
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
-        frame.module, frame.source = module, call_site()
+        frame.module, frame.source = module, self._sites.here(module)
         if isinstance(module, torch.jit.ScriptModule):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
@@ -244,7 +249,7 @@ class Recording:
     def _name(self, frame: Frame, count: bool) -> None:
         module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
         inside = module.path if module else ""
-        frame.source = call_site()
+        frame.source = self._sites.here()
         frame.path = function_path(inside, frame.operation)
         # A call that raised is not counted: the model may catch the error and call again.
         frame.name, frame.call = self._names.function(inside, frame.operation) if count else (frame.path, 1)
@@ -304,7 +309,7 @@ class Recording:
             nodes = [source.node for source in found if source is not None]
             if frame is not None and self._opaque:
                 nodes += [source.node for _, source, _ in frame.sources]
-        self.question = f"{name}() at {call_site() or 'an unknown place'}"
+        self.question = f"{name}() at {self._sites.here() or 'an unknown place'}"
         if follow and any(self.frames[node].reached for node in nodes):
             self.questions[self.question] = None
 

@@ -120,7 +120,7 @@ class _Run(NamedTuple):
 
 
 def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
-    seen = Recording(model, memory_of if valueless is None else valueless.memory)
+    seen = Recording(model, _run.__code__, memory_of if valueless is None else valueless.memory)
     raised: BaseException | None = None
     with untouched(model, attributes=valueless is not None), _unhurried(valueless is not None):
         guard = ParameterGuard(model)
