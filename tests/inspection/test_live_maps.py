@@ -14,7 +14,7 @@ from safetensors.numpy import load
 from torch import Tensor, nn
 
 import pellucid
-from pellucid.errors import MethodError, OptionError, PellucidError, RecordError
+from pellucid.errors import LayerError, MethodError, OptionError, PellucidError, RecordError
 from pellucid.inspection.live import LiveModel
 from pellucid.record import Record
 
@@ -86,6 +86,29 @@ def test_the_effective_field_grows_with_its_examples_and_lies_in_its_box(record:
     assert said["pixels"] == sorted(said["pixels"])
 
 
+def test_any_number_of_examples_lies_where_the_principal_components_of_the_layer_put_them(record: Record) -> None:
+    said, tensors, partial = ask(record, "places", layer="relu()", method="pca", examples=10)
+    assert tensors["rows"].tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert (said["count"], said["total"], said["units"], said["kept"], said["partial"]) == (10, 10, 5, 5, False)
+    live = record.live
+    assert isinstance(live, LiveModel)
+    images = live.batch(*tensors["rows"].tolist()).inputs
+    assert isinstance(images, Tensor)
+    pooled = torch.relu(live.model.one(images)).mean((2, 3)).detach().double()
+    _, sizes, axes = torch.linalg.svd(pooled - pooled.mean(0), full_matrices=False)
+    expected = (pooled - pooled.mean(0)) @ axes[:2].T
+    assert np.abs(tensors["places"]) == pytest.approx(expected.abs().numpy(), abs=1e-5)
+    assert said["explained"] == pytest.approx((sizes[:2] ** 2 / (sizes**2).sum()).tolist())
+    assert partial == 1
+
+
+def test_the_sample_of_the_record_is_placed_without_a_pass(record: Record) -> None:
+    said, tensors, partial = ask(record, "places", layer="head", method="pca")
+    index = next(one.index for one in record.panel("similarity").layers if one.name == "head")  # type: ignore[union-attr]
+    assert tensors["places"] == pytest.approx(record.array("similarity", f"{index}.principal"), abs=1e-6)
+    assert (said["count"], partial) == (20, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "error", "words"),
     [
@@ -96,6 +119,8 @@ def test_the_effective_field_grows_with_its_examples_and_lies_in_its_box(record:
         ("effective_field", {"layer": "head"}, MethodError, "middle of maps"),
         ("effective_field", {"layer": "one", "examples": 0}, OptionError, "1 to 4096"),
         ("places", {"layer": "nowhere"}, RecordError, "no examples in the space"),
+        ("places", {"layer": "nowhere", "examples": 9, "method": "pca"}, LayerError, "no layer 'nowhere'"),
+        ("places", {"layer": "head", "examples": 20001}, OptionError, "0 to 20,000; got 20001"),
     ],
 )
 def test_what_cannot_be_answered_says_why(

@@ -959,11 +959,26 @@ export interface MapsAnswer {
   scales: Record<string, number>;
 }
 
-/** Examples of the sample on a plane. Tensors: "rows" int32[example], "places" float32[example 2]. */
+/**
+ * Examples on a plane. Tensors: "rows" int32[example], "places" float32[example 2].
+ *
+ * Attributes:
+ *     method: "PCA" or "UMAP".
+ *     explained: share of the variance of each of the two principal components; empty for UMAP.
+ *     count: examples that are placed; total: examples that were asked for. Those that are not finite are left out.
+ *     units: width of the layer's space; kept: numbers of each example that the places are made from.
+ *     partial: whether more examples, or better places, are on the way.
+ */
 export interface PlacesAnswer {
   layer: string;
   method: string;
   neighbours: number;
+  explained: number[];
+  count: number;
+  total: number;
+  units: number;
+  kept: number;
+  partial: boolean;
 }
 
 /**

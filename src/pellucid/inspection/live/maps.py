@@ -1,14 +1,12 @@
-"""The live questions "maps", "effective_field" and "places": channels at full size, what a middle sees, examples on a plane."""
+"""The live questions "maps" and "effective_field": channels at full size, and what a middle sees."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from pellucid.errors import MethodError, OptionError, RecordError
 from pellucid.inspection.live.questions import Answer, Question, Tell, question
-from pellucid.record.schema import EffectiveFieldAnswer, MapsAnswer, PlacesAnswer, SimilarityPanel
+from pellucid.record.schema import EffectiveFieldAnswer, MapsAnswer
 
 if TYPE_CHECKING:
     from pellucid.graph import Graph
@@ -131,40 +129,6 @@ class EffectiveFieldOf(Question, frozen=True):
             partial=found.count < total,
         )
         return Answer(said, packed.tensors)
-
-
-@question
-class Places(Question, frozen=True):
-    """The sample's examples on a plane where neighbours in a layer stay neighbours (UMAP).
-
-    Attributes:
-        layer: name of a captured layer.
-        neighbours: how many count as near.
-    """
-
-    name: ClassVar[str] = "places"
-
-    layer: str
-    neighbours: int = 15
-
-    def answer(self, live: LiveModel, tell: Tell) -> Answer:
-        """From what the record keeps of the sample; the model is not asked."""
-        from pellucid.mapping import umap
-
-        if not 2 <= self.neighbours <= 200:
-            raise OptionError(f"The number of neighbours must be 2 to 200; got {self.neighbours}.")
-        panel = live.record.panel("similarity")
-        if not isinstance(panel, SimilarityPanel):
-            raise RecordError("The record keeps no sample of examples in the space of its layers.")
-        space = next((one for one in panel.layers if one.name == self.layer), None)
-        if space is None:
-            names = ", ".join(one.name for one in panel.layers[:8])
-            raise RecordError(f"The record keeps no examples in the space of '{self.layer[:80]}'. It has: {names}.")
-        stored = live.record.array("similarity", f"{space.index}.features")
-        features = np.asarray(stored, np.float32) * space.scale
-        places = umap(features, live.record.manifest.seed, self.neighbours).astype(np.float32)
-        rows = live.record.array("similarity", "rows").astype(np.int32)
-        return Answer(PlacesAnswer(space.name, "UMAP", self.neighbours), {"rows": rows, "places": places})
 
 
 def _check_few(name: str, given: tuple[int, ...], most: int) -> None:

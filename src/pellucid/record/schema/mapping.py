@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import field
 
 from pellucid.record.schema.basis import Panel
 
@@ -144,8 +145,22 @@ class EffectiveFieldAnswer(msgspec.Struct, frozen=True):
 
 
 class PlacesAnswer(msgspec.Struct, frozen=True):
-    """Examples of the sample on a plane. Tensors: "rows" int32[example], "places" float32[example 2]."""
+    """Examples on a plane. Tensors: "rows" int32[example], "places" float32[example 2].
+
+    Attributes:
+        method: "PCA" or "UMAP".
+        explained: share of the variance of each of the two principal components; empty for UMAP.
+        count: examples that are placed; total: examples that were asked for. Those that are not finite are left out.
+        units: width of the layer's space; kept: numbers of each example that the places are made from.
+        partial: whether more examples, or better places, are on the way.
+    """
 
     layer: str
     method: str
     neighbours: int
+    explained: list[float] = field(default_factory=list)
+    count: int = 0
+    total: int = 0
+    units: int = 0
+    kept: int = 0
+    partial: bool = False
