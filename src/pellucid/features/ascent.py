@@ -24,6 +24,7 @@ Aim: TypeAlias = Literal["channel", "middle"]
 _CONTRASTS = (0.01, 0.1, 0.5, 1.0, 2.0)
 _STARTS = 6  # of each contrast
 _GRAM_CHANNELS = 64
+CALM = 0.8  # share of the pace that is lost on the way, so that the end is no flicker
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Ascent:
         method: "fourier" or "maco".
         steps: of Adam.
         variants: pictures of each channel, pushed apart where there are more than one.
-        aim: "channel" climbs the mean response over the map, "middle" the response of its middle place.
+        aim: "channel" climbs the response over the whole map (`over_the_map`), "middle" that of its middle place.
         crops: of each picture and step (maco).
         unlike: weight of the likeness of a channel's variants against its response.
         seed: of starts and transformations.
     """
 
     method: Method = "fourier"
-    steps: int = 128
+    steps: int = 96
     variants: int = 1
     aim: Aim = "channel"
     crops: int = 4
@@ -131,6 +132,7 @@ class Climb:
             # Of one length for every picture: Adam's smallest step is no larger for a layer of small responses.
             flat = torch.nan_to_num(gradient).flatten(1)
             length = flat.square().mean(1, keepdim=True).sqrt()
+            adam.param_groups[0]["lr"] = form.rate * (1 - CALM * step / ascent.steps)
             free.grad = (flat / length.clamp(min=1e-20)).view_as(free)
             adam.step()
             if not watch(step + 1, made):
@@ -152,7 +154,7 @@ class Climb:
     def _score(self, maps: Tensor, owners: Tensor) -> Tensor:
         """What is climbed, over the batch: each picture's own response, less how alike the variants of a channel are."""
         own = maps[torch.arange(len(maps), device=maps.device), owners]
-        value = own.mean(1) if self.ascent.aim == "channel" else own[:, middle_of(maps.shape[2])]
+        value = over_the_map(own) if self.ascent.aim == "channel" else own[:, middle_of(maps.shape[2])]
         if self.ascent.variants == 1:
             return value.sum()
         shown, variants = self.ascent.shown, self.ascent.variants
@@ -205,6 +207,16 @@ def laid_out(output: Tensor, layer: Layer) -> Tensor:
         f"Layer '{layer.name}' has no channels that could be maximised: the axes of its output {layer.shape} follow no layout "
         "that pellucid knows. Name another layer."
     )
+
+
+def over_the_map(responses: Tensor) -> Tensor:
+    """Mean of all places and of the stronger half of them, float[batch] from float[batch position].
+
+    Before a rectifier a pattern excites one half of the places as much as it inhibits the other: the mean of all would say
+    nothing but whether the picture is light or dark, and that of a half alone would leave the other half to anything.
+    """
+    half = responses.topk((responses.shape[1] + 1) // 2, dim=1).values
+    return (responses.mean(1) + half.mean(1)) / 2
 
 
 def units_of(layer: Layer) -> int:

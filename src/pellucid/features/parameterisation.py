@@ -12,6 +12,8 @@ from pellucid.features.look import Look, falling, logits_of
 
 Method: TypeAlias = Literal["fourier", "maco"]
 
+PACE = 1.4  # of all frequencies together
+
 
 class Parameterisation(ABC):
     """A batch of pictures as free parameters; any values of them are pictures between black and white.
@@ -61,11 +63,13 @@ class Fourier(Parameterisation):
     Source: Olah, Mordvintsev & Schubert 2017, doi:10.23915/distill.00007, "preconditioning".
     """
 
-    rate = 0.05
+    rate = 0.04
 
     def __init__(self, look: Look, size: tuple[int, int]) -> None:
         super().__init__(look, size)
-        self._fall = falling(size) / 4
+        fall = falling(size)
+        # So that a step changes small pictures as much as large ones.
+        self._fall = PACE * fall / fall.square().mean().sqrt()
 
     def begin(self, random: torch.Generator, contrast: float) -> Tensor:
         """Noise of this standard deviation."""

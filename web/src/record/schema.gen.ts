@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
 
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
@@ -870,7 +870,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli";
+  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise";
   state: State;
   examples: number;
   forward: number;
@@ -1040,6 +1040,90 @@ export interface SpaceLayer {
   scale: number;
 }
 
+/**
+ * Pictures of some channels of one layer. Tensor: "pictures" uint8[channel variant height width 3], red, green and blue.
+ *
+ * Attributes:
+ *     layer: its name; channels: in the order of the tensor.
+ *     method, aim, variants, steps, seed: as asked.
+ *     done: steps; total: those of all batches of channels.
+ *     height, width: of the pictures; input_height, input_width: of the model's input.
+ *     responses: of each channel, to each variant as it is: the strongest anywhere in the map; None where it is not finite.
+ *     strongest: of each channel, to any example of the record; None where that is not known.
+ *     examples: in the record; like: those that colours and magnitudes were measured on.
+ *     forward_examples, backward_examples: spent so far, each up to the layer.
+ *     notes: in words, what was done about memory.
+ */
+export interface OptimisedAnswer {
+  layer: string;
+  channels: number[];
+  method: string;
+  aim: string;
+  variants: number;
+  steps: number;
+  seed: number;
+  done: number;
+  total: number;
+  height: number;
+  width: number;
+  input_height: number;
+  input_width: number;
+  responses: ((number | null)[])[];
+  strongest: (number | null)[];
+  examples: number;
+  like: number;
+  forward_examples: number;
+  backward_examples: number;
+  notes: string[];
+  partial: boolean;
+}
+
+/**
+ * Pictures of some units of one layer, made in one way.
+ *
+ * Attributes:
+ *     index, name: of the layer.
+ *     method: "fourier" or "maco"; aim: "channel" (the response over the map) or "middle" (that of its middle place).
+ *     stored: units with pictures; variants: pictures of each; steps: of each.
+ *     height, width: of the pictures; a part of the input where the layer's units look at less.
+ *     side: of a square of the sheet; pictures are fitted into it.
+ *     like: examples that colours and magnitudes were measured on; 0: those of photographs are assumed.
+ *     forward_examples, backward_examples: what they took, each up to the layer.
+ *     notes: in words, what was done about memory.
+ */
+export interface OptimisedLayer {
+  index: number;
+  name: string;
+  method: string;
+  aim: string;
+  stored: number;
+  variants: number;
+  steps: number;
+  height: number;
+  width: number;
+  side: number;
+  like: number;
+  forward_examples: number;
+  backward_examples: number;
+  notes: string[];
+}
+
+/**
+ * Pictures made to excite units, by gradient ascent; `count` pictures are stored.
+ *
+ * Arrays (arrays/optimised.safetensors), by layer index i and method m: "i.m.units" int32[stored], ascending; "i.m.sheet"
+ * uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.responses" float32[stored variant], the unit's
+ * strongest response anywhere in the map to each picture as it is, to be held against the activations panel's "i.maximum".
+ * `refused` are layers left out, and why.
+ */
+export interface OptimisedPanel extends Panel {
+  lens: "optimised";
+  layers: OptimisedLayer[];
+  input_height: number;
+  input_width: number;
+  refused: Record<string, string>;
+}
+
 /** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
 export interface AccuracyPanel extends Panel {
   lens: "accuracy";
@@ -1179,6 +1263,7 @@ export interface PanelByLens {
   learning: LearningPanel;
   mapping: MappingPanel;
   similarity: SimilarityPanel;
+  optimised: OptimisedPanel;
   accuracy: AccuracyPanel;
   confusion: ConfusionPanel;
   loss: LossPanel;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-MODULES = ("attribute", "checks", "learning", "maps", "methods", "places")
+MODULES = ("attribute", "checks", "learning", "maps", "methods", "optimise", "places")
 """Modules of this package that hold questions. None needs torch to be imported; they import it where they ask."""
 
 

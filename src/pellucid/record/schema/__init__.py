@@ -71,6 +71,7 @@ from pellucid.record.schema.mapping import (
     SimilarityPanel,
     SpaceLayer,
 )
+from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
 from pellucid.record.schema.outcomes import (
     AccuracyPanel,
     Benchmark,
@@ -97,6 +98,7 @@ AnyPanel = (
     | GradientsPanel
     | FeaturesPanel
     | TuningPanel
+    | OptimisedPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
@@ -159,6 +161,9 @@ __all__ = [
     "MethodOption",
     "ModelInfo",
     "NoiseScale",
+    "OptimisedAnswer",
+    "OptimisedLayer",
+    "OptimisedPanel",
     "Panel",
     "ParameterRow",
     "PerturbationCurve",

@@ -1,0 +1,130 @@
+"""Pictures made to excite units of an inspected model: what the data says of how they look, and what a record keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from pellucid.errors import DataError, PellucidError
+from pellucid.record import Record, schema
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pellucid.data import Source
+    from pellucid.features import Maximised
+    from pellucid.features.probing import Lightness
+
+LIKE = 48  # examples that colours and magnitudes are measured on
+STORED_SIDE = 160  # pixels of a stored picture, at most
+
+
+def some_pictures(source: Source, examples: int, lightness: Lightness) -> list[Tensor]:
+    """Examples spread evenly over the data, float[channel height width] between black (0) and white (1).
+
+    Those that cannot be read are left out.
+    """
+    import torch
+
+    black, white = (torch.tensor(values).view(-1, 1, 1) for values in (lightness.black, lightness.white))
+    found = []
+    for row in sorted({place * examples // LIKE for place in range(LIKE)}) if examples else []:
+        try:
+            inputs = source.example(row).inputs
+        except PellucidError:
+            continue
+        values = inputs[0] if isinstance(inputs, tuple | list) else inputs
+        if isinstance(values, torch.Tensor):
+            found.append(((values.float().cpu() - black) / (white - black)).clamp(0, 1))
+    shapes = {tuple(one.shape) for one in found}
+    return found if len(shapes) == 1 else []
+
+
+def size_of(source: Source) -> tuple[int, int, int]:
+    """Channels, height and width of the inputs. Raises: DataError: they are no images."""
+    from pellucid.capture.call import shapes
+    from pellucid.inspection.crops import image_size
+
+    extent = image_size(source)
+    if extent is None:
+        raise DataError(
+            "Pictures are made for models of images, float[channel height width]; the examples of "
+            f"{source.source} are {shapes(source.example(0).inputs)}."
+        )
+    return extent
+
+
+def strongest(record: Record, layer: str, channels: Sequence[int]) -> list[float | None]:
+    """The strongest response of each channel to any example of the record; None where the record does not know it."""
+    panel = record.panel("activations") if "activations" in record.panels else None
+    if not isinstance(panel, schema.ActivationsPanel):
+        return [None] * len(channels)
+    row = next((one for one in panel.layers if one.name == layer), None)
+    if row is None:
+        return [None] * len(channels)
+    values = record.array("activations", f"{row.index}.maximum")
+    return [number(values[channel]) if channel < len(values) else None for channel in channels]
+
+
+def number(value: float) -> float | None:
+    """Finite, or None."""
+    return float(value) if np.isfinite(value) else None
+
+
+def pixels(made: Maximised) -> np.ndarray:
+    """Pictures as a page draws them, uint8[channel variant height width 3]."""
+    from pellucid.features.crops import pixels_of
+
+    return np.stack([np.stack([pixels_of(one) for one in variants]) for variants in made.pictures])
+
+
+def kept(made: Maximised, arrays: dict[str, np.ndarray]) -> schema.OptimisedLayer:
+    """A layer's row of the panel; its arrays go into `arrays`."""
+    from pellucid.features.crops import piece, sheet
+    from pellucid.features.fields import Box
+
+    height, width = made.pictures.shape[3:]
+    side = min(STORED_SIDE, max(height, width))
+    order = np.argsort(made.channels)
+    squares = [[piece(one, Box(0, 0, height, width), side) for one in variants] for variants in pixels(made)[order]]
+    place = f"{made.layer.index}.{made.ascent.method}"
+    arrays[f"{place}.units"] = np.asarray(made.channels, np.int32)[order]
+    arrays[f"{place}.sheet"] = sheet(squares, side)
+    arrays[f"{place}.responses"] = made.responses[order]
+    return schema.OptimisedLayer(
+        index=made.layer.index,
+        name=made.layer.name,
+        method=made.ascent.method,
+        aim=made.ascent.aim,
+        stored=len(made.channels),
+        variants=made.ascent.variants,
+        steps=made.ascent.steps,
+        height=height,
+        width=width,
+        side=side,
+        like=made.look,
+        forward_examples=made.passes.forward_examples,
+        backward_examples=made.passes.backward_examples,
+        notes=list(made.notes),
+    )
+
+
+def beside_earlier(
+    record: Record, panel: schema.OptimisedPanel, arrays: dict[str, np.ndarray]
+) -> tuple[schema.OptimisedPanel, dict[str, np.ndarray]]:
+    """The answer with the record's own of other layers and methods."""
+    earlier = record.panel("optimised") if "optimised" in record.panels else None
+    if not isinstance(earlier, schema.OptimisedPanel):
+        return panel, arrays
+    made = {(row.index, row.method) for row in panel.layers}
+    rows = [row for row in earlier.layers if (row.index, row.method) not in made]
+    for row in rows:
+        for name in ("units", "sheet", "responses"):
+            key = f"{row.index}.{row.method}.{name}"
+            arrays[key] = record.array("optimised", key)
+    every = sorted([*rows, *panel.layers], key=lambda row: (row.index, row.method))
+    count = sum(row.stored * row.variants for row in every)
+    return msgspec.structs.replace(panel, layers=every, count=count, refused=earlier.refused | panel.refused), arrays
