@@ -7,6 +7,7 @@ go through one at a time; `way` and `why` say so.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -211,7 +212,10 @@ class PerExample:
             batch = tree_map_only(Tensor, lambda leaf: leaf.unsqueeze(0), example)
             return self._loss(self._call(parameters, batch), target.unsqueeze(0)).reshape(())
 
-        gradients, losses = vmap(grad_and_value(one), in_dims=(None, 0, 0))(self._parameters, inputs, targets)
+        with warnings.catch_warnings():
+            # An operator without a rule of its own is run example by example, which is right and no news to anybody.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            gradients, losses = vmap(grad_and_value(one), in_dims=(None, 0, 0))(self._parameters, inputs, targets)
         return losses, gradients
 
     def _alone(self, inputs: Tree, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
