@@ -88,7 +88,8 @@ def replaced(found: Sequence[Embedding], rows: Tensor, outputs: Sequence[Tensor]
 
 
 def _giving(usual: Tensor, other: Tensor) -> Callable[..., Tensor | None]:
-    return lambda module, arguments, output: other.to(output) if torch.equal(output, usual) else None
+    # A copy: the model may write into what it is given.
+    return lambda module, arguments, output: other.to(output, copy=True) if torch.equal(output, usual) else None
 
 
 def looks_up(table: nn.Embedding, ids: Tensor, output: Tensor) -> bool:

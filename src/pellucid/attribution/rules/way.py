@@ -74,7 +74,11 @@ class Way:
 
     def call(self, node: Node) -> Call | None:
         """The operator that made a node; None for leaves and for what no operator made (custom functions)."""
-        found = self._calls.get(node._sequence_nr())
+        number = node._sequence_nr()
+        # Views of what was written to in place get their nodes anew when an operator asks for them, after its own.
+        before = {id(one): one for one, _ in node.next_functions if one is not None and is_renewed_view(one)}
+        number += sum(one._sequence_nr() > node._sequence_nr() for one in before.values())
+        found = self._calls.get(number)
         if found is None:
             return None
         return found if _flat(node.name()).startswith(_flat(found.operator)) else None
@@ -97,6 +101,12 @@ def is_leaf(node: Node) -> bool:
 def is_written_view(node: Node) -> bool:
     """Whether a node stands for an operator that wrote into a part of a tensor."""
     return str(node.name()).endswith("CopySlices")
+
+
+def is_renewed_view(node: Node) -> bool:
+    """Whether a node stands for no operator of the forward, but for a view of a tensor that was written to."""
+    before = node.next_functions[0][0] if len(node.next_functions) == 1 else None
+    return str(node.name()).startswith("AsStrided") and before is not None and is_written_view(before)
 
 
 def made_by(node: Node, operators: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from pellucid.attribution.rules.lrp.normalisation import BATCH_NORM, in_training
 from pellucid.attribution.rules.lrp.step import Gradients, Step
 from pellucid.attribution.rules.way import PLAIN, Change, Node, Way
 
-_RESHAPING = frozenset({"View", "UnsafeView", "ReshapeAlias"})
+_RESHAPING = frozenset({"View", "UnsafeView", "ReshapeAlias", "Clone"})
 
 
 @dataclass(slots=True)

@@ -9,7 +9,16 @@ from pellucid.attribution.rules.lrp.merging import merge
 from pellucid.attribution.rules.lrp.passing import PASSING
 from pellucid.attribution.rules.lrp.step import LrpOptions, Rule, Step, proportional
 from pellucid.attribution.rules.recording import Call
-from pellucid.attribution.rules.way import PLAIN, Change, Node, Way, is_leaf, is_written_view, refuse_opaque
+from pellucid.attribution.rules.way import (
+    PLAIN,
+    Change,
+    Node,
+    Way,
+    is_leaf,
+    is_renewed_view,
+    is_written_view,
+    refuse_opaque,
+)
 from pellucid.errors import MethodError
 
 
@@ -64,6 +73,8 @@ class Lrp:
         if is_leaf(node) or is_written_view(node):
             return PLAIN
         call = way.call(node)
+        if call is None and is_renewed_view(node):
+            return PLAIN
         if call is None:
             refuse_opaque("LRP", node)
         rule = RULES.get(call.operator)
