@@ -2,9 +2,9 @@
 import { CHANGE_COLOURS, css, type Palette, type Rgb } from "./palette";
 import { Light, type Picture } from "./picture";
 
-const SIDE = 3072;
+const SIDE = 1536;
 /** Milliseconds of one frame that painting may take. */
-const SLICE = 2;
+const SLICE = 1.6;
 /** Boxes between two looks at the clock. */
 const RUN = 64;
 
@@ -13,7 +13,7 @@ export class Overview {
   readonly #context: CanvasRenderingContext2D | null;
   readonly #picture: Picture;
   readonly #palette: Palette;
-  readonly #lights: Uint8Array | null;
+  #lights: Uint8Array | null;
   #next = 0;
 
   constructor(picture: Picture, palette: Palette, lights: Uint8Array | null) {
@@ -25,10 +25,23 @@ export class Overview {
     this.#context = this.canvas.getContext("2d");
   }
 
-  /** As many spots as a slice of a frame allows; true where some are left. */
-  paint(): boolean {
+  /** Other lights: painted anew. */
+  light(lights: Uint8Array | null): void {
+    this.#lights = lights;
+    this.#next = 0;
+    this.#context?.clearRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  /** On a context in units of the drawing. */
+  draw(context: CanvasRenderingContext2D): void {
+    const { right, bottom } = this.#picture.placed;
+    context.drawImage(this.canvas, 0, 0, right, bottom);
+  }
+
+  /** As many spots as a slice of a frame allows, in milliseconds; true where some are left. */
+  paint(slice = SLICE): boolean {
     const count = this.#picture.visible.ids.length;
-    const until = performance.now() + SLICE;
+    const until = performance.now() + slice;
     while (this.#next < count) {
       const end = Math.min(count, this.#next + RUN);
       for (; this.#next < end; this.#next++) this.#spot(this.#next);

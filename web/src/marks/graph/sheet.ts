@@ -1,0 +1,203 @@
+/**
+ * A picture of more boxes than one frame can draw, of the view and a margin around it: painted in slices of frames, shown
+ * whole, and moved and stretched until the next one is ready.
+ */
+import { type Camera, type Rect, type Size, seen } from "./camera";
+import type { Painter } from "./painter";
+import { css, type Palette } from "./palette";
+import { drawingOrder, type Emphasis, FONT, LEGIBLE, NO_EMPHASIS, type Picture } from "./picture";
+import { boundsOf, STROKE } from "./strokes";
+
+/** Milliseconds of one frame that painting may take. */
+const SLICE = 1.4;
+/** Boxes or runs of strokes between two looks at the clock. */
+const STEP = 12;
+const SPOTS = 96;
+const RUN = 64;
+/** How far the margin reaches beyond the view, as a share of it. */
+const MARGIN = 0.25;
+/** The next one is begun before the view leaves so much of the margin. */
+const AHEAD = 0.12;
+/** One that is stretched or shrunk by more than this shows less than one that is half done. */
+const STRETCHED = 4;
+/** From further away arrows are less than a shimmer, and most of the work. */
+const LEAST_FOR_ARROWS = 0.03;
+
+interface Side {
+  readonly canvas: HTMLCanvasElement;
+  readonly context: CanvasRenderingContext2D | null;
+  /** What it shows, and at which scale; null where nothing yet. */
+  window: Rect | null;
+  scale: number;
+}
+
+export class Sheet {
+  readonly #picture: Picture;
+  readonly #painter: Painter;
+  readonly #palette: Palette;
+  /** Nothing is in hand on it: that is drawn over it, in every frame. */
+  #emphasis: Emphasis;
+  readonly #order: Uint32Array;
+  readonly #frames: number;
+  readonly #bounds: Float32Array;
+  readonly #parts: number[] = [];
+  #shown = sideOf();
+  #coming = sideOf();
+  #work: Iterator<undefined> | null = null;
+  #stale = false;
+
+  constructor(picture: Picture, painter: Painter, palette: Palette, lights: Uint8Array | null) {
+    this.#picture = picture;
+    this.#painter = painter;
+    this.#palette = palette;
+    this.#emphasis = { ...NO_EMPHASIS, lights };
+    const { order, frames } = drawingOrder(picture.visible);
+    this.#order = order;
+    this.#frames = frames;
+    this.#bounds = boundsOf(painter.strokes, painter.count, STROKE, RUN);
+  }
+
+  /** Paints a slice and shows what there is, on a context in units of the drawing; true while it is not as sharp as it will be. */
+  draw(context: CanvasRenderingContext2D, camera: Camera, view: Size, density: number): boolean {
+    const now = seen(camera, view);
+    const { window, scale } = this.#shown;
+    const sharp = window !== null && !this.#stale && scale === camera.scale && covers(window, now, AHEAD);
+    if (!this.#work && !sharp) this.#begin(now, camera.scale, density);
+    this.#slice();
+    const stretched = Math.max(scale / camera.scale, camera.scale / scale);
+    const side = this.#shown.window && stretched < STRETCHED ? this.#shown : this.#coming;
+    const at = side.window;
+    if (at) context.drawImage(side.canvas, at.x, at.y, at.width, at.height);
+    return this.#work !== null || !sharp;
+  }
+
+  /** Other lights: what is shown stays until it is painted anew. */
+  light(lights: Uint8Array | null): void {
+    this.#emphasis = { ...NO_EMPHASIS, lights };
+    this.#work = null;
+    this.#stale = true;
+  }
+
+  #begin(now: Rect, scale: number, density: number): void {
+    const side = this.#coming;
+    const pixels = scale * density;
+    // Whole pixels from the drawing's corner: what is moved at the same scale stays sharp.
+    const left = Math.floor((now.x - MARGIN * now.width) * pixels);
+    const top = Math.floor((now.y - MARGIN * now.height) * pixels);
+    const width = Math.ceil((1 + 2 * MARGIN) * now.width * pixels);
+    const height = Math.ceil((1 + 2 * MARGIN) * now.height * pixels);
+    if (side.canvas.width !== width || side.canvas.height !== height)
+      [side.canvas.width, side.canvas.height] = [width, height];
+    side.window = { x: left / pixels, y: top / pixels, width: width / pixels, height: height / pixels };
+    side.scale = scale;
+    const context = side.context;
+    if (!context) return;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalAlpha = 1;
+    context.fillStyle = css(this.#palette.paper);
+    context.fillRect(0, 0, width, height);
+    context.setTransform(pixels, 0, 0, pixels, -left, -top);
+    this.#work = this.#paint(context, side.window, scale);
+  }
+
+  #slice(): void {
+    const until = performance.now() + SLICE;
+    while (this.#work) {
+      if (this.#work.next().done) {
+        this.#work = null;
+        [this.#shown, this.#coming] = [this.#coming, this.#shown];
+        this.#coming.window = null;
+        this.#stale = false;
+        return;
+      }
+      if (performance.now() > until) return;
+    }
+  }
+
+  *#paint(context: CanvasRenderingContext2D, window: Rect, scale: number): Generator<undefined, void> {
+    yield* this.#boxes(context, window, scale, 0, this.#frames);
+    if (scale > LEAST_FOR_ARROWS) yield* this.#lines(context, window, scale);
+    yield* this.#boxes(context, window, scale, this.#frames, this.#order.length);
+    if (FONT * scale <= LEGIBLE[0]) return;
+    const turn = this.#painter.turn();
+    let work = 0;
+    for (const box of this.#order) {
+      work++;
+      if (this.#touches(box, window)) {
+        this.#painter.words(context, box, this.#emphasis, scale, 1, turn);
+        work += SPOTS / STEP;
+      }
+      if (work < SPOTS) continue;
+      work = 0;
+      yield;
+    }
+  }
+
+  *#boxes(
+    context: CanvasRenderingContext2D,
+    window: Rect,
+    scale: number,
+    first: number,
+    last: number,
+  ): Generator<undefined, void> {
+    let work = 0;
+    for (let at = first; at < last; at++) {
+      const box = this.#order[at] as number;
+      work++;
+      if (this.#touches(box, window) && !this.#painter.spot(context, box, this.#emphasis.lights, scale)) {
+        this.#painter.box(context, box, this.#emphasis, scale, 1);
+        work += SPOTS / STEP;
+      }
+      if (work < SPOTS) continue;
+      work = 0;
+      yield;
+    }
+    context.globalAlpha = 1;
+  }
+
+  *#lines(context: CanvasRenderingContext2D, window: Rect, scale: number): Generator<undefined, void> {
+    const bounds = this.#bounds;
+    const parts = this.#parts;
+    for (let run = 0; 4 * run < bounds.length; run++) {
+      if (run % (2 * SPOTS) === 0) yield;
+      const out =
+        (bounds[4 * run] as number) > window.x + window.width ||
+        (bounds[4 * run + 2] as number) < window.x ||
+        (bounds[4 * run + 1] as number) > window.y + window.height ||
+        (bounds[4 * run + 3] as number) < window.y;
+      if (out) continue;
+      parts.length = 0;
+      const last = Math.min(this.#painter.count, (run + 1) * RUN);
+      for (let index = run * RUN; index < last; index++) parts.push(index * STROKE);
+      this.#painter.lines(context, parts, scale, 1);
+      yield;
+    }
+  }
+
+  #touches(box: number, rect: Rect): boolean {
+    const { x, y, width, height } = this.#picture.placed;
+    const [left, top] = [x[box] as number, y[box] as number];
+    return (
+      left <= rect.x + rect.width &&
+      left + (width[box] as number) >= rect.x &&
+      top <= rect.y + rect.height &&
+      top + (height[box] as number) >= rect.y
+    );
+  }
+}
+
+function sideOf(): Side {
+  const canvas = document.createElement("canvas");
+  return { canvas, context: canvas.getContext("2d", { alpha: false }), window: null, scale: 1 };
+}
+
+/** Whether a window holds a view and, around it, a share of its size. */
+function covers(window: Rect, view: Rect, share: number): boolean {
+  const [across, down] = [share * view.width, share * view.height];
+  return (
+    view.x - across >= window.x &&
+    view.y - down >= window.y &&
+    view.x + view.width + across <= window.x + window.width &&
+    view.y + view.height + down <= window.y + window.height
+  );
+}
