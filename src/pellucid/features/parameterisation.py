@@ -93,7 +93,7 @@ class Phases(Parameterisation):
     magnitudes are measured on the logits of the data: the planes of a picture have exactly those.
     """
 
-    rate = 0.1
+    rate = 0.3
 
     def __init__(self, look: Look, size: tuple[int, int]) -> None:
         super().__init__(look, size)

@@ -11,6 +11,7 @@ from torch.nn import functional
 TURN, SCALE, MOVE = 0.15, 0.1, 0.06  # radians; share; share of the side
 CROPS = (0.9, 0.3)  # share of the side that a crop has, from the first step to the last
 LEAST_CROP = 24  # pixels: a smaller piece has no more to tell
+OVER = 0.15  # share of a crop that may lie beyond the edge, so that edges are seen as often as the middle
 NOISE = 0.1  # of the range from black to white
 
 
@@ -39,7 +40,7 @@ def cropped(pictures: Tensor, random: Sequence[torch.Generator], share: float, c
     size = max(CROPS[0] + (CROPS[1] - CROPS[0]) * share, min(CROPS[0], LEAST_CROP / side))
     draws = torch.cat([torch.rand((3, crops), generator=one) for one in random], 1)  # 3, picture x crop
     extent = (size + 0.2 * (draws[0] - 0.5)).clamp(0.05, 1.0)
-    down, right = ((2 * draw - 1) * (1 - extent) for draw in draws[1:])
+    down, right = ((2 * draw - 1) * (1 - (1 - OVER) * extent) for draw in draws[1:])
     seen = _seen(pictures.repeat_interleave(crops, 0), extent, torch.zeros_like(extent), down, right)
     noise = torch.cat([torch.randn((crops, *pictures.shape[1:]), generator=one) for one in random])
     return seen + NOISE * noise.to(seen)
