@@ -78,7 +78,8 @@ def share(values: Tensor, epsilon: float) -> Tensor:
 
 def stabilised(values: Tensor, epsilon: float) -> Tensor:
     """The sum z + epsilon sign z, where the sign of 0 is +."""
-    return values + torch.where(values < 0, -epsilon, epsilon)
+    least = values.new_tensor(epsilon)  # in the type of the values: a number alone would be rounded to float32
+    return values + torch.where(values < 0, -least, least)
 
 
 def proportional(step: Step) -> Change:
