@@ -1,0 +1,258 @@
+"""Network dissection: for every channel of a layer, the concept whose masks its strongest activations agree with best.
+
+Two passes over the pictures. The first finds the value that the strongest half per cent of a channel's activations reach; the
+second interpolates every map to the masks and counts on which pixels a channel is above its value and where each concept is.
+
+Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, arXiv:1704.05796, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pellucid.attribution.layouts import as_maps, channels_of
+from pellucid.capture import Session
+from pellucid.errors import OptionError
+from pellucid.features.concepts.anchors import Anchors, Interpolation, grid_of
+from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, chunks, iou
+from pellucid.features.concepts.quantiles import TopQuantile
+from pellucid.features.concepts.sets import Concept, ConceptSet, Visit
+from pellucid.features.probing import Lightness
+from pellucid.types import Layer
+
+LEAST = 0.04
+"""Intersection over union above which a channel counts as a detector (Bau et al. 2017)."""
+CHANCE = 0.99
+"""Share of shuffled best agreements that a channel must pass to be called beyond chance."""
+FEWEST = 2 * BLOCKS
+_BATCH = 32
+_T_95 = 2.262  # Student's t of 95% with nine degrees of freedom, for ten blocks
+
+Watch = Callable[[int, int], None]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Dissected:
+    """What the channels of one layer agree with.
+
+    Attributes:
+        layer: the layer.
+        anchors: where its positions were put on the input.
+        concepts: what was looked for.
+        thresholds: float32[unit]; infinite where a channel never changes.
+        reached: float64[unit], the share of its activations that reach it.
+        iou: float64[unit concept].
+        low, high: float64[unit concept], 95% intervals of it over pictures (jackknife of ten blocks).
+        null: float64[shuffle unit], best agreement with the masks of other pictures.
+        chance: the 99% quantile of `null` over channels that change; nothing below is beyond chance.
+    """
+
+    layer: Layer
+    anchors: Anchors
+    concepts: tuple[Concept, ...]
+    thresholds: NDArray[np.float32]
+    reached: Floats
+    iou: Floats
+    low: Floats
+    high: Floats
+    null: Floats
+    chance: float
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """int64[unit]: place of the concept with the highest agreement."""
+        return np.asarray(self.iou.argmax(1), np.int64)
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        """bool[unit]: whether a channel changes at all."""
+        return np.isfinite(self.thresholds)
+
+    @property
+    def detectors(self) -> NDArray[np.bool_]:
+        """bool[unit]: whether its best agreement is above 0.04 and beyond chance."""
+        best = self.iou.max(1)
+        return np.asarray((best > LEAST) & (best > self.chance))
+
+    def found(self) -> dict[str, int]:
+        """How many channels detect each concept."""
+        best = self.best[self.detectors]
+        return {concept.name: int((best == at).sum()) for at, concept in enumerate(self.concepts)}
+
+    def between(self) -> tuple[int, int]:
+        """Channels whose interval lies above 0.04, and channels whose interval reaches above it; all beyond chance."""
+        rows = np.arange(len(self.iou))
+        beyond = self.iou.max(1) > self.chance
+        low, high = self.low[rows, self.best], self.high[rows, self.best]
+        return int((beyond & (low > LEAST)).sum()), int((beyond & (high > LEAST)).sum())
+
+    def by_chance(self) -> float:
+        """Detectors expected where masks say nothing of the pictures: the mean over shuffles."""
+        return float((self.null > max(LEAST, self.chance)).sum(1).mean())
+
+
+@dataclass
+class Dissection:
+    """A dissection of several layers on the way: shards of one set observe their own places and are merged.
+
+    Attributes:
+        layers, anchors: those that have maps.
+        quantiles: after the first pass.
+        agreements, presence: after the second.
+    """
+
+    concepts: ConceptSet
+    layers: Sequence[Layer]
+    anchors: Mapping[str, Anchors]
+    visit: Visit
+    quantiles: dict[str, TopQuantile]
+    agreements: dict[str, Agreement]
+    presence: Presence
+
+    @classmethod
+    def begun(
+        cls, concepts: ConceptSet, layers: Sequence[Layer], anchors: Mapping[str, Anchors], seed: int = 0
+    ) -> Dissection:
+        """Nothing counted yet; layers without a map are left out. Raises: OptionError: too few pictures to compare."""
+        if len(concepts) < FEWEST:
+            raise OptionError(
+                f"Agreement is compared with the masks of {NULLS} other pictures and told from {BLOCKS} parts of the set: it "
+                f"needs at least {FEWEST} pictures; {concepts.name} has {len(concepts)}."
+            )
+        kept = [layer for layer in layers if layer.name in anchors and grid_of(layer) is not None]
+        named = concepts.concepts
+        sizes = {layer.name: grid_of(layer) or (0, 0) for layer in kept}
+        units = {layer.name: channels_of(layer)[0] for layer in kept}
+        return cls(
+            concepts,
+            kept,
+            anchors,
+            Visit(concepts, seed, reach=NULLS + 2),
+            {name: TopQuantile(units[name], len(concepts) * tall * wide) for name, (tall, wide) in sizes.items()},
+            {name: Agreement(many, named) for name, many in units.items()},
+            Presence(named),
+        )
+
+    def measure(self, session: Session, pictures: Tensor) -> None:
+        """First pass: activations of a batch, prepared for the model."""
+
+        def see(output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
+            if layer.name in self.quantiles:
+                self.quantiles[layer.name].observe(as_maps(output, layer))
+            return {}
+
+        session.forward(pictures, {"quantiles": see})
+
+    def compare(self, session: Session, pictures: Tensor, places: range) -> None:
+        """Second pass: the same pictures again, at their places in the visit."""
+        masks = [[self.visit.planes(place + shift) for shift in range(NULLS + 1)] for place in places]
+        for place, (own, *_) in zip(places, masks, strict=True):
+            self.presence.observe(place, own)
+        size = self.concepts.size[1:]
+
+        def see(output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
+            if layer.name not in self.agreements:
+                return {}
+            thresholds = self.quantiles[layer.name].thresholds()[0].to(output.device)
+            onto = Interpolation(self.anchors[layer.name], size, self.concepts.mask_size)
+            for at, maps in enumerate(as_maps(output, layer).detach().float()):
+                units, pixels = hits(maps, thresholds, onto, self.concepts.mask_size)
+                self.agreements[layer.name].observe(units.cpu(), pixels.cpu(), places[at], masks[at])
+            return {}
+
+        session.forward(pictures, {"agreement": see})
+
+    def merge(self, other: Dissection) -> None:
+        """Counts in what another shard compared, with thresholds of the whole."""
+        for name, agreement in self.agreements.items():
+            agreement.merge(other.agreements[name])
+        self.presence.merge(other.presence)
+
+    def result(self, layer: Layer) -> Dissected:
+        """What one layer's channels agree with."""
+        agreement, concepts, name = self.agreements[layer.name], self.presence.concepts, layer.name
+        both, above, pixels = agreement.both, agreement.above, self.presence.pixels
+        whole = iou(both.sum(0), above.sum(0), pixels.sum(0), concepts)
+        without = np.stack(
+            [
+                iou(both.sum(0) - both[b], above.sum(0) - above[b], pixels.sum(0) - pixels[b], concepts)
+                for b in range(BLOCKS)
+            ]
+        )
+        spread = np.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean(0)) ** 2).sum(0))
+        null = iou(agreement.both_null, agreement.above_null, pixels.sum(0), concepts).max(2)
+        thresholds, reached = (part.numpy() for part in self.quantiles[name].thresholds())
+        alive = np.isfinite(thresholds)
+        return Dissected(
+            layer=layer,
+            anchors=self.anchors[name],
+            concepts=concepts,
+            thresholds=thresholds,
+            reached=reached,
+            iou=whole,
+            low=np.maximum(0.0, whole - _T_95 * spread),
+            high=np.minimum(1.0, whole + _T_95 * spread),
+            null=null,
+            chance=float(np.quantile(null[:, alive], CHANCE, method="higher")) if alive.any() else 0.0,
+        )
+
+
+def hits(maps: Tensor, thresholds: Tensor, onto: Interpolation, mask: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Which channels of float[channel height width] are above their thresholds at which pixels of a mask: two int64[hit].
+
+    A map that nowhere reaches its threshold is nowhere above it between its positions either, and is not interpolated.
+    """
+    bright = (maps.amax((1, 2)) >= thresholds).nonzero(as_tuple=True)[0]
+    units, pixels = [], []
+    for part in chunks(len(bright), mask[0] * mask[1]):
+        some = bright[part]
+        above = onto(maps[some]).flatten(1) >= thresholds[some, None]
+        channel, pixel = above.nonzero(as_tuple=True)
+        units.append(some[channel])
+        pixels.append(pixel)
+    if not units:
+        return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
+    return torch.cat(units), torch.cat(pixels)
+
+
+def dissect_layers(
+    session: Session,
+    layers: Sequence[Layer],
+    anchors: Mapping[str, Anchors],
+    concepts: ConceptSet,
+    lightness: Lightness,
+    *,
+    seed: int = 0,
+    batch_size: int = _BATCH,
+    watch: Watch = lambda done, total: None,
+) -> tuple[Dissection, list[Dissected]]:
+    """Both passes over all pictures, for layers of an open session; those without a map are left out.
+
+    Args:
+        session: holds the model open, with these layers.
+        layers: whose channels are asked about.
+        anchors: where their positions stand, by name.
+        concepts: the set.
+        lightness: what black and white are to the model.
+        seed: of the order in which masks of other pictures are compared.
+        batch_size: pictures in one forward.
+        watch: hears how many forwards of examples of how many are done; raise to cancel.
+    """
+    found = Dissection.begun(concepts, layers, anchors, seed)
+    total, done = 2 * len(found.visit), 0
+    for places, pictures in found.visit.batches(batch_size):
+        found.measure(session, lightness.inputs(pictures))
+        done += len(places)
+        watch(done, total)
+    for places, pictures in found.visit.batches(batch_size):
+        found.compare(session, lightness.inputs(pictures), places)
+        done += len(places)
+        watch(done, total)
+    return found, [found.result(layer) for layer in found.layers]
