@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from pellucid.attribution.layouts import as_maps, no_cam, token_grid
-from pellucid.attribution.principal import projection
 from pellucid.attribution.sums import Sums
 from pellucid.errors import MethodError
 
@@ -35,7 +33,7 @@ def grad_cam_of(sums: Sums) -> Tensor:
     Returns: float[batch height width], before the ReLU; so in all functions here.
     Source: Selvaraju et al. 2017, arXiv:1610.02391, eq. 1 and 2.
     """
-    return weighed(sums.maps, there(sums.slope_means))
+    return there(sums.weighed.get("slopes")).clone()
 
 
 def grad_cam_plus_plus_of(sums: Sums) -> Tensor:
@@ -45,7 +43,7 @@ def grad_cam_plus_plus_of(sums: Sums) -> Tensor:
     The exponential's own factor, the same at all positions, is left out.
     Source: Chattopadhay et al. 2018, arXiv:1710.11063, eq. 10 and 19.
     """
-    return weighed(sums.maps, there(sums.shares))
+    return there(sums.weighed.get("weights")).clone()
 
 
 def hires_cam_of(sums: Sums) -> Tensor:
@@ -70,8 +68,7 @@ def xgrad_cam_of(sums: Sums) -> Tensor:
     A channel whose activations add up to 0 has no weight.
     Source: Fu et al. 2020, arXiv:2008.02312, eq. 8.
     """
-    total = there(sums.map_sums)
-    return weighed(sums.maps, there(sums.product_sums) / total.masked_fill(total == 0, math.inf))
+    return there(sums.weighed.get("product")).clone()
 
 
 def eigen_cam_of(sums: Sums) -> Tensor:
@@ -80,7 +77,7 @@ def eigen_cam_of(sums: Sums) -> Tensor:
     It knows no target: it shows what the layer holds, not what speaks for a class.
     Source: Muhammad & Yeasin 2020, arXiv:2008.00299, section III.
     """
-    return projection(sums.maps.flatten(2)).reshape(len(sums.maps), *sums.maps.shape[2:])
+    return there(sums.principal).clone()
 
 
 def there(sum_: Tensor | None) -> Tensor:

@@ -112,6 +112,7 @@ class EigenCam(_GradientCam):
 
     name: ClassVar[str] = "eigen_cam"
     title: ClassVar[str] = "Eigen-CAM"
+    sums: ClassVar[frozenset[Sum]] = frozenset({"principal"})
     formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.eigen_cam_of)
 
 

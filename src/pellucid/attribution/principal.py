@@ -91,8 +91,8 @@ def _leading(rough: Tensor, angle: float) -> tuple[Tensor, Tensor, Tensor]:
         left = squares - largest.square() - values[:, :-2].clamp_min(0).square().sum(1)
         gap = largest - left.clamp_min(0).sqrt()
         proven = (gap > CLOSE * largest) & (residual <= angle * gap)
-        if bool(proven.all()):
-            break
+        if bool(proven.all()) or bool((gap[~proven] < -largest[~proven]).all()):
+            break  # none are left, or so much is left for the others that no round would tell them from the first
     close = torch.zeros_like(proven)
     if not bool(proven.all()):
         values, vectors = torch.linalg.eigh(product[~proven])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-Sum = Literal["slopes", "product", "rising", "weights", "channels"]
+from pellucid.attribution.principal import projection
+
+Sum = Literal["slopes", "product", "rising", "weights", "channels", "principal"]
 """What a method needs of a layer: see the attributes of `Sums` that are None without it."""
 
 BLOCK = 1 << 19
@@ -29,6 +32,9 @@ class Sums:
         product_map: sum of A g over channels, float[batch height width] ("channels").
         rising_map: sum of A ReLU(g) over channels, float[batch height width] ("rising").
         shares: sum over positions of ReLU(g) / (2 + g sum(A)), float[batch channel] ("weights").
+        principal: positions on the first principal direction of the channels, float[batch height width] ("principal").
+        weighed: sums over channels of A times a weight of each, float[batch height width]: the mean of g ("slopes"), the
+            shares ("weights"), sum(A g) / sum(A), which is 0 where sum(A) is ("product").
     """
 
     maps: Tensor
@@ -39,6 +45,8 @@ class Sums:
     product_map: Tensor | None = None
     rising_map: Tensor | None = None
     shares: Tensor | None = None
+    principal: Tensor | None = None
+    weighed: dict[Sum, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, maps: Tensor, slopes: Tensor, wanted: Collection[Sum], product: Tensor | None = None) -> Sums:
@@ -70,7 +78,24 @@ class Sums:
             walk.over(examples, some)
         if made.shares is not None and not bool(torch.isfinite(made.shares).all()):
             made.shares = _shares(g, a.sum(2))
+        made._weigh(a)
+        if "principal" in wanted:
+            made.principal = projection(a).reshape(batch, *maps.shape[2:])
         return made
+
+    def _weigh(self, a: Tensor) -> None:
+        """All weighed maps in one product, while the layer is in the cache."""
+        weights: dict[Sum, Tensor] = {}
+        if self.slope_means is not None:
+            weights["slopes"] = self.slope_means
+        if self.shares is not None:
+            weights["weights"] = self.shares
+        if self.product_sums is not None and self.map_sums is not None:
+            weights["product"] = self.product_sums / self.map_sums.masked_fill(self.map_sums == 0, math.inf)
+        if weights:
+            found = torch.stack(list(weights.values()), dim=1) @ a
+            for place, name in enumerate(weights):
+                self.weighed[name] = found[:, place].reshape(len(a), *self.maps.shape[2:])
 
 
 class _Walk:
