@@ -176,15 +176,14 @@ def test_what_cannot_learn_is_refused_in_the_record_which_has_all_else(tmp_path:
     assert unlabelled.manifest.state == "complete"
 
 
-def test_the_sample_grows_with_the_data_within_bounds() -> None:
-    assert [learning.sample_size(number) for number in (0, 540, 2048, 4096, 10_000, 1_000_000)] == [
-        64,
-        64,
-        64,
-        128,
-        256,
-        256,
-    ]
+def test_the_sample_grows_with_the_data_within_bounds_and_costs_a_tenth_of_the_sweep() -> None:
+    small = [learning.sample_size(number, 77_000_000, 290_000) for number in (0, 540, 5000, 10_000, 1_000_000)]
+    assert small[:2] == [64, 64]
+    assert 64 < small[2] < small[3] < 256 == small[4]
+    # Of a large model few, however few the data are; never too few to say anything.
+    assert learning.sample_size(100, 31_000_000_000, 138_000_000) == 16
+    assert 16 < learning.sample_size(8192, 74_000_000, 11_000_000) < 64
+    assert learning.sample_size(300, None, 1000) == 64
 
 
 def test_parameters_behind_parametrizations_are_of_the_layer_that_has_them() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pellucid.capture.per_example import PerExample
 from pellucid.measures.parameter_gradients import (
     LEAST,
+    MOST_CLASSES,
     agreement,
     benjamini_hochberg,
     class_products,
@@ -243,4 +244,7 @@ def test_the_sample_holds_as_many_of_each_class_as_can_be() -> None:
     chosen = sample(many, 64, 0)
     assert np.bincount(many[chosen])[np.unique(many[chosen])].min() >= LEAST
     assert len(chosen) == 64
+    # A class of four says little of its pairs: beyond so many classes, more of each.
+    several = sample(many, 256, 0)
+    assert np.bincount(many[several])[np.unique(many[several])].tolist() == [5] * MOST_CLASSES
     assert len(sample(np.full(10, -1), 64, 0)) == 0

@@ -109,7 +109,8 @@ class PerExample:
         self.way: Way = way or ("vmap" if self.device.type != "cpu" or self.count <= FEW_PARAMETERS else "loop")
         self.why = "" if self.way == "vmap" else "on a CPU a model of this size is faster so"
         self._parameters: dict[str, Tensor] = {}
-        self._buffers: dict[str, Tensor] = {}
+        self._rest: dict[str, Tensor] = {}
+        self._names: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -128,7 +129,7 @@ class PerExample:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._parameters, self._buffers = {}, {}
+        self._parameters, self._rest, self._names = {}, {}, {}
         self._stack.close()
 
     def of(self, inputs: Tree, targets: Tensor) -> Iterator[Chunk]:
@@ -170,9 +171,15 @@ class PerExample:
     def _copy(self) -> None:
         with torch.no_grad():
             copies = {name: one.detach().clone() for name, one in self.model.named_parameters()}
-            self._buffers = {name: one.detach().clone() for name, one in self.model.named_buffers()}
+            self._rest = {name: one.detach().clone() for name, one in self.model.named_buffers()}
         self._parameters = {name: copies.pop(name) for name in self.names}
-        self._buffers.update(copies)
+        self._rest.update(copies)
+        # What stands in the model under several names has the gradient of all of them; torch finds them anew at every
+        # call, which takes longer than a small model's forward.
+        first: dict[int, str] = {}
+        for named in (self.model.named_parameters, self.model.named_buffers):
+            for name, one in named(remove_duplicate=False):
+                self._names[name] = first.setdefault(id(one), name)
         for module in self.model.modules():
             if getattr(module, "inplace", None) is True:
                 module.inplace = False  # type: ignore[assignment]
@@ -204,7 +211,11 @@ class PerExample:
             for at in range(len(targets))
         ]
         return torch.stack([loss for loss, _ in alone]), {
-            name: torch.stack([gradients[name] for _, gradients in alone]) for name in self.names
+            # A single example's gradients, of a large model nearly all there are, are not copied.
+            name: torch.stack([gradients[name] for _, gradients in alone])
+            if len(alone) > 1
+            else alone[0][1][name][None]
+            for name in self.names
         }
 
     def _together(self, inputs: Tree, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -253,7 +264,9 @@ class PerExample:
 
     def _call(self, parameters: dict[str, Tensor], inputs: Tree) -> Any:
         positional, named = as_arguments(inputs, self.model)
-        return functional_call(self.model, (parameters, self._buffers), positional, named)
+        held = {**self._rest, **parameters}
+        values = {name: held[first] for name, first in self._names.items()}
+        return functional_call(self.model, values, positional, named, tie_weights=False)
 
     def _count(self, examples: int) -> None:
         self.passes.add(Passes(1, 1, examples, examples))

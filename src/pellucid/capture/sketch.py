@@ -14,8 +14,8 @@ from math import isqrt
 import torch
 from torch import Tensor
 
-# Numbers of a layer that are folded at once: what is multiplied stays in the processor's cache.
-BLOCK = 1 << 21
+# Numbers that are folded at once: what is multiplied stays in the processor's cache.
+BLOCK = 1 << 19
 
 
 class Sketch:
@@ -51,7 +51,7 @@ class Sketch:
     def _folded(self, name: str, flat: Tensor, kept: int) -> Tensor:
         signs = self._signs_of(name, flat)
         folded = torch.zeros(len(flat), kept, device=flat.device)
-        step = max(BLOCK // kept, 1) * kept
+        step = max(BLOCK // len(flat) // kept, 1) * kept
         for start in range(0, flat.shape[1], step):
             some = flat[:, start : start + step] * signs[start : start + step]
             whole = some.shape[1] // kept * kept

@@ -18,25 +18,42 @@ if TYPE_CHECKING:
     from pellucid.data import Source
     from pellucid.graph import Graph
 
-# Examples in the sample: at most so many, and no more than costs about a tenth of a sweep, but for a handful.
-MOST, LEAST, EVERY = 256, 64, 32
+# Examples in the sample: a tenth of the time of the sweep's forwards buys so many, within these bounds, and a small model's
+# or a few seconds buy LEAST in any case.
+MOST, LEAST, FEWEST = 256, 64, 16
+SHARE, FORWARDS, SECONDS = 0.1, 1.5, 2.0
+# What an example costs, measured on a CPU: its forward by the operations it takes, its gradient five forwards, something for
+# each parameter (written, sketched, measured), something at all. Ratios count; the same on every machine, so that the sample is.
+PER_OPERATION, PER_PARAMETER, AT_LEAST = 2e-11, 4e-9, 2e-3
 # Numbers kept of an example's gradient over all layers, and examples that are collated at once.
 KEPT = 1 << 16
 TOGETHER = 32
 
 
-def sample_size(examples: int) -> int:
-    """How many examples' gradients are taken where the data hold so many."""
-    return min(MOST, max(LEAST, examples // EVERY))
+def sample_size(examples: int, flops: int | None, parameters: int) -> int:
+    """How many examples' gradients are taken.
+
+    Args:
+        examples: with targets, in the data.
+        flops: of a forward of one; None where not counted.
+        parameters: of the model.
+    """
+    forward = max(PER_OPERATION * (flops or 0), AT_LEAST / 20)
+    gradient = 5 * forward + PER_PARAMETER * parameters + AT_LEAST
+    bought = int(SHARE * FORWARDS * forward * examples / gradient)
+    return min(MOST, max(bought, min(LEAST, int(SECONDS / gradient)), FEWEST))
 
 
-def rows_to_learn(targets: np.ndarray, losses: np.ndarray, task: Task, seed: int) -> tuple[list[int], dict[int, int]]:
+def rows_to_learn(
+    targets: np.ndarray, losses: np.ndarray, task: Task, graph: Graph, seed: int
+) -> tuple[list[int], dict[int, int]]:
     """Rows of the sample, and how many examples the data hold of each class.
 
     Args:
         targets: float64[example], NaN where not known.
         losses: the same.
         task: in a regression all examples are of one class.
+        graph: of the model, which says what an example costs.
         seed: of the choice.
     """
     from pellucid.measures.parameter_gradients import sample
@@ -44,7 +61,7 @@ def rows_to_learn(targets: np.ndarray, losses: np.ndarray, task: Task, seed: int
     known = np.isfinite(targets) & np.isfinite(losses)
     classes = np.where(known, 0 if task == "regression" else np.nan_to_num(targets, nan=-1), -1).astype(np.int64)
     found, counts = np.unique(classes[classes >= 0], return_counts=True)
-    rows = sample(classes, sample_size(int(known.sum())), seed)
+    rows = sample(classes, sample_size(int(known.sum()), graph.flops, graph.parameters), seed)
     return rows.tolist(), {int(name): int(count) for name, count in zip(found, counts, strict=True)}
 
 

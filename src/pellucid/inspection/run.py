@@ -265,7 +265,7 @@ class Inspection:
             return
         seed = self.options.seed
         targets, losses = self._columns("target", "loss")
-        rows, population = rows_to_learn(targets, losses, self.task, seed)
+        rows, population = rows_to_learn(targets, losses, self.task, graph, seed)
         with self._stage("learn") as stage:
             # Done anew by a resumed inspection, as the focus is.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0

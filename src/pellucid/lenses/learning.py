@@ -33,6 +33,7 @@ class LearningLens:
         said: way, why and refusal, in words.
         frozen, notes: as in the panel.
         nonfinite: examples left out; nonfinite_layers: modules where that was so.
+        _found: the answer to what there is so far, which both the report and the arrays are made of.
     """
 
     name: ClassVar[str] = "learning"
@@ -52,6 +53,7 @@ class LearningLens:
     notes: list[str] = field(default_factory=list)
     nonfinite: int = 0
     nonfinite_layers: dict[str, int] = field(default_factory=dict)
+    _found: tuple[Sample, Answered | None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def observe(self, seen: Observation) -> None:
         """Takes in the gradients of some examples of the sample."""
@@ -99,6 +101,7 @@ class LearningLens:
         squares: Mapping[str, np.ndarray],
         sketches: Mapping[str, np.ndarray],
     ) -> None:
+        self._found = None
         self.rows = np.concatenate([self.rows, rows])
         self.targets = np.concatenate([self.targets, targets])
         self.losses = np.concatenate([self.losses, losses])
@@ -121,7 +124,7 @@ class LearningLens:
 
     def report(self) -> LearningPanel:
         """A row a module and a class; nothing of a sample too small to say anything."""
-        sample = self._sample()
+        sample, found = self._answer()
         panel = LearningPanel(
             count=len(sample.rows),
             loss="squared error" if self.context.task == "regression" else "cross-entropy, nats",
@@ -136,10 +139,9 @@ class LearningLens:
             notes=self.notes,
             refusal=self.said.get("refusal", ""),
         )
-        if not len(sample.rows):
+        if found is None:
             panel.findings = _nonfinite(sample.names, 0, self.nonfinite_layers)
             return panel
-        found = answer(sample, self.context.seed)
         panel.layers, panel.classes, panel.noise = found.layers, found.classes, found.noise
         panel.covered = sample.covered
         panel.findings = _findings(sample, found, self.nonfinite_layers)
@@ -147,8 +149,15 @@ class LearningLens:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The sample's norms, cosines of classes, and sketches of their mean gradients; see LearningPanel."""
-        sample = self._sample()
-        return arrays(sample, answer(sample, self.context.seed)) if len(sample.rows) else {}
+        sample, found = self._answer()
+        return {} if found is None else arrays(sample, found)
+
+    def _answer(self) -> tuple[Sample, Answered | None]:
+        """The sample, and what it tells; None where it is empty."""
+        if self._found is None:
+            sample = self._sample()
+            self._found = sample, answer(sample, self.context.seed) if len(sample.rows) else None
+        return self._found
 
     def _sample(self) -> Sample:
         """The examples by ascending row, those of classes that lost too many to NaN left out."""

@@ -17,6 +17,7 @@ from pellucid.measures.intervals import LEVEL
 Floats = NDArray[np.float64]
 
 LEAST = 4  # examples of a class: an unbiased norm needs 2, its spread a few more
+MOST_CLASSES = 32
 ROUNDS = 999
 
 
@@ -205,7 +206,8 @@ def benjamini_hochberg(p_values: Floats) -> Floats:
 def sample(targets: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
     """Rows of examples, as many of each class as can be, in ascending order; the same for the same seed.
 
-    Only classes with LEAST examples are dealt, the commonest where there are more of them than places for LEAST of each.
+    Only classes with LEAST examples are dealt, at most MOST_CLASSES of them, and no more than there are places for LEAST of
+    each: the commonest.
 
     Args:
         targets: int64[example], -1 where unknown.
@@ -215,7 +217,7 @@ def sample(targets: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64
     order = np.random.default_rng(seed).permutation(len(targets))
     classes, counts = np.unique(targets[targets >= 0], return_counts=True)
     enough = np.flatnonzero(counts >= LEAST)
-    commonest = enough[np.argsort(-counts[enough], kind="stable")][: max(most // LEAST, 1)]
+    commonest = enough[np.argsort(-counts[enough], kind="stable")][: min(max(most // LEAST, 1), MOST_CLASSES)]
     hands = [order[targets[order] == name] for name in classes[commonest]]
     chosen: list[int] = []
     for turn in range(max((len(hand) for hand in hands), default=0)):
