@@ -55,7 +55,7 @@ def test_calls_inside_transformers_name_the_lines_of_its_models() -> None:
     config = transformers.BertConfig(
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=20
     )
-    graph = trace(transformers.BertModel(config).eval(), torch.ones(1, 4, dtype=torch.long))
+    graph = trace(transformers.BertModel(config), torch.ones(1, 4, dtype=torch.long))
     assert {str(node.source).partition(":")[0] for node in graph.nodes if node.kind == "module"} == {"modeling_bert.py"}
 
 

@@ -43,9 +43,11 @@ class Fake(Tensor):
     Attributes:
         meta: has its shape, and the memory that it would share with its views.
         maker: what the recording of its forward notes of where it comes from.
+        form: size, strides, type and device, once somebody has asked for them together.
     """
 
     meta: Tensor
+    form: tuple[torch.Size, tuple[int, ...], torch.dtype, torch.device] | None = None
     maker: tuple[object, Any] | None = None
 
     @staticmethod
@@ -113,6 +115,11 @@ class Valueless:
                 if not parameter.is_meta:
                     self._places[storage._cdata] = None
 
+    @property
+    def parameters(self) -> set[int]:
+        """Ids of the parameters, whose values nobody knows."""
+        return set(self._parameters)
+
     def put_on_device(self, model: nn.Module) -> None:
         """Puts wrappers in the place of buffers without values, so that those claim to be on the device too.
 
@@ -167,7 +174,7 @@ class Valueless:
             written = args[place] if place < len(args) else kwargs.get(name)
             for tensor in written if isinstance(written, list | tuple) else (written,):
                 if isinstance(tensor, Tensor):
-                    self._written(tensor)
+                    self.written(tensor)
         return self._without_values(operator, plan, args, kwargs, unknown)
 
     # --- how --------------------------------------------------------------------------------------------------
@@ -251,7 +258,7 @@ class Valueless:
         twin = torch.empty(0, dtype=tensor.dtype, device=META)
         return twin.set_(self._shared(storage), tensor.storage_offset(), tensor.size(), tensor.stride())
 
-    def _written(self, tensor: Tensor) -> None:
+    def written(self, tensor: Tensor) -> None:
         """Something unknown is written to a tensor: from here on, nobody knows what its memory holds."""
         storage = self.memory(tensor)
         if storage is None:
@@ -281,6 +288,9 @@ class Valueless:
 
     def _reshape(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """An operator such as `unsqueeze_` changed a shape in place: the wrapper's changes alike."""
+        for tensor in (*args, *kwargs.values()):
+            if type(tensor) is Fake:
+                tensor.form = None
         with torch._C._DisableTorchDispatch():
             before = torch._C._meta_in_tls_dispatch_include()
             torch._C._set_meta_in_tls_dispatch_include(True)

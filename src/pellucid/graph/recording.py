@@ -16,9 +16,9 @@ from pellucid.graph.arguments import bound, texts
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.callsites import CallSites
 from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, named_tensors, versions
-from pellucid.graph.fake import Fake, ValuesNeededError, operator_name, really_asks
+from pellucid.graph.fake import Fake, Valueless, ValuesNeededError, operator_name, really_asks
 from pellucid.graph.frames import Frame, Kind
-from pellucid.graph.guard import memory_of
+from pellucid.graph.guard import memory_of, writes_to_arguments
 from pellucid.graph.loops import steps_of
 from pellucid.graph.names import (
     CallNames,
@@ -31,6 +31,7 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.pooling import pool_of_function
+from pellucid.graph.recalled import Did, Key, Recall, Recalled
 from pellucid.graph.structure import Shape
 
 _Result = TypeVar("_Result")
@@ -53,6 +54,7 @@ def _unseen(
     return call
 
 
+_UNHEARD = object()
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 
@@ -63,7 +65,7 @@ class Recording:
     Args:
         model: what runs.
         until: where its forward is begun.
-        memory: the memory that a tensor looks at; None where it has none of its own.
+        valueless: runs its operators; None where they run with values.
 
     Attributes:
         frames: the nodes, in order.
@@ -76,9 +78,7 @@ class Recording:
         own: whether it is the recording that asks something of tensors, and not the model.
     """
 
-    def __init__(
-        self, model: nn.Module, until: CodeType, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of
-    ) -> None:
+    def __init__(self, model: nn.Module, until: CodeType, valueless: Valueless | None = None) -> None:
         self.model = model
         self._sites = CallSites(model, until)
         self.frames: list[Frame] = []
@@ -99,7 +99,11 @@ class Recording:
         self._elsewhere = False
         self.own = False
         self._names = CallNames()
-        self._flow = Dataflow(memory)
+        self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
+        self._valueless = valueless
+        self._recall = None if valueless is None else Recall(valueless.parameters)
+        self._writes = 0
+        self._asked = 0
         self._parameters = {id(parameter) for parameter in model.parameters()}
 
     # --- begin and end ----------------------------------------------------------------------------------------
@@ -153,9 +157,58 @@ class Recording:
             self._read_by(frame, inputs)
             before = versions(inputs)
             frame.steps = steps_of(module, args, kwargs)
-        output = self._run(frame, opaque, lambda: call(module, *args, **kwargs))
+            key = self._recall.module(module, args, kwargs) if opaque and self._recall is not None else None
+        output = self._done(frame, key, inputs, before, opaque, lambda: call(module, *args, **kwargs))
         with torch._C.DisableTorchFunction():
             return self._returned(frame, inputs, before, output)
+
+    def _done(
+        self, frame: Frame, key: Key | None, inputs: list[Tensor], before: list[int], opaque: bool,
+        call: Callable[[], Any],
+    ) -> Any:  # fmt: skip
+        """What a call returns: told from one like it, or by running it, which is kept for the next where it has a key."""
+        if key is None or self._recall is None:
+            return self._run(frame, opaque, call)
+        known = self._recall.known.get(key, _UNHEARD)
+        if isinstance(known, Recalled):
+            return self._again(frame, known, inputs)
+        if known is None:
+            return self._run(frame, opaque, call)
+        module = frame.module
+        writes, asked, read = self._writes, self._asked, self.read
+        self.read = set()
+        try:
+            result = self._run(frame, opaque, call)
+        finally:
+            read |= (own := self.read)
+            self.read = read
+        with torch._C.DisableTorchFunction():
+            parameters = {} if module is None else module._parameters
+            names = tuple([name for name, parameter in parameters.items() if id(parameter) in own])
+            inside = (
+                []
+                if module is None
+                else [one for one in (*parameters.values(), *module._buffers.values()) if one is not None]
+            )
+            written = [
+                place for place, (old, new) in enumerate(zip(before, versions(inputs), strict=True)) if old != new
+            ]
+            did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
+            self._recall.keep(key, inputs, inside, written, result, did)
+        return result
+
+    def _again(self, frame: Frame, known: Recalled, inputs: list[Tensor]) -> Any:
+        """What a call like one before returns; it counts as that did."""
+        frame.operators += known.operators
+        self.operators += known.operators
+        if known.flops is not None:
+            frame.flops = known.flops
+            self.flops = (self.flops or 0) + known.flops
+        if frame.module is not None:
+            self.read.update([id(frame.module._parameters[name]) for name in known.read])
+        if known.wrote and self._valueless is not None:
+            self._valueless.written(inputs[0])
+        return known.result(inputs)
 
     def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
         """Runs what a frame stands for; where it raises, the innermost frame has the error."""
@@ -198,7 +251,8 @@ class Recording:
             self._reads_values(func, args)
         if self._opaque:
             return self._inside(func, args, kwargs)
-        return self._node(function_name(func), func, args, kwargs, bound(func, args, kwargs))
+        key = None if self._recall is None else self._recall.function(func, args, kwargs)
+        return self._node(function_name(func), func, args, kwargs, bound(func, args, kwargs), key)
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
@@ -212,14 +266,14 @@ class Recording:
 
     def _node(
         self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        settings: dict[str, Any],
+        settings: dict[str, Any], key: Key | None = None,
     ) -> Any:  # fmt: skip
         inputs = gathered((args, kwargs) if kwargs else args)
         before = versions(inputs)
         frame = self._frame("", "", operation, "function", 1)
         self._read_by(frame, inputs)
         try:
-            result = self._run(frame, True, lambda: func(*args, **kwargs))
+            result = self._done(frame, key, inputs, before, True, lambda: func(*args, **kwargs))
         except BaseException:
             self._name(frame, count=False)
             raise
@@ -273,7 +327,9 @@ class Recording:
     # --- operators --------------------------------------------------------------------------------------------
 
     def before(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Hears of an operator that is about to run, which may ask for values."""
+        """Hears of an operator that is about to run, which may ask for values or write to what it is given."""
+        if writes_to_arguments(operator):
+            self._writes += 1
         if isinstance(operator, torch._ops.OpOverload) and really_asks(operator, args, kwargs):
             self._asks(operator_name(operator), args, follow=True)
 
@@ -300,6 +356,7 @@ class Recording:
 
     def _asks(self, name: str, args: tuple[Any, ...], follow: bool) -> None:
         """The forward asks for values; `follow` where Python then goes on with them."""
+        self._asked += 1
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.kind == "function":
             name = frame.operation

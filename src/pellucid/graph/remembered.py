@@ -11,10 +11,10 @@ META = torch.device("meta")
 _Key: TypeAlias = tuple[Any, ...]
 # Values that a key holds as they are; of others the type too, since 1, 1.0 and True are equal and not the same.
 _PLAIN = frozenset({"Fake", "Parameter", "Tensor"})
-_DIRECT = frozenset({int, str, type(None), torch.dtype, torch.layout, torch.memory_format, torch.device})
+DIRECT = frozenset({int, str, type(None), torch.dtype, torch.layout, torch.memory_format, torch.device})
 
 
-class _Form(NamedTuple):
+class Form(NamedTuple):
     """What a tensor looks like."""
 
     size: torch.Size
@@ -40,7 +40,7 @@ class Forms:
     """
 
     def __init__(self) -> None:
-        self._known: dict[_Key, tuple[type[list[Any]] | type[tuple[Any, ...]] | None, list[_Form | None]]] = {}
+        self._known: dict[_Key, tuple[type[list[Any]] | type[tuple[Any, ...]] | None, list[Form | None]]] = {}
         self._refused: set[Any] = set()
 
     def key(self, operator: Any, args: tuple[Any, ...]) -> _Key | None:
@@ -66,7 +66,7 @@ class Forms:
         if type(items) not in (list, tuple):
             self._refused.add(key[0])
             return
-        forms: list[_Form | None] = []
+        forms: list[Form | None] = []
         for one in items:
             if one is None:
                 forms.append(None)
@@ -76,7 +76,7 @@ class Forms:
                 self._refused.add(key[0])
                 return
             places.add(place)
-            forms.append(_Form(one.size(), one.stride(), one.dtype))
+            forms.append(Form(one.size(), one.stride(), one.dtype))
         self._known[key] = None if items is not result else type(items), forms
 
 
@@ -89,7 +89,7 @@ def _describe(value: Any, parts: list[Any]) -> bool:
         parts += (value.size(), value.stride(), dtype)
         return not dtype.is_complex
     kind = type(value)
-    if kind in _DIRECT:
+    if kind in DIRECT:
         parts.append(value)
         return True
     if kind is bool or kind is float:

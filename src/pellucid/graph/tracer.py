@@ -21,7 +21,7 @@ from pellucid.errors import ModelError
 from pellucid.graph.dataflow import mapped
 from pellucid.graph.expectations import expectations
 from pellucid.graph.fake import Valueless, ValuesNeededError
-from pellucid.graph.guard import ParameterGuard, memory_of, untouched
+from pellucid.graph.guard import ParameterGuard, untouched
 from pellucid.graph.interception import Functions, Operators, differentiable_functions, module_calls
 from pellucid.graph.recording import Recording
 from pellucid.graph.sealing import sealed
@@ -120,7 +120,7 @@ class _Run(NamedTuple):
 
 
 def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
-    seen = Recording(model, _run.__code__, memory_of if valueless is None else valueless.memory)
+    seen = Recording(model, _run.__code__, valueless)
     raised: BaseException | None = None
     with untouched(model, attributes=valueless is not None), _unhurried(valueless is not None):
         guard = ParameterGuard(model)

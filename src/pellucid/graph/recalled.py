@@ -1,0 +1,253 @@
+"""Calls that were made before: what a layer of torch or a function of torch does without values depends on forms alone.
+
+A network makes the same calls in every block, and is traced again and again. Where a call only makes new tensors, what it
+made, how many operators ran for it and what they counted is kept by the forms of all that went in; the next such call is
+told from that, and no operator is run for it. Kept for the whole process, up to a bound, since it depends on no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
+from typing import Any, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from pellucid.graph.fake import Fake
+from pellucid.graph.guard import memory_of
+from pellucid.graph.remembered import DIRECT, Form
+
+Key: TypeAlias = tuple[Any, ...]
+
+MOST = 8192
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_module = nn.modules.module
+_GLOBAL_HOOKS = (
+    _module._global_forward_hooks, _module._global_forward_pre_hooks,
+    _module._global_backward_hooks, _module._global_backward_pre_hooks,
+)  # fmt: skip
+_KEPT_BY_ALL = frozenset(vars(nn.Module())) - {"training"}
+_PLACES = ("torch.nn.functional", "torch.functional", "torch._tensor")
+_WRITTEN_IN_C = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
+# Layers and functions that look at more than what they are given.
+_LEFT_OUT = frozenset({"rnn_relu", "rnn_tanh", "gru", "lstm", "__getitem__", "__setitem__", "__get__", "__set__"})
+_ATTENTION = "scaled_dot_product_attention"
+
+
+class Recalled(NamedTuple):
+    """What a call did.
+
+    Attributes:
+        operators: how many ran; flops: what they counted.
+        outputs: the form of every tensor that it returned, or the place among its inputs of one that it was given.
+        container: what it returned them in, None for a tensor alone.
+        wrote: whether it wrote to its first input.
+        read: names of its own parameters that went into a tensor.
+    """
+
+    operators: int
+    flops: int | None
+    outputs: tuple[Form | int, ...]
+    container: type[list[Any]] | type[tuple[Any, ...]] | None
+    wrote: bool
+    read: tuple[str, ...]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing ran and all that came out had gone in."""
+        return not self.operators and all(type(one) is int for one in self.outputs)
+
+    def result(self, inputs: list[Tensor]) -> Any:
+        """What it returns of these inputs: new tensors over memory of their own, or the inputs themselves."""
+        device = next((one.device for one in inputs if type(one) is Fake), inputs[0].device)
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            tensors = [inputs[one] if isinstance(one, int) else Fake(one.tensor(), device) for one in self.outputs]
+        if self.wrote:
+            torch.autograd.graph.increment_version(inputs[0])
+        return tensors[0] if self.container is None else self.container(tensors)
+
+
+class Recall:
+    """What calls of this process did, and the keys that one forward's calls have.
+
+    Args:
+        parameters: ids of those that count as values that nobody knows.
+    """
+
+    known: dict[Key, Recalled | None] = {}  # noqa: RUF012 - one for the process, by design
+
+    def __init__(self, parameters: set[int]) -> None:
+        self._parameters = parameters
+        self._modes = torch._C._len_torch_dispatch_stack() + 1
+        # Whether uninitialised memory is filled, say, which is an operator more.
+        self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled)
+
+    def module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key | None:
+        """What a call of a layer depends on; None where that is more than forms, or it is not torch's own."""
+        kind: Any = type(module)
+        forward = kind.forward
+        if kwargs or not kind.__module__.startswith("torch.nn.modules.") or not self._plain():
+            return None
+        own = vars(module)
+        if not forward.__module__.startswith("torch.nn.modules.") or "forward" in own:
+            return None
+        if own["_modules"] or any(own[name] for name in _HOOKS) or any(_GLOBAL_HOOKS):
+            return None
+        parts: list[Any] = [kind, forward, self._settings]
+        for name, value in own.items():
+            if name not in _KEPT_BY_ALL and not self._describe(value, parts):
+                return None
+        for parameter in own["_parameters"].values():
+            if not self._describe(parameter, parts):
+                return None
+        for buffer in own["_buffers"].values():
+            if type(buffer) is Tensor:  # of values that are known only the form matters beside one that is not
+                parts += (buffer.size(), buffer.stride(), buffer.dtype, buffer.device)
+            elif not self._describe(buffer, parts):
+                return None
+        parts.append(len(args))
+        unknown = len(parts)
+        for one in args:
+            if not self._describe(one, parts):
+                return None
+        return tuple(parts) if len(parts) > unknown else None
+
+    def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key | None:
+        """The same of a call of a function; None where it is not torch's own."""
+        if not _is_torch_s(func) or not self._plain():
+            return None
+        parts: list[Any] = [func, self._settings, torch.get_default_dtype(), len(args)]
+        if func.__name__ == _ATTENTION:
+            parts += (
+                torch._C._get_flash_sdp_enabled(), torch._C._get_mem_efficient_sdp_enabled(),
+                torch._C._get_math_sdp_enabled(), torch._C._get_cudnn_sdp_enabled(),
+            )  # fmt: skip
+        for one in args:
+            if not self._describe(one, parts):
+                return None
+        for name, value in kwargs.items():
+            parts.append(name)
+            if not self._describe(value, parts):
+                return None
+        return tuple(parts)
+
+    def keep(
+        self,
+        key: Key,
+        given: list[Tensor],
+        inside: list[Tensor],
+        written: list[int],
+        result: Any,
+        did: Did,
+    ) -> None:
+        """Remembers what a call did, or that it cannot be told from forms.
+
+        Args:
+            key: of the call.
+            given: the tensors that it was given.
+            inside: parameters and buffers of its own.
+            written: places of those it was given that it wrote to.
+            result: what it returned.
+            did: what else was seen of it.
+        """
+        if len(self.known) >= MOST:
+            self.known.clear()
+        self.known[key] = _recalled(given, inside, written, result, did)
+
+    def _plain(self) -> bool:
+        """Whether nothing around the call changes what it does."""
+        return not (
+            torch.is_grad_enabled()
+            or torch._C._is_any_autocast_enabled()
+            or torch.is_inference_mode_enabled()
+            or torch._C._len_torch_dispatch_stack() != self._modes
+        )
+
+    def _describe(self, value: Any, parts: list[Any]) -> bool:
+        """Adds what the call may depend on; whether that is all."""
+        kind = type(value)
+        if kind is Fake:
+            form = value.form
+            if form is None:
+                if value.layout is not torch.strided or value.dtype.is_complex:
+                    return False
+                form = value.form = (value.size(), value.stride(), value.dtype, value.device)
+            parts += (form, value.requires_grad)
+            return True
+        if kind in DIRECT:
+            parts.append(value)
+            return True
+        if kind is bool or kind is float:
+            parts += (kind, value)
+            return True
+        if kind is nn.Parameter:
+            if id(value) not in self._parameters or value.layout is not torch.strided or value.dtype.is_complex:
+                return False
+            parts += (kind, value.size(), value.stride(), value.dtype, value.device, value.requires_grad)
+            return True
+        if kind is tuple or kind is list:
+            parts += (kind, len(value))
+            return all(self._describe(one, parts) for one in value)
+        return False
+
+
+class Did(NamedTuple):
+    """What was seen of a call while it ran.
+
+    Attributes:
+        operators: how many ran; flops: what they counted.
+        writes: how many operators wrote to an argument.
+        asked: whether one asked for values.
+        read: names of its own parameters that went into a tensor.
+    """
+
+    operators: int
+    flops: int | None
+    writes: int
+    asked: bool
+    read: tuple[str, ...]
+
+
+def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], result: Any, did: Did) -> Recalled | None:
+    items = [result] if isinstance(result, Tensor) else result
+    if did.asked or type(items) not in (list, tuple) or not items:
+        return None
+    wrote = written == [0] and did.writes == did.operators == 1 and len(items) == 1 and items[0] is given[0]
+    if not wrote and (written or did.writes):
+        return None
+    places = {id(tensor): place for place, tensor in enumerate(given)}
+    if len(places) < len(given) and any(id(one) in places for one in items):
+        return None  # given twice, returned once: nobody can tell which
+    memories = {memory._cdata for tensor in (*given, *inside) if (memory := _memory(tensor)) is not None}
+    device = next((tensor.device for tensor in given if type(tensor) is Fake), None)
+    outputs: list[Form | int] = []
+    for one in items:
+        place = places.get(id(one))
+        if place is not None:
+            outputs.append(place)
+            continue
+        memory = _memory(one) if type(one) is Fake else None
+        if memory is None or memory._cdata in memories or one.device != device or one.storage_offset():
+            return None  # a view, a number, on another device: told by running it
+        if one.layout is not torch.strided or one.dtype.is_complex:
+            return None
+        memories.add(memory._cdata)
+        outputs.append(Form(one.size(), one.stride(), one.dtype))
+    container = None if items is not result else type(items)
+    return Recalled(did.operators, did.flops, tuple(outputs), container, wrote, did.read)
+
+
+def _memory(tensor: Tensor) -> torch.UntypedStorage | None:
+    return tensor.meta.untyped_storage() if type(tensor) is Fake else memory_of(tensor)
+
+
+@cache
+def _is_torch_s(func: Callable[..., Any]) -> bool:
+    name = getattr(func, "__name__", "")
+    if name in _LEFT_OUT:
+        return False
+    if isinstance(func, _WRITTEN_IN_C):
+        return True
+    return isinstance(func, FunctionType) and func.__module__ in _PLACES
