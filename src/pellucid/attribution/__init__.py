@@ -6,11 +6,12 @@ from pellucid.attribution.attribute import Attribution, attribute
 from pellucid.attribution.cams import Cam, EigenCam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam
 from pellucid.attribution.channels import AblationCam, ScoreCam
 from pellucid.attribution.curves import Curve, deletion, insertion
-from pellucid.attribution.gradients import GradientXInput, Saliency, TimeGradients, TokenGradients
+from pellucid.attribution.gradients import GradientXInput, Saliency, TokenGradients
 from pellucid.attribution.integrated import IntegratedGradients
 from pellucid.attribution.methods import Method, Progress, methods
 from pellucid.attribution.noisy import SmoothGrad, VarGrad
 from pellucid.attribution.perturbed import Occlusion, Rise
+from pellucid.attribution.recurrent import TimeGradients
 from pellucid.attribution.rollout import AttentionRollout, GradientRollout
 from pellucid.attribution.rules import Deconvnet, GuidedBackprop, LrpEpsilon, LrpGamma, LrpZPlus
 from pellucid.attribution.sanity import Sanity, sanity

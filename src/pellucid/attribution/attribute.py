@@ -164,7 +164,8 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
         if each.name == "saliency":
             # It comes last: it needs no activations, whose memory is free then, and makes its maps of the gradients.
             seen, products = replace(seen, activations={}), None
-        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen, products=products))
+        graph = finder.graph if each.needs_every_layer else None
+        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))
     return found
 
 

@@ -1,9 +1,9 @@
-"""Methods that read the gradient itself: saliency, gradient x input, and their sums over tokens and time steps."""
+"""Methods that read the gradient itself: saliency, gradient x input, and their sums over tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -13,10 +13,6 @@ from pellucid.attribution.products import Products
 from pellucid.attribution.trees import leafwise
 from pellucid.capture import unwrapped
 from pellucid.errors import MethodError
-from pellucid.graph.dataflow import tensors_in
-
-if TYPE_CHECKING:
-    from pellucid.capture import Captured
 
 
 @register
@@ -100,66 +96,6 @@ class TokenGradients(Method):
                 f"this model has {len(tables)} embeddings and none of them does. For inputs of numbers: gradient_x_input."
             )
         return Maps(whole, found, scores, warnings=seen.warnings)
-
-
-@register
-@dataclass(frozen=True)
-class TimeGradients(Method):
-    """How strongly each time step moves the score: the length of the gradient at that step, of inputs and hidden states.
-
-    Of token ids, the gradient is that of the embedding they look up. How it falls with the distance to the last step says
-    how far back a recurrent network looks, and whether its gradient vanishes or explodes.
-    Source: Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063, section 2; Li et al. 2016, arXiv:1506.01066, section 5.
-    """
-
-    name: ClassVar[str] = "time_gradients"
-    title: ClassVar[str] = "Time-step gradients"
-    cost: ClassVar[Cost] = "plain"
-    needs_every_layer: ClassVar[bool] = True
-
-    def explain(self, problem: Problem) -> Maps:
-        """`.input` is float[batch time] of every input float[batch time feature] or int[batch time].
-
-        Raises: MethodError: the model has no such input, or no layer with time steps.
-        """
-        seen, scores = problem.shared()
-        steps = {
-            layer.name: _lengths(seen.gradients[layer.name])
-            for layer in problem.layers
-            if len(layer.shape) == 2 and (problem.named is None or layer.name in problem.named)
-        }
-        if not any(isinstance(module, nn.RNNBase) for module in unwrapped(problem.model).modules()):
-            raise MethodError(
-                "Time-step gradients need a recurrent network (nn.RNN, nn.LSTM or nn.GRU), whose inputs have a time axis; "
-                "this model has none. For text: token_gradients; for images: saliency."
-            )
-        of_floats = leafwise(
-            lambda gradient, _: _lengths(gradient) if gradient.ndim == 3 else None,
-            seen.input_gradients,
-            problem.inputs,
-        )
-        whole = of_floats
-        if next(tensors_in(of_floats), None) is None:
-            tables = dict(unwrapped(problem.model).named_modules())
-            whole = leafwise(lambda ids, _: _by_embedding(tables, ids, seen), problem.inputs, problem.inputs)
-        if next(tensors_in(whole), None) is None:
-            raise MethodError(
-                "Time-step gradients need an input of shape (batch, time, feature), or token ids (batch, time) that an "
-                f"embedding looks up; got {[tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]}."
-            )
-        return Maps(whole, steps, scores, warnings=seen.warnings)
-
-
-def _by_embedding(tables: dict[str, nn.Module], ids: Tensor, seen: Captured) -> Tensor | None:
-    for name, output in seen.activations.items():
-        table = tables.get(name.split("#")[0])
-        if isinstance(table, nn.Embedding) and looks_up(table, ids, output):
-            return _lengths(seen.gradients[name])
-    return None
-
-
-def _lengths(gradient: Tensor) -> Tensor:
-    return gradient.square().sum(-1).sqrt()
 
 
 def _product(gradient: Tensor, value: Tensor) -> Tensor:

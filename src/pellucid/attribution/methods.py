@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
 
@@ -17,6 +17,9 @@ from pellucid.attribution.targets import Goal
 from pellucid.capture import Captured, Session
 from pellucid.errors import MethodError
 from pellucid.types import Layer, Passes, Tree
+
+if TYPE_CHECKING:
+    from pellucid.graph import Graph
 
 Cost = Literal["plain", "backward", "passes"]
 
@@ -54,12 +57,16 @@ class Progress:
         method: its name.
         done, total: passes, copies or windows, as the method counts them.
         estimate: the map of the input so far.
+        error: how far that may be off: its mean standard error as a part of its mean size, where the method is an estimate
+            from samples; of integrated gradients the residual of the attempt before this one, as a part of the difference;
+            None where nothing is known yet, or the method promises neither.
     """
 
     method: str
     done: int
     total: int
     estimate: Callable[[], Any]
+    error: Callable[[], float | None] = lambda: None
 
 
 Watcher = Callable[[Progress], bool | None]
@@ -186,6 +193,7 @@ class Problem:
         seen: activations and gradients of the shared forward and backward, for plain methods; None for others.
         watch: told after every batch of a long method.
         products: what plain methods of one call make of the shared passes together; None for others.
+        graph: the model's, for plain methods that look among all layers; None where nothing needed it.
     """
 
     model: nn.Module
@@ -196,6 +204,7 @@ class Problem:
     seen: Captured | None = None
     watch: Watcher | None = None
     products: Products | None = None
+    graph: Graph | None = None
 
     @contextmanager
     def view(self, layers: Sequence[Layer] = ()) -> Iterator[View]:
