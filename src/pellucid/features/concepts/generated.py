@@ -35,6 +35,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
 }
 _ACHROMATIC = ("black", "grey", "white")
 _SPREAD = 0.06  # of each channel around the example
+_SPREAD_GREY = 0.03  # the same of black, grey and white
 TEXTURES = (
     "horizontal stripes",
     "vertical stripes",
@@ -141,15 +142,21 @@ class _Painting:
         self.planes = np.zeros((3, height, width), np.int16)
 
     def ground(self) -> None:
-        """A plain colour, a texture, a slope between two greys, or clouds of little colour."""
+        """A slope between two greys or clouds of little colour; sometimes a plain colour or a texture.
+
+        What fills whole pictures is rarer: of a concept on a tenth of all pixels, half a per cent is no detector any more.
+        """
         whole = np.ones(self.picture.shape[1:], bool)
         kind = self._random.random()
-        if kind < 0.3:
+        if kind < 0.1:
             self._plain(whole)
-        elif kind < 0.45:
+        elif kind < 0.2:
             self._textured(whole)
         else:
-            self.picture[:] = self._slope() if kind < 0.7 else self._clouds()
+            self.picture[:] = self._slope() if kind < 0.5 else self._clouds()
+            for name in _ACHROMATIC:
+                near = np.abs(self.picture - COLOURS[name][0]).max(0) <= _SPREAD_GREY
+                self.planes[0][near] = 1 + self._given.colours.index(name)
 
     def add(self) -> None:
         """One object, over what is there."""
@@ -190,8 +197,8 @@ class _Painting:
 
     def _shift(self, name: str) -> NDArray[np.float64]:
         """Achromatic colours stay so."""
-        several = 1 if name in _ACHROMATIC else 3
-        return np.broadcast_to(self._random.uniform(-_SPREAD, _SPREAD, several), (3,))
+        spread, several = (_SPREAD_GREY, 1) if name in _ACHROMATIC else (_SPREAD, 3)
+        return np.broadcast_to(self._random.uniform(-spread, spread, several), (3,))
 
     def _one_colour(self, apart_from: str | None = None) -> str:
         """Any; of two in a texture the lightness differs, for a model that sees no colour too."""
@@ -202,14 +209,14 @@ class _Painting:
         y, x = drawing.grid(self.picture.shape[1], self.picture.shape[2], (0.0, 0.0))
         plane = drawing.across(y, x, float(self._random.uniform(0, 180)))
         plane = (plane - plane.min()) / max(float(np.ptp(plane)), 1e-9)
-        low, high = self._random.uniform(0.1, 0.9, 2)
+        low, high = self._random.uniform(0.0, 1.0, 2)
         return np.asarray(low + (high - low) * plane)
 
     def _clouds(self) -> NDArray[np.float64]:
         shape = (self.picture.shape[1], self.picture.shape[2])
         light = drawing.noise(shape, 1.5, self._random)
-        tint = self._random.uniform(-0.08, 0.08, 3) if self._given.size[0] == 3 else np.zeros(3)
-        level = self._random.uniform(0.15, 0.5)
+        tint = self._random.uniform(-0.1, 0.1, 3) if self._given.size[0] == 3 else np.zeros(3)
+        level = self._random.uniform(0.0, 0.65)
         return np.clip(level + 0.35 * light[None] + tint[:, None, None], 0, 1)
 
 
