@@ -144,6 +144,16 @@ def test_batches_and_shards_change_nothing() -> None:
             parts[at % 2].compare(session, PLAIN.inputs(pictures), places)
         parts[1].merge(parts[0])
         same(parts[1].result(graph.layer("1")), found[0])
+        whole, _ = dissect_layers(session, [graph.layer("1")], anchors, concepts, PLAIN)
+        for name in ("peaks", "places", "maps"):
+            np.testing.assert_array_equal(getattr(parts[1].strongest["1"], name), getattr(whole.strongest["1"], name))
+        with torch.no_grad():
+            maps = model(PLAIN.inputs(np.stack([concepts.picture(row) for row in range(40)])))
+        order = maps.amax((2, 3))[torch.from_numpy(whole.visit.order)].argsort(dim=0, descending=True, stable=True)
+        np.testing.assert_array_equal(whole.strongest["1"].places, order[:3].T)
+        unit, place = 2, int(order[0, 2])
+        expected = maps[int(whole.visit.order[place]), unit] >= float(found[0].thresholds[unit])
+        np.testing.assert_array_equal(whole.strongest["1"].above(unit, 0), expected)
 
 
 def test_two_passes_are_spent_and_the_model_is_left_as_it_was() -> None:

@@ -21,6 +21,7 @@ from pellucid.capture import Session
 from pellucid.errors import OptionError
 from pellucid.features.concepts.anchors import Anchors, Interpolation, grid_of
 from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, chunks, iou
+from pellucid.features.concepts.examples import Strongest
 from pellucid.features.concepts.quantiles import TopQuantile
 from pellucid.features.concepts.sets import Concept, ConceptSet, Visit
 from pellucid.features.probing import Lightness
@@ -105,7 +106,7 @@ class Dissection:
     Attributes:
         layers, anchors: those that have maps.
         quantiles: after the first pass.
-        agreements, presence: after the second.
+        agreements, strongest, presence: after the second.
     """
 
     concepts: ConceptSet
@@ -114,6 +115,7 @@ class Dissection:
     visit: Visit
     quantiles: dict[str, TopQuantile]
     agreements: dict[str, Agreement]
+    strongest: dict[str, Strongest]
     presence: Presence
 
     @classmethod
@@ -137,6 +139,7 @@ class Dissection:
             Visit(concepts, seed, reach=NULLS + 2),
             {name: TopQuantile(units[name], len(concepts) * tall * wide) for name, (tall, wide) in sizes.items()},
             {name: Agreement(many, named) for name, many in units.items()},
+            {name: Strongest(many, concepts.mask_size) for name, many in units.items()},
             Presence(named),
         )
 
@@ -165,6 +168,7 @@ class Dissection:
             for at, maps in enumerate(as_maps(output, layer).detach().float()):
                 units, pixels = hits(maps, thresholds, onto, self.concepts.mask_size)
                 self.agreements[layer.name].observe(units.cpu(), pixels.cpu(), places[at], masks[at])
+                self.strongest[layer.name].observe(maps.amax((1, 2)), units, pixels, places[at])
             return {}
 
         session.forward(pictures, {"agreement": see})
@@ -173,6 +177,7 @@ class Dissection:
         """Counts in what another shard compared, with thresholds of the whole."""
         for name, agreement in self.agreements.items():
             agreement.merge(other.agreements[name])
+            self.strongest[name].merge(other.strongest[name])
         self.presence.merge(other.presence)
 
     def result(self, layer: Layer) -> Dissected:

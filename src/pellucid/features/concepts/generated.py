@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import OptionError
 from pellucid.features import drawing
-from pellucid.features.concepts.sets import Concept, Picture, Planes
+from pellucid.features.concepts.sets import Concept, Picture, Planes, at_mask, mask_size_of
 from pellucid.features.drawing import Plane
 
 # The basic colour terms of English (Berlin & Kay 1969), as ranges of red, green and blue around one example of each.
@@ -48,7 +48,6 @@ TEXTURES = (
 )
 SHAPES = ("circle", "square", "triangle", "ring", "cross", "star", "line")
 LEAST_SIDE = 16
-_MOST_MASK = 112  # pixels a side of a mask: what Bau et al. annotate inputs of 224 with
 
 Random = np.random.Generator
 Mask = NDArray[np.bool_]
@@ -98,11 +97,8 @@ class Generated:
 
     @property
     def mask_size(self) -> tuple[int, int]:
-        """The picture's size, halved until no side is longer than 112."""
-        height, width = self.size[1:]
-        while max(height, width) > _MOST_MASK and min(height, width) >= 2:
-            height, width = height // 2, width // 2
-        return height, width
+        """See `mask_size_of`."""
+        return mask_size_of(*self.size[1:])
 
     def __len__(self) -> int:
         return self.pictures
@@ -113,12 +109,7 @@ class Generated:
 
     def planes(self, row: int) -> Planes:
         """int16[3 height width]: colours, textures, shapes."""
-        planes = self._scene(row)[1]
-        rows, columns = (
-            np.floor((np.arange(kept) + 0.5) * whole / kept).astype(int)
-            for kept, whole in zip(self.mask_size, self.size[1:], strict=True)
-        )
-        return np.ascontiguousarray(planes[:, rows[:, None], columns[None]])
+        return at_mask(self._scene(row)[1], self.mask_size)
 
     def _scene(self, row: int) -> tuple[Picture, Planes]:
         random = np.random.default_rng((self.seed, row))

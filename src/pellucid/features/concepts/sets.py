@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_MASK = 112  # pixels a side
+
 Picture = NDArray[np.float32]
 Planes = NDArray[np.int16]
 """int16[kind height width]: 0 where no concept of the kind is labelled, else 1 + its place among the concepts of the kind."""
@@ -72,6 +74,22 @@ def spans_of(concepts: tuple[Concept, ...]) -> list[tuple[int, int]]:
         found.append((start, end))
         start = end
     return found
+
+
+def mask_size_of(height: int, width: int) -> tuple[int, int]:
+    """A picture's size, halved until no side is longer than 112: what Bau et al. annotate inputs of 224 with."""
+    while max(height, width) > MOST_MASK and min(height, width) >= 2:
+        height, width = height // 2, width // 2
+    return height, width
+
+
+def at_mask(planes: NDArray[np.integer], size: tuple[int, int]) -> Planes:
+    """What stands in the middle of every pixel of a smaller mask: from int[... height width] to int16."""
+    rows, columns = (
+        np.floor((np.arange(kept) + 0.5) * whole / kept).astype(int)
+        for kept, whole in zip(size, planes.shape[-2:], strict=True)
+    )
+    return np.ascontiguousarray(planes[..., rows[:, None], columns[None]], np.int16)
 
 
 @dataclass
