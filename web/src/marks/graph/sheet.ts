@@ -62,8 +62,8 @@ export class Sheet {
     const now = seen(camera, view);
     const { window, scale } = this.#shown;
     const sharp = window !== null && !this.#stale && scale === camera.scale && covers(window, now, AHEAD);
-    if (!this.#work && !sharp) this.#begin(now, camera.scale, density);
-    this.#slice();
+    if (this.#work) this.#slice();
+    else if (!sharp) this.#begin(now, camera.scale, density);
     const stretched = Math.max(scale / camera.scale, camera.scale / scale);
     const side = this.#shown.window && stretched < STRETCHED ? this.#shown : this.#coming;
     const at = side.window;
@@ -84,8 +84,8 @@ export class Sheet {
     // Whole pixels from the drawing's corner: what is moved at the same scale stays sharp.
     const left = Math.floor((now.x - MARGIN * now.width) * pixels);
     const top = Math.floor((now.y - MARGIN * now.height) * pixels);
-    const width = Math.ceil((1 + 2 * MARGIN) * now.width * pixels);
-    const height = Math.ceil((1 + 2 * MARGIN) * now.height * pixels);
+    const width = Math.round((1 + 2 * MARGIN) * now.width * pixels);
+    const height = Math.round((1 + 2 * MARGIN) * now.height * pixels);
     if (side.canvas.width !== width || side.canvas.height !== height)
       [side.canvas.width, side.canvas.height] = [width, height];
     side.window = { x: left / pixels, y: top / pixels, width: width / pixels, height: height / pixels };
@@ -102,15 +102,15 @@ export class Sheet {
 
   #slice(): void {
     const until = performance.now() + SLICE;
-    while (this.#work) {
-      if (this.#work.next().done) {
-        this.#work = null;
-        [this.#shown, this.#coming] = [this.#coming, this.#shown];
-        this.#coming.window = null;
-        this.#stale = false;
-        return;
-      }
-      if (performance.now() > until) return;
+    while (this.#work && performance.now() < until) {
+      const { done } = this.#work.next();
+      // A canvas only notes what is drawn until somebody looks: here, step by step, not all in the frame that shows it.
+      this.#coming.context?.getImageData(0, 0, 1, 1);
+      if (!done) continue;
+      this.#work = null;
+      [this.#shown, this.#coming] = [this.#coming, this.#shown];
+      this.#coming.window = null;
+      this.#stale = false;
     }
   }
 
