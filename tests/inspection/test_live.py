@@ -194,6 +194,9 @@ def test_a_long_method_tells_of_its_progress_and_ends_where_nobody_waits(live: L
     assert done == [32, 64, 96]
     assert all(one["partial"] and method_in(one, "rise")["total"] == 4000 for one, _ in told)
     assert all(tensors["rise.input"].shape == (8, 8) for _, tensors in told)
+    errors = [method_in(one, "rise")["error"] for one, _ in told]
+    assert errors[0] > errors[2] > 0, "each part says how far it may be off"
+    assert method_in(said, "rise")["error"] == pytest.approx(errors[2])
     assert not said["partial"]
     assert "Stopped after 96 of 4000" in method_in(said, "rise")["warnings"][0]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from captum.attr import IntegratedGradients as Captums
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid.attribution import IntegratedGradients, Progress, SmoothGrad, VarGrad
-from pellucid.errors import MethodError, OptionError
+from pellucid.errors import ForwardError, MethodError, OptionError
 
 TARGETS = [2, 0, 1, 2]
 
@@ -145,6 +147,58 @@ def _limit(model: nn.Sequential, rows: int) -> bool:
     return True
 
 
+ON_CPU = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 400"
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+@pytest.mark.parametrize("error", [RuntimeError(ON_CPU), torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+@pytest.mark.parametrize("method", [SmoothGrad(samples=4), VarGrad(samples=4), IntegratedGradients(steps=4, limit=4)])
+def test_every_kind_of_memory_that_fails_halves_the_batch(
+    method: SmoothGrad | VarGrad | IntegratedGradients, error: BaseException, where: str
+) -> None:
+    class Short(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, values: Tensor) -> Tensor:
+            if where == "forward" and len(values) > 5:
+                raise error
+            return values.clone()
+
+        @staticmethod
+        def backward(context: Any, slopes: Tensor) -> Tensor:
+            if where == "backward" and len(slopes) > 5:
+                raise error
+            return slopes.clone()
+
+    class Narrow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = net()
+
+        def forward(self, values: Tensor) -> Tensor:
+            found: Tensor = self.inner(Short.apply(values))
+            return found
+
+    narrow = Narrow()
+    found = pellucid.attribute(narrow, images(), TARGETS, method)
+    assert any("Memory did not suffice" in warning and "4 were used" in warning for warning in found.warnings)
+    torch.testing.assert_close(found.input, pellucid.attribute(narrow.inner, images(), TARGETS, method).input)
+
+
+def test_an_error_that_is_none_of_memorys_is_not_tried_again() -> None:
+    model = net()
+    calls: list[int] = []
+
+    def broken(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if torch.is_grad_enabled():
+            calls.append(len(inputs[0]))
+            raise RuntimeError("broken")
+
+    model[0].register_forward_pre_hook(broken)
+    with pytest.raises(ForwardError, match="broken"):
+        pellucid.attribute(model, images(), TARGETS, SmoothGrad(samples=4))
+    assert len(calls) == 1
+
+
 def test_a_watcher_sees_every_batch_and_can_stop() -> None:
     model, given = net(), images()
     seen: list[Progress] = []
@@ -157,6 +211,37 @@ def test_a_watcher_sees_every_batch_and_can_stop() -> None:
     found = pellucid.attribute(model, given, TARGETS, SmoothGrad(samples=20, batch_size=8), watch=watch)
     assert [(one.done, one.total) for one in seen] == [(2, 20), (4, 20)]
     assert found.warnings == ("Stopped after 4 of 20 copies.",)
+
+
+def test_the_error_of_the_map_so_far_falls_and_ends_as_that_of_the_map() -> None:
+    model, given = net(), images()
+    errors: list[float | None] = []
+
+    def watch(progress: Progress) -> None:
+        errors.append(progress.error())
+
+    found = pellucid.attribute(model, given, TARGETS, SmoothGrad(samples=16, batch_size=5), watch=watch)
+    assert errors[0] is None, "one sample says nothing of how far it is off"
+    known = [error for error in errors if error is not None]
+    assert len(known) == 15
+    assert known[-1] == pytest.approx(float(found.error.mean() / found.input.abs().mean()), rel=1e-6)
+    assert known[-1] == pytest.approx(known[2] / 2, rel=0.3), "four times the samples, half the error"
+
+
+def test_integrated_gradients_tell_the_residual_of_the_attempt_before() -> None:
+    model, given = net(), images()
+    errors: list[float | None] = []
+
+    def watch(progress: Progress) -> None:
+        errors.append(progress.error())
+
+    method = IntegratedGradients(steps=1, limit=2, tolerance=0)
+    pellucid.attribute(model, given, TARGETS, method, watch=watch)
+    once = pellucid.attribute(model, given, TARGETS, IntegratedGradients(steps=1, limit=1)).check
+    with torch.no_grad():
+        change = (model(given) - model(0 * given)).gather(1, torch.tensor(TARGETS)[:, None])[:, 0]
+    assert errors[0] is None
+    assert errors[-1] == pytest.approx(float((once / change).abs().max()), rel=1e-4)
 
 
 def test_what_cannot_be_right_is_refused() -> None:

@@ -13,6 +13,7 @@ from pellucid.attribution.methods import Problem, Progress, View
 from pellucid.attribution.trees import examples_in, rows_of
 from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, MethodError, OptionError
+from pellucid.graph.dataflow import tensors_in
 
 ROWS_ON_CPU = 32
 ROWS_ELSEWHERE = 128
@@ -51,7 +52,12 @@ class Copies:
         self._examples = examples_in(self.problem.inputs)
 
     def run(
-        self, view: View, vary: Vary, work: Work, estimate: Callable[[], Any]
+        self,
+        view: View,
+        vary: Vary,
+        work: Work,
+        estimate: Callable[[], Any],
+        error: Callable[[], float | None] = lambda: None,
     ) -> Iterator[tuple[Any, Tensor, Tensor]]:
         """Yields the work's answer with its rows and copies, until all is done or the watcher says to stop.
 
@@ -60,6 +66,7 @@ class Copies:
             vary: makes the copies what they are.
             work: what is done with a batch.
             estimate: the map so far, for the watcher.
+            error: how far that may be off, as in `Progress`.
         """
         size = self.batch_size or (ROWS_ON_CPU if view.device.type == "cpu" else ROWS_ELSEWHERE)
         # Whole copies of the batch, as many as fit; fewer rows than one copy only where memory makes it so.
@@ -71,33 +78,48 @@ class Copies:
             rows, copies = at % self._examples, at // self._examples
             try:
                 answer = work(vary(rows_of(self.problem.inputs, rows), rows, copies), rows, copies)
-            except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
-                if not for_memory(error):
+            except (MemoryError, RuntimeError, ForwardError, MethodError) as failure:
+                if not for_memory(failure):
                     raise
                 if size == 1:
                     raise MethodError(
                         f"Memory does not suffice for a single example ({self.name}). Give smaller inputs, or free memory."
-                    ) from error
+                    ) from failure
                 size = _halved(size, self._examples)
                 continue
             place += len(at)
             self.done = place // self._examples
             yield answer, rows, copies
-            if not self._goes_on(estimate):
+            if not self._goes_on(estimate, error):
                 if self.done < self.total:
                     self.warnings.append(f"Stopped after {self.done} of {self.total} copies.")
                 break
         if size < whole:
             self.warnings.append(f"Memory did not suffice for {whole} rows at a time: {size} were used.")
 
-    def _goes_on(self, estimate: Callable[[], Any]) -> bool:
+    def _goes_on(self, estimate: Callable[[], Any], error: Callable[[], float | None]) -> bool:
         watch = self.problem.watch
-        return watch is None or watch(Progress(self.name, self.done, self.total, estimate)) is not False
+        return watch is None or watch(Progress(self.name, self.done, self.total, estimate, error)) is not False
 
 
 def _halved(size: int, examples: int) -> int:
     """Half the rows: of whole copies as long as there are two."""
     return max(size // examples // 2, 1) * examples if size > examples else max(size // 2, 1)
+
+
+def relative_error(found: Any, error: Any) -> float | None:
+    """The mean standard error over the mean size of a map, where the error is known; None where it is nowhere.
+
+    Args:
+        found: the map, a tree.
+        error: its standard error, a tree like it.
+    """
+    spread = size = 0.0
+    for map_, off in zip(tensors_in(found), tensors_in(error), strict=True):
+        known = torch.isfinite(off)
+        spread += float(off[known].double().sum())
+        size += float(map_[known].double().abs().sum())
+    return spread / size if size > 0 else None
 
 
 class Mean:

@@ -74,18 +74,19 @@ class IntegratedGradients(Method):
             beginning, begun = way.beginning(view, problem.inputs, rows)
             change = (scores - beginning).double()
             steps = self.steps
+            missed: float | None = None  # by the attempt before
             while True:
-                found, flows, warnings, whole = self._attempt(problem, view, way, (begun, ended), steps)
+                found, flows, warnings, whole = self._attempt(problem, view, way, (begun, ended), steps, missed)
                 residual = per_example(found).to(change.device) - change
                 enough = residual.abs() <= self.tolerance * change.abs() + 1e-6 * scores.double().abs()
+                missed = float((residual.abs() / change.abs().clamp_min(1e-12)).max())
                 if bool(enough.all()) or steps * 2 > self.limit or not whole:
                     break
                 steps *= 2
         if not bool(enough.all()):
-            worst = float((residual.abs() / change.abs().clamp_min(1e-12)).max())
             warnings = (
                 *warnings,
-                f"Integrated gradients do not add up after {steps} steps: the residual is up to {worst:.1%} of the "
+                f"Integrated gradients do not add up after {steps} steps: the residual is up to {missed:.1%} of the "
                 "difference from the baseline. Raise limit.",
             )
         if way.embeddings:
@@ -101,7 +102,13 @@ class IntegratedGradients(Method):
         )
 
     def _attempt(
-        self, problem: Problem, view: View, way: Way, ends: tuple[dict[str, Tensor], dict[str, Tensor]], steps: int
+        self,
+        problem: Problem,
+        view: View,
+        way: Way,
+        ends: tuple[dict[str, Tensor], dict[str, Tensor]],
+        steps: int,
+        missed: float | None,
     ) -> tuple[Any, dict[str, Tensor], tuple[str, ...], bool]:
         """The integral with so many nodes, of inputs and of layers, what went wrong, and whether it was finished."""
         places, weights = _nodes(self.nodes, steps)
@@ -118,7 +125,7 @@ class IntegratedGradients(Method):
             left = iter(sums)
             return way.on_input(leafwise(lambda one, _: one.to(view.device) * next(left), length, length))
 
-        for (seen, gradients), rows, numbers in copies.run(view, lambda tree, *_: tree, work, estimate):
+        for (seen, gradients), rows, numbers in copies.run(view, lambda tree, *_: tree, work, estimate, lambda: missed):
             for total, gradient in zip(sums, gradients, strict=True):
                 part = weights[numbers].to(total).reshape(-1, *(1,) * (gradient.ndim - 1))
                 total.index_add_(0, rows.to(total.device), gradient.double() * part)

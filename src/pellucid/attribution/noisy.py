@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pellucid.attribution.batches import Copies, Mean
+from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import examples_in, floating, leafwise, merged, numbered
 from pellucid.errors import MethodError, OptionError
@@ -64,7 +64,10 @@ class _Noisy(Method):
                 seen = view.explain(tree, rows, examples)
                 return seen.input_gradients, seen.gradients
 
-            for (found, slopes), rows, _ in copies.run(view, vary, gradients, lambda: self._map(sums, leaves)):
+            def spread() -> float | None:
+                return relative_error(self._map(sums, leaves), self._errors(sums, leaves))
+
+            for (found, slopes), rows, _ in copies.run(view, vary, gradients, lambda: self._map(sums, leaves), spread):
                 types = {name: slope.dtype for name, slope in slopes.items()}
                 for place, gradient in enumerate([*tensors_in(found), *slopes.values()]):
                     sums.add(place, self._sample(gradient), rows, examples)
@@ -74,12 +77,15 @@ class _Noisy(Method):
             layers,
             scores,
             view.passes,
-            error=numbered(leaves, lambda place, leaf: self._error(sums, place).to(leaf.dtype)),
+            error=self._errors(sums, leaves),
             warnings=tuple(copies.warnings),
         )
 
     def _map(self, sums: Mean, leaves: Any) -> Any:
         return numbered(leaves, lambda place, leaf: self._estimate(sums, place).to(leaf.dtype))
+
+    def _errors(self, sums: Mean, leaves: Any) -> Any:
+        return numbered(leaves, lambda place, leaf: self._error(sums, place).to(leaf.dtype))
 
     def _sample(self, gradient: Tensor) -> Tensor:
         return gradient

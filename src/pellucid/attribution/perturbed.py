@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pellucid.attribution.batches import Copies, Mean
+from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import floating, leafwise, merged
 from pellucid.errors import MethodError, OptionError
@@ -72,21 +72,27 @@ class Occlusion(Method):
             def estimate() -> Any:
                 return changed(floating(problem.inputs), lambda one: _spread(total / count.clamp(min=1), one))
 
-            for found, rows, numbers in copies.run(view, cover, work, estimate):
+            def error() -> Any:
+                spread = (square / count - (total / count).square()).clamp(min=0)
+                off = (spread / (count - 1)).sqrt()
+                return changed(floating(problem.inputs), lambda one: _spread(off, one))
+
+            def sure() -> float | None:
+                return relative_error(estimate(), error())
+
+            for found, rows, numbers in copies.run(view, cover, work, estimate, sure):
                 for row, number, score in zip(rows.tolist(), numbers.tolist(), found, strict=True):
                     fall = kept[row] - score
                     place = (row, *windows[number])
                     total[place] += fall
                     square[place] += fall * fall
                     count[place] += 1
-        spread = (square / count - (total / count).square()).clamp(min=0)
-        error = (spread / (count - 1)).sqrt()
         return Maps(
             estimate(),
             {},
             scores,
             view.passes,
-            error=changed(floating(problem.inputs), lambda one: _spread(error, one)),
+            error=error(),
             warnings=tuple(copies.warnings),
         )
 
@@ -162,14 +168,20 @@ class Rise(Method):
             def estimate() -> Any:
                 return changed(floating(problem.inputs), lambda one: _spread(sums.mean(0), one))
 
-            for found, rows, numbers in copies.run(view, cover, work, estimate):
+            def error() -> Any:
+                return changed(floating(problem.inputs), lambda one: _spread(sums.error(0), one))
+
+            def sure() -> float | None:
+                return relative_error(estimate(), error())
+
+            for found, rows, numbers in copies.run(view, cover, work, estimate, sure):
                 sums.add(0, found[:, None, None] * masks(numbers).double() / self.visible, rows, len(leaf))
         return Maps(
             estimate(),
             {},
             scores,
             view.passes,
-            error=changed(floating(problem.inputs), lambda one: _spread(sums.error(0), one)),
+            error=error(),
             warnings=tuple(copies.warnings),
         )
 

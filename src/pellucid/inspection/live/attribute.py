@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from pellucid.errors import OptionError, PellucidError, TargetError
 from pellucid.inspection.live.aims import Aimed, Subject
 from pellucid.inspection.live.methods import method_named, refusing_alone
@@ -174,6 +176,8 @@ class _Work:
     # --- what was found ---------------------------------------------------------------------------------------
 
     def _keep(self, method: Method, found: Attribution, layers: Sequence[Layer]) -> None:
+        from pellucid.attribution.batches import relative_error
+
         total = self._drawn.map(method.name, found.input, self._subject.batch.inputs)
         if found.error is not None:
             self._drawn.error(method.name, found.error, self._subject.batch.inputs)
@@ -192,7 +196,7 @@ class _Work:
             method.name,
             residual=residual,
             difference=None if residual is None or total is None else total - residual,
-            error=self._drawn.relative_error(found.input, found.error, self._subject.batch.inputs),
+            error=None if found.error is None else relative_error(found.input, found.error),
             layers=shown,
             layer_refused=refused,
             warnings=list(found.warnings),
@@ -201,10 +205,12 @@ class _Work:
         )
 
     def _watch(self, progress: Progress) -> bool:
-        self._found[progress.method] = AttributedMethod(progress.method, done=progress.done, total=progress.total)
+        reached = AttributedMethod(progress.method, done=progress.done, total=progress.total)
+        self._found[progress.method] = reached
 
         def partial() -> bytes:
             self._drawn.map(progress.method, progress.estimate(), self._subject.batch.inputs)
+            self._found[progress.method] = msgspec.structs.replace(reached, error=progress.error())
             return self._asked.packed(self.answered(partial=True))
 
         return self._tell(partial)

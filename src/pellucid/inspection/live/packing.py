@@ -57,19 +57,6 @@ class Drawn:
             if leaf is not None:
                 self.packed.add(f"{method}.{path}", _joined("saliency", leaf[0], values[0]))
 
-    def relative_error(self, found: Any, error: Any, inputs: Any) -> float | None:
-        """The mean standard error over the mean magnitude of the map; None where the method gives none."""
-        import torch
-
-        if error is None:
-            return None
-        pairs = [(map_, other) for (_, _, map_), (_, _, other) in zip(
-            leaves_of(inputs, found, ""), leaves_of(inputs, error, ""), strict=True
-        ) if map_ is not None and other is not None]  # fmt: skip
-        size = sum(float(map_.double().abs().sum()) for map_, _ in pairs)
-        spread = sum(float(torch.nan_to_num(other.double(), nan=0.0, posinf=0.0).sum()) for _, other in pairs)
-        return spread / size if size > 0 else None
-
     def layer(self, method: str, layer: Layer, values: Tensor | None) -> str:
         """Keeps a map of a layer; where it has none, says why."""
         from pellucid.attribution.cam import as_maps, no_cam

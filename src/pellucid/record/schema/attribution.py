@@ -68,9 +68,10 @@ class AttributedMethod(msgspec.Struct, frozen=True):
 
     `refused` is empty, or why there is no map. `residual` is sum(map) - `difference`, where `difference` is what the map
     promises to add up to, F(x) - F(baseline); both are None where the method promises nothing. `error` is the mean standard
-    error of the map of the input over the mean of its magnitude, where the method is an estimate. `layers` are the
-    indices of layers that have a map, `layer_refused` says of a layer's index why it has none. `done` of `total` passes
-    or copies were made so far.
+    error of the map of the input over the mean of its magnitude, where the method is an estimate; in a partial answer that
+    of the map so far, and of integrated gradients the residual of the last attempt as a part of the difference. `layers`
+    are the indices of layers that have a map, `layer_refused` says of a layer's index why it has none. `done` of `total`
+    passes or copies were made so far.
     """
 
     name: str
