@@ -24,8 +24,8 @@ from support.nets import TinyNet, digits, untrained
 EXAMPLES, BATCH, PART, CHOSEN = 150, 16, 48, 20
 
 # Sixteen examples a batch and three batches a part: before any part, in the middle of the second, with the last
-# batch, after the first batch of the closer look.
-MOMENTS: tuple[tuple[Stage, int], ...] = (("sweep", 16), ("sweep", 80), ("sweep", 150), ("focus", 8))
+# batch, after the first batch of the closer look, and among the gradients by the parameters.
+MOMENTS: tuple[tuple[Stage, int], ...] = (("sweep", 16), ("sweep", 80), ("sweep", 150), ("focus", 8), ("learn", 32))
 
 
 def inspect(
