@@ -109,3 +109,18 @@ def test_the_features_example_tells_units_of_one_class_and_reads_the_pooled_head
     torch.manual_seed(0)
     model = features.SmallVgg(2).eval()
     assert features.weighed(model, torch.randn(3, 3, 32, 32)) < 1e-5
+
+
+def test_the_quadrants_example_measures_where_a_map_lies() -> None:
+    pytest.importorskip("skimage", reason="the photographs are those of scikit-image")
+    quadrants = program("quadrants")
+    side = quadrants.SIDE
+    map_ = np.zeros((3, 2 * side, 2 * side))
+    map_[0, :side, side:] = -1.0
+    map_[1, side:, :side] = 0.5
+    assert quadrants.shares(map_) == pytest.approx([0, 2 / 3, 1 / 3, 0])
+    assert quadrants.strongest(map_) == 1
+    pictures = [quadrants.composed("espresso", place) for place in range(4)]
+    assert {picture.size for picture in pictures} == {(2 * side, 2 * side)}
+    corners = [picture.crop((0, 0, side, side)).tobytes() for picture in pictures]
+    assert corners[1] == corners[2] == corners[3] != corners[0], "only in the first is the cup at the upper left"
