@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import pellucid
 from pellucid.data import from_python
-from pellucid.errors import DataError, LayerError, ModelError, RecordError
+from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
 from pellucid.inspection.features import Asked, add_features
 from pellucid.record import Record
 
@@ -94,3 +97,36 @@ def test_a_record_without_strongest_examples_is_refused(tmp_path: Path) -> None:
     pellucid.inspect(net(), data(), out=tmp_path / "net", chosen=0, classes=("a", "b"), lenses=["graph", "predictions"])
     with pytest.raises(RecordError, match="without the activations lens"):
         add_features(tmp_path / "net", net(), data(), Asked())
+
+
+def test_concepts_are_kept_by_layer_beside_each_other(path: Path) -> None:
+    asked = Asked(concepts="generated", pictures=24, layers=("1",))
+    first = add_features(path, net(), data(), asked)
+    one = first.panel("concepts")
+    name = f"{one.layers[0].index}.iou"
+    iou = first.array("concepts", name)
+    both = add_features(path, net(), data(), replace(asked, layers=("3",)))
+    panel = both.panel("concepts")
+    assert [(row.name, row.units) for row in panel.layers] == [("1", 6), ("3", 4)]
+    assert panel.layers[0] == one.layers[0]
+    np.testing.assert_array_equal(both.array("concepts", name), iou)
+    assert iou.shape == (6, len(panel.concepts))
+    stage = next(stage for stage in both.manifest.stages if stage.name == "concepts")
+    assert (stage.state, stage.examples, stage.forward_examples, stage.backward) == ("complete", 24, 48, 0)
+    for info, best in zip(panel.concepts, range(len(panel.concepts)), strict=True):
+        for channel in info.strongest:
+            assert channel.iou == pytest.approx(
+                float(both.array("concepts", f"{channel.layer}.iou")[channel.unit, best])
+            )
+    for row in panel.layers:
+        sheet = Image.open(io.BytesIO(both.array("concepts", f"{row.index}.sheet").tobytes()))
+        assert sheet.size == (panel.side * panel.ranks, panel.side * row.stored)
+    assert both.verify() == []
+    other = add_features(path, net(), data(), replace(asked, pictures=25))
+    assert [row.name for row in other.panel("concepts").layers] == ["1"]  # agreement with other pictures is another's
+
+
+def test_a_set_of_concepts_that_is_none_is_refused_before_anything_is_run(path: Path) -> None:
+    with pytest.raises(OptionError, match="there is no folder 'colours'"):
+        add_features(path, net(), data(), Asked(concepts="colours"))
+    assert "concepts" not in Record(path).panels

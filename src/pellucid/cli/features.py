@@ -14,6 +14,18 @@ FeatureData = Annotated[str, typer.Option("--data", metavar="DATA", help="The in
 Stimuli = Annotated[
     bool, typer.Option("--stimuli", help="Show gratings, hues, textures and shapes: tuning curves and a label a unit.")
 ]
+Concepts = Annotated[
+    str | None,
+    typer.Option(
+        "--concepts",
+        metavar="generated|DIR",
+        help="Show labelled pictures, drawn ones or a folder's: the concept that each channel agrees with best.",
+    ),
+]
+ConceptPictures = Annotated[
+    int | None,
+    typer.Option("--concept-pictures", min=20, metavar="N", help="Draw so many pictures of concepts; 500 if left out."),
+]
 Layers = Annotated[
     list[str] | None, typer.Option("--layer", metavar="NAME", help="Of this layer; repeat for more. All if left out.")
 ]
@@ -24,6 +36,8 @@ def features(
     model: FeatureModel,
     data: FeatureData,
     stimuli: Stimuli = False,
+    concepts: Concepts = None,
+    concept_pictures: ConceptPictures = None,
     layer: Layers = None,
     weights: options.Weights = None,
     trust: options.Trust = False,
@@ -43,15 +57,21 @@ def features(
             record,
             opened.model,
             source,
-            Asked(stimuli=stimuli, layers=tuple(layer or ()), seed=seed),
+            Asked(
+                stimuli=stimuli,
+                concepts=concepts or "",
+                pictures=concept_pictures,
+                layers=tuple(layer or ()),
+                seed=seed,
+            ),
             device=device_named(device),
             progress=hear,
         )
     stages = {stage.name: stage for stage in shown.manifest.stages}
     if as_json:
-        answer_json([stages[name] for name in ("features", "stimuli") if name in stages])
+        answer_json([stages[name] for name in ("features", "stimuli", "concepts") if name in stages])
         return
-    for name in ("features", "stimuli"):
+    for name in ("features", "stimuli", "concepts"):
         if name in stages:
             one = stages[name]
             answer(

@@ -18,6 +18,7 @@ STAGES = {
     "learn": "Learning from examples",
     "features": "Cutting out",
     "stimuli": "Showing stimuli",
+    "concepts": "Looking for concepts",
     "optimise": "Making pictures",
 }
 

@@ -1,4 +1,4 @@
-"""What each unit looks for: from examples, from drawn stimuli, and from pictures made to excite it.
+"""What each unit looks for: from examples, from drawn stimuli, from concepts, and from pictures made to excite it.
 
 Pure functions on images and responses; what runs a model does so through a `capture.Session`.
 """
@@ -6,6 +6,7 @@ Pure functions on images and responses; what runs a model does so through a `cap
 from __future__ import annotations
 
 from pellucid.features.ascent import Ascent
+from pellucid.features.concepts import Dissected, Generated, dissect
 from pellucid.features.optimisation import Maximised, Rising, maximise
 
-__all__ = ["Ascent", "Maximised", "Rising", "maximise"]
+__all__ = ["Ascent", "Dissected", "Generated", "Maximised", "Rising", "dissect", "maximise"]

@@ -14,10 +14,13 @@ import numpy as np
 
 from pellucid.data import Source, collate
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
+from pellucid.features.concepts import ConceptSet
 from pellucid.features.probing import Probed, Sight, probe, sight_of
 from pellucid.features.tuning import KINDS
+from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
+from pellucid.inspection.live.preparation import recipe_of
 from pellucid.record import Record, Writer, schema
 from pellucid.types import Layer, Passes
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from pellucid.capture import Session
     from pellucid.graph import Graph
 
-Name = Literal["features", "stimuli"]
+Name = Literal["features", "stimuli", "concepts"]
 Progress = Callable[[str, int, int | None], None]
 MOST_UNITS = 65_536  # of a layer; what is wider is no layer of detectors
 
@@ -38,11 +41,15 @@ class Asked:
 
     Attributes:
         stimuli: tuning of all units to drawn stimuli.
+        concepts: agreement with "generated" concepts, or with those of a folder of labelled pictures; not where empty.
+        pictures: how many generated ones, where it is not the usual number.
         layers: names of the layers; all where empty. Crops are always of all.
         seed: of everything random.
     """
 
     stimuli: bool = False
+    concepts: str = ""
+    pictures: int | None = None
     layers: tuple[str, ...] = ()
     seed: int = 0
 
@@ -79,6 +86,8 @@ def add_features(
             "Features are of units that look at images, float[channel height width]; the examples of "
             f"{source.source} are {_shape(source)}. Nothing was added."
         )
+    recipe = recipe_of(source.preprocessing)
+    concepts = concepts_named(asked.concepts, extent, recipe, asked.pictures, asked.seed) if asked.concepts else None
     inner = unwrapped(model)
     with on_device(model, device) as place:
         import torch
@@ -91,6 +100,8 @@ def add_features(
             adding.crops()
             if asked.stimuli:
                 adding.stimuli(chosen)
+            if concepts is not None:
+                adding.concepts(chosen, concepts)
     return Record(record)
 
 
@@ -138,6 +149,21 @@ class _Adding:
                 refused=refused,
             )
             self.writer.write_panel(*_beside_earlier(Record(self.writer.path), panel, arrays))
+
+    def concepts(self, layers: Sequence[Layer], concepts: ConceptSet) -> None:
+        """Agreement with the masks of labelled pictures."""
+        with self._stage("concepts") as stage:
+            stage.examples = len(concepts)
+            answer = concepts_of(
+                self.session,
+                self.graph,
+                layers,
+                concepts,
+                lightness_of(self.source, self.extent[0]),
+                seed=self.asked.seed,
+                watch=lambda done, total: self.progress("concepts", done, total),
+            )
+            write_concepts(self.writer, answer)
 
     def _sights(self, layers: Sequence[Layer]) -> tuple[list[Sight], dict[str, str]]:
         """Where each layer's middle unit looks; and which layers have no units that can be asked."""

@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
 
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
@@ -49,9 +49,10 @@ export interface AttributedLayer {
  *
  * `refused` is empty, or why there is no map. `residual` is sum(map) - `difference`, where `difference` is what the map
  * promises to add up to, F(x) - F(baseline); both are None where the method promises nothing. `error` is the mean standard
- * error of the map of the input over the mean of its magnitude, where the method is an estimate. `layers` are the
- * indices of layers that have a map, `layer_refused` says of a layer's index why it has none. `done` of `total` passes
- * or copies were made so far.
+ * error of the map of the input over the mean of its magnitude, where the method is an estimate; in a partial answer that
+ * of the map so far, and of integrated gradients the residual of the last attempt as a part of the difference. `layers`
+ * are the indices of layers that have a map, `layer_refused` says of a layer's index why it has none. `done` of `total`
+ * passes or copies were made so far.
  */
 export interface AttributedMethod {
   name: string;
@@ -232,6 +233,78 @@ export interface Panel {
   findings: Finding[];
 }
 
+/** A channel that agrees with a concept: index of the layer, unit, intersection over union. */
+export interface ConceptChannel {
+  layer: number;
+  unit: number;
+  iou: number;
+}
+
+/**
+ * One concept of the set.
+ *
+ * `share` is that of the mask pixels that show it, `pictures` how many pictures do; `strongest` are the channels of all
+ * layers that agree with it most, whatever else they agree with, the first the most.
+ */
+export interface ConceptInfo {
+  name: string;
+  kind: string;
+  share: number;
+  pictures: number;
+  strongest: ConceptChannel[];
+}
+
+/**
+ * One layer's channels: detectors are those whose best concept agrees above `least` and above `chance`.
+ *
+ * `alive` channels change at all. `low` to `high`: channels whose 95% interval lies above `least`, and whose interval reaches
+ * above it. `chance` is the agreement that 99% of channels do not reach with the masks of other pictures; `by_chance` the
+ * number of detectors there. `found` has the number of detectors by concept. `anchors`: what the map's positions were put at.
+ * `reached` is the largest share of activations that any channel's threshold lets through.
+ */
+export interface ConceptLayer {
+  index: number;
+  name: string;
+  units: number;
+  alive: number;
+  map_height: number;
+  map_width: number;
+  anchors: string;
+  detectors: number;
+  low: number;
+  high: number;
+  chance: number;
+  by_chance: number;
+  reached: number;
+  found: Record<string, number>;
+  stored: number;
+}
+
+/**
+ * Agreement of every channel with concepts; `count` pictures were shown, each twice.
+ *
+ * Arrays (arrays/concepts.safetensors), by layer index i: "i.iou" float32[unit concept]; "i.low" and "i.high" float32[unit],
+ * 95% interval of the best; "i.null" float32[unit], the highest of `shuffles` best agreements with the masks of other
+ * pictures; "i.threshold" float32[unit], infinite where a channel never changes; "i.reached" float32[unit], the share of
+ * activations at least as high; "i.units" int32[stored], those with stored pictures, ascending; "i.sheet" uint8[bytes], a WebP
+ * picture of them: a row a unit, a column a rank, squares of `side` pixels, dimmed where the channel is below its threshold,
+ * its best concept outlined. `refused` are layers left out, and why.
+ */
+export interface ConceptsPanel extends Panel {
+  lens: "concepts";
+  source: string;
+  concepts: ConceptInfo[];
+  layers: ConceptLayer[];
+  least: number;
+  quantile: number;
+  shuffles: number;
+  mask_height: number;
+  mask_width: number;
+  side: number;
+  ranks: number;
+  refused: Record<string, string>;
+}
+
 /** The answer of a lens that came by entry point: shown as tables. */
 export interface CustomPanel extends Panel {
   lens: "custom";
@@ -288,6 +361,7 @@ export interface FeaturesPanel extends Panel {
  *
  * `labels` are the distinct ones; `clear` is the number of units that have one that says something. A unit has a label only if
  * its selectivity is above `chance`, which 95% of units with random weights do not reach. `frequencies` in cycles a pixel.
+ * `seed` was that of everything random.
  */
 export interface TuningLayer {
   index: number;
@@ -300,6 +374,7 @@ export interface TuningLayer {
   clear: number;
   frequencies: number[];
   labels: string[];
+  seed: number;
 }
 
 /**
@@ -870,7 +945,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise";
+  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise" | "concepts";
   state: State;
   examples: number;
   forward: number;
@@ -1251,6 +1326,7 @@ export interface TopK {
 
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
+  concepts: ConceptsPanel;
   custom: CustomPanel;
   features: FeaturesPanel;
   tuning: TuningPanel;

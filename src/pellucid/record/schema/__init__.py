@@ -20,6 +20,7 @@ from pellucid.record.schema.attribution import (
     SanityAnswer,
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
+from pellucid.record.schema.concepts import ConceptChannel, ConceptInfo, ConceptLayer, ConceptsPanel
 from pellucid.record.schema.custom import CustomPanel, Table
 from pellucid.record.schema.features import (
     FeatureLayer,
@@ -99,6 +100,7 @@ AnyPanel = (
     | FeaturesPanel
     | TuningPanel
     | OptimisedPanel
+    | ConceptsPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
@@ -120,6 +122,10 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
+    "ConceptChannel",
+    "ConceptInfo",
+    "ConceptLayer",
+    "ConceptsPanel",
     "ConfusedPair",
     "ConfusionPanel",
     "CurvesAnswer",
