@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,21 +91,35 @@ def probe(
     seed: int = 0,
     watch: Watch = lambda done, total: None,
 ) -> list[Probed]:
-    """Tuning and labels of every layer, in the order given.
+    """Tuning and labels of every layer, in the order given; arguments as of `probing`."""
+    groups = probing(session, grouped(sights), size, lightness, seed=seed, watch=watch)
+    found = {one.layer.name: one for group in groups for one in group}
+    return [found[sight.layer.name] for sight in sights]
+
+
+def probing(
+    session: Session,
+    groups: Sequence[Sequence[Sight]],
+    size: tuple[int, int],
+    lightness: Lightness,
+    *,
+    seed: int = 0,
+    watch: Watch = lambda done, total: None,
+) -> Iterator[list[Probed]]:
+    """Tuning and labels of one group of layers after the other, each as soon as it is known.
 
     Args:
         session: holds the model open, with these layers.
-        sights: where each layer's middle unit looks.
+        groups: where each layer's middle unit looks, as `grouped` has them.
         size: height and width of the model's input.
         lightness: what black and white are to the model.
         seed: of the noise, the controls and the random halves.
         watch: hears how many pictures of how many were shown; raise to cancel.
     """
-    groups, channels = grouped(sights), len(lightness.black)
+    channels = len(lightness.black)
     windows = [framed(session, group, size, lightness, seed) for group in groups]
     sets = [Stimuli((window.height, window.width), moved[-1].box, channels, seed) for window, moved in windows]
     total, done = sum(len(stimuli) for stimuli in sets), 0
-    found: dict[str, Probed] = {}
     for (window, group), stimuli in zip(windows, sets, strict=True):
         controls = Controls(stimuli, seed)
         answers: dict[str, Floats] = {}
@@ -133,9 +147,7 @@ def probe(
             total += len(stimuli) if contrast != CONTRASTS[-1] else 0
         chance = float(np.quantile(selectivity_of(Tuning.of(stimuli, controls.responses())), CHANCE))
         chance = chance if controls.weights >= LEAST_WEIGHTS else 0.0
-        for sight in group:
-            found[sight.layer.name] = _probed(sight, stimuli, answers[sight.layer.name], chance, seed)
-    return [found[sight.layer.name] for sight in sights]
+        yield [_probed(sight, stimuli, answers[sight.layer.name], chance, seed) for sight in group]
 
 
 def sight_of(layer: Layer, field: ReceptiveField) -> Sight:

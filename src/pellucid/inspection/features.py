@@ -9,18 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-import numpy as np
-
 from pellucid.data import Source, collate
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
 from pellucid.features.concepts import ConceptSet
-from pellucid.features.probing import Probed, Sight, probe, sight_of
-from pellucid.features.tuning import KINDS
+from pellucid.features.probing import Sight, grouped, probing, sight_of
 from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
 from pellucid.inspection.live.preparation import recipe_of
+from pellucid.inspection.tuned import shown_before, tuned_already, write_tuned
 from pellucid.record import Record, Writer, schema
 from pellucid.types import Layer, Passes
 
@@ -126,29 +123,26 @@ class _Adding:
             stage.examples = self.writer.manifest.examples
 
     def stimuli(self, layers: Sequence[Layer]) -> None:
-        """Tuning and labels."""
+        """Tuning and labels, each group of layers on disk before the next is shown anything."""
         sights, refused = self._sights(layers)
         channels, height, width = self.extent
+        cut_short = any(one.name == "stimuli" and one.state != "complete" for one in self.writer.manifest.stages)
         with self._stage("stimuli") as stage:
-            found = probe(
+            kept = tuned_already(Record(self.writer.path), self.asked.seed) if cut_short else set()
+            groups = [group for group in grouped(sights) if not kept.issuperset(one.layer.index for one in group)]
+            found = probing(
                 self.session,
-                sights,
+                groups,
                 (height, width),
                 lightness_of(self.source, channels),
                 seed=self.asked.seed,
                 watch=lambda done, total: self.progress("stimuli", done, total),
             )
-            stage.examples = self.session.passes.forward_examples
-            arrays: dict[str, np.ndarray] = {}
-            rows = [_tuned(one, arrays) for one in found]
-            panel = schema.TuningPanel(
-                count=stage.examples,
-                layers=rows,
-                kinds=list(KINDS),
-                noise=len(found[0].tuning.noise) if found else 0,
-                refused=refused,
-            )
-            self.writer.write_panel(*_beside_earlier(Record(self.writer.path), panel, arrays))
+            count = shown_before(Record(self.writer.path), () if cut_short else [layer.index for layer in layers])
+            begun = self.session.passes.forward_examples
+            for group in found if groups else [[]]:
+                stage.examples = self.session.passes.forward_examples - begun
+                write_tuned(self.writer, group, count + stage.examples, refused, self.asked.seed)
 
     def concepts(self, layers: Sequence[Layer], concepts: ConceptSet) -> None:
         """Agreement with the masks of labelled pictures."""
@@ -204,66 +198,6 @@ class _Adding:
 def _spent(stage: schema.StageInfo, before: Passes, after: Passes) -> None:
     for name in ("forward", "backward", "forward_examples", "backward_examples"):
         setattr(stage, name, getattr(after, name) - getattr(before, name))
-
-
-def _tuned(one: Probed, arrays: dict[str, np.ndarray]) -> schema.TuningLayer:
-    """A layer's row; its arrays go into `arrays`."""
-    texts = sorted(set(one.labels.texts))
-    index, tuning, labels = one.layer.index, one.tuning, one.labels
-    arrays[f"{index}.label"] = np.array([texts.index(text) for text in labels.texts], np.int32)
-    by_kind = tuning.by_kind()
-    values = {
-        "selectivity": labels.selectivity,
-        "sure": labels.sure,
-        "deviations": labels.deviations,
-        "orientation": tuning.orientation().T,
-        "frequency": tuning.frequency().T,
-        "hue": tuning.hue().T,
-        "grey": tuning.grey().T,
-        "kinds": np.where(np.isfinite(by_kind), by_kind, np.nan).T,
-    }
-    for name, found in values.items():
-        arrays[f"{index}.{name}"] = np.ascontiguousarray(found, np.float32)
-    return schema.TuningLayer(
-        index=index,
-        name=one.layer.name,
-        units=tuning.units,
-        field_height=one.box.height,
-        field_width=one.box.width,
-        pictures=one.shown,
-        chance=one.chance,
-        clear=sum(kind != "" for kind in labels.kinds),
-        frequencies=list(tuning.frequencies),
-        labels=texts,
-    )
-
-
-def _beside_earlier(
-    record: Record, panel: schema.TuningPanel, arrays: dict[str, np.ndarray]
-) -> tuple[schema.TuningPanel, dict[str, np.ndarray]]:
-    """The answer with those of other layers that the record has already: asking for one layer loses no other."""
-    if "tuning" not in record.panels:
-        return panel, arrays
-    earlier = record.panel("tuning")
-    if not isinstance(earlier, schema.TuningPanel) or earlier.kinds != panel.kinds:
-        return panel, arrays
-    asked = {row.index for row in panel.layers}
-    kept = {row.index: row for row in earlier.layers if row.index not in asked}
-    if not kept:
-        return panel, arrays
-    for name in record.arrays("tuning"):
-        if int(name.split(".")[0]) in kept:
-            arrays[name] = record.array("tuning", name)
-    return (
-        msgspec.structs.replace(
-            panel,
-            count=earlier.count + panel.count,
-            layers=sorted([*kept.values(), *panel.layers], key=lambda row: row.index),
-            noise=max(earlier.noise, panel.noise),
-            refused=earlier.refused | panel.refused,
-        ),
-        arrays,
-    )
 
 
 def _chosen(graph: Graph, names: Sequence[str]) -> list[Layer]:

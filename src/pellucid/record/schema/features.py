@@ -49,6 +49,7 @@ class TuningLayer(msgspec.Struct, frozen=True):
 
     `labels` are the distinct ones; `clear` is the number of units that have one that says something. A unit has a label only if
     its selectivity is above `chance`, which 95% of units with random weights do not reach. `frequencies` in cycles a pixel.
+    `seed` was that of everything random.
     """
 
     index: int
@@ -61,6 +62,7 @@ class TuningLayer(msgspec.Struct, frozen=True):
     clear: int
     frequencies: list[float]
     labels: list[str]
+    seed: int = 0
 
 
 class TuningPanel(Panel, tag="tuning"):
