@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+import weakref
 from typing import Any
 
 import pytest
@@ -307,6 +308,24 @@ def test_too_little_memory_halves_the_chunk_and_says_so() -> None:
 
     with Starved(model, cross_entropy) as learner, pytest.raises(MethodError, match="of a single example"):
         next(learner.of(inputs, targets))
+
+
+@pytest.mark.parametrize("way", ["vmap", "loop"])
+def test_whole_gradients_are_let_go_before_the_next_are_taken(way: Way) -> None:
+    model, (inputs, targets) = network(Convolutional), images()
+    seen: list[weakref.ref[Tensor]] = []
+    alive: list[int] = []
+
+    def watching(output: Any, target: Tensor) -> Tensor:
+        alive.append(sum(one() is not None for one in seen))
+        return cross_entropy(output, target)
+
+    with PerExample(model, watching, way=way, most=2) as learner:
+        for chunk in learner.of(inputs, targets):
+            seen.append(weakref.ref(chunk.gradients["head.weight"]))
+            del chunk
+    assert len(seen) == (4 if way == "vmap" else 7)
+    assert alive == [0] * len(seen)
 
 
 def test_refusals_name_what_cannot_be_right() -> None:

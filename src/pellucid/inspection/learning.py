@@ -152,6 +152,7 @@ class Learner:
                     notes=tuple(dict.fromkeys(self.capture.notes)),
                 ),
             )
+            del chunk  # whole gradients, which must not lie beside the next ones
 
     def _layer(self, chunk: Chunk, index: int, layer: str) -> LayerGradient:
         import torch
