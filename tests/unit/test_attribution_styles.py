@@ -10,42 +10,14 @@ import torch
 from torch import Tensor, nn
 
 import pellucid
-from pellucid.attribution import (
-    METHODS,
-    Attribution,
-    IntegratedGradients,
-    KernelShap,
-    Lime,
-    Method,
-    Occlusion,
-    Rise,
-    ShapleySampling,
-    SmoothGrad,
-    VarGrad,
-)
+from pellucid.attribution import METHODS, Attribution
 from pellucid.attribution.methods import methods
 from pellucid.errors import MethodError
 from pellucid.graph.dataflow import tensors_in
 from support import families
+from support.cheap import IDS, IMAGES, SERIES, TABLE, with_options
 from support.families import STYLES, Family, Style, built
 from support.untouched import Untouched
-
-
-def drawn(*shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-
-IMAGES, SERIES, TABLE = drawn(2, 3, 16, 16), drawn(2, 5, 5), drawn(2, 6)
-IDS = torch.tensor([[1, 2, 3, 4, 5], [5, 5, 0, 19, 7]])
-OPTIONS: dict[str, Method] = {
-    "smoothgrad": SmoothGrad(samples=2),
-    "vargrad": VarGrad(samples=2),
-    "integrated_gradients": IntegratedGradients(steps=4, limit=4, tolerance=1e9),
-    "rise": Rise(masks=2),
-    "kernel_shap": KernelShap(samples=8, cells=2),
-    "lime": Lime(samples=8, cells=2),
-    "shapley_sampling": ShapleySampling(samples=1, cells=2),
-}
 
 NEITHER_TEXT_NOR_SERIES = {"token_gradients", "time_gradients"}
 ATTENDING = {"attention_rollout", "gradient_rollout"}
@@ -78,12 +50,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def with_options(name: str, given: Tensor) -> Method | str:
-    if name == "occlusion":
-        return Occlusion(window=8, stride=8) if given.ndim == 4 else Occlusion(window=2, stride=2)
-    return OPTIONS.get(name, name)
 
 
 def outcomes(model: nn.Module, given: Tensor, refused: set[str]) -> dict[str, Attribution | str]:

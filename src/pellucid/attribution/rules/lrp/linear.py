@@ -77,12 +77,13 @@ def ruled(
         bias = None if bias is None else bias * scale
     if shift is not None:
         bias = shift if bias is None else bias + shift
-    position = step.moving[0]
+    # A hook that held the step would hold the node that holds the hook: memory that nothing ever frees.
+    position, own = step.moving[0], step.output
 
     def after(plain: Gradients, arriving: Gradients) -> Gradients:
         if arriving[0] is None:
             return plain
-        found = relevance() if relevance is not None else arriving[0] * step.output
+        found = relevance() if relevance is not None else arriving[0] * own
         if found is None:
             return plain
         made = redistributed(whole, weight, bias, output, found, options)
