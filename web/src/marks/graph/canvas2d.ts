@@ -7,13 +7,11 @@ import { css, type Palette } from "./palette";
 import { type Emphasis, FONT, LEGIBLE, Look, NO_EMPHASIS, type Picture } from "./picture";
 import type { Renderer } from "./renderer";
 import { Sheet } from "./sheet";
-import { boundsOf, STROKE } from "./strokes";
 import type { Transition } from "./transition";
 
-const RUN = 64;
 /** So many boxes in view are drawn anew in every frame; of more a picture is kept. */
 const MOST_BOXES = 140;
-const MOST_STROKES = 4000;
+const MOST_RUNS = 250;
 /** Milliseconds of a frame that may go into what later frames will need. */
 const AHEAD = 0.5;
 
@@ -27,14 +25,13 @@ export class Canvas2dRenderer implements Renderer {
   #from: Transition | null = null;
   #emphasis: Emphasis = NO_EMPHASIS;
   #painter: Painter | null = null;
-  #bounds: Float32Array = new Float32Array(0);
   #maps = new Map<number, HTMLCanvasElement>();
   #sheet: Sheet | null = null;
   #overview: Overview | null = null;
   /** Filled anew in every frame. */
   readonly #frames: number[] = [];
   readonly #closed: number[] = [];
-  readonly #strokes: number[] = [];
+  readonly #runs: number[] = [];
 
   constructor(context: CanvasRenderingContext2D, palette: Palette) {
     this.#context = context;
@@ -58,7 +55,6 @@ export class Canvas2dRenderer implements Renderer {
     [this.#sheet, this.#overview] = [null, null];
     if (!this.#picture) return;
     this.#painter = new Painter(this.#picture, this.#from, this.#palette);
-    this.#bounds = boundsOf(this.#painter.strokes, this.#painter.count, STROKE, RUN);
     // Made now, not in the frame that first needs them.
     if (this.#picture.visible.ids.length < MOST_BOXES) return;
     this.#sheet = new Sheet(this.#picture, this.#painter, this.#palette, this.#emphasis.lights);
@@ -133,19 +129,12 @@ export class Canvas2dRenderer implements Renderer {
   }
 
   #drawStrokes(painter: Painter, rect: Rect, scale: number, share: number): void {
-    const [bounds, strokes] = [this.#bounds, this.#strokes];
-    strokes.length = 0;
-    for (let run = 0; 4 * run < bounds.length && strokes.length < MOST_STROKES; run++) {
-      const out =
-        (bounds[4 * run] as number) > rect.x + rect.width ||
-        (bounds[4 * run + 2] as number) < rect.x ||
-        (bounds[4 * run + 1] as number) > rect.y + rect.height ||
-        (bounds[4 * run + 3] as number) < rect.y;
-      if (share >= 1 && out) continue;
-      const last = Math.min(painter.count, (run + 1) * RUN);
-      for (let index = run * RUN; index < last; index++) strokes.push(index * STROKE);
+    const runs = this.#runs;
+    runs.length = 0;
+    for (let run = 0; run < painter.runs.count && runs.length < MOST_RUNS; run++) {
+      if (painter.runs.touches(run, rect)) runs.push(run);
     }
-    painter.lines(this.#context, strokes, scale, share);
+    painter.lines(this.#context, runs, scale, share);
   }
 
   dispose(): void {}

@@ -1,4 +1,5 @@
 /** Draws boxes, arrows and words on a canvas: on the one that is seen, or on one that is kept. */
+import { incidentOf } from "./incident";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
   type Emphasis,
@@ -13,7 +14,8 @@ import {
   STRIP,
   TITLE_BAR,
 } from "./picture";
-import { Kind, lineOf, rounded, strokesOf } from "./strokes";
+import { Runs } from "./runs";
+import { Kind, lineOf, rounded, STROKE } from "./strokes";
 import type { Transition } from "./transition";
 import { barsOf, LABEL_HEIGHT, type Label, labelOf, type Tone, wordsOf } from "./words";
 
@@ -34,18 +36,22 @@ const TINY = 6;
 const SPOT = 2.5;
 
 export class Painter {
-  readonly strokes: Float32Array;
-  readonly count: number;
+  readonly runs: Runs;
   readonly #picture: Picture;
   readonly #from: Transition | null;
   readonly #palette: Palette;
   readonly #plain: string;
   readonly #words = new Map<number, readonly Fitted[]>();
   readonly #labels = new Map<number, Label | null>();
-  /** Strokes by kind, filled anew for every call. */
-  readonly #kinds: number[][] = [[], [], [], []];
-  /** Arrows with a label by the boxes that they join, and the turn in which each was written last. */
-  readonly #labelled = new Map<number, number[]>();
+  /** Shafts and heads by kind, filled anew for every call. */
+  readonly #kinds: readonly (readonly [number[], number[]])[] = [
+    [[], []],
+    [[], []],
+    [[], []],
+    [[], []],
+  ];
+  readonly #incident: ReturnType<typeof incidentOf>;
+  /** By arrow, the turn in which its words were written last. */
   readonly #written: Uint32Array;
   #turns = 0;
 
@@ -54,17 +60,9 @@ export class Painter {
     this.#from = from;
     this.#palette = palette;
     this.#plain = css(palette.lineStrong);
-    const strokes = strokesOf(picture.visible, picture.placed, from?.line ?? null);
-    this.strokes = strokes.numbers;
-    this.count = strokes.count;
+    this.runs = new Runs(picture, from?.line ?? null);
+    this.#incident = incidentOf(picture);
     this.#written = new Uint32Array(picture.visible.source.length);
-    for (const arrow of picture.labels.keys()) {
-      for (const box of [picture.visible.source[arrow] as number, picture.visible.target[arrow] as number]) {
-        const held = this.#labelled.get(box);
-        if (held) held.push(arrow);
-        else this.#labelled.set(box, [arrow]);
-      }
-    }
   }
 
   /** Left upper corner and size of a box, on the way from where it was. */
@@ -181,38 +179,58 @@ export class Painter {
     context.globalAlpha = 1;
   }
 
-  /** Strokes by their places in `strokes`. */
-  lines(context: CanvasRenderingContext2D, places: readonly number[], scale: number, share: number): void {
+  /** Strokes of runs, by kind. */
+  lines(context: CanvasRenderingContext2D, runs: readonly number[], scale: number, share: number): void {
     const { lineStrong, quiet, bar, medium } = this.#palette;
     const colours = [quiet, bar, lineStrong, medium];
-    const numbers = this.strokes;
     context.globalAlpha = 0.25 + 0.6 * ramp([0.02, 0.3], scale);
-    for (const kind of this.#kinds) kind.length = 0;
-    for (const at of places) this.#kinds[(numbers[at + 11] as number) & 7]?.push(at);
-    const end = (index: number) => (numbers[index] as number) * share + (numbers[index + 4] as number) * (1 - share);
+    this.#gather(runs, share);
     for (let kind = 0; kind < this.#kinds.length; kind++) {
-      const strokes = this.#kinds[kind] as number[];
-      if (strokes.length === 0) continue;
+      const [shafts, heads] = this.#kinds[kind] as [number[], number[]];
+      if (shafts.length + heads.length === 0) continue;
       context.strokeStyle = css(colours[kind] ?? quiet);
       context.fillStyle = context.strokeStyle;
       context.lineWidth = 1 / scale;
       context.setLineDash(kind === Kind.back ? [4, 3] : []);
       context.beginPath();
-      for (const at of strokes) {
-        if (numbers[at + 8] !== numbers[at + 9]) continue;
-        context.moveTo(end(at), end(at + 1));
-        context.lineTo(end(at + 2), end(at + 3));
+      for (let at = 0; at < shafts.length; at += 4) {
+        context.moveTo(shafts[at] as number, shafts[at + 1] as number);
+        context.lineTo(shafts[at + 2] as number, shafts[at + 3] as number);
       }
       context.stroke();
       context.setLineDash([]);
       context.beginPath();
-      for (const at of strokes) {
-        const half = numbers[at + 8] as number;
-        if (half !== numbers[at + 9]) head(context, end(at), end(at + 1), end(at + 2), end(at + 3), half);
+      for (let at = 0; at < heads.length; at += 5) {
+        head(
+          context,
+          heads[at] as number,
+          heads[at + 1] as number,
+          heads[at + 2] as number,
+          heads[at + 3] as number,
+          heads[at + 4] as number,
+        );
       }
       context.fill();
     }
     context.globalAlpha = 1;
+  }
+
+  /** Ends of the strokes of runs on their way from where they were: of shafts four numbers, of heads also their half width. */
+  #gather(runs: readonly number[], share: number): void {
+    for (const [shafts, heads] of this.#kinds) shafts.length = heads.length = 0;
+    for (const run of runs) {
+      const { numbers, count } = this.runs.strokes(run);
+      for (let at = 0; at < count * STROKE; at += STROKE) {
+        const kind = this.#kinds[(numbers[at + 11] as number) & 7];
+        if (!kind) continue;
+        const half = numbers[at + 8] as number;
+        const into = half === numbers[at + 9] ? kind[0] : kind[1];
+        for (let end = at; end < at + 4; end++) {
+          into.push((numbers[end] as number) * share + (numbers[end + 4] as number) * (1 - share));
+        }
+        if (into === kind[1]) into.push(half);
+      }
+    }
   }
 
   /** Around a box that is in hand or pointed at, where boxes are drawn without; around none at -1. */
@@ -291,7 +309,9 @@ export class Painter {
       context.fillText(word.text, x + word.x, y + word.y);
     }
     context.globalAlpha = alpha * share;
-    for (const arrow of this.#labelled.get(box) ?? []) {
+    const { start, arrows } = this.#incident;
+    for (let at = start[box] as number; at < (start[box + 1] as number); at++) {
+      const arrow = arrows[at] as number;
       if (this.#written[arrow] === turn) continue;
       this.#written[arrow] = turn;
       this.#label(context, arrow);

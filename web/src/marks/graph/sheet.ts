@@ -6,14 +6,13 @@ import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Painter } from "./painter";
 import { css, type Palette } from "./palette";
 import { drawingOrder, type Emphasis, FONT, LEGIBLE, NO_EMPHASIS, type Picture } from "./picture";
-import { boundsOf, STROKE } from "./strokes";
 
 /** Milliseconds of one frame that painting may take. */
 const SLICE = 1.4;
 /** Boxes or runs of strokes between two looks at the clock. */
 const STEP = 12;
 const SPOTS = 96;
-const RUN = 64;
+const RUNS = 3;
 /** How far the margin reaches beyond the view, as a share of it. */
 const MARGIN = 0.25;
 /** The next one is begun before the view leaves so much of the margin. */
@@ -39,7 +38,6 @@ export class Sheet {
   #emphasis: Emphasis;
   readonly #order: Uint32Array;
   readonly #frames: number;
-  readonly #bounds: Float32Array;
   readonly #parts: number[] = [];
   #shown = sideOf();
   #coming = sideOf();
@@ -54,7 +52,6 @@ export class Sheet {
     const { order, frames } = drawingOrder(picture.visible);
     this.#order = order;
     this.#frames = frames;
-    this.#bounds = boundsOf(painter.strokes, painter.count, STROKE, RUN);
   }
 
   /** Paints a slice and shows what there is, on a context in units of the drawing; true while it is not as sharp as it will be. */
@@ -156,22 +153,19 @@ export class Sheet {
   }
 
   *#lines(context: CanvasRenderingContext2D, window: Rect, scale: number): Generator<undefined, void> {
-    const bounds = this.#bounds;
+    const { runs } = this.#painter;
     const parts = this.#parts;
-    for (let run = 0; 4 * run < bounds.length; run++) {
-      if (run % (2 * SPOTS) === 0) yield;
-      const out =
-        (bounds[4 * run] as number) > window.x + window.width ||
-        (bounds[4 * run + 2] as number) < window.x ||
-        (bounds[4 * run + 1] as number) > window.y + window.height ||
-        (bounds[4 * run + 3] as number) < window.y;
-      if (out) continue;
-      parts.length = 0;
-      const last = Math.min(this.#painter.count, (run + 1) * RUN);
-      for (let index = run * RUN; index < last; index++) parts.push(index * STROKE);
+    parts.length = 0;
+    for (let run = 0; run < runs.count; run++) {
+      if (run % SPOTS === 0) yield;
+      if (!runs.touches(run, window)) continue;
+      parts.push(run);
+      if (parts.length < RUNS) continue;
       this.#painter.lines(context, parts, scale, 1);
+      parts.length = 0;
       yield;
     }
+    this.#painter.lines(context, parts, scale, 1);
   }
 
   #touches(box: number, rect: Rect): boolean {

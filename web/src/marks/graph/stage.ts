@@ -7,6 +7,7 @@ import type { Camera, Rect, Size } from "./camera";
 import * as cameras from "./camera";
 import { Canvas2dRenderer } from "./canvas2d";
 import { Places } from "./hit";
+import { incidentOf } from "./incident";
 import { LinePlaces } from "./linehit";
 import type { Palette } from "./palette";
 import { type Emphasis, NO_EMPHASIS, type Picture, rectOf, wholeOf } from "./picture";
@@ -332,28 +333,6 @@ export class Stage {
     this.#renderer.dispose();
     this.#canvas.remove();
   }
-}
-
-/** The arrows at every box: those of box b are arrows[start[b]] up to start[b + 1]. */
-export function incidentOf({ visible }: Picture): { start: Uint32Array; arrows: Uint32Array } {
-  const start = new Uint32Array(visible.ids.length + 1);
-  const each = (visit: (box: number, arrow: number) => void) => {
-    for (let arrow = 0; arrow < visible.source.length; arrow++) {
-      visit(visible.source[arrow] as number, arrow);
-      visit(visible.target[arrow] as number, arrow);
-    }
-  };
-  each((box) => {
-    start[box + 1] = (start[box + 1] as number) + 1;
-  });
-  for (let box = 1; box < start.length; box++) start[box] = (start[box] as number) + (start[box - 1] as number);
-  const next = start.slice();
-  const arrows = new Uint32Array(2 * visible.source.length);
-  each((box, arrow) => {
-    arrows[next[box] as number] = arrow;
-    next[box] = (next[box] as number) + 1;
-  });
-  return { start, arrows };
 }
 
 /**

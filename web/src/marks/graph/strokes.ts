@@ -20,8 +20,12 @@ const MOST_ROUNDED = 20_000;
 const HALF = [0.5, 0.6, 0.5, 0.7, 0.9] as const;
 
 export class Strokes {
-  numbers: Float32Array = new Float32Array(1024 * STROKE);
+  numbers: Float32Array;
   count = 0;
+
+  constructor(expected = 1024) {
+    this.numbers = new Float32Array(expected * STROKE);
+  }
 
   add(stroke: readonly number[]): void {
     if ((this.count + 1) * STROKE > this.numbers.length) {
@@ -46,10 +50,11 @@ export class Strokes {
 export type Line = number[];
 
 /** Corners of an arrow, x and y in turns. */
-export function lineOf(placed: Placed, arrow: number): Line {
-  return Array.from(
-    placed.points.subarray(2 * (placed.start[arrow] as number), 2 * (placed.start[arrow + 1] as number)),
-  );
+export function lineOf({ points, start }: Placed, arrow: number): Line {
+  const line: Line = [];
+  const last = 2 * (start[arrow + 1] as number);
+  for (let at = 2 * (start[arrow] as number); at < last; at++) line.push(points[at] as number);
+  return line;
 }
 
 /** The same line with its corners rounded. */
@@ -168,25 +173,34 @@ function segments(line: Line): Line[] {
   return result;
 }
 
-/** Strokes of all arrows; `oldLine` gives where an arrow ran in the picture before, null where it is new. */
-export function strokesOf(visible: Visible, placed: Placed, oldLine: ((arrow: number) => Line | null) | null): Strokes {
-  const strokes = new Strokes();
-  const arrows = visible.source.length;
-  const round = arrows <= MOST_ROUNDED;
-  for (let arrow = 0; arrow < arrows; arrow++) {
-    const corners = lineOf(placed, arrow);
-    const line = round ? rounded(corners) : corners;
-    const route = placed.route[arrow] as number;
-    const was = oldLine ? oldLine(arrow) : null;
-    const appears = oldLine !== null && was === null;
-    const kind = visible.back[arrow] ? Kind.back : route;
-    if (route !== Route.stub) {
-      addLine(strokes, line, kind, was, appears);
-      continue;
-    }
-    addLine(strokes, corners.slice(0, 4), Kind.stub, was ? was.slice(0, 4) : null, appears, false);
-    addLine(strokes, corners.slice(-4), Kind.stub, was ? was.slice(-4) : null, appears);
+/** Where an arrow ran in the picture before; null where it is new. */
+export type OldLine = (arrow: number) => Line | null;
+
+/** Strokes of one arrow. */
+export function addArrow(
+  into: Strokes,
+  visible: Visible,
+  placed: Placed,
+  arrow: number,
+  oldLine: OldLine | null,
+): void {
+  const corners = lineOf(placed, arrow);
+  const route = placed.route[arrow] as number;
+  const was = oldLine ? oldLine(arrow) : null;
+  const appears = oldLine !== null && was === null;
+  if (route !== Route.stub) {
+    const line = visible.source.length <= MOST_ROUNDED ? rounded(corners) : corners;
+    addLine(into, line, visible.back[arrow] ? Kind.back : route, was, appears);
+    return;
   }
+  addLine(into, corners.slice(0, 4), Kind.stub, was ? was.slice(0, 4) : null, appears, false);
+  addLine(into, corners.slice(-4), Kind.stub, was ? was.slice(-4) : null, appears);
+}
+
+/** Strokes of all arrows. */
+export function strokesOf(visible: Visible, placed: Placed, oldLine: OldLine | null): Strokes {
+  const strokes = new Strokes();
+  for (let arrow = 0; arrow < visible.source.length; arrow++) addArrow(strokes, visible, placed, arrow, oldLine);
   return strokes;
 }
 

@@ -1,15 +1,15 @@
 /** Where every box and arrow of a new picture comes from, so that opening a module moves its surroundings and no more. */
 import type { Camera } from "./camera";
 import type { Picture } from "./picture";
-import { type Line, lineOf } from "./strokes";
+import { lineOf, type OldLine } from "./strokes";
 
 export interface Transition {
   /** x, y, width, height by box: where it was. */
   readonly from: Float32Array;
   /** 1 for boxes that were not to be seen. */
   readonly appears: Uint8Array;
-  /** Where an arrow ran; null where it is new. */
-  readonly line: (arrow: number) => Line | null;
+  /** Where an arrow ran; null instead where there are too many to move. */
+  readonly line: OldLine | null;
 }
 
 /** Up to so many arrows move; above, they stand where they end at once. */
@@ -54,9 +54,8 @@ export function transition(old: Picture, now: Picture): Transition {
   return { from, appears, line: oldLines(old, now) };
 }
 
-function oldLines(old: Picture, now: Picture): (arrow: number) => Line | null {
-  if (Math.max(old.visible.source.length, now.visible.source.length) > MOST_MOVED)
-    return (arrow) => lineOf(now.placed, arrow);
+function oldLines(old: Picture, now: Picture): OldLine | null {
+  if (Math.max(old.visible.source.length, now.visible.source.length) > MOST_MOVED) return null;
   const key = (picture: Picture, arrow: number) =>
     `${picture.visible.ids[picture.visible.source[arrow] as number]} ${picture.visible.ids[picture.visible.target[arrow] as number]}`;
   const arrows = new Map<string, number>();
