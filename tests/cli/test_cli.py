@@ -187,6 +187,23 @@ def test_features_adds_to_a_record_what_was_asked_for(pellucid: Program, copied:
     assert int(stages[1][1].replace(",", "")) == panel.count > 0
 
 
+def test_features_makes_pictures_and_keeps_those_of_other_methods(pellucid: Program, copied: Path) -> None:
+    layer = Record(copied).panel("activations").layers[0].name  # type: ignore[union-attr]
+    given = (copied, "--model", "net.py:make", "--data", "digits:test", "--no-progress", "--optimise", "--steps", 3)
+    answered = pellucid("features", *given, "--layer", layer, "--channel", 2, "--channel", 0, "--variants", 2)
+    assert answered.code == 0, answered.err
+    assert re.search(r"^optimise: [\d,]+ forward and 12 backward", answered.out, re.MULTILINE)
+    assert pellucid("features", *given, "--layer", layer, "--channel", 1, "--method", "maco").code == 0
+    record = Record(copied)
+    panel = record.panel("optimised")
+    made = [(row.name, row.method, row.stored, row.variants) for row in panel.layers]  # type: ignore[union-attr]
+    assert made == [(layer, "fourier", 2, 2), (layer, "maco", 1, 1)]
+    assert panel.count == 5
+    assert record.verify() == []
+    refused = pellucid("features", *given, "--method", "makko").refusal
+    assert "must be fourier or maco; got 'makko'" in refused
+
+
 def test_what_a_record_says_of_its_model_opens_it_again(pellucid: Program, workplace: Path) -> None:
     code = (
         "import net; from safetensors.torch import save_file; "

@@ -26,6 +26,23 @@ ConceptPictures = Annotated[
     int | None,
     typer.Option("--concept-pictures", min=20, metavar="N", help="Draw so many pictures of concepts; 500 if left out."),
 ]
+Optimise = Annotated[bool, typer.Option("--optimise", help="Make pictures that excite units most, by gradient ascent.")]
+Way = Annotated[
+    str,
+    typer.Option(
+        "--method", metavar="fourier|maco", help="Of --optimise: move the whole spectrum, or phases alone (MACO)."
+    ),
+]
+Channels = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--channel", metavar="N", help="Of --optimise: this channel; repeat for more. 12 a layer if left out."
+    ),
+]
+Steps = Annotated[int, typer.Option("--steps", metavar="N", help="Of --optimise: steps of the ascent.")]
+Variants = Annotated[
+    int, typer.Option("--variants", metavar="N", help="Of --optimise: unlike pictures of each channel.")
+]
 Layers = Annotated[
     list[str] | None, typer.Option("--layer", metavar="NAME", help="Of this layer; repeat for more. All if left out.")
 ]
@@ -38,6 +55,11 @@ def features(
     stimuli: Stimuli = False,
     concepts: Concepts = None,
     concept_pictures: ConceptPictures = None,
+    optimise: Optimise = False,
+    method: Way = "fourier",
+    channel: Channels = None,
+    steps: Steps = 96,
+    variants: Variants = 1,
     layer: Layers = None,
     weights: options.Weights = None,
     trust: options.Trust = False,
@@ -48,6 +70,8 @@ def features(
 ) -> None:
     """Add to a record what each unit looks for: crops of examples, and what else is asked for."""
     from pellucid.cli.opening import Preparation, device_named, opened_again
+    from pellucid.features import Ascent
+    from pellucid.features.parameterisation import way_named
     from pellucid.inspection.features import Asked, add_features
     from pellucid.record import Record
 
@@ -61,6 +85,8 @@ def features(
                 stimuli=stimuli,
                 concepts=concepts or "",
                 pictures=concept_pictures,
+                ascent=Ascent(way_named(method), steps, variants, seed=seed) if optimise else None,
+                channels=tuple(channel or ()),
                 layers=tuple(layer or ()),
                 seed=seed,
             ),
@@ -69,9 +95,9 @@ def features(
         )
     stages = {stage.name: stage for stage in shown.manifest.stages}
     if as_json:
-        answer_json([stages[name] for name in ("features", "stimuli", "concepts") if name in stages])
+        answer_json([stages[name] for name in ("features", "stimuli", "concepts", "optimise") if name in stages])
         return
-    for name in ("features", "stimuli", "concepts"):
+    for name in ("features", "stimuli", "concepts", "optimise"):
         if name in stages:
             one = stages[name]
             answer(

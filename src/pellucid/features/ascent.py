@@ -24,6 +24,7 @@ Aim: TypeAlias = Literal["channel", "middle"]
 _CONTRASTS = (0.01, 0.1, 0.5, 1.0, 2.0)
 _STARTS = 6  # of each contrast
 _GRAM_CHANNELS = 64
+FAINT = 0.3  # share of the mean gradient below which a parameter moves less: what matters to nothing stays as it is
 CALM = 0.8  # share of the pace that is lost on the way, so that the end is no flicker
 
 
@@ -110,7 +111,7 @@ class Climb:
         random = [_generator(ascent.seed, channel, variant) for channel in channels for variant in range(variants)]
         free = torch.stack([self._start(channel, variant) for channel in channels for variant in range(variants)])
         free = free.to(self._session.device).requires_grad_()
-        adam = torch.optim.Adam([free], lr=form.rate)
+        adam = torch.optim.Adam([free], lr=form.rate, eps=FAINT)
 
         def made() -> Tensor:
             with torch.no_grad():
@@ -167,7 +168,10 @@ class Climb:
         return value.sum() - self.ascent.unlike * shown * alike.sum()
 
     def _candidates(self) -> tuple[Tensor, Tensor]:
-        """Starts, faint ones first, and whether each excites each channel somewhere: float[...], bool[start unit]."""
+        """Starts, faint ones first, and whether each excites each channel where it is climbed: float[...], bool[start unit].
+
+        At the floor of a rectifier there is no gradient: what is above the least response of the map has one.
+        """
         contrasts = _CONTRASTS if self.ascent.method == "fourier" else (1.0,) * len(_CONTRASTS)
         each = _STARTS * self.ascent.variants
         starts = torch.stack(
@@ -180,9 +184,13 @@ class Climb:
         alive = []
         for part in torch.split(starts, max(1, 500_000 // (self.size[0] * self.size[1]))):
             maps = self.maps(self._form.pictures(part), gradients=False)
-            inner = maps if maps.shape[2] > 1 else maps[:, :, :1]
-            spread = inner.amax(2) - inner.amin(2) if inner.shape[2] > 1 else inner[:, :, 0].abs()
-            alive.append((spread > 1e-6 * inner.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(spread))
+            if maps.shape[2] == 1:
+                leads = maps[:, :, 0].abs()
+            elif self.ascent.aim == "middle":
+                leads = maps[:, :, middle_of(maps.shape[2])] - maps.amin(2)
+            else:
+                leads = maps.amax(2) - maps.amin(2)
+            alive.append((leads > 1e-6 * maps.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(leads))
         return starts, torch.cat(alive).cpu()
 
     def _start(self, channel: int, variant: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from torch import Tensor, nn
 from pellucid.capture import Session, to_device, unwrapped
 from pellucid.capture.memory import for_memory
 from pellucid.errors import DataError, OptionError
-from pellucid.features.ascent import Ascent, Climb, units_of
+from pellucid.features.ascent import Aim, Ascent, Climb, units_of
 from pellucid.features.fields import Box
 from pellucid.features.look import Look
-from pellucid.features.parameterisation import Method
+from pellucid.features.parameterisation import Method, way_named
 from pellucid.features.probing import Lightness, Sight, framed, sight_of
 from pellucid.graph import Graph, trace
 from pellucid.mapping import receptive_field
@@ -277,6 +278,9 @@ def refuse(layer: Layer, channels: Sequence[int], ascent: Ascent) -> None:
     if beyond or not channels:
         named = f"there is no {beyond[0]}" if beyond else "none was named"
         raise OptionError(f"Layer '{layer.name}' has {units} channels, 0 to {units - 1}; {named}.")
+    way_named(ascent.method)
+    if ascent.aim not in get_args(Aim):
+        raise OptionError(f"The aim must be channel or middle; got {ascent.aim!r}.")
     for name, least, most in (("steps", 1, 4096), ("variants", 1, 16), ("crops", 1, 64)):
         given = getattr(ascent, name)
         if not least <= given <= most:

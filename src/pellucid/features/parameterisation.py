@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
+from pellucid.errors import OptionError
 from pellucid.features.look import Look, falling, logits_of
 
 Method: TypeAlias = Literal["fourier", "maco"]
@@ -63,7 +64,7 @@ class Fourier(Parameterisation):
     Source: Olah, Mordvintsev & Schubert 2017, doi:10.23915/distill.00007, "preconditioning".
     """
 
-    rate = 0.04
+    rate = 0.06
 
     def __init__(self, look: Look, size: tuple[int, int]) -> None:
         super().__init__(look, size)
@@ -114,6 +115,15 @@ class Phases(Parameterisation):
         for column in self._mirrored:
             phases[..., column] = free[..., column] - free[..., self._mirror.to(free.device), column]
         return torch.polar(self.look.magnitudes.to(free.device).expand(phases.shape).contiguous(), phases)
+
+
+def way_named(name: str) -> Method:
+    """A method by name. Raises: OptionError: there is none of that name."""
+    for method in get_args(Method):
+        if name == method:
+            known: Method = method
+            return known
+    raise OptionError(f"The method must be fourier or maco; got {name!r}.")
 
 
 def parameterisation(method: Method, look: Look, size: tuple[int, int]) -> Parameterisation:

@@ -1,4 +1,4 @@
-"""What each unit looks for, added to a record that is there: crops and stimuli."""
+"""What each unit looks for, added to a record that is there: crops, stimuli, concepts and made pictures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pellucid.data import Source, collate
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
+from pellucid.features import Ascent
 from pellucid.features.concepts import ConceptSet
 from pellucid.features.probing import Sight, grouped, probing, sight_of
 from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
 from pellucid.inspection.live.preparation import recipe_of
+from pellucid.inspection.optimised import spread, write_optimised
 from pellucid.inspection.tuned import shown_before, tuned_already, write_tuned
 from pellucid.record import Record, Writer, schema
 from pellucid.types import Layer, Passes
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from pellucid.capture import Session
     from pellucid.graph import Graph
 
-Name = Literal["features", "stimuli", "concepts"]
+Name = Literal["features", "stimuli", "concepts", "optimise"]
 Progress = Callable[[str, int, int | None], None]
 MOST_UNITS = 65_536  # of a layer; what is wider is no layer of detectors
 
@@ -40,6 +42,8 @@ class Asked:
         stimuli: tuning of all units to drawn stimuli.
         concepts: agreement with "generated" concepts, or with those of a folder of labelled pictures; not where empty.
         pictures: how many generated ones, where it is not the usual number.
+        ascent: how pictures are made that excite units; none are where it is None.
+        channels: those that pictures are made of; a few of each layer where empty.
         layers: names of the layers; all where empty. Crops are always of all.
         seed: of everything random.
     """
@@ -47,6 +51,8 @@ class Asked:
     stimuli: bool = False
     concepts: str = ""
     pictures: int | None = None
+    ascent: Ascent | None = None
+    channels: tuple[int, ...] = ()
     layers: tuple[str, ...] = ()
     seed: int = 0
 
@@ -99,6 +105,8 @@ def add_features(
                 adding.stimuli(chosen)
             if concepts is not None:
                 adding.concepts(chosen, concepts)
+            if asked.ascent is not None:
+                adding.optimised(chosen, asked.ascent)
     return Record(record)
 
 
@@ -158,6 +166,24 @@ class _Adding:
                 watch=lambda done, total: self.progress("concepts", done, total),
             )
             write_concepts(self.writer, answer)
+
+    def optimised(self, layers: Sequence[Layer], ascent: Ascent) -> None:
+        """Pictures made to excite units."""
+        sights, refused = self._sights(layers)
+        if not self.asked.layers:
+            sights = spread(sights)
+        with self._stage("optimise") as stage:
+            stage.examples = write_optimised(
+                self.writer,
+                self.session,
+                self.source,
+                sights,
+                refused,
+                self.extent,
+                ascent,
+                self.asked.channels,
+                lambda done, total: self.progress("optimise", done, total),
+            )
 
     def _sights(self, layers: Sequence[Layer]) -> tuple[list[Sight], dict[str, str]]:
         """Where each layer's middle unit looks; and which layers have no units that can be asked."""

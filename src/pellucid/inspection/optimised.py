@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from pellucid.errors import DataError, PellucidError
-from pellucid.record import Record, schema
+from pellucid.record import Record, Writer, schema
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pellucid.capture import Session
     from pellucid.data import Source
-    from pellucid.features import Maximised
-    from pellucid.features.probing import Lightness
+    from pellucid.features import Ascent, Maximised
+    from pellucid.features.probing import Lightness, Sight
 
 LIKE = 48  # examples that colours and magnitudes are measured on
 STORED_SIDE = 160  # pixels of a stored picture, at most
+LAYERS = 5  # where none is named
+CHANNELS = 12  # of a layer where none is named
 
 
 def some_pictures(source: Source, examples: int, lightness: Lightness) -> list[Tensor]:
@@ -128,3 +131,66 @@ def beside_earlier(
     every = sorted([*rows, *panel.layers], key=lambda row: (row.index, row.method))
     count = sum(row.stored * row.variants for row in every)
     return msgspec.structs.replace(panel, layers=every, count=count, refused=earlier.refused | panel.refused), arrays
+
+
+def spread(sights: Sequence[Sight]) -> list[Sight]:
+    """A few layers, spread evenly from first to last: pictures of all would take hours."""
+    last = len(sights) - 1
+    return [sights[at] for at in sorted({round(last * place / (LAYERS - 1)) for place in range(LAYERS)}) if at <= last]
+
+
+def write_optimised(
+    writer: Writer,
+    session: Session,
+    source: Source,
+    sights: Sequence[Sight],
+    refused: dict[str, str],
+    extent: tuple[int, int, int],
+    ascent: Ascent,
+    channels: Sequence[int],
+    watch: Callable[[int, int], None],
+) -> int:
+    """Makes pictures, a layer after the other, each on disk before the next is begun; how many were made.
+
+    Args:
+        writer: of the record.
+        session: holds the model open, with the layers.
+        source: the inspected data.
+        sights: where each layer looks.
+        refused: layers that have no units that look at places, and why; they are named in the panel.
+        extent: channels, height and width of the input.
+        ascent: how to climb.
+        channels: of each layer; a few, spread evenly, where there are none.
+        watch: hears how many steps of how many are done; raise to cancel.
+
+    Raises: OptionError: a layer has no such channel. MethodError: no gradient arrives at the input.
+    """
+    from pellucid.features.crops import evenly
+    from pellucid.features.optimisation import Rising, optimise, refuse
+    from pellucid.inspection.crops import lightness_of
+
+    lightness = lightness_of(source, extent[0])
+    pictures = some_pictures(source, writer.manifest.examples, lightness)
+    wanted = [tuple(channels) or tuple(evenly(one.layer.units, CHANNELS).tolist()) for one in sights]
+    for sight, units in zip(sights, wanted, strict=True):
+        refuse(sight.layer, units, ascent)
+    total, done, made_so_far = sum(map(len, wanted)) * ascent.steps, 0, 0
+    for sight, units in zip(sights, wanted, strict=True):
+
+        def heard(rising: Rising, before: int = done) -> None:
+            watch(before + rising.done, total)
+
+        made = optimise(session, sight, units, extent[1:], lightness, pictures, ascent, watch=heard)
+        done += len(units) * ascent.steps
+        arrays: dict[str, np.ndarray] = {}
+        row = kept(made, arrays)
+        panel = schema.OptimisedPanel(
+            count=row.stored * row.variants,
+            layers=[row],
+            input_height=extent[1],
+            input_width=extent[2],
+            refused=refused,
+        )
+        writer.write_panel(*beside_earlier(Record(writer.path), panel, arrays))
+        made_so_far += panel.count
+    return made_so_far
