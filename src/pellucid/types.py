@@ -23,6 +23,9 @@ Stage: TypeAlias = Literal["trace", "sweep", "focus", "learn"]
 Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
 Task: TypeAlias = Literal["classification", "regression", "none"]
 
+TOGETHER_CLASS = -1
+"""Stands for the class of examples that are not told apart by class: of a regression, or with too few of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -176,7 +179,7 @@ class Learning:
 
     Attributes:
         layers: path of the module -> its gradients.
-        population: class -> how many examples of the data are of it; {0: all} in a regression.
+        population: class -> how many examples of the data are of it; {TOGETHER_CLASS: all} where they are not told apart.
         way, why: "vmap" or "loop", and why not vmap.
         frozen: parameters that are not set to learn, and were left out.
         notes: in words, what was done about memory.

@@ -172,8 +172,27 @@ def test_what_cannot_learn_is_refused_in_the_record_which_has_all_else(tmp_path:
     assert "no gradient by the model's parameters" in hiding.refusal
     assert (hiding.count, hiding.layers, hiding.noise) == (0, [], None)
     unlabelled = pellucid.inspect(trained(), [(image, None) for image in images[:60]], out=tmp_path / "none", chosen=0)
-    assert "No class has 4 examples" in panel_of(unlabelled).refusal
+    assert "Fewer than 4 examples" in panel_of(unlabelled).refusal
     assert unlabelled.manifest.state == "complete"
+
+
+def test_examples_of_too_many_classes_are_looked_at_together(tmp_path: Path) -> None:
+    images, labels = digits("test")
+    few = [int(row) for name in range(10) for row in torch.nonzero(labels == name)[:2]]
+    found = pellucid.inspect(
+        trained(), [(images[row], int(labels[row])) for row in few], out=tmp_path / "few", chosen=0
+    )
+    panel = panel_of(found)
+    assert [(one.index, one.count, one.examples) for one in panel.classes] == [(-1, 20, 20)]
+    rows = [few[row] for row in found.array("learning", "rows")]
+    _, gradients, _ = by_hand(rows)
+    mean, squares = gradients.mean(0), (gradients**2).sum(1)
+    assert panel.noise is not None
+    assert panel.noise.trace == pytest.approx(20 / 19 * (squares.mean() - mean @ mean), rel=1e-4)
+    assert panel.noise.squared_mean == pytest.approx((20 * mean @ mean - squares.mean()) / 19, rel=1e-3, abs=1e-6)
+    assert found.live is not None
+    answer = LearningOf(row=(0, 3)).answer(found.live, lambda make: True)  # type: ignore[arg-type]
+    assert answer.tensors["toward"].shape == (2, 1, len(panel.layers) + 1)
 
 
 def test_the_sample_grows_with_the_data_within_bounds_and_costs_a_tenth_of_the_sweep() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.types import Batch, LayerGradient, Learning, Observation, Task
+from pellucid.types import TOGETHER_CLASS, Batch, LayerGradient, Learning, Observation, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,17 +52,22 @@ def rows_to_learn(
     Args:
         targets: float64[example], NaN where not known.
         losses: the same.
-        task: in a regression all examples are of one class.
+        task: in a regression all examples are of one class, -1, as where no class has enough to speak for itself.
         graph: of the model, which says what an example costs.
         seed: of the choice.
     """
+    from pellucid.measures.parameter_gradients import LEAST as EACH
     from pellucid.measures.parameter_gradients import sample
 
     known = np.isfinite(targets) & np.isfinite(losses)
-    classes = np.where(known, 0 if task == "regression" else np.nan_to_num(targets, nan=-1), -1).astype(np.int64)
+    classes = np.where(known, np.nan_to_num(targets, nan=-1), -1).astype(np.int64)
     found, counts = np.unique(classes[classes >= 0], return_counts=True)
-    rows = sample(classes, sample_size(int(known.sum()), graph.flops, graph.parameters), seed)
-    return rows.tolist(), {int(name): int(count) for name, count in zip(found, counts, strict=True)}
+    most = sample_size(int(known.sum()), graph.flops, graph.parameters)
+    if task == "regression" or counts.max(initial=0) < EACH:
+        return sample(np.where(known, 0, -1), most, seed).tolist(), {TOGETHER_CLASS: int(known.sum())}
+    return sample(classes, most, seed).tolist(), {
+        int(name): int(count) for name, count in zip(found, counts, strict=True)
+    }
 
 
 def loss_of(task: Task) -> tuple[Loss, str]:

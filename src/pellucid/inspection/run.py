@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 PART_EXAMPLES = 1024
 FOCUS_BATCH = 8
-NOTHING_TO_LEARN = "No class has 4 examples with a known target and a finite loss: nothing can be said of its gradient."
+NOTHING_TO_LEARN = (
+    "Fewer than 4 examples have a known target and a finite loss: nothing can be said of their gradients."
+)
 
 
 @dataclass
@@ -188,7 +190,9 @@ class Inspection:
         from pellucid.inspection.crops import write_crops
 
         if "activations" in self.options.lenses:
-            write_crops(self.writer, self.source, graph)
+            with self._stage("features") as stage:
+                stage.seconds = 0.0  # a resumed inspection cuts them anew
+                stage.examples = write_crops(self.writer, self.source, graph)
 
     # --- focus ------------------------------------------------------------------------------------------------
 
@@ -307,7 +311,7 @@ class Inspection:
         self.writer.write_panel(lens.report(), arrays, name=lens.name)
 
     @contextmanager
-    def _stage(self, name: Stage) -> Iterator[schema.StageInfo]:
+    def _stage(self, name: Stage | Literal["features"]) -> Iterator[schema.StageInfo]:
         """Counts what a stage spends, and says in the manifest how it ended."""
         stages = self.writer.manifest.stages
         stage = next((one for one in stages if one.name == name), None)

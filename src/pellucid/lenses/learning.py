@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pellucid.lenses import LensContext
 from pellucid.lenses.learning_answer import Answered, Sample, answer, arrays
 from pellucid.record.schema import Finding, LearningPanel
-from pellucid.types import Needs, Observation
+from pellucid.types import TOGETHER_CLASS, Needs, Observation
 
 # A layer without any gradient is told from so many examples on.
 ENOUGH = 16
@@ -23,7 +23,7 @@ class LearningLens:
     """Squared norms and sketches of a sample's gradients by the parameters; the sample is bounded, whatever the data.
 
     Attributes:
-        rows, targets: int64[example] in the order they came; the target is 0 in a regression.
+        rows, targets: int64[example] in the order they came; the target is -1 where classes are not told apart.
         losses: float64[example].
         squares: module -> float64[example], squared L2 norms.
         sketches: module -> float32[example kept].
@@ -79,8 +79,8 @@ class LearningLens:
             if broken:
                 self.nonfinite_layers[name] = self.nonfinite_layers.get(name, 0) + broken
         rows = np.array([seen.batch.row(place) for place in range(len(seen.batch))], np.int64)
-        targets = np.zeros(len(rows), np.int64)
-        if self.context.task != "regression" and seen.batch.targets is not None:
+        targets = np.full(len(rows), TOGETHER_CLASS, np.int64)
+        if TOGETHER_CLASS not in learning.population and seen.batch.targets is not None:
             targets = seen.batch.targets.numpy().astype(np.int64)
         self._take(
             rows[finite],

@@ -760,7 +760,7 @@ export interface LearningAnswer {
  * A class in the sample.
  *
  * Attributes:
- *     index: of the class; 0 for all examples of a regression.
+ *     index: of the class; -1 for all examples together: of a regression, or where no class has 4.
  *     count: examples in the sample.
  *     examples: of this class in the data.
  *     mean_norm: mean over its examples of the whole gradient's L2 norm.
