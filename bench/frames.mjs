@@ -1,13 +1,16 @@
 /**
- * What a frame of a drawing costs, in a real Chromium: node frames.mjs BROWSER ADDRESS RENDERER prints JSON. Every frame gets
- * one step of the hand; what the page's script takes in it, everything it does for that step included, is read from the
- * browser's own trace, in milliseconds of the main thread's processor time and of the clock.
+ * What a frame of a drawing costs, in a real Chromium: node frames.mjs BROWSER ADDRESS RENDERER SECONDS prints JSON, of what was
+ * measured until the seconds were over. Every frame gets one step of the hand; what the page's script takes in it, everything
+ * it does for that step included, is read from the browser's own trace, in milliseconds of the main thread's processor time and
+ * of the clock.
  */
 import { createRequire } from "node:module";
 
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
-const [executablePath, address, renderer] = process.argv.slice(2);
+const [executablePath, address, renderer, seconds] = process.argv.slice(2);
 const FRAMES = 300;
+/** Milliseconds for one hand: where a card is played by the processor a frame can take half a second. */
+const PATIENCE = 6000;
 const FLAGS = {
   webgl: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
   canvas: ["--disable-gpu"],
@@ -17,7 +20,7 @@ const SCRIPT = new Set(["FireAnimationFrame", "EventDispatch", "RunMicrotasks", 
 const CATEGORIES = ["devtools.timeline", "v8", "v8.execute"];
 
 /** Runs in the page: one step of the hand a frame, and how many draw calls the frame after it said that it made. */
-async function played([kind, frames]) {
+async function played([kind, frames, patience]) {
   const host = document.querySelector("[role=application]");
   const { left, top, width, height } = host.getBoundingClientRect();
   const middle = { clientX: left + width / 2, clientY: top + height / 2, bubbles: true, cancelable: true };
@@ -34,11 +37,12 @@ async function played([kind, frames]) {
   let draws = 0;
   let drawn = 0;
   const begun = Number(host.dataset.frames);
+  const until = performance.now() + patience;
   await new Promise((done) => {
     const step = (at) => {
       draws = Math.max(draws, Number(host.dataset.draws));
       drawn = Number(host.dataset.frames) - begun;
-      if (at >= frames) return done();
+      if (at >= frames || performance.now() > until) return done();
       steps[kind](at);
       requestAnimationFrame(() => step(at + 1));
     };
@@ -74,19 +78,49 @@ function framesOf(events) {
   return frames.slice(2);
 }
 
-const browser = await chromium.launch({ executablePath, args: ["--headless", "--no-sandbox", "--disable-background-networking", ...FLAGS] });
+/** Frames while a module is opened and closed again, near enough to read it, with all else open. */
+async function unfolded(page) {
+  await page.evaluate(() => {
+    location.hash = `${location.hash}&v.node=2`;
+  });
+  await page.waitForTimeout(600);
+  const crumbs = page.getByRole("navigation", { name: "Where it stands" });
+  await browser.startTracing(page, { categories: CATEGORIES });
+  for (let turn = 0; turn < 4; turn++) {
+    await crumbs.getByRole("button", { name: turn % 2 === 0 ? "Fold" : "Unfold", exact: true }).click();
+    await page.waitForTimeout(1500);
+  }
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+  return { draws: Number(await page.getByRole("application").getAttribute("data-draws")), frames: framesOf(traceEvents) };
+}
+
+const browser = await chromium.launch({ executablePath, timeout: 30_000, args: ["--headless", "--no-sandbox", "--disable-background-networking", ...FLAGS] });
+const found = {};
+let ended = false;
+/** Says what there is, and ends whatever still runs: a browser that hangs does not say that it was closed. */
+async function end(problem) {
+  // What is closed under a measurement fails then, too.
+  if (ended) return;
+  ended = true;
+  if (problem) console.error(problem);
+  await new Promise((said) => process.stdout.write(`${JSON.stringify(found)}\n`, said));
+  setTimeout(() => process.exit(0), 5000).unref();
+  await browser.close();
+  process.exit(0);
+}
+setTimeout(() => end(`not done after ${seconds} s`), 1000 * Number(seconds));
 try {
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
   await page.goto(`${address}#/graph?v.drawn=${renderer}&v.measure=memory`);
   await page.locator("main canvas[data-drawn]").waitFor();
   await page.getByRole("button", { name: "Unfold all", exact: true }).click();
   await page.waitForFunction(() => Number(document.querySelector("[role=application]").dataset.boxes) > 40_000, null, { timeout: 60_000 });
-  const found = { boxes: Number(await page.getByRole("application").getAttribute("data-boxes")) };
+  found.boxes = Number(await page.getByRole("application").getAttribute("data-boxes"));
   const rest = () => page.waitForTimeout(600);
   const measure = async (kind) => {
     await rest();
     await browser.startTracing(page, { categories: CATEGORIES });
-    const said = await page.evaluate(played, [kind, FRAMES]);
+    const said = await page.evaluate(played, [kind, FRAMES, PATIENCE]);
     const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
     found[kind] = { ...said, frames: framesOf(traceEvents) };
   };
@@ -96,7 +130,8 @@ try {
   await measure("zoom");
   await page.keyboard.press("0");
   await measure("whole");
-  console.log(JSON.stringify(found));
-} finally {
-  await browser.close();
+  if (renderer === "canvas") found.unfold = await unfolded(page);
+  await end("");
+} catch (problem) {
+  await end(String(problem.message).split("\n")[0]);
 }

@@ -23,7 +23,9 @@ HANDS = {
     "point": "pointing at box after box",
     "zoom": "coming nearer and going away",
     "whole": "moving with all of it in view",
+    "unfold": "a module folded and unfolded, twice",
 }
+PATIENCE = 60  # seconds for one renderer; where the processor plays a card, what is not done by then is left out
 
 
 class Frame(TypedDict):
@@ -55,16 +57,33 @@ def network() -> nn.Module:
 
 
 def row(renderer: str, hand: str, boxes: int, frames: list[Frame], draws: int) -> dict[str, object]:
+    """One row; what folds, lays out and composes is no frame that moves, so the limit is not for the worst of those."""
     spent = sorted(frame["cpu"] for frame in frames)
     clock = sorted(frame["clock"] for frame in frames)
     return {
         "what": f"{RENDERERS[renderer]}, {boxes:,} boxes, {HANDS[hand]}: script a frame",
         "ours": f"{statistics.median(spent):.2f} ms",
-        "range": f"95% within {spent[int(0.95 * len(spent))]:.2f} ms, worst {spent[-1]:.2f} ms",
-        "limit": "4 ms, 10 draw calls",
+        "range": f"99% within {spent[int(0.99 * (len(spent) - 1))]:.2f} ms, worst {spent[-1]:.2f} ms",
+        "limit": None if hand == "unfold" else "4 ms, 10 draw calls",
         "note": f"{len(frames)} frames, at most {draws} draw calls; by the clock {statistics.median(clock):.2f} ms, "
         f"worst {clock[-1]:.2f} ms",
     }
+
+
+def measured(node: str, browser: str, address: str, renderer: str) -> list[dict[str, object]]:
+    """The rows of one renderer: of the hands that were measured in time, and what kept the others from it."""
+    command = [node, str(DRIVER), browser, address, renderer, str(PATIENCE)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE + 30)
+    found = json.loads(done.stdout) if done.stdout else {}
+    # Played by the processor, a card takes a second for a frame of all these boxes: there, only moving is measured.
+    hands = [hand for hand in HANDS if hand != "unfold" or renderer != "webgl"]
+    reached = [hand for hand in hands if found.get(hand, {}).get("frames")]
+    rows = [row(renderer, hand, found["boxes"], found[hand]["frames"], found[hand]["draws"]) for hand in reached]
+    if len(reached) < len(hands):
+        missing = ", ".join(HANDS[hand] for hand in hands if hand not in reached)
+        why = (done.stderr.strip().splitlines() or [f"not reached within {PATIENCE} s"])[-1]
+        rows.append({"what": f"{RENDERERS[renderer]}: {missing}", "ours": None, "note": f"not measured: {why}"})
+    return rows
 
 
 def main() -> None:
@@ -79,11 +98,7 @@ def main() -> None:
         command = [sys.executable, "-c", "from pellucid.cli import main; main()", "graph", f"{__file__}:network"]
         subprocess.run([*command, "--input", f"1,{WIDTH}", "--html", str(page)], check=True, stdout=subprocess.DEVNULL)
         for renderer in RENDERERS:
-            done = subprocess.run(
-                [node, str(DRIVER), browser, page.as_uri(), renderer], check=True, stdout=subprocess.PIPE, text=True
-            )
-            found = json.loads(done.stdout)
-            rows += [row(renderer, hand, found["boxes"], found[hand]["frames"], found[hand]["draws"]) for hand in HANDS]
+            rows += measured(node, browser, page.as_uri(), renderer)
     finish(rows, options.out)
 
 
