@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -28,26 +28,31 @@ class _GradientCam(Method):
 
     Attributes:
         relu: whether to keep only what speaks for the score.
+        reads_gradient: whether a layer whose positions have no gradient says nothing.
     """
 
     cost: ClassVar[Cost] = "plain"
     positions: ClassVar[bool] = True
     needs_input_gradients: ClassVar[bool] = False
+    reads_gradient: ClassVar[bool] = True
     formula: ClassVar[Callable[[Sums], Tensor]]
 
     relu: bool = True
 
     def explain(self, problem: Problem) -> Maps:
-        """`.input` is the deepest layer's map, stretched over the input and the same on every channel."""
+        """`.input` is the map of the deepest layer whose positions the score reads, stretched, the same on every channel."""
         seen, scores = problem.shared()
         shared = problem.products or Products(seen, self.sums)
         maps = {}
-        for layer in fitting(problem.layers, self.title):
+        layers = fitting(problem.layers, self.title)
+        for layer in layers:
             found = type(self).formula(shared.sums(layer))
             maps[layer.name] = found.clamp_(min=0) if self.relu else found
-        return Maps(
-            on_input(maps, list(seen.activations), problem.inputs, self.title), maps, scores, warnings=seen.warnings
-        )
+        order, unread = list(seen.activations), ""
+        if self.reads_gradient:
+            order, unread = read_by_score(order, layers, seen.gradients)
+        warnings = (*seen.warnings, unread) if unread else seen.warnings
+        return Maps(on_input(maps, order, problem.inputs, self.title), maps, scores, warnings=warnings)
 
 
 @register
@@ -112,6 +117,7 @@ class EigenCam(_GradientCam):
 
     name: ClassVar[str] = "eigen_cam"
     title: ClassVar[str] = "Eigen-CAM"
+    reads_gradient: ClassVar[bool] = False
     sums: ClassVar[frozenset[Sum]] = frozenset({"principal"})
     formula: ClassVar[Callable[[Sums], Tensor]] = staticmethod(cam.eigen_cam_of)
 
@@ -229,6 +235,30 @@ def refuse_cam(title: str, chosen: tuple[Layer, ...], captured: tuple[Layer, ...
                 f"{title} needs an activation with a height and a width; layer '{layer.name}' gave "
                 f"{('batch', *layer.shape)}: {reason}. Layers that fit: {names}."
             )
+
+
+def read_by_score(order: list[str], layers: Sequence[Layer], gradients: Mapping[str, Tensor]) -> tuple[list[str], str]:
+    """Layers without the deepest ones whose positions the score does not read, and which those are, in words.
+
+    Where a head reads the class token alone, as in most vision transformers, the gradient at the patches is 0 everywhere
+    behind the last attention: a map of such a layer is 0, whatever the image.
+
+    Args:
+        order: names of layers in order of execution.
+        layers: those that have a map.
+        gradients: of the score, by layer.
+    """
+    by_name = {layer.name: layer for layer in layers}
+    deepest = [name for name in reversed(order) if name in by_name]
+    for at, name in enumerate(deepest):
+        if bool(cam.as_maps(gradients[name], by_name[name]).any()):
+            if at == 0:
+                return order, ""
+            words = (
+                f"The score reads no position of '{deepest[0]}', its gradient there is 0: the map is that of '{name}'."
+            )
+            return order[: order.index(name) + 1], words
+    return order, f"The score reads no position of '{deepest[0]}', its gradient there is 0, and so is the map."
 
 
 def on_input(maps: Mapping[str, Tensor], order: list[str], inputs: Any, title: str) -> Any:

@@ -64,7 +64,7 @@ class Drawn:
         if values is None:
             return no_cam(layer) or "this method makes no map of this layer"
         height = width = 1
-        if values.ndim == 3 and len(layer.shape) != 2:
+        if values.ndim == 3 and tuple(values.shape[1:]) != layer.shape:  # a plane that a CAM has laid out
             drawn, (height, width) = reduced(values), values.shape[1:]
             drawn = drawn[0]
         elif no_cam(layer) is None and tuple(values.shape[1:]) == layer.shape:
