@@ -122,6 +122,7 @@ def test_show_answers_a_person_with_the_same_lines_and_a_program_with_json(pellu
     assert {name: spent[:2] for name, spent in passes.items()} == {
         "trace": (2, 0),
         "sweep": (3, 0),
+        "features": (0, 0),
         "focus": (1, 1),
         "learn": (2, 2),
     }

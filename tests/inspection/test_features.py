@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_refused_and_leaves_the_record_as_it_was(path: Path
         add_features(path, net(), from_python([(torch.zeros(5), 0)]), Asked())
     record = Record(path)
     assert "tuning" not in record.panels
-    assert {stage.name for stage in record.manifest.stages} == {"trace", "sweep", "focus", "learn"}
+    assert {stage.name for stage in record.manifest.stages} == {"trace", "sweep", "features", "focus", "learn"}
 
 
 def test_a_record_without_strongest_examples_is_refused(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_every_pass_is_counted_and_none_is_hidden(
         chosen=chosen,
     )
     spent = {stage.name: stage for stage in found.manifest.stages}
-    assert list(spent) == ["trace", "sweep", "focus", "learn"]
+    assert list(spent) == ["trace", "sweep", "features", "focus", "learn"]
     assert (spent["sweep"].forward, spent["sweep"].forward_examples, spent["sweep"].backward) == (sweep, size, 0)
     assert (spent["focus"].forward, spent["focus"].forward_examples) == focus
     assert (spent["focus"].backward, spent["focus"].backward_examples) == focus
@@ -84,7 +84,15 @@ def test_every_pass_is_counted_and_none_is_hidden(
     learn = spent["learn"]
     assert (learn.forward_examples, learn.backward_examples) == (learned, learned)
     assert learn.forward == learn.backward == -(-learned // 32)
-    assert [stage.examples for stage in spent.values()] == [0, size, min(chosen, size), learned]
+    crops = spent["features"]
+    assert 0 < crops.examples <= size
+    assert (crops.forward, crops.backward, crops.state) == (0, 0, "complete")
+    assert [spent[name].examples for name in ("trace", "sweep", "focus", "learn")] == [
+        0,
+        size,
+        min(chosen, size),
+        learned,
+    ]
     # The network counts for itself; the trace ran it once more, on tensors without values.
     assert len(calls) == 1 + sum(stage.forward for stage in spent.values())
     assert model.seen == sum(stage.forward_examples for stage in spent.values()) - learned

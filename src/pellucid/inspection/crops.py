@@ -73,7 +73,7 @@ def _channels(values: object, channels: int, plain: float) -> list[float]:
 
 def write_crops(
     writer: Writer, source: Source, graph: Graph, watch: Callable[[int, int], None] = lambda done, total: None
-) -> None:
+) -> int:
     """Writes the features panel, from the strongest places that the sweep kept; the model is not run.
 
     Args:
@@ -81,13 +81,15 @@ def write_crops(
         source: the examples; those that are among the strongest are prepared once again.
         graph: of the model.
         watch: hears how many of how many examples were cut.
+
+    Returns: how many examples were prepared once again.
     """
     from pellucid.mapping import receptive_fields
 
     record = Record(writer.path)
     activations = record.panel("activations") if "activations" in record.panels else None
     if not isinstance(activations, schema.ActivationsPanel):
-        return
+        return 0
     extent = image_size(source)
     try:
         fields = receptive_fields(graph) if extent is not None else {}
@@ -96,14 +98,15 @@ def write_crops(
         fields, refused = {}, str(error)
     if extent is None or not fields:
         writer.write_panel(_panel(activations, [], (0, 0), refused))
-        return
+        return 0
     channels, height, width = extent
     layers = [layer for layer in graph.layers if layer.name in fields]
     known = {layer.index for layer in activations.layers}
     cut = _Cut(record, fields, [layer for layer in layers if layer.index in known], activations.top_k)
-    cut.read(source, lightness_of(source, channels), watch)
+    read = cut.read(source, lightness_of(source, channels), watch)
     found, arrays = cut.answer()
     writer.write_panel(_panel(activations, found, (height, width), refused), arrays)
+    return read
 
 
 class _Cut:
@@ -126,8 +129,8 @@ class _Cut:
                 box = Box(top, left, bottom - top, right - left)
                 self._wanted[int(rows[at, rank])].append((layer.index, at, rank, box))
 
-    def read(self, source: Source, lightness: Lightness, watch: Callable[[int, int], None]) -> None:
-        """Prepares each wanted example once, in order."""
+    def read(self, source: Source, lightness: Lightness, watch: Callable[[int, int], None]) -> int:
+        """Prepares each wanted example once, in order; how many they are."""
         import torch
 
         black, white = (np.asarray(one, np.float32)[:, None, None] for one in (lightness.black, lightness.white))
@@ -139,6 +142,7 @@ class _Cut:
                 for index, at, rank, box in self._wanted[row]:
                     self._squares[index][at][rank] = piece(picture, box, CROP_SIDE)
             watch(done, len(self._wanted))
+        return len(self._wanted)
 
     def answer(self) -> tuple[list[schema.FeatureLayer], dict[str, np.ndarray]]:
         """The panel's layers and arrays."""
