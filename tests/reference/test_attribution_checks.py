@@ -56,6 +56,29 @@ def test_a_method_that_shows_the_input_whatever_the_weights_is_shown_failing() -
     assert sanity(model.eval(), given, 0, "eigen_cam").fails
 
 
+@pytest.mark.parametrize(
+    ("method", "fails"),
+    [("guided_backprop", True), ("deconvnet", True), ("gradient_x_input", False), ("lrp_epsilon", False)],
+)
+def test_methods_that_recover_the_image_from_random_weights_are_shown_failing(method: str, fails: bool) -> None:
+    """Guided backpropagation does so wherever there are many channels, deconvnet behind a max pool: Nie et al. 2018,
+    arXiv:1805.07039, theorems 1 and 2. Rectified backward, weights of any sign add up to what the first layer saw.
+    """
+    torch.manual_seed(1)
+    model = nn.Sequential(
+        nn.Conv2d(1, 192, 5), nn.ReLU(), nn.MaxPool2d(4), nn.Conv2d(192, 192, 3), nn.ReLU(), nn.Flatten(), nn.Linear(768, 10)
+    )  # fmt: skip
+    given = torch.zeros(3, 1, 20, 20)
+    for example in range(3):
+        given[example, 0, 3 + example : 12 + example, 5:9] = 2
+        given[example, 0, 10:14, 2 : 18 - example] = -1.5
+    found = sanity(model.eval(), given, 0, method)
+    assert found.fails == fails
+    last = found.correlations[-1].abs()
+    assert bool((last > 0.5).all()) == fails
+    assert bool((last < 0.4).all()) != fails
+
+
 def test_the_model_is_put_back_after_an_error() -> None:
     model, given = net(), images()
     before = {name: one.clone() for name, one in model.state_dict().items()}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
-from pellucid.attribution.layers import by_module, shaped, traced, with_planes
+from pellucid.attribution.layers import by_module, embeddings, shaped, traced, with_planes
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
@@ -221,9 +221,9 @@ class _Layers:
         if self._names is not None and positions is not None:
             refuse_cam(positions.title, named, every_one)
         captured = named
-        if every and self._names is not None:
-            extra = {layer.name for layer in named}
-            captured = (*named, *(layer for layer in every_one if layer.name not in extra))
+        if every:
+            others = {layer.name: layer for layer in (*named, *every_one, *embeddings(self._model, graph))}
+            captured = tuple(others.values())
         if not backwards and self._names is None:
             # Only layers that can have a map: the backward ends at the first of them.
             captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from pellucid.attribution.layouts import is_plane
 from pellucid.capture import as_arguments, unwrapped
 from pellucid.errors import LayerError
@@ -17,8 +19,6 @@ from pellucid.graph.structure import layout_of
 from pellucid.types import Layer, Tree
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from pellucid.capture import Captured
 
 
@@ -59,6 +59,13 @@ def shaped(model: nn.Module, layers: Sequence[Layer], seen: Captured) -> tuple[L
         last = module_channel_last(unwrapped(model).get_submodule(layer.name))
         found.append(replace(layer, shape=tuple(output.shape[1:]), layout=layout_of(tuple(output.shape), last)))
     return tuple(found)
+
+
+def embeddings(model: nn.Module, graph: Graph) -> tuple[Layer, ...]:
+    """What looks up ids, which is no layer of its own where an activation follows at once."""
+    tables = {name for name, module in unwrapped(model).named_modules() if isinstance(module, nn.Embedding)}
+    calls = (node.name for node in graph.nodes if node.kind == "module" and node.name.split("#")[0] in tables)
+    return tuple(graph.layer(name) for name in calls)
 
 
 def with_planes(graph: Graph) -> tuple[Layer, ...]:
