@@ -71,6 +71,10 @@ def test_the_first_map_on_screen_is_not_blank_and_those_of_token_layers_are_plan
         assert np.ptp(tensors["grad_cam.input"].astype(float)) > 0
         assert [(one["height"], one["width"]) for one in said["layers"]] == [(4, 4)] * len(said["layers"])
         assert {tensors[f"grad_cam.{one['index']}"].shape for one in said["layers"]} == {(4, 4)}
+    checked = live.inquiry("sanity", {"row": ["1"], "method": ["grad_cam"], "explained": ["2"]})[1](lambda _: True)
+    (length,) = struct.unpack("<Q", checked[:8])
+    found = json.loads(json.loads(checked[8 : 8 + length])["__metadata__"]["sanity"])
+    assert None not in found["correlations"][:-1], "a map that is 0 everywhere correlates with nothing"
     maps = pellucid.attribute(live.model, images()[1:], 2, "grad_cam").layers
     for one in said["layers"]:
         drawn = tensors[f"grad_cam.{one['index']}"].astype(float) * said["scales"][f"grad_cam.{one['index']}"]

@@ -11,7 +11,9 @@ from pellucid.inspection.live.questions import Question
 if TYPE_CHECKING:
     from pellucid.graph import Graph
     from pellucid.inspection.live.model import LiveModel
-    from pellucid.types import Batch
+    from pellucid.types import Batch, Layer
+
+_OF_CLASS_TOKEN = 16  # layers: more than stand behind the last attention of a block
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Subject:
         if self.batch.targets is None or self.batch.targets.is_floating_point() or int(self.batch.targets[0]) < 0:
             return None
         return int(self.batch.targets[0])
+
+    def deepest(self) -> list[Layer]:
+        """The deepest layer that a CAM fits; of tokens with a class token the last few, for the head may read that token alone."""
+        from pellucid.attribution.cam import no_cam, token_grid
+
+        fitting = [layer for layer in self.graph.layers if no_cam(layer) is None]
+        last = fitting[-1] if fitting else None
+        grid = token_grid(last.shape[0]) if last is not None and last.layout == "tokens" else None
+        return fitting[-_OF_CLASS_TOKEN:] if grid is not None and grid[1] else fitting[-1:]
 
 
 class Aimed(Question, frozen=True):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pellucid.types import Layer
 
 EVERY = "*"
-_OF_CLASS_TOKEN = 16  # layers: more than stand behind the last attention of a block
 
 
 @question
@@ -169,19 +168,10 @@ class _Work:
             # Where the inputs are whole numbers, the gradient ends at the layers: without any there would be none.
             of_numbers = next(tensors_in(floating(self._subject.batch.inputs)), None) is not None
             return [layer.name for layer in layers] if layers or of_numbers else None
-        offered = layers or self._deepest()
+        offered = layers or self._subject.deepest()
         if all(no_cam(layer) is None for layer in offered):
             return [layer.name for layer in offered]
         return None
-
-    def _deepest(self) -> list[Layer]:
-        """The deepest layer that fits; of tokens with a class token the last few, for the head may read that token alone."""
-        from pellucid.attribution.cam import no_cam, token_grid
-
-        fitting = [layer for layer in self._subject.graph.layers if no_cam(layer) is None]
-        last = fitting[-1] if fitting else None
-        grid = token_grid(last.shape[0]) if last is not None and last.layout == "tokens" else None
-        return fitting[-_OF_CLASS_TOKEN:] if grid is not None and grid[1] else fitting[-1:]
 
     # --- what was found ---------------------------------------------------------------------------------------
 

@@ -34,13 +34,10 @@ class _Check(Aimed, frozen=True):
 
     def layered(self, method: Method, subject: Subject) -> list[str] | None:
         """The layers that the map of the input is made from: of a CAM the deepest that fits, unless one is named."""
-        from pellucid.attribution.cam import no_cam
-
         if self.layers:
             return [subject.graph.layer(name).name for name in self.layers]
         if method.positions:
-            fitting = [layer.name for layer in subject.graph.layers if no_cam(layer) is None]
-            return fitting[-1:] or None
+            return [layer.name for layer in subject.deepest()] or None
         return []
 
 
