@@ -237,6 +237,7 @@ def test_images_of_the_wrong_shape(pellucid: Program, photographs: Path) -> None
         ("--target", "dog", "--target is 'prediction', 'label' or a class index; got 'dog'"),
         ("--batch-size", "0", "The batch size must be at least 1; got 0"),
         ("--chosen", "-1", "The number of chosen examples must be 0 or more; got -1"),
+        ("--learned", "-1", "The number of examples to learn from must be 0 or more; got -1"),
         ("--lens", "nonsense", "nonsense"),
     ],
 )

@@ -195,6 +195,21 @@ def test_examples_of_too_many_classes_are_looked_at_together(tmp_path: Path) -> 
     assert answer.tensors["toward"].shape == (2, 1, len(panel.layers) + 1)
 
 
+@pytest.mark.parametrize(("asked", "taken"), [(100, 100), (20, 20), (0, None)])
+def test_as_many_examples_are_taken_as_were_asked_for(asked: int, taken: int | None, tmp_path: Path) -> None:
+    found = pellucid.inspect(
+        trained(), open_data("digits:test"), out=tmp_path / "net", chosen=0, learned=asked, lenses=["loss", "learning"]
+    )
+    assert found.manifest.options["learned"] == asked
+    if taken is None:
+        assert "learning" not in found.panels
+        assert "learn" not in [stage.name for stage in found.manifest.stages]
+        return
+    assert panel_of(found).count == taken
+    spent = next(stage for stage in found.manifest.stages if stage.name == "learn")
+    assert (spent.forward_examples, spent.backward_examples) == (taken, taken)
+
+
 def test_the_sample_grows_with_the_data_within_bounds_and_costs_a_tenth_of_the_sweep() -> None:
     small = [learning.sample_size(number, 77_000_000, 290_000) for number in (0, 540, 5000, 10_000, 1_000_000)]
     assert small[:2] == [64, 64]

@@ -59,6 +59,10 @@ Lens = Annotated[
     list[str] | None, typer.Option("--lens", metavar="NAME", help="Use this lens; repeat for more. All if left out.")
 ]
 Chosen = Annotated[int, typer.Option(metavar="N", help="Examples to look at closely.")]
+Learned = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Examples for gradients by the parameters. As many as cost a tenth if left out."),
+]
 Target = Annotated[str, typer.Option(metavar="prediction|label|INDEX", help="The output whose score is explained.")]
 Title = Annotated[str | None, typer.Option(help="Title of the record.")]
 OpenAfter = Annotated[bool, typer.Option("--open", help="Then open the app, with the model at hand.")]

@@ -37,6 +37,7 @@ def inspect(
     limit: int | None = None,
     seed: int = 0,
     chosen: int = 48,
+    learned: int | None = None,
     device: str | None = None,
     title: str | None = None,
     model_source: str = "",
@@ -61,6 +62,8 @@ def inspect(
         limit: at most so many examples.
         seed: of the random choice of examples.
         chosen: how many examples get a closer look (one forward and one backward each).
+        learned: of how many examples at most gradients by the parameters are taken (one forward and one backward each); as many
+            as cost about a tenth of the sweep where None.
         device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
         title: of the record; the model's name where None.
         model_source: how the model was named by who opened it; kept in the record.
@@ -73,7 +76,7 @@ def inspect(
     Raises: OptionError, ModelError, DataError, RecordError; what was finished by then stays readable in `out`.
     """
     names = tuple(lenses) if lenses is not None else tuple(available())
-    options = Options(target, names, batch_size, limit, seed, chosen)
+    options = Options(target, names, batch_size, limit, seed, chosen, learned)
     build(names, LensContext())  # an unknown name is refused before anything is written
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
     if classes is not None:

@@ -45,7 +45,7 @@ def sample_size(examples: int, flops: int | None, parameters: int) -> int:
 
 
 def rows_to_learn(
-    targets: np.ndarray, losses: np.ndarray, task: Task, graph: Graph, seed: int
+    targets: np.ndarray, losses: np.ndarray, task: Task, graph: Graph, seed: int, asked: int | None = None
 ) -> tuple[list[int], dict[int, int]]:
     """Rows of the sample, and how many examples the data hold of each class.
 
@@ -55,6 +55,7 @@ def rows_to_learn(
         task: in a regression all examples are of one class, -1, as where no class has enough to speak for itself.
         graph: of the model, which says what an example costs.
         seed: of the choice.
+        asked: how many examples at most; as many as cost a tenth of the sweep if None.
     """
     from pellucid.measures.parameter_gradients import LEAST as EACH
     from pellucid.measures.parameter_gradients import sample
@@ -62,7 +63,7 @@ def rows_to_learn(
     known = np.isfinite(targets) & np.isfinite(losses)
     classes = np.where(known, np.nan_to_num(targets, nan=-1), -1).astype(np.int64)
     found, counts = np.unique(classes[classes >= 0], return_counts=True)
-    most = sample_size(int(known.sum()), graph.flops, graph.parameters)
+    most = sample_size(int(known.sum()), graph.flops, graph.parameters) if asked is None else asked
     if task == "regression" or counts.max(initial=0) < EACH:
         return sample(np.where(known, 0, -1), most, seed).tolist(), {TOGETHER_CLASS: int(known.sum())}
     return sample(classes, most, seed).tolist(), {

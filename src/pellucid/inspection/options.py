@@ -32,6 +32,7 @@ class Options:
     limit: int | None = None
     seed: int = 0
     chosen: int = 48
+    learned: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -40,6 +41,8 @@ class Options:
             raise OptionError(f"The limit must be at least 1 example; got {self.limit}.")
         if self.chosen < 0:
             raise OptionError(f"The number of chosen examples must be 0 or more; got {self.chosen}.")
+        if self.learned is not None and self.learned < 0:
+            raise OptionError(f"The number of examples to learn from must be 0 or more; got {self.learned}.")
         if not (self.target in ("prediction", "label") or (isinstance(self.target, int) and self.target >= 0)):
             raise OptionError(f"target must be 'prediction', 'label' or a class index >= 0; got {self.target!r}.")
 
@@ -51,4 +54,5 @@ class Options:
             "batch_size": self.batch_size,
             "limit": self.limit,
             "chosen": self.chosen,
+            "learned": self.learned,
         }

@@ -265,11 +265,11 @@ class Inspection:
         from pellucid.inspection.learning import learn, rows_to_learn
 
         learning = self._lenses("learn")
-        if not learning or self.task == "none":
+        if not learning or self.task == "none" or self.options.learned == 0:
             return
         seed = self.options.seed
         targets, losses = self._columns("target", "loss")
-        rows, population = rows_to_learn(targets, losses, self.task, graph, seed)
+        rows, population = rows_to_learn(targets, losses, self.task, graph, seed, self.options.learned)
         with self._stage("learn") as stage:
             # Done anew by a resumed inspection, as the focus is.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
