@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
+from pellucid.attribution.finite import explained
 from pellucid.attribution.layers import by_module, embeddings, shaped, traced, with_planes
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.products import Products
@@ -17,8 +18,9 @@ from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
 from pellucid.capture import Captured, Session
-from pellucid.errors import ForwardError, LayerError, MethodError
+from pellucid.errors import ForwardError, LayerError, MethodError, ModelError
 from pellucid.graph import Graph
+from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer, Passes, Tree
 
 
@@ -102,8 +104,9 @@ def attribute(
 
     Returns: the attribution. A CAM's `.input` is the map of the deepest layer that can have one, interpolated to the
         input's height and width and repeated over its channels.
-    Raises: MethodError: no such method, or it cannot be right here. TargetError. LayerError. ForwardError. OptionError.
+    Raises: MethodError: no such method, or it cannot be right here. TargetError. LayerError. ModelError. OptionError.
     """
+    _check(model, inputs, layers)
     one = isinstance(method, str | Method)
     chosen = _unique([method_of(each) for each in ([method] if isinstance(method, str | Method) else method)])
     finder = _Layers(model, inputs, layers, graph)
@@ -120,8 +123,25 @@ def attribute(
             wanted = finder.chosen(each) if asked else ()
             found[each.name] = each.explain(replace(problem, layers=wanted))
             passes.add(found[each.name].passes)
+    for name, maps in found.items():
+        told, cost = explained(problem, maps, lambda: finder.graph.layers)
+        if told:
+            passes.add(cost)
+            found[name] = replace(maps, warnings=(*maps.warnings, *told))
     made = {each.name: _attribution(each.name, found[each.name], passes) for each in chosen}
     return made[chosen[0].name] if one else made
+
+
+def _check(model: object, inputs: Tree, layers: object) -> None:
+    """Refuses what no method can begin with. Raises: ModelError. LayerError. MethodError."""
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"attribute explains an nn.Module; got {type(model).__name__}. Give the model itself.")
+    if isinstance(layers, str):
+        raise LayerError(f"layers is a list of names; got the text '{layers}'. Write layers=['{layers}'].")
+    leaf = next(tensors_in(inputs), None)
+    if leaf is None or (leaf.ndim and not len(leaf)):
+        shape = "no tensor" if leaf is None else f"shape {tuple(leaf.shape)}"
+        raise MethodError(f"There is nothing to explain: the inputs hold no example, {shape}.")
 
 
 def _unique(chosen: Sequence[Method]) -> list[Method]:

@@ -118,6 +118,11 @@ def class_index(logits: Tensor, target: Any) -> Tensor:
                 f"'{target}'."
             )
         index = logits.detach().argmax(dim=1)
+    elif not _is_integral(target):
+        raise TargetError(
+            "target must be a class index, a list of them, 'prediction', a function or a Unit of a layer; got "
+            f"{target!r} of type {type(target).__name__}. Classes are counted in integers from 0."
+        )
     elif isinstance(target, int):
         index = torch.full((len(logits),), target, device=logits.device)
     else:
@@ -131,6 +136,17 @@ def class_index(logits: Tensor, target: Any) -> Tensor:
             f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}."
         )
     return index
+
+
+def _is_integral(target: Any) -> bool:
+    """Whether it names classes: integers, no truth values, no fractions."""
+    if isinstance(target, Tensor):
+        return not (target.is_floating_point() or target.is_complex() or target.dtype == torch.bool)
+    if isinstance(target, bool) or target is None:
+        return False
+    if isinstance(target, Sequence):
+        return all(_is_integral(one) for one in target)
+    return hasattr(target, "__index__") or str(getattr(target, "dtype", "")).startswith(("int", "uint"))
 
 
 def _by_copies(target: Callable[[Any], Tensor], output: Any, rows: Tensor, batch: int) -> Tensor:

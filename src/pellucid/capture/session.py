@@ -176,8 +176,8 @@ class Session:
         by_input = dict(zip((id(leaf) for leaf in leaves), gradients, strict=False))
         if leaves and all(gradient is None for gradient in by_input.values()):
             raise MethodError(
-                "No gradient of the score arrives at the inputs: the model detaches or rounds on the way, or its output "
-                "does not depend on them. Methods that need gradients cannot be right on it."
+                "No gradient of the score arrives at the inputs: the model is quantised, detaches or rounds on the way, or "
+                "its output does not depend on them. Methods that need gradients cannot be right on it."
             )
         by_layer = {
             name: torch.zeros_like(tensor) if gradient is None else gradient

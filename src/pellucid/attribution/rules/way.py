@@ -123,6 +123,11 @@ def refuse_opaque(method: str, node: Node) -> NoReturn:
             f"{method} cannot look into a reentrant checkpoint, whose forward runs again inside the backward; call "
             "torch.utils.checkpoint with use_reentrant=False, or without checkpoints."
         )
+    if name.endswith("NotImplemented"):
+        raise MethodError(
+            f"{method} met an operator that has no backward, as those of quantised models: explain the model as it was before "
+            "it was quantised."
+        )
     if str(node.name())[-1:].isdigit():
         raise MethodError(
             f"{method} cannot tell which operator of the forward '{node.name()}' stands for, as in a device's fused cells. "
