@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pellucid.graph import Graph, trace
 from pellucid.graph.callsites import CallSites
+from pellucid.graph.parts import Parts
 
 
 def line_of(text: str) -> str:
@@ -151,7 +152,7 @@ def test_a_file_is_judged_once_however_many_calls_stand_in_it() -> None:
             self.seen: list[int] = []
 
         def forward(self, x: Tensor) -> Any:
-            sites = CallSites(self, _here.__code__)
+            sites = CallSites(Parts(self), _here.__code__)
             for _ in range(5):
                 assert sites.here() is not None
                 self.seen.append(sites.files)

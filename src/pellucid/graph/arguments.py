@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 80
 MOST = 24
+_FEW_DIGITS = 10**18
 _USUAL = frozenset({int, bool, float, str, type(None)})
 _LEFT_OUT = frozenset({"self", "args", "kwargs", "device", "inplace", "input", "_stacklevel", "training"})
 
@@ -72,8 +73,8 @@ def texts(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def text_of(value: object) -> str:
     """One setting as text; the same for the same value on every machine."""
-    if value is None or value is True or value is False or type(value) is int:
-        return _printable(str(value))  # nearly all are
+    if value is None or value is True or value is False or (type(value) is int and -_FEW_DIGITS < value < _FEW_DIGITS):
+        return str(value)  # nearly all are
     if isinstance(value, str) and not isinstance(value, enum.Enum):
         return _printable(str.__str__(value))
     return _printable(_plain_text(value, 3))

@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+from pellucid.graph.parts import Parts
+
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _PELLUCID = str(Path(__file__).parent.parent) + os.sep
 _STANDARD = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib"))
@@ -36,16 +38,16 @@ class CallSites:
     named by the line that calls it).
 
     Args:
-        model: what runs.
+        parts: of what runs.
         until: where the forward was begun; what lies beyond called the tracer, and is none of the model's.
 
     Attributes:
         files: how many different files were looked at; each is judged once.
     """
 
-    def __init__(self, model: nn.Module, until: CodeType) -> None:
+    def __init__(self, parts: Parts, until: CodeType) -> None:
         self._until = until
-        kinds = {type(module) for module in model.modules()}
+        kinds = {type(module) for module in parts.modules}
         modules = {base.__module__ for kind in kinds for base in kind.__mro__}
         self._packages = {name.partition(".")[0] for name in modules} - _FOUNDATIONS
         # A network that comes with pellucid is a model as well.

@@ -51,7 +51,8 @@ class Dataflow:
         place = self._memory(tensor)
         if place is None or _alive(self._owners.get(place._cdata)) is not None:
             return source
-        if tensor._base is None or not any(_same(place, self._memory(given)) for given in inputs):
+        may_look = type(tensor) is Fake or tensor._base is not None
+        if not may_look or not any(_same(place, self._memory(given)) for given in inputs):
             self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
         return source
 
@@ -100,6 +101,8 @@ def _alive(held: tuple[StorageWeakRef, Source] | None) -> Source | None:
 
 def _bare(tensor: Tensor) -> Tensor:
     """The tensor inside the wrappers of torch.func, which come and go with every call."""
+    if type(tensor) is Fake:
+        return tensor
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
     return tensor
@@ -189,4 +192,6 @@ def versions(tensors: list[Tensor]) -> list[int]:
 
 def alias(tensor: Tensor) -> Tensor:
     """Another tensor over the same memory."""
+    if type(tensor) is Fake:
+        return tensor.alias()
     return torch.ops.aten.alias.default(tensor)  # type: ignore[no-any-return]

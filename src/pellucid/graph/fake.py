@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.graph.guard import memory_of
+from pellucid.graph.parts import Parts
 from pellucid.graph.remembered import Forms, is_pure
 from pellucid.graph.shapes import META, shortcut
 
@@ -65,6 +66,11 @@ class Fake(Tensor):
         fake.meta = meta
         return fake
 
+    def alias(self) -> Fake:
+        """Another one over the same memory, made without an operator that the trace would see."""
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            return Fake(self.meta.detach(), self.device)
+
     def __repr__(self, *, tensor_contents: None = None) -> str:  # type: ignore[override]
         return f"Fake({tuple(self.shape)}, {self.dtype})"
 
@@ -90,14 +96,14 @@ class Valueless:
     """Runs the operators of one forward; those that depend on inputs or parameters without values.
 
     Args:
-        model: its parameters count as values that nobody knows, unless a single one is asked for.
+        parts: of the model; its parameters count as values that nobody knows, unless a single one is asked for.
         device: what tensors say they are on.
 
     Attributes:
         writes: whether an operator wrote to a parameter's memory.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device) -> None:
+    def __init__(self, parts: Parts, device: torch.device) -> None:
         self.device = torch.device("cpu") if device == META else device
         # By identity, and by the memory that views and `.data` share with them.
         self._parameters: dict[int, Tensor | None] = {}
@@ -107,7 +113,8 @@ class Valueless:
         self._own: set[int] = set()
         self._forms = Forms()
         self.writes = False
-        for parameter in model.parameters():
+        self._modules = parts.modules
+        for parameter in parts.parameters.values():
             self._parameters[id(parameter)] = None
             storage = memory_of(parameter)
             if storage is not None:
@@ -120,12 +127,12 @@ class Valueless:
         """Ids of the parameters, whose values nobody knows."""
         return set(self._parameters)
 
-    def put_on_device(self, model: nn.Module) -> None:
+    def put_on_device(self) -> None:
         """Puts wrappers in the place of buffers without values, so that those claim to be on the device too.
 
         Whoever calls this puts the buffers back.
         """
-        for module in model.modules():
+        for module in self._modules:
             for name, buffer in module._buffers.items():
                 if buffer is not None and buffer.is_meta and type(buffer) is not Fake:
                     module._buffers[name] = Fake(buffer, self.device)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from pellucid.graph.dataflow import Source
 from pellucid.graph.names import Role
+from pellucid.graph.recalled import Recalled
 from pellucid.graph.structure import Shape
 from pellucid.record.schema import Pool
 
@@ -23,6 +26,7 @@ class Frame:
     Attributes:
         sources: the arguments that some node made: their number, who made them, their shape.
         reads: ids of the parameters that went into it, in order.
+        recalled: the call like it, where it was told from one.
     """
 
     id: int
@@ -54,6 +58,7 @@ class Frame:
     error: str | None = None
     sources: list[tuple[int, Source, Shape]] = field(default_factory=list)
     reads: tuple[int, ...] = ()
+    recalled: Recalled | None = None
 
     def went_in(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its arguments."""
@@ -69,4 +74,9 @@ class Frame:
 
 
 def _dtype(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+    return _name(tensor.dtype)
+
+
+@cache
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

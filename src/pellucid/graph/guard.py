@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import operator
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_HOLDERS = (dict, list, set, collections.deque)
+_HOLDERS = (dict, collections.OrderedDict, list, set, collections.deque)
+_NO_HOLDERS = frozenset({bool, int, float, str, tuple, type(None)})
 _HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -28,7 +30,7 @@ _HOOKS = (
 
 
 @contextlib.contextmanager
-def untouched(model: nn.Module, attributes: bool = False) -> Iterator[None]:
+def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.Module] | None = None) -> Iterator[None]:
     """Evaluation mode inside; afterwards mode, buffers, hooks and random state are as they were, also after an error.
 
     Modes are set flag by flag: a model's own `train` and `eval` may do more than that. Attention's fast path, which hides
@@ -38,8 +40,10 @@ def untouched(model: nn.Module, attributes: bool = False) -> Iterator[None]:
         model: what runs inside.
         attributes: whether all that a module keeps of a forward (a cache, a counter, the last activations) is taken back
             too, as must be where tensors without values run through it.
+        modules: its modules, where they are known.
     """
-    modules = list(model.modules())
+    if modules is None:
+        modules = list(model.modules())
     modes = [(module, module.training) for module in modules]
     kept = [_Kept(module, attributes) for module in modules]
     values = [(buffer, buffer.detach().clone(), _version(buffer)) for module in modules for buffer in _buffers(module)]
@@ -81,7 +85,11 @@ class _Kept:
         self._attributes = dict(self._own) if attributes else {}
         held = self._own.values() if attributes else [self._own.get(name) for name in (*_HOOKS, "_buffers")]
         # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
-        self._held = [(one, one.copy() if one else None) for one in held if isinstance(one, _HOLDERS)]
+        self._held = [
+            (one, one.copy() if one else None)
+            for one in held
+            if type(one) in _HOLDERS or (type(one) not in _NO_HOLDERS and isinstance(one, _HOLDERS))
+        ]
         self._all = attributes
 
     def restore(self) -> None:
@@ -92,6 +100,13 @@ class _Kept:
             elif held:
                 held.clear()
         if not self._all:
+            return
+        own, kept = self._own, self._attributes
+        if (
+            len(own) == len(kept)
+            and all(map(operator.is_, own, kept))
+            and all(map(operator.is_, own.values(), kept.values()))
+        ):
             return
         for name in self._own.keys() - self._attributes.keys():
             del self._own[name]
@@ -117,17 +132,17 @@ def _put_back(held: Any, before: Any) -> None:
 class ParameterGuard:
     """Puts back parameters that a forward writes to, without copying those that it leaves alone."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, parameters: Iterable[Tensor] | None = None) -> None:
         self._owners: dict[int, list[Tensor]] = {}
         self._saved: list[tuple[Tensor, Tensor]] = []
-        for parameter in model.parameters():
+        for parameter in model.parameters() if parameters is None else parameters:
             memory = memory_of(parameter)
             if memory is not None:
                 self._owners.setdefault(memory._cdata, []).append(parameter)
 
-    def before(self, operator: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(self, overload: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hears of an operator that is about to run; copies the parameters that it will write to."""
-        if not writes_to_arguments(operator):
+        if not writes_to_arguments(overload):
             return
         for value in (*args, *kwargs.values()):
             memory = memory_of(value) if isinstance(value, torch.Tensor) else None
@@ -150,9 +165,9 @@ class ParameterGuard:
 
 
 @cache
-def writes_to_arguments(operator: Any) -> bool:
+def writes_to_arguments(overload: Any) -> bool:
     """Whether an operator changes one of its arguments in place; asking its schema takes longer than many operators."""
-    schema = getattr(operator, "_schema", None)
+    schema = getattr(overload, "_schema", None)
     return schema is not None and bool(schema.is_mutable)
 
 

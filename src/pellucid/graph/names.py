@@ -112,7 +112,7 @@ def is_opaque(module: nn.Module) -> bool:
     always, alone = _opaque_kind(kind)
     if always or not alone:
         return always
-    return all(name == "parametrizations" for name, _ in module.named_children())
+    return not module._modules or all(name == "parametrizations" for name, _ in module.named_children())
 
 
 @lru_cache(maxsize=4096)
@@ -132,7 +132,8 @@ def _opaque_kind(kind: type) -> tuple[bool, bool]:
 def operation_of(module: nn.Module) -> str:
     """The class's name, as it was before torch's parametrizations renamed it."""
     name = type(module).__name__
-    return name.removeprefix("Parametrized") if hasattr(module, "parametrizations") else name
+    renamed = name.startswith("Parametrized") and hasattr(module, "parametrizations")
+    return name.removeprefix("Parametrized") if renamed else name
 
 
 def module_role(module: nn.Module) -> tuple[Role, str | None]:

@@ -8,6 +8,7 @@ told from that, and no operator is run for it. Kept for the whole process, up to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any, NamedTuple, TypeAlias
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 from pellucid.graph.remembered import DIRECT, Form
+from pellucid.record.schema import Pool
 
 Key: TypeAlias = tuple[Any, ...]
 
@@ -32,38 +34,73 @@ _KEPT_BY_ALL = frozenset(vars(nn.Module())) - {"training"}
 _PLACES = ("torch.nn.functional", "torch.functional", "torch._tensor")
 _WRITTEN_IN_C = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 # Layers and functions that look at more than what they are given.
-_LEFT_OUT = frozenset({"rnn_relu", "rnn_tanh", "gru", "lstm", "__getitem__", "__setitem__", "__get__", "__set__"})
+_LEFT_OUT = frozenset({"rnn_relu", "rnn_tanh", "gru", "lstm", "__setitem__", "__get__", "__set__"})
+# Of a tensor whose values are known, beside one without, these look at the form alone.
+_BY_FORM = frozenset({
+    "add", "add_", "addmm", "baddbmm", "batch_norm", "bmm", "conv1d", "conv2d", "conv3d", "div", "group_norm", "layer_norm",
+    "linear", "masked_fill", "matmul", "maximum", "minimum", "mul", "mul_", "sub", "where", "__matmul__", "__add__",
+    "__radd__", "__mul__", "__rmul__", "__sub__", "__truediv__",
+})  # fmt: skip
+# Equal values of these are the same.
+_ALIKE = frozenset({int, str, type(None), type(Ellipsis)})
 _ATTENTION = "scaled_dot_product_attention"
 
 
-class Recalled(NamedTuple):
+class _New(NamedTuple):
+    """A tensor over memory of its own."""
+
+    form: Form
+
+    def tensor(self, _: list[Tensor]) -> Tensor:
+        """One without values."""
+        return self.form.tensor()
+
+
+class _View(NamedTuple):
+    """What a view of an input looks like: which input, and where in its memory it begins, from where that one does."""
+
+    place: int
+    size: torch.Size
+    stride: tuple[int, ...]
+    after: int
+
+    def tensor(self, inputs: list[Tensor]) -> Tensor:
+        """The view, without values, of that input."""
+        of = inputs[self.place]
+        meta = of.meta if type(of) is Fake else of
+        return meta.as_strided(self.size, self.stride, meta.storage_offset() + self.after)
+
+
+@dataclass(slots=True, eq=False)
+class Recalled:
     """What a call did.
 
     Attributes:
         operators: how many ran; flops: what they counted.
-        outputs: the form of every tensor that it returned, or the place among its inputs of one that it was given.
+        outputs: the form of every tensor that it returned; of one that it was given, its place among the inputs; of one
+            over the memory of an input, how it looks at that.
         container: what it returned them in, None for a tensor alone.
         wrote: whether it wrote to its first input.
         read: names of its own parameters that went into a tensor.
+        arguments: its settings as text, once they were asked for; pool: what it keeps, if it is a function that pools.
     """
 
     operators: int
     flops: int | None
-    outputs: tuple[Form | int, ...]
+    outputs: tuple[_New | _View | int, ...]
     container: type[list[Any]] | type[tuple[Any, ...]] | None
     wrote: bool
     read: tuple[str, ...]
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing ran and all that came out had gone in."""
-        return not self.operators and all(type(one) is int for one in self.outputs)
+    arguments: Mapping[str, str] | None = None
+    pool: Pool | None = None
 
     def result(self, inputs: list[Tensor]) -> Any:
         """What it returns of these inputs: new tensors over memory of their own, or the inputs themselves."""
         device = next((one.device for one in inputs if type(one) is Fake), inputs[0].device)
         with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-            tensors = [inputs[one] if isinstance(one, int) else Fake(one.tensor(), device) for one in self.outputs]
+            tensors = [
+                inputs[one] if isinstance(one, int) else Fake(one.tensor(inputs), device) for one in self.outputs
+            ]
         if self.wrote:
             torch.autograd.graph.increment_version(inputs[0])
         return tensors[0] if self.container is None else self.container(tensors)
@@ -124,8 +161,11 @@ class Recall:
                 torch._C._get_flash_sdp_enabled(), torch._C._get_mem_efficient_sdp_enabled(),
                 torch._C._get_math_sdp_enabled(), torch._C._get_cudnn_sdp_enabled(),
             )  # fmt: skip
+        by_form = func.__name__ in _BY_FORM and any(type(one) is Fake for one in args)
         for one in args:
-            if not self._describe(one, parts):
+            if by_form and type(one) is Tensor and one.layout is torch.strided and not one.dtype.is_complex:
+                parts += (Tensor, one.size(), one.stride(), one.dtype, one.device, one.requires_grad)
+            elif not self._describe(one, parts):
                 return None
         for name, value in kwargs.items():
             parts.append(name)
@@ -154,7 +194,8 @@ class Recall:
         """
         if len(self.known) >= MOST:
             self.known.clear()
-        self.known[key] = _recalled(given, inside, written, result, did)
+        silent = not did.operators and _is_in_place(key[0])  # `requires_grad_` does something all the same
+        self.known[key] = None if silent else _recalled(given, inside, written, result, did)
 
     def _plain(self) -> bool:
         """Whether nothing around the call changes what it does."""
@@ -176,7 +217,7 @@ class Recall:
                 form = value.form = (value.size(), value.stride(), value.dtype, value.device)
             parts += (form, value.requires_grad)
             return True
-        if kind in DIRECT:
+        if kind in DIRECT or value is Ellipsis:
             parts.append(value)
             return True
         if kind is bool or kind is float:
@@ -187,7 +228,15 @@ class Recall:
                 return False
             parts += (kind, value.size(), value.stride(), value.dtype, value.device, value.requires_grad)
             return True
-        if kind is tuple or kind is list:
+        if kind is slice:
+            if not _ALIKE.issuperset((type(value.start), type(value.stop), type(value.step))):
+                return False
+            parts += (kind, value.start, value.stop, value.step)
+            return True
+        if kind is tuple or kind is list or kind is torch.Size:
+            if _ALIKE.issuperset(map(type, value)):
+                parts += (kind, tuple(value))
+                return True
             parts += (kind, len(value))
             return all(self._describe(one, parts) for one in value)
         return False
@@ -215,32 +264,47 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
     if did.asked or type(items) not in (list, tuple) or not items:
         return None
     wrote = written == [0] and did.writes == did.operators == 1 and len(items) == 1 and items[0] is given[0]
+    if wrote and getattr(given[0], "form", None) is None:
+        return None  # its shape was changed
     if not wrote and (written or did.writes):
         return None
     places = {id(tensor): place for place, tensor in enumerate(given)}
     if len(places) < len(given) and any(id(one) in places for one in items):
         return None  # given twice, returned once: nobody can tell which
-    memories = {memory._cdata for tensor in (*given, *inside) if (memory := _memory(tensor)) is not None}
+    memories = {memory._cdata: -1 for tensor in inside if (memory := _memory(tensor)) is not None}
+    for place, tensor in enumerate(given):
+        if (memory := _memory(tensor)) is not None:
+            memories[memory._cdata] = place if memory._cdata not in memories and type(tensor) is Fake else -1
     device = next((tensor.device for tensor in given if type(tensor) is Fake), None)
-    outputs: list[Form | int] = []
+    outputs: list[_New | _View | int] = []
     for one in items:
-        place = places.get(id(one))
-        if place is not None:
-            outputs.append(place)
+        if id(one) in places:
+            outputs.append(places[id(one)])
             continue
         memory = _memory(one) if type(one) is Fake else None
-        if memory is None or memory._cdata in memories or one.device != device or one.storage_offset():
-            return None  # a view, a number, on another device: told by running it
-        if one.layout is not torch.strided or one.dtype.is_complex:
+        if memory is None or one.device != device or one.layout is not torch.strided or one.dtype.is_complex:
+            return None  # a number, something on another device: told by running it
+        of = memories.get(memory._cdata)
+        if of is None:
+            if one.storage_offset():
+                return None
+            memories[memory._cdata] = -1
+            outputs.append(_New(Form(one.size(), one.stride(), one.dtype)))
+        elif of >= 0 and one.dtype == given[of].dtype:
+            outputs.append(_View(of, one.size(), one.stride(), int(one.storage_offset() - given[of].storage_offset())))
+        else:
             return None
-        memories.add(memory._cdata)
-        outputs.append(Form(one.size(), one.stride(), one.dtype))
     container = None if items is not result else type(items)
     return Recalled(did.operators, did.flops, tuple(outputs), container, wrote, did.read)
 
 
 def _memory(tensor: Tensor) -> torch.UntypedStorage | None:
     return tensor.meta.untyped_storage() if type(tensor) is Fake else memory_of(tensor)
+
+
+def _is_in_place(called: Any) -> bool:
+    name = str(called.__name__)
+    return name.endswith("_") and not name.endswith("__")
 
 
 @cache

@@ -26,10 +26,10 @@ from pellucid.graph.names import (
     function_path,
     function_role,
     is_opaque,
-    module_paths,
     module_role,
     operation_of,
 )
+from pellucid.graph.parts import Parts
 from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.recalled import Did, Key, Recall, Recalled
 from pellucid.graph.structure import Shape
@@ -63,7 +63,7 @@ class Recording:
     """What has been seen so far.
 
     Args:
-        model: what runs.
+        parts: of what runs.
         until: where its forward is begun.
         valueless: runs its operators; None where they run with values.
 
@@ -78,12 +78,13 @@ class Recording:
         own: whether it is the recording that asks something of tensors, and not the model.
     """
 
-    def __init__(self, model: nn.Module, until: CodeType, valueless: Valueless | None = None) -> None:
-        self.model = model
-        self._sites = CallSites(model, until)
+    def __init__(self, parts: Parts, until: CodeType, valueless: Valueless | None = None) -> None:
+        self.parts = parts
+        self.model = parts.model
+        self._sites = CallSites(parts, until)
         self.frames: list[Frame] = []
         self.links: list[tuple[int, int, int, int, Shape]] = []
-        self.paths = module_paths(model)
+        self.paths = parts.paths
         self.read: set[int] = set()
         self.operators = 0
         self.flops: int | None = None
@@ -104,7 +105,7 @@ class Recording:
         self._recall = None if valueless is None else Recall(valueless.parameters)
         self._writes = 0
         self._asked = 0
-        self._parameters = {id(parameter) for parameter in model.parameters()}
+        self._parameters = {id(parameter) for parameter in parts.parameters.values()}
 
     # --- begin and end ----------------------------------------------------------------------------------------
 
@@ -171,7 +172,8 @@ class Recording:
             return self._run(frame, opaque, call)
         known = self._recall.known.get(key, _UNHEARD)
         if isinstance(known, Recalled):
-            return self._again(frame, known, inputs)
+            with torch._C.DisableTorchFunction():
+                return self._again(frame, known, inputs)
         if known is None:
             return self._run(frame, opaque, call)
         module = frame.module
@@ -206,6 +208,7 @@ class Recording:
             self.flops = (self.flops or 0) + known.flops
         if frame.module is not None:
             self.read.update([id(frame.module._parameters[name]) for name in known.read])
+            frame.recalled = known
         if known.wrote and self._valueless is not None:
             self._valueless.written(inputs[0])
         return known.result(inputs)
@@ -252,7 +255,7 @@ class Recording:
         if self._opaque:
             return self._inside(func, args, kwargs)
         key = None if self._recall is None else self._recall.function(func, args, kwargs)
-        return self._node(function_name(func), func, args, kwargs, bound(func, args, kwargs), key)
+        return self._node(function_name(func), func, args, kwargs, lambda: bound(func, args, kwargs), key)
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
@@ -260,13 +263,13 @@ class Recording:
             return call(*args, **kwargs)
         counting, self._counting = self._counting, True
         try:
-            return self._node(cls.__name__, call, args, kwargs, {})
+            return self._node(cls.__name__, call, args, kwargs, dict)
         finally:
             self._counting = counting
 
     def _node(
         self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        settings: dict[str, Any], key: Key | None = None,
+        settings: Callable[[], dict[str, Any]], key: Key | None = None,
     ) -> Any:  # fmt: skip
         inputs = gathered((args, kwargs) if kwargs else args)
         before = versions(inputs)
@@ -287,18 +290,30 @@ class Recording:
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
         frame.role, frame.activation = function_role(operation)
-        shapes = (frame.inputs[0], tuple(outputs[0].shape)) if inputs and outputs else None
-        if shapes is not None:
-            frame.pool = pool_of_function(operation, settings, *shapes)
+        self._describe(frame, settings, outputs, key)
         if frame.pool is not None:
             frame.role = "pool"
-        frame.arguments = texts(settings)
         if frame.role in ("compute", "norm", "pool"):
             frame.channel_last = operation in CHANNEL_LAST_FUNCTIONS
         elif frame.role in ("pass", "join") and frame.sources and outputs:
             known = self.frames[frame.sources[0][1].node].channel_last
             frame.channel_last = channel_last_after(operation, args, kwargs, inputs[0], outputs[0], known)
         return self._made(frame, inputs, before, result, alias_too=False)
+
+    def _describe(
+        self, frame: Frame, settings: Callable[[], dict[str, Any]], outputs: list[Tensor], key: Key | None
+    ) -> None:
+        """Notes a function's settings; those of one that was told from another are that one's."""
+        known = None if key is None or self._recall is None else self._recall.known.get(key)
+        if known is not None and known.arguments is not None:
+            frame.arguments, frame.pool = known.arguments, known.pool
+            return
+        given = settings()
+        frame.arguments = texts(given)
+        if frame.inputs and outputs:
+            frame.pool = pool_of_function(frame.operation, given, frame.inputs[0], tuple(outputs[0].shape))
+        if known is not None:
+            known.arguments, known.pool = frame.arguments, frame.pool
 
     def _name(self, frame: Frame, count: bool) -> None:
         module = next((above for above in reversed(self._stack) if above.kind == "module"), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import nn
 from pellucid.graph.arguments import settings_of, texts
 from pellucid.graph.frames import Frame
 from pellucid.graph.loops import find_loops, with_feedback
+from pellucid.graph.parts import own_parameters
 from pellucid.graph.points import capture_points
 from pellucid.graph.pooling import pool_of_module
 from pellucid.graph.recording import Recording
@@ -47,14 +48,14 @@ def sealed(
     )
     loops = find_loops(nodes, edges, {frame.id: frame.reads for frame in seen.frames if frame.reads})
     edges = with_feedback(nodes, edges, loops) if loops else edges
-    parameters = list(seen.model.parameters())
+    parameters = list(seen.parts.parameters.values())
     return Graph(
         nodes=nodes,
         edges=edges,
         parameters=sum(parameter.numel() for parameter in parameters),
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         flops=seen.flops,
-        unused=tuple(name for name, parameter in seen.model.named_parameters() if id(parameter) not in seen.read),
+        unused=tuple(name for name, parameter in seen.parts.parameters.items() if id(parameter) not in seen.read),
         backend=backend,
         error=error,
         batch=seen.batch,
@@ -86,13 +87,22 @@ class _Weights:
 
     def of(self, module: nn.Module | None) -> tuple[int, int, int]:
         """Unique values in it and below, its own, and those in it and below that require a gradient."""
-        if module is None:
+        if module is None or not (isinstance(module, torch.jit.ScriptModule) or module._parameters or module._modules):
             return 0, 0, 0
         known = self._counts.get(id(module))
+        if known is None and not module._modules:
+            own_ones = {id(one): one for one in own_parameters(module).values()}.values()
+            total = sum([one.numel() for one in own_ones])
+            trainable = (
+                total
+                if all(one.requires_grad for one in own_ones)
+                else sum([one.numel() for one in own_ones if one.requires_grad])
+            )
+            known = self._counts[id(module)] = (total, total, trainable)
         if known is None:
             below = self._in(module).values()
             total = sum([parameter.numel() for parameter in below])
-            own = sum([parameter.numel() for parameter in _own(module)])
+            own = sum([parameter.numel() for parameter in own_parameters(module).values()])
             trainable = sum([parameter.numel() for parameter in below if parameter.requires_grad])
             known = self._counts[id(module)] = (total, own, trainable)
         return known
@@ -105,18 +115,11 @@ class _Weights:
         known = self._below.get(id(module))
         if known is None:
             known = self._below[id(module)] = {}
-            for parameter in _own(module):
+            for parameter in own_parameters(module).values():
                 known[id(parameter)] = parameter
             for child in module.children():
                 known.update(self._in(child))
         return known
-
-
-def _own(module: nn.Module) -> list[nn.Parameter]:
-    if isinstance(module, torch.jit.ScriptModule):
-        return list(module.parameters(recurse=False))
-    # What `parameters` gives too, which walks over the module's insides to tell that it need not.
-    return [parameter for parameter in module._parameters.values() if parameter is not None]
 
 
 def _shared(seen: Recording, weights: _Weights) -> dict[int, tuple[int, ...]]:
@@ -128,7 +131,8 @@ def _shared(seen: Recording, weights: _Weights) -> dict[int, tuple[int, ...]]:
             continue
         own = frame.reads
         if frame.module is not None:
-            own = tuple([id(parameter) for parameter in weights.below(frame.module)])
+            inside = weights.below(frame.module) if frame.module._modules else own_parameters(frame.module).values()
+            own = tuple([id(parameter) for parameter in inside])
         before = [first[key] for key in own if key in first]
         others = dict.fromkeys(one.id for one in before if one.path != frame.path)
         if others:
@@ -142,7 +146,7 @@ def _node(frame: Frame, weights: _Weights, shares: tuple[int, ...]) -> Node:
     total, own, trainable = weights.of(frame.module)
     pool, arguments = frame.pool, frame.arguments
     if frame.module is not None:
-        arguments = texts(settings_of(frame.module))
+        arguments = _settings(frame, frame.module)
         if frame.children == 0 and frame.inputs and frame.outputs:
             pool = pool_of_module(frame.module, frame.inputs[0], frame.outputs[0])
     return Node(
@@ -177,6 +181,15 @@ def _node(frame: Frame, weights: _Weights, shares: tuple[int, ...]) -> Node:
     )
 
 
+def _settings(frame: Frame, module: nn.Module) -> Mapping[str, str]:
+    known = frame.recalled
+    if known is None:
+        return texts(settings_of(module))
+    if known.arguments is None:  # calls that are told from one another are of equal settings
+        known.arguments = texts(settings_of(module))
+    return known.arguments
+
+
 def _uncalled(seen: Recording) -> tuple[str, ...]:
     """Paths of the modules that the forward neither called nor looked into.
 
@@ -195,7 +208,7 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
             known = touched[id(module)] = (
                 id(module) in called
                 or id(module) in inside
-                or any(id(parameter) in seen.read for parameter in _own(module))
+                or any(id(parameter) in seen.read for parameter in own_parameters(module).values())
                 or any(touches(child) for child in module.children())
             )
         return known
@@ -203,6 +216,6 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
     held = (nn.ParameterDict, nn.ParameterList)  # they hold parameters and cannot be called
     return tuple(
         path
-        for path, module in seen.model.named_modules()
-        if path and not isinstance(module, held) and not touches(module)
+        for module in seen.parts.modules
+        if (path := seen.parts.paths[id(module)]) and not isinstance(module, held) and not touches(module)
     )

@@ -23,6 +23,7 @@ from pellucid.graph.expectations import expectations
 from pellucid.graph.fake import Valueless, ValuesNeededError
 from pellucid.graph.guard import ParameterGuard, untouched
 from pellucid.graph.interception import Functions, Operators, differentiable_functions, module_calls
+from pellucid.graph.parts import Parts
 from pellucid.graph.recording import Recording
 from pellucid.graph.sealing import sealed
 from pellucid.graph.structure import Graph
@@ -90,7 +91,8 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     """The graph, and whether the forward writes to parameters."""
     model = _unwrapped(model)
-    parameters = list(model.parameters())
+    parts = Parts(model)
+    parameters = list(parts.parameters.values())
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in parameters):
         raise ModelError(
             f"{type(model).__name__} has lazy parameters without a shape: tracing would give them one. Call the model "
@@ -99,12 +101,13 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     device = _device(model)
     meta = device.type == "meta" or any(parameter.is_meta for parameter in parameters)
     with _LOCK:
-        first = _run(model, Valueless(model, device), device, args, kwargs)
-        if first.raised is None:
-            return sealed(first.seen, "meta" if meta else "fake", None, "", None), first.writes
-        if meta:
-            return sealed(first.seen, "meta", *_told(first)), first.writes
-        second = _run(model, None, device, args, kwargs)
+        with _unhurried():
+            first = _run(parts, Valueless(parts, device), device, args, kwargs)
+            if first.raised is None:
+                return sealed(first.seen, "meta" if meta else "fake", None, "", None), first.writes
+            if meta:
+                return sealed(first.seen, "meta", *_told(first)), first.writes
+        second = _run(parts, None, device, args, kwargs)
     if second.raised is None:
         return sealed(second.seen, "real", None, _reason(first), None), second.writes
     error, _, raised = _told(second)
@@ -119,11 +122,12 @@ class _Run(NamedTuple):
     writes: bool
 
 
-def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
-    seen = Recording(model, _run.__code__, valueless)
+def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
+    seen = Recording(parts, _run.__code__, valueless)
     raised: BaseException | None = None
-    with untouched(model, attributes=valueless is not None), _unhurried(valueless is not None):
-        guard = ParameterGuard(model)
+    model = parts.model
+    with untouched(model, attributes=valueless is not None, modules=parts.modules):
+        guard = ParameterGuard(model, parts.parameters.values())
 
         def before(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             guard.before(operator, args, kwargs)
@@ -134,7 +138,7 @@ def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, ar
                 arguments, named = _copied((args, kwargs), device)
             else:
                 arguments, named = mapped((args, kwargs), valueless.fake)
-                valueless.put_on_device(model)
+                valueless.put_on_device()
             with (
                 module_calls(seen.called, seen.elsewhere),
                 differentiable_functions(seen.differentiable),
@@ -153,9 +157,9 @@ def _run(model: nn.Module, valueless: Valueless | None, device: torch.device, ar
 
 
 @contextlib.contextmanager
-def _unhurried(wanted: bool) -> Iterator[None]:
+def _unhurried() -> Iterator[None]:
     """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
-    collecting = wanted and gc.isenabled()
+    collecting = gc.isenabled()
     if collecting:
         gc.disable()
     try:
