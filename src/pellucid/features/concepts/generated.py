@@ -133,21 +133,27 @@ class _Painting:
         self.planes = np.zeros((3, height, width), np.int16)
 
     def ground(self) -> None:
-        """A slope between two greys or clouds of little colour; sometimes a plain colour or a texture.
+        """A slope between two greys or clouds of little colour, and on it often a patch of a plain colour or a texture.
 
-        What fills whole pictures is rarer: of a concept on a tenth of all pixels, half a per cent is no detector any more.
+        Nothing that has a name fills a picture: a few of them would decide alone what a channel's strongest activations are.
         """
-        whole = np.ones(self.picture.shape[1:], bool)
+        self.picture[:] = self._slope() if self._random.random() < 0.4 else self._clouds()
+        for name in _ACHROMATIC:
+            near = np.abs(self.picture - COLOURS[name][0]).max(0) <= _SPREAD_GREY
+            self.planes[0][near] = 1 + self._given.colours.index(name)
         kind = self._random.random()
-        if kind < 0.1:
-            self._plain(whole)
-        elif kind < 0.2:
-            self._textured(whole)
-        else:
-            self.picture[:] = self._slope() if kind < 0.5 else self._clouds()
-            for name in _ACHROMATIC:
-                near = np.abs(self.picture - COLOURS[name][0]).max(0) <= _SPREAD_GREY
-                self.planes[0][near] = 1 + self._given.colours.index(name)
+        if kind < 0.6:
+            sides = np.round(self._side * self._random.uniform(0.3, 0.5, 2)).astype(int)
+            top, left = (
+                int(self._random.integers(0, whole - side + 1))
+                for whole, side in zip(self.picture.shape[1:], sides, strict=True)
+            )
+            patch = np.zeros(self.picture.shape[1:], bool)
+            patch[top : top + sides[0], left : left + sides[1]] = True
+            if kind < 0.2:
+                self._plain(patch)
+            else:
+                self._textured(patch)
 
     def add(self) -> None:
         """One object, over what is there."""
