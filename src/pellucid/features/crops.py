@@ -26,20 +26,49 @@ def pixels_of(values: NDArray[np.float32]) -> Pixels:
     return np.asarray((np.clip(np.nan_to_num(plane), 0, 1) * 255).round().transpose(1, 2, 0), np.uint8)
 
 
-def piece(picture: Pixels, box: Box, side: int) -> Pixels:
-    """The part of a picture at a field, fitted into a square: uint8[side side 3]; few pixels are drawn as squares."""
-    from PIL import Image
+class Pieces:
+    """Parts of one picture, each made once: deep layers' units look at the same few parts, or at all of it.
 
-    seen = box.within(picture.shape[0], picture.shape[1])
-    part = picture[seen.top : seen.top + seen.height, seen.left : seen.left + seen.width]
-    scale = side / max(part.shape[:2])
-    height, width = (max(1, round(extent * scale)) for extent in part.shape[:2])
-    method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX
-    fitted = np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize((width, height), method))
-    square = np.full((side, side, 3), GROUND, np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = fitted
-    return square
+    Args:
+        picture: to cut from.
+        side: of the squares.
+    """
+
+    def __init__(self, picture: Pixels, side: int) -> None:
+        from PIL import Image
+
+        self._image = Image.fromarray(picture)
+        self._side = side
+        self._made: dict[Box, Pixels] = {}
+
+    def at(self, box: Box) -> Pixels:
+        """The part at a field, fitted into a square: uint8[side side 3]; few pixels are drawn as squares."""
+        seen = box.within(self._image.height, self._image.width)
+        made = self._made.get(seen)
+        if made is None:
+            made = self._made[seen] = self._fitted(seen)
+        return made
+
+    def _fitted(self, seen: Box) -> Pixels:
+        from PIL import Image
+
+        side = self._side
+        scale = side / seen.extent
+        height, width = (max(1, round(extent * scale)) for extent in (seen.height, seen.width))
+        method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX
+        part = (seen.left, seen.top, seen.left + seen.width, seen.top + seen.height)
+        fitted = np.asarray(self._image.crop(part).resize((width, height), method))
+        if fitted.shape[:2] == (side, side):
+            return fitted
+        square = np.full((side, side, 3), GROUND, np.uint8)
+        top, left = (side - height) // 2, (side - width) // 2
+        square[top : top + height, left : left + width] = fitted
+        return square
+
+
+def piece(picture: Pixels, box: Box, side: int) -> Pixels:
+    """One part of a picture, as `Pieces.at` makes it."""
+    return Pieces(picture, side).at(box)
 
 
 def sheet(rows: Sequence[Sequence[Pixels | None]], side: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.features.crops import Pixels, evenly, piece, pixels_of, sheet
+from pellucid.features.crops import Pieces, Pixels, evenly, pixels_of, sheet
 from pellucid.features.fields import Box
 from pellucid.features.probing import Lightness
 from pellucid.record import Record, Writer, schema
@@ -138,9 +138,9 @@ class _Cut:
             inputs = source.example(row).inputs
             values = inputs[0] if isinstance(inputs, tuple | list) else inputs
             if isinstance(values, torch.Tensor):
-                picture = pixels_of((values.float().numpy() - black) / (white - black))
+                pieces = Pieces(pixels_of((values.float().numpy() - black) / (white - black)), CROP_SIDE)
                 for index, at, rank, box in self._wanted[row]:
-                    self._squares[index][at][rank] = piece(picture, box, CROP_SIDE)
+                    self._squares[index][at][rank] = pieces.at(box)
             watch(done, len(self._wanted))
         return len(self._wanted)
 
