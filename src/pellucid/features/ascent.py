@@ -22,7 +22,8 @@ from pellucid.types import Layer, Passes
 
 Aim: TypeAlias = Literal["channel", "middle"]
 _CONTRASTS = (0.01, 0.1, 0.5, 1.0, 2.0)
-_STARTS = 6  # of each contrast
+_STARTS = 4  # of each contrast and variant
+_PIXELS = 500_000  # of a batch without gradients
 _GRAM_CHANNELS = 64
 FAINT = 0.3  # share of the mean gradient below which a parameter moves less: what matters to nothing stays as it is
 CALM = 0.8  # share of the pace that is lost on the way, so that the end is no flicker
@@ -89,7 +90,7 @@ class Climb:
             for values in (lightness.black, lightness.white)
         )
         self._form = parameterisation(ascent.method, look, size)
-        self._starts = self._candidates()
+        self._starts: dict[int, tuple[Tensor, Tensor]] = {}
 
     @property
     def passes(self) -> Passes:
@@ -167,38 +168,41 @@ class Climb:
         alike = (group @ group.transpose(1, 2)).sum((1, 2)) - group.square().sum((1, 2))
         return value.sum() - self.ascent.unlike * shown * alike.sum()
 
-    def _candidates(self) -> tuple[Tensor, Tensor]:
-        """Starts, faint ones first, and whether each excites each channel where it is climbed: float[...], bool[start unit].
+    def _start(self, channel: int, variant: int) -> Tensor:
+        """The faintest start that excites the channel: where nothing does, no gradient leads away."""
+        for at in range(len(_CONTRASTS)):
+            starts, alive = self._candidates(at)
+            own = torch.arange(variant, len(starts), self.ascent.variants)
+            found = own[alive[own, channel]]
+            if len(found):
+                return starts[found[0]]
+        return starts[own[-1]]
+
+    def _candidates(self, at: int) -> tuple[Tensor, Tensor]:
+        """Starts of one contrast, and whether each excites each channel where it is climbed: float[...], bool[start unit].
 
         At the floor of a rectifier there is no gradient: what is above the least response of the map has one.
         """
-        contrasts = _CONTRASTS if self.ascent.method == "fourier" else (1.0,) * len(_CONTRASTS)
-        each = _STARTS * self.ascent.variants
-        starts = torch.stack(
-            [
-                self._form.begin(_generator(self.ascent.seed, -1, at * each + number), contrast)
-                for at, contrast in enumerate(contrasts)
-                for number in range(each)
-            ]
-        )
-        alive = []
-        for part in torch.split(starts, max(1, 500_000 // (self.size[0] * self.size[1]))):
-            maps = self.maps(self._form.pictures(part), gradients=False)
-            if maps.shape[2] == 1:
-                leads = maps[:, :, 0].abs()
-            elif self.ascent.aim == "middle":
-                leads = maps[:, :, middle_of(maps.shape[2])] - maps.amin(2)
-            else:
-                leads = maps.amax(2) - maps.amin(2)
-            alive.append((leads > 1e-6 * maps.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(leads))
-        return starts, torch.cat(alive).cpu()
-
-    def _start(self, channel: int, variant: int) -> Tensor:
-        """The faintest start that excites the channel: where nothing does, no gradient leads away."""
-        starts, alive = self._starts
-        own = torch.arange(variant, len(starts), self.ascent.variants)
-        found = own[alive[own, channel]]
-        return starts[found[0] if len(found) else own[-1]]
+        if at not in self._starts:
+            each = _STARTS * self.ascent.variants
+            starts = torch.stack(
+                [
+                    self._form.begin(_generator(self.ascent.seed, -1, at * each + number), _CONTRASTS[at])
+                    for number in range(each)
+                ]
+            )
+            alive = []
+            for part in torch.split(starts, max(1, _PIXELS // (self.size[0] * self.size[1]))):
+                maps = self.maps(self._form.pictures(part), gradients=False)
+                if maps.shape[2] == 1:
+                    leads = maps[:, :, 0].abs()
+                elif self.ascent.aim == "middle":
+                    leads = maps[:, :, middle_of(maps.shape[2])] - maps.amin(2)
+                else:
+                    leads = maps.amax(2) - maps.amin(2)
+                alive.append((leads > 1e-6 * maps.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(leads))
+            self._starts[at] = starts, torch.cat(alive).cpu()
+        return self._starts[at]
 
 
 def laid_out(output: Tensor, layer: Layer) -> Tensor:
