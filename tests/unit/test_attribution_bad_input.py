@@ -54,7 +54,8 @@ def test_layers_that_are_not_there_are_answered_with_the_nearest_names() -> None
 @pytest.mark.parametrize("method", [name for name in METHODS if name.endswith("cam") or "_cam_" in name])
 def test_every_cam_refuses_a_layer_without_spatial_extent_with_layers_that_fit(method: str) -> None:
     with pytest.raises(
-        MethodError, match=r"layer '4' gave .*no spatial extent\. Layers that fit: 1, 3|CAM needs a head of global average"
+        MethodError,
+        match=r"layer '4' gave .*no spatial extent\. Layers that fit: 1, 3|CAM needs a head of global average",
     ):
         pellucid.attribute(net(), IMAGES, 1, method, layers=["4"])
 
