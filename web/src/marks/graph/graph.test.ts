@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Placed, Visible } from "../../layout/types";
 import { fitted, held, pan, reveal, toDrawing, toView, zoom } from "./camera";
 import { Places } from "./hit";
+import { LABEL_HEIGHT, labelOf } from "./labels";
 import { type Palette, parseColour } from "./palette";
 import { drawingOrder, Look, type Picture } from "./picture";
 import { addLine, boundsOf, lengthOf, part, pointAt, rounded, STROKE, Strokes, strokesOf } from "./strokes";
@@ -280,4 +281,25 @@ it("reads colours of the theme", () => {
     [255, 255, 255],
     [0, 0, 0],
   ]);
+});
+
+describe("words on arrows", () => {
+  it("stand in the middle of their line, and apart where two lines fan out", () => {
+    const picture = pictured();
+    expect(labelOf(picture, 0)).toMatchObject({ text: "1×64", x: 70, y: 102 });
+    // Two lines from one box, as near one another as boxes stand.
+    const points = Float32Array.of(70, 84, 30, 120, 70, 84, 110, 120, 110, 84, 110, 98, 110, 226, 110, 240);
+    const fan: Picture = {
+      ...picture,
+      placed: { ...picture.placed, points },
+      labels: new Map([
+        [0, "1×16×128"],
+        [1, "1×16×128"],
+      ]),
+    };
+    const [one, other] = [labelOf(fan, 0), labelOf(fan, 1)];
+    const across = Math.abs((one?.x ?? 0) - (other?.x ?? 0));
+    const down = Math.abs((one?.y ?? 0) - (other?.y ?? 0));
+    expect(across > 8 * 6.6 || down >= LABEL_HEIGHT).toBe(true);
+  });
 });

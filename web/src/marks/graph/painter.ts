@@ -1,5 +1,6 @@
 /** Draws boxes, arrows and words on a canvas: on the one that is seen, or on one that is kept. */
 import { incidentOf } from "./incident";
+import { LABEL_HEIGHT, type Label, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
   type Emphasis,
@@ -17,7 +18,7 @@ import {
 import { Runs } from "./runs";
 import { Kind, lineOf, rounded, STROKE } from "./strokes";
 import type { Transition } from "./transition";
-import { barsOf, LABEL_HEIGHT, type Label, labelOf, type Tone, wordsOf } from "./words";
+import { barsOf, type Tone, wordsOf } from "./words";
 
 /** A word as it fits its box. */
 interface Fitted {

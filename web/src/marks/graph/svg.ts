@@ -1,10 +1,11 @@
 /** The whole drawing as SVG: shapes and text, nothing else. What names say is escaped; it can be no markup. */
 import { Route } from "../../layout/types";
 import { plain } from "../format";
+import { LABEL_HEIGHT, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import { drawingOrder, FONT, Look, type Picture, RADIUS, STRIP, TITLE_BAR } from "./picture";
 import { type Line, lineOf, rounded } from "./strokes";
-import { barsOf, LABEL_HEIGHT, labelOf, type Tone, wordsOf } from "./words";
+import { barsOf, type Tone, wordsOf } from "./words";
 
 const MARGIN = 16;
 /** Widths are guessed, as nothing is measured here: a letter is about this wide. */

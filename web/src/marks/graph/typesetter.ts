@@ -5,9 +5,10 @@
 import { Atlas, type Glyph, MASTER, RISE, type Run } from "./atlas";
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
+import { LABEL_HEIGHT, LABEL_MOST, labelOf } from "./labels";
 import type { Palette } from "./palette";
 import { FONT, LEGIBLE, type Picture } from "./picture";
-import { LABEL_HEIGHT, LABEL_MOST, labelOf, type Tone, wordsOf } from "./words";
+import { type Tone, wordsOf } from "./words";
 
 /** Numbers of one letter: place and box and width of a ground; texture x y width height; tone, height of a ground. */
 export const LETTER = 10;

@@ -1,7 +1,6 @@
-/** Where words stand on boxes and arrows, for every renderer. */
+/** Where words stand on boxes, for every renderer. */
 import { plain } from "../format";
 import { Look, type Picture, STRIP, TITLE_BAR } from "./picture";
-import { lineOf, pointAt, rounded } from "./strokes";
 
 export type Tone = "ink" | "quiet" | "accent" | "high";
 
@@ -74,37 +73,6 @@ export function wordsOf(picture: Picture, box: number): Word[] {
       align: "right",
     });
   return words;
-}
-
-export interface Label {
-  readonly text: string;
-  /** Middle of the label, in the drawing; its right end where `right`. */
-  readonly x: number;
-  readonly y: number;
-  readonly right: boolean;
-  /** Whether it stands in a frame, on the frame's ground. */
-  readonly framed: boolean;
-}
-
-export const LABEL_HEIGHT = 14;
-export const LABEL_MOST = 120;
-
-export function labelOf(picture: Picture, arrow: number): Label | null {
-  const text = picture.labels.get(arrow);
-  if (!text) return null;
-  const line = lineOf(picture.placed, arrow);
-  const framed = (picture.visible.frame[picture.visible.target[arrow] as number] as number) >= 0;
-  if (picture.visible.back[arrow]) {
-    // Beside its outermost part: in its middle it would cover the box that it leads around.
-    let at = 0;
-    for (let corner = 2; corner < line.length; corner += 2)
-      if ((line[corner] as number) <= (line[at] as number)) at = corner;
-    const before = Math.max(0, at - 2);
-    const y = ((line[before + 1] as number) + (line[at + 1] as number)) / 2;
-    return { text: plain(text), x: (line[at] as number) - 6, y, right: true, framed };
-  }
-  const [x, y] = pointAt(rounded(line), 0.5);
-  return { text: plain(text), x, y, right: false, framed };
 }
 
 /** The bars of a folded run, each as x, y, right, bottom from the box's corner and whether it was measured. */
