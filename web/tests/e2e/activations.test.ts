@@ -197,6 +197,12 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
         .getByRole("img", { name: /^Grad-CAM of blocks\.1/ })
         .first()
         .waitFor();
+      // The head reads the class token alone: the map is of the last layer whose patches it depends on, and no strip.
+      await page.getByRole("alert").filter({ hasText: "The score reads no position of 'norm'" }).waitFor();
+      await page
+        .getByText(/^4 × 4, up to \d/)
+        .first()
+        .waitFor();
     } else if (id === "activations") {
       await page
         .getByRole("button", { name: /^Channel \d+ of blocks\.1/ })
