@@ -19,8 +19,9 @@ LIMIT = 3.0
 PACKAGES = ("torch", "torchvision", "timm", "transformers")
 ABOUT = {
     "torchvision": (
-        "Every builder of `torchvision.models.list_models()` with random weights; classification at the size of its "
-        "published weights, segmentation and detection at 224 pixels, clips of 16 frames, flow between two images of 128 pixels."
+        "Every builder of `torchvision.models.list_models()` with random weights; classification and segmentation "
+        "at the size of its published weights, detection of an image of 224 pixels (which detectors resize), clips of 16 frames, "
+        "flow between two frames of 360 by 640 pixels."
     ),
     "timm": (
         "The smallest model of each family, random weights, 10 classes, one image of the size it is configured for. A family "

@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import torch
 from torch import Tensor, nn
 
-from pellucid.graph import flops
 from pellucid.graph.arguments import bound, texts
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.callsites import CallSites
@@ -31,8 +30,9 @@ from pellucid.graph.names import (
 )
 from pellucid.graph.parts import Parts
 from pellucid.graph.pooling import pool_of_function
-from pellucid.graph.recalled import Did, Key, Recall, Recalled
+from pellucid.graph.recalled import Key
 from pellucid.graph.structure import Shape
+from pellucid.graph.tally import Tally
 
 _Result = TypeVar("_Result")
 _Given = ParamSpec("_Given")
@@ -54,12 +54,11 @@ def _unseen(
     return call
 
 
-_UNHEARD = object()
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 
 
-class Recording:
+class Recording(Tally):
     """What has been seen so far.
 
     Args:
@@ -70,42 +69,26 @@ class Recording:
     Attributes:
         frames: the nodes, in order.
         links: source, target, output, argument and shape of every edge.
-        read: ids of the parameters that went into a tensor.
-        operators: how many ran in all; flops: what they counted.
         questions: where the forward asked for values that depend on its inputs; question: where it last asked for any.
-        failed: the innermost node that was running when the forward raised.
         hidden: ids of the modules that a leaf of the graph called inside.
-        own: whether it is the recording that asks something of tensors, and not the model.
     """
 
     def __init__(self, parts: Parts, until: CodeType, valueless: Valueless | None = None) -> None:
+        super().__init__(parts, valueless)
         self.parts = parts
         self.model = parts.model
         self._sites = CallSites(parts, until)
         self.frames: list[Frame] = []
         self.links: list[tuple[int, int, int, int, Shape]] = []
         self.paths = parts.paths
-        self.read: set[int] = set()
-        self.operators = 0
-        self.flops: int | None = None
         self.batch = 1
         self.questions: dict[str, None] = {}
         self.question = ""
-        self.failed: Frame | None = None
         self.hidden: set[int] = set()
-        self._raised: BaseException | None = None
-        self._stack: list[Frame] = []
-        self._opaque = 0
         self._counting = False
         self._elsewhere = False
-        self.own = False
         self._names = CallNames()
         self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
-        self._valueless = valueless
-        self._recall = None if valueless is None else Recall(valueless.parameters)
-        self._writes = 0
-        self._asked = 0
-        self._parameters = {id(parameter) for parameter in parts.parameters.values()}
 
     # --- begin and end ----------------------------------------------------------------------------------------
 
@@ -162,70 +145,6 @@ class Recording:
         output = self._done(frame, key, inputs, before, opaque, lambda: call(module, *args, **kwargs))
         with torch._C.DisableTorchFunction():
             return self._returned(frame, inputs, before, output)
-
-    def _done(
-        self, frame: Frame, key: Key | None, inputs: list[Tensor], before: list[int], opaque: bool,
-        call: Callable[[], Any],
-    ) -> Any:  # fmt: skip
-        """What a call returns: told from one like it, or by running it, which is kept for the next where it has a key."""
-        if key is None or self._recall is None:
-            return self._run(frame, opaque, call)
-        known = self._recall.known.get(key, _UNHEARD)
-        if isinstance(known, Recalled):
-            with torch._C.DisableTorchFunction():
-                return self._again(frame, known, inputs)
-        if known is None:
-            return self._run(frame, opaque, call)
-        module = frame.module
-        writes, asked, read = self._writes, self._asked, self.read
-        self.read = set()
-        try:
-            result = self._run(frame, opaque, call)
-        finally:
-            read |= (own := self.read)
-            self.read = read
-        with torch._C.DisableTorchFunction():
-            parameters = {} if module is None else module._parameters
-            names = tuple([name for name, parameter in parameters.items() if id(parameter) in own])
-            inside = (
-                []
-                if module is None
-                else [one for one in (*parameters.values(), *module._buffers.values()) if one is not None]
-            )
-            written = [
-                place for place, (old, new) in enumerate(zip(before, versions(inputs), strict=True)) if old != new
-            ]
-            did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
-            self._recall.keep(key, inputs, inside, written, result, did)
-        return result
-
-    def _again(self, frame: Frame, known: Recalled, inputs: list[Tensor]) -> Any:
-        """What a call like one before returns; it counts as that did."""
-        frame.operators += known.operators
-        self.operators += known.operators
-        if known.flops is not None:
-            frame.flops = known.flops
-            self.flops = (self.flops or 0) + known.flops
-        if frame.module is not None:
-            self.read.update([id(frame.module._parameters[name]) for name in known.read])
-            frame.recalled = known
-        if known.wrote and self._valueless is not None:
-            self._valueless.written(inputs[0])
-        return known.result(inputs)
-
-    def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
-        """Runs what a frame stands for; where it raises, the innermost frame has the error."""
-        self._stack.append(frame)
-        self._opaque += opaque
-        try:
-            return call()
-        except BaseException as raised:
-            if self._raised is not raised:
-                self._raised, self.failed = raised, frame
-            raise
-        finally:
-            self._opaque -= opaque
-            self._stack.pop()
 
     @_unseen
     def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
@@ -348,21 +267,6 @@ class Recording:
         if isinstance(operator, torch._ops.OpOverload) and really_asks(operator, args, kwargs):
             self._asks(operator_name(operator), args, follow=True)
 
-    def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Counts an operator in, for the node at work."""
-        if self.own:
-            return
-        self.operators += 1
-        self._reads(gathered((args, kwargs) if kwargs else args))
-        frame = self._stack[-1] if self._stack else None
-        if frame is not None:
-            frame.operators += 1
-        count = flops.count(operator, args, kwargs, result) if isinstance(operator, torch._ops.OpOverload) else None
-        if count is not None:
-            self.flops = (self.flops or 0) + count
-            if frame is not None:
-                frame.flops = (frame.flops or 0) + count
-
     def _reads_values(self, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
         name = function_name(func)
         self._asks(name, args, follow=name == "tolist")
@@ -421,13 +325,6 @@ class Recording:
                     Source(input_.id, 0, 0) for input_ in self.frames if input_.kind == "input"
                 ]
                 frame.sources.extend((argument, source, frame.inputs[argument]) for source in given)
-
-    def _reads(self, inputs: list[Tensor]) -> tuple[int, ...]:
-        """Notes parameters that went into a tensor; asking for a shape is no use of them."""
-        found = tuple([key for tensor in inputs if (key := id(tensor)) in self._parameters])
-        if found:
-            self.read.update(found)
-        return found
 
     def link(self, frame: Frame) -> None:
         """Makes the edges of what a call has read."""

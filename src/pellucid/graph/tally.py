@@ -1,0 +1,134 @@
+"""What runs for the node at work: calls that are run or told from calls like them, and the operators beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pellucid.graph import flops
+from pellucid.graph.dataflow import gathered, versions
+from pellucid.graph.fake import Valueless
+from pellucid.graph.frames import Frame
+from pellucid.graph.parts import Parts
+from pellucid.graph.recalled import Did, Key, Recall, Recalled
+
+_UNHEARD = object()
+
+
+class Tally:
+    """Runs calls and counts what ran.
+
+    Args:
+        parts: of what runs.
+        valueless: runs its operators; None where they run with values.
+
+    Attributes:
+        read: ids of the parameters that went into a tensor.
+        operators: how many ran in all; flops: what they counted.
+        failed: the innermost node that was running when the forward raised.
+        own: whether it is the recording that asks something of tensors, and not the model.
+    """
+
+    def __init__(self, parts: Parts, valueless: Valueless | None) -> None:
+        self.read: set[int] = set()
+        self.operators = 0
+        self.flops: int | None = None
+        self.failed: Frame | None = None
+        self.own = False
+        self._raised: BaseException | None = None
+        self._stack: list[Frame] = []
+        self._opaque = 0
+        self._writes = 0
+        self._asked = 0
+        self._valueless = valueless
+        self._recall = None if valueless is None else Recall(valueless.parameters)
+        self._parameters = {id(parameter) for parameter in parts.parameters.values()}
+
+    def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Counts an operator in, for the node at work."""
+        if self.own:
+            return
+        self.operators += 1
+        self._reads(gathered((args, kwargs) if kwargs else args))
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None:
+            frame.operators += 1
+        count = flops.count(operator, args, kwargs, result) if isinstance(operator, torch._ops.OpOverload) else None
+        if count is not None:
+            self.flops = (self.flops or 0) + count
+            if frame is not None:
+                frame.flops = (frame.flops or 0) + count
+
+    def _done(
+        self, frame: Frame, key: Key | None, inputs: list[Tensor], before: list[int], opaque: bool,
+        call: Callable[[], Any],
+    ) -> Any:  # fmt: skip
+        """What a call returns: told from one like it, or by running it, which is kept for the next where it has a key."""
+        if key is None or self._recall is None:
+            return self._run(frame, opaque, call)
+        known = self._recall.known.get(key, _UNHEARD)
+        if isinstance(known, Recalled):
+            with torch._C.DisableTorchFunction():
+                return self._again(frame, known, inputs)
+        if known is None:
+            return self._run(frame, opaque, call)
+        module = frame.module
+        writes, asked, read = self._writes, self._asked, self.read
+        self.read = set()
+        try:
+            result = self._run(frame, opaque, call)
+        finally:
+            read |= (own := self.read)
+            self.read = read
+        with torch._C.DisableTorchFunction():
+            parameters = {} if module is None else module._parameters
+            names = tuple([name for name, parameter in parameters.items() if id(parameter) in own])
+            inside = (
+                []
+                if module is None
+                else [one for one in (*parameters.values(), *module._buffers.values()) if one is not None]
+            )
+            written = [
+                place for place, (old, new) in enumerate(zip(before, versions(inputs), strict=True)) if old != new
+            ]
+            did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
+            self._recall.keep(key, inputs, inside, written, result, did)
+        return result
+
+    def _again(self, frame: Frame, known: Recalled, inputs: list[Tensor]) -> Any:
+        """What a call like one before returns; it counts as that did."""
+        frame.operators += known.operators
+        self.operators += known.operators
+        if known.flops is not None:
+            frame.flops = known.flops
+            self.flops = (self.flops or 0) + known.flops
+        if frame.module is not None:
+            self.read.update([id(frame.module._parameters[name]) for name in known.read])
+            frame.recalled = known
+        if known.wrote and self._valueless is not None:
+            self._valueless.written(inputs[0])
+        return known.result(inputs)
+
+    def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
+        """Runs what a frame stands for; where it raises, the innermost frame has the error."""
+        self._stack.append(frame)
+        self._opaque += opaque
+        try:
+            return call()
+        except BaseException as raised:
+            if self._raised is not raised:
+                self._raised, self.failed = raised, frame
+            raise
+        finally:
+            self._opaque -= opaque
+            self._stack.pop()
+
+    def _reads(self, inputs: list[Tensor]) -> tuple[int, ...]:
+        """Notes parameters that went into a tensor; asking for a shape is no use of them."""
+        found = tuple([key for tensor in inputs if (key := id(tensor)) in self._parameters])
+        if found:
+            self.read.update(found)
+        return found
