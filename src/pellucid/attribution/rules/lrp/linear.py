@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,10 @@ from pellucid.attribution.rules.way import Change
 
 MATRIX = frozenset(["addmm", "mm", "bmm", "baddbmm", "mv", "addmv", "linear"])
 LINEAR = MATRIX | {"convolution", "convolution_overrideable"}
+
+
+Terms = Sequence[tuple[float, Tensor]]
+"""A weight as a sum of factors times weights: less is written to memory than where it is added up."""
 
 
 @dataclass(frozen=True)
@@ -104,27 +108,48 @@ def redistributed(
         gamma: Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10; its form for any sign: Andeol et al. 2021.
     """
     x = whole.given
-    up, down = x.clamp(min=0), x.clamp(max=0)
     signed = bool((x < 0).any())
+    up, down = (x.clamp(min=0), x.clamp(max=0)) if signed else (x, x)
+    positive = weight.clamp(min=0)
 
-    def spread(speaking: Tensor, against: Tensor, offset: Tensor | None, part: Tensor) -> Tensor:
-        total = whole.apply(up, speaking)
+    def spread(speaking: Terms, against: Callable[[], Terms], offset: Tensor | None, part: Tensor) -> Tensor:
+        opposed = against() if signed else []
+        total = _summed(whole.apply, up, speaking)
         if signed:
-            total = total + whole.apply(down, against)
+            total = total + _summed(whole.apply, down, opposed)
         if offset is not None:
             total = total + _along(offset, total.ndim, whole.channel)
         each = part / stabilised(total, options.epsilon)
-        made = whole.back(each, speaking)
-        return torch.where(x > 0, made, whole.back(each, against)) if signed else made
+        made = _summed(whole.back, each, speaking)
+        return torch.where(x > 0, made, _summed(whole.back, each, opposed)) if signed else made
 
-    positive, negative = weight.clamp(min=0), weight.clamp(max=0)
+    def negative() -> Tensor:
+        return weight.clamp(max=0)
+
     if options.rule == "z_plus":
-        return spread(positive, negative, None if bias is None else bias.clamp(min=0), relevance)
-    more, less = weight + options.gamma * positive, weight + options.gamma * negative
-    raised = None if bias is None else bias + options.gamma * bias.clamp(min=0)
-    lowered = None if bias is None else bias + options.gamma * bias.clamp(max=0)
+        shift = None if bias is None else bias.clamp(min=0)
+        return spread([(1, positive)], lambda: [(1, negative())], shift, relevance)
+    gamma = options.gamma
+    more: Terms = [(1, weight), (gamma, positive)]
+
+    def less() -> Terms:
+        return [(1, weight), (gamma, negative())]
+
+    raised = None if bias is None else bias + gamma * bias.clamp(min=0)
     for_it = spread(more, less, raised, torch.where(output > 0, relevance, 0))
-    return for_it + spread(less, more, lowered, torch.where(output < 0, relevance, 0))
+    against_it = torch.where(output < 0, relevance, 0)
+    if not bool(against_it.any()):  # so it is before every ReLU, and half of the work
+        return for_it
+    lowered = None if bias is None else bias + gamma * bias.clamp(max=0)
+    return for_it + spread(less(), lambda: more, lowered, against_it)
+
+
+def _summed(operator: Callable[[Tensor, Tensor], Tensor], given: Tensor, terms: Terms) -> Tensor:
+    parts = [made if factor == 1 else made * factor for factor, made in ((f, operator(given, w)) for f, w in terms)]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole + part
+    return whole
 
 
 def operator_of(step: Step) -> Linear:
