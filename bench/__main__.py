@@ -67,7 +67,7 @@ BENCHES = {
         "Two graphs of the same network, one of them with edits; ours matches calls by structure and tells what changed, the "
         "peer is what one would write first: difflib on the lists of the calls' signatures, which aligns and explains nothing."
     ),
-    "features": (
+    "optimisation": (
         "The same pictures, by the same parameterisation and transformations, of as many channels, in turns. The peer is what one "
         "would write first, and what libraries for it do: one channel at a time, a whole forward and a whole backward each step. "
         "Time is saved by batching, by what is not run behind the layer, and by no gradients of the parameters."
