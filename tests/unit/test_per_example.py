@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import warnings
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pellucid.capture import as_logits, logits_of
+from pellucid.capture import as_logits, logits_of, per_example
+from pellucid.capture.memory import spare
 from pellucid.capture.per_example import PerExample, Way
 from pellucid.capture.sketch import Sketch
 from pellucid.errors import ForwardError, MethodError
@@ -343,6 +345,26 @@ def test_refusals_name_what_cannot_be_right() -> None:
         scripted = torch.jit.script(nn.Linear(3, 3))
     with pytest.raises(MethodError, match="TorchScript"):
         gathered(scripted, torch.randn(3, 3), torch.tensor([0, 1, 2]))
+
+
+def test_a_model_for_which_memory_does_not_suffice_is_refused_before_it_is_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, (inputs, targets) = network(Convolutional), images(2)
+    size = sum(one.numel() * one.element_size() for one in model.parameters())
+    monkeypatch.setattr(per_example, "spare", lambda device: per_example.COPIES * size - 1)
+    with pytest.raises(MethodError, match=r"GB are free"):
+        gathered(model, inputs, targets)
+    for free in (per_example.COPIES * size, None):
+        monkeypatch.setattr(per_example, "spare", lambda device, free=free: free)
+        gathered(model, inputs, targets)
+
+
+def test_what_is_free_is_what_the_system_says() -> None:
+    free = spare(torch.device("cpu"))
+    known = Path("/proc/meminfo").is_file()
+    assert (free is not None and free > 1 << 20) if known else free is None
+    assert spare(torch.device("meta")) is None
 
 
 def test_a_sketch_is_exact_up_to_its_size_and_linear_beyond_it() -> None:

@@ -20,7 +20,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.utils._pytree import tree_map_only
 
 from pellucid.capture.call import as_arguments, shapes, to_device, unwrapped
-from pellucid.capture.memory import for_memory
+from pellucid.capture.memory import for_memory, spare
 from pellucid.capture.preserve import preserved
 from pellucid.capture.trees import batch_size
 from pellucid.errors import ForwardError, MethodError, PellucidError
@@ -36,6 +36,8 @@ Way = Literal["vmap", "loop"]
 GRADIENT_BYTES = 1 << 28
 INPUT_VALUES = 1 << 20
 MOST_EXAMPLES = 64
+# Sizes of the model that its copy, one example's gradients and what the backward makes on the way take together.
+COPIES = 4
 # On a CPU, models with more parameters than this are as fast or faster one example at a time.
 FEW_PARAMETERS = 1 << 17
 
@@ -111,6 +113,7 @@ class PerExample:
         self._parameters: dict[str, Tensor] = {}
         self._rest: dict[str, Tensor] = {}
         self._names: dict[str, str] = {}
+        self._bytes = sum(one.numel() * one.element_size() for one in self.model.parameters())
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -276,6 +279,13 @@ class PerExample:
             raise MethodError(
                 "The model has no parameters with gradients: it has none at all, or is quantised. How its layers learn "
                 "cannot be told."
+            )
+        # Asked beforehand: where a CPU's memory runs out, the system ends the program instead of raising anything.
+        needed, free = COPIES * self._bytes, spare(self.device)
+        if free is not None and needed > free:
+            raise MethodError(
+                f"The gradients of one example by {self.count:,} parameters take about {needed / 1e9:.1f} GB, with a copy of "
+                f"the model that is left alone; {free / 1e9:.1f} GB are free."
             )
         if isinstance(self.model, torch.jit.ScriptModule):
             raise MethodError(
