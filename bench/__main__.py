@@ -36,6 +36,10 @@ BENCHES = {
         "the lenses' last report, examples' pictures and the record on disk included; its range is over batches. The "
         "first batches are the dearest, for all their examples are among the strongest so far: a longer sweep costs less."
     ),
+    "features": (
+        "What `inspect` adds to the sweep: each example that is among the strongest of a unit is prepared once again, and cut at "
+        "that unit's field, for up to 32 units of every layer. Stimuli are shown on request only."
+    ),
     "watch": (
         "Two equal models train in turns, step by step, one of them watched; the Watch's clock stands still for the other. "
         "It gives itself 0.8% of the time for norms, 0.7% for histograms and 0.4% for writing. The difference of two "

@@ -1,75 +1,80 @@
-"""Pictures of many channels in one batch, run up to their layer, against one channel at a time through the whole network."""
+"""What features cost: crops of the strongest examples in plain inference, and stimuli in forwards, of EfficientNet-Lite0."""
 
 from __future__ import annotations
 
+import tempfile
+import time
+from pathlib import Path
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from bench.ratios import Ratio, begin, finish, in_turns
-from pellucid.features import Ascent, maximise
-from pellucid.features.look import Look
-from pellucid.features.parameterisation import Fourier
-from pellucid.features.transformations import robust
-from pellucid.graph import trace
+import pellucid
+from bench.ratios import begin, finish, seconds
+from pellucid.data import from_python
+from pellucid.inspection.features import Asked, add_features
 from pellucid.models import open_model
+from pellucid.record import schema
 
-SIDE = 112
-STEPS = 6
-# Layer and how many of its channels.
-LAYERS = (("layer2", 16), ("layer4", 16))
+BATCH = 32
+EXAMPLES = 512
+CLASSES = 1000
+CROPS = 1.2
+TUNED = 4  # layers that are shown stimuli, spread over the network
 
 
-def one_at_a_time(model: nn.Module, layer: str, channels: int) -> None:
-    """What one would write first: a hook, a whole forward and a whole backward for each channel and step."""
-    kept: list[Tensor] = []
-    handle = model.get_submodule(layer).register_forward_hook(lambda module, inputs, output: kept.append(output))
-    form = Fourier(Look.usual(3, (SIDE, SIDE)), (SIDE, SIDE))
-    try:
-        for channel in range(channels):
-            random = torch.Generator().manual_seed(channel)
-            free = form.begin(random, 0.01)[None].requires_grad_()
-            adam = torch.optim.Adam([free], lr=form.rate)
-            for _ in range(STEPS):
-                kept.clear()
-                model(robust(form.pictures(free), [random]))
-                adam.zero_grad()
-                (-kept[0][0, channel].mean()).backward()
-                adam.step()
-    finally:
-        handle.remove()
+def stage_of(record: pellucid.Record, name: str) -> schema.StageInfo:
+    return next(stage for stage in record.manifest.stages if stage.name == name)
 
 
 def main() -> None:
-    arguments = begin(__doc__)
-    model = open_model("torchvision:resnet18").model.eval()
-    size = (3, SIDE, SIDE)
-    graph = trace(model, torch.zeros(1, *size))
-    rows: list[dict[str, object]] = []
-    for layer, channels in LAYERS:
-        spent: list[tuple[int, int]] = []
+    options = begin(__doc__)
+    model = open_model("timm:efficientnet_lite0").model.eval()
+    coarse = torch.rand(EXAMPLES, 3, 14, 14)
+    images = nn.functional.interpolate(coarse, size=224, mode="bicubic", align_corners=False)
+    labels = torch.randint(CLASSES, (EXAMPLES,)).tolist()
+    source = from_python(list(zip(images, labels, strict=True)))
 
-        def ours(layer: str = layer, channels: int = channels, spent: list[tuple[int, int]] = spent) -> None:
-            made = maximise(model, layer, range(channels), size, ascent=Ascent(steps=STEPS), graph=graph)
-            spent.append((made.passes.forward, made.passes.backward))
+    def plain() -> None:
+        with torch.no_grad():
+            for batch in source.batches(BATCH):
+                model(batch.inputs)
 
-        def theirs(layer: str = layer, channels: int = channels) -> None:
-            one_at_a_time(model, layer, channels)
-
-        mine, other = in_turns(ours, theirs, repeats=2)
-        ratio = Ratio.of(mine, other)
-        forwards, backwards = spent[-1]
-        rows.append(
+    plain()  # to warm up
+    before = seconds(plain)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "lite0.pellucid"
+        record = pellucid.inspect(model, source, out=out, batch_size=BATCH, chosen=0, lenses=["graph", "activations"])
+        crops = stage_of(record, "features")
+        after = seconds(plain)
+        names = [layer.name for layer in record.panel("features").layers]
+        chosen = tuple(names[:: max(1, len(names) // TUNED)][:TUNED])
+        begun = time.perf_counter()
+        tuned = add_features(out, model, source, Asked(stimuli=True, layers=chosen))
+        took = time.perf_counter() - begun
+        stimuli = stage_of(tuned, "stimuli")
+    inference = (before + after) / 2
+    one = inference / EXAMPLES
+    finish(
+        [
             {
-                "what": f"pictures of {channels} channels of {layer}, ResNet-18, {SIDE} px, {STEPS} steps",
-                "ours": ratio.median,
-                "range": ratio.range,
-                "limit": "below 1",
-                "peer": f"whole passes, channel by channel: 1; {channels * STEPS} forwards, as many backwards",
-                "note": f"{forwards} forwards and {backwards} backwards in all, each up to the layer: the starts and the final "
-                "responses are among them",
-            }
-        )
-    finish(rows, arguments.out)
+                "what": f"crops of the strongest {EXAMPLES} images of 224 px at their fields, all {len(names)} layers, in plain "
+                "inference of the same images",
+                "ours": crops.seconds / inference,
+                "range": f"{crops.seconds / max(before, after):.3g} to {crops.seconds / min(before, after):.3g}",
+                "limit": CROPS,
+                "note": f"{crops.seconds:.1f} s on top of the sweep, which has its own budget; {crops.examples} images were read "
+                "again. The pictures of a layer cost the same however many images there were, so that more of them cost less",
+            },
+            {
+                "what": f"tuning to stimuli of {len(chosen)} layers, EfficientNet-Lite0, in forwards of as many whole images",
+                "ours": stimuli.seconds / (stimuli.forward_examples * one),
+                "note": f"{took:.0f} s, {stimuli.forward_examples:,} pictures; a picture is as large as the fields, and a forward "
+                "ends at the layer",
+            },
+        ],
+        options.out,
+    )
 
 
 if __name__ == "__main__":
