@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,12 @@ def shaped(model: nn.Module, layers: Sequence[Layer], seen: Captured) -> tuple[L
 def embeddings(model: nn.Module, graph: Graph) -> tuple[Layer, ...]:
     """What looks up ids, which is no layer of its own where an activation follows at once."""
     tables = {name for name, module in unwrapped(model).named_modules() if isinstance(module, nn.Embedding)}
-    calls = (node.name for node in graph.nodes if node.kind == "module" and node.name.split("#")[0] in tables)
-    return tuple(graph.layer(name) for name in calls)
+    found = []
+    for node in graph.nodes:
+        if node.kind == "module" and node.name.split("#")[0] in tables:
+            with suppress(LayerError):  # of positions, say, which are the same for every example
+                found.append(graph.layer(node.name))
+    return tuple(found)
 
 
 def with_planes(graph: Graph) -> tuple[Layer, ...]:
