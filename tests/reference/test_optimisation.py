@@ -333,6 +333,8 @@ def test_what_cannot_be_right_is_refused_by_name() -> None:
         maximise(net, "1", 0, size, variants=0)
     with pytest.raises(OptionError, match="method must be fourier or maco; got 'makko'"):
         maximise(net, "1", 0, size, method="makko")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="give those in it, not beside it"):
+        maximise(net, "1", 0, size, variants=2, ascent=Ascent(variants=3))
     with pytest.raises(OptionError, match="std must be 3 numbers, one a channel, above 0"):
         maximise(net, "1", 0, size, std=(1.0, 0.0, 1.0))
     with pytest.raises(MethodError, match="'two' has no gradient by the inputs"):

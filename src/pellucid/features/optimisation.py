@@ -112,7 +112,7 @@ def maximise(
         mean: what the model's preprocessing subtracts from pictures between 0 and 1, a number a channel.
         std: what it divides them by. Where neither is given, black and white are the least and largest values of the
             examples, or 0 and 1.
-        ascent: all of method, variants, steps, seed and more in one.
+        ascent: method, variants, seed and more in one, in their stead.
         seed: of everything random.
         device: where to run; where the model is if None.
         graph: of the model, where it is traced already.
@@ -122,6 +122,8 @@ def maximise(
         LayerError: no such layer, or one without channels. OptionError: a number that cannot be right.
         DataError: the examples are no images. MethodError: no gradient arrives at the input. ForwardError.
     """
+    if ascent is not None and (method, variants, seed) != ("fourier", 1, 0):
+        raise OptionError("An ascent says the method, the variants and the seed: give those in it, not beside it.")
     chosen = ascent or Ascent(method=method, variants=variants, seed=seed)
     chosen = replace(chosen, steps=steps) if steps is not None else chosen
     inner, images = unwrapped(model), _images(examples)
