@@ -1,0 +1,108 @@
+/** What the drawing without a graphics card keeps: strokes of arrows in view, and pictures of very many boxes. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { flat, network } from "../../../tests/support/graphs";
+import { layOut } from "../../layout/layout";
+import { Painter } from "./painter";
+import { type Palette, parseColour } from "./palette";
+import type { Picture } from "./picture";
+import { Runs } from "./runs";
+import { Sheet } from "./sheet";
+import { STROKE, strokesOf } from "./strokes";
+
+const COLOUR = parseColour("#888");
+const PALETTE: Palette = {
+  dark: false,
+  paper: COLOUR,
+  ground: COLOUR,
+  raised: COLOUR,
+  ink: COLOUR,
+  quiet: COLOUR,
+  line: COLOUR,
+  lineStrong: COLOUR,
+  accent: COLOUR,
+  accentSoft: COLOUR,
+  high: COLOUR,
+  medium: COLOUR,
+  bar: COLOUR,
+  sans: "sans-serif",
+};
+
+function pictured(count: number): Picture {
+  const visible = flat(count, network(count));
+  const work = layOut(visible);
+  let step = work.next();
+  while (!step.done) step = work.next();
+  const words = new Array<string>(count).fill("a");
+  return {
+    visible,
+    placed: step.value,
+    titles: words,
+    lines: words,
+    badges: words,
+    fill: new Uint8Array(4 * count).fill(255),
+    look: new Uint8Array(count),
+    change: new Uint8Array(count),
+    labels: new Map(),
+    strips: new Map(),
+  };
+}
+
+describe("strokes in runs", () => {
+  it("are those of all arrows, and each run lies where its strokes do", () => {
+    const picture = pictured(300);
+    const runs = new Runs(picture, null);
+    const all = strokesOf(picture.visible, picture.placed, null);
+    const parts = Array.from({ length: runs.count }, (_, run) => runs.strokes(run));
+    const numbers = parts.flatMap((part) => [...part.numbers.subarray(0, part.count * STROKE)]);
+    expect(numbers).toEqual([...all.numbers.subarray(0, all.count * STROKE)]);
+    parts.forEach((part, run) => {
+      const [x = 0, y = 0] = part.numbers;
+      expect(runs.touches(run, { x: x - 1, y: y - 1, width: 2, height: 2 })).toBe(true);
+      expect(runs.touches(run, { x: -900, y: -900, width: 10, height: 10 })).toBe(false);
+    });
+  });
+});
+
+describe("a picture of very many boxes", () => {
+  /** How often each method of any canvas was called. */
+  let calls: Record<string, number>;
+
+  beforeEach(() => {
+    calls = {};
+    const context = new Proxy({} as Record<string, unknown>, {
+      get: (kept, name: string) =>
+        kept[name] ??
+        ((..._numbers: unknown[]) => {
+          calls[name] = (calls[name] ?? 0) + 1;
+          return { width: 10 };
+        }),
+    });
+    vi.stubGlobal("document", { createElement: () => ({ width: 0, height: 0, getContext: () => context }) });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("is painted over several frames, then shown as it is until the eye comes nearer or the lights change", () => {
+    const picture = pictured(4000);
+    const sheet = new Sheet(picture, new Painter(picture, null, PALETTE), PALETTE, null);
+    const shown = vi.fn();
+    const context = { drawImage: shown } as unknown as CanvasRenderingContext2D;
+    const view = { width: 800, height: 600 };
+    const frames = (scale: number) => {
+      let count = 1;
+      while (sheet.draw(context, { x: 0, y: 0, scale }, view, 1) && count < 10_000) count++;
+      return count;
+    };
+    expect(frames(0.2)).toBeGreaterThan(1);
+    const painted = { ...calls };
+    expect(painted.roundRect).toBeGreaterThan(0);
+    const [, x, y, width, height] = shown.mock.lastCall as [unknown, number, number, number, number];
+    expect(Math.max(x, y)).toBeLessThanOrEqual(0);
+    expect(x + width).toBeGreaterThan(800 / 0.2);
+    expect(y + height).toBeGreaterThan(600 / 0.2);
+    expect(frames(0.2)).toBe(1);
+    expect(calls).toEqual(painted);
+    expect(frames(0.22)).toBeGreaterThan(1);
+    sheet.light(new Uint8Array(4000).fill(1));
+    expect(frames(0.22)).toBeGreaterThan(1);
+  });
+});
