@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid.graph import Graph, trace
@@ -168,6 +169,27 @@ def test_whoever_watches_operators_inside_the_forward_sees_them() -> None:
     run, told = twice(Net(), torch.zeros(1, 2))
     assert run == told
     assert seen[0] == seen[1] > 1
+
+
+def test_whoever_watches_functions_inside_the_forward_sees_those_of_layers() -> None:
+    class Doubled(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            return torch.cat([result, result]) if func is nn.functional.linear else result
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Any:
+            x = self.linear(x)
+            with Doubled():
+                return self.linear(x)
+
+    run, told = twice(Net(), torch.zeros(1, 2))
+    assert run == told
+    assert told.nodes[-1].inputs == ((2, 2),)
 
 
 def test_types_that_autocast_chooses_are_not_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.graph.names import module_role
@@ -20,8 +21,14 @@ _LAST = ("Linear", "Embedding", "MultiheadAttention", "RNNBase", "LayerNorm", "R
 
 def module_channel_last(module: nn.Module) -> bool | None:
     """Whether a leaf module's output has its channels on the last axis (True), the second (False), or either (None)."""
-    bases = {base.__name__ for base in type(module).__mro__}
-    if not bases.isdisjoint(_FIRST) or module_role(module)[0] == "pool" or type(module).__name__.endswith("2d"):
+    kind: type = type(module)
+    return _kind_channel_last(kind, module_role(module)[0] == "pool")
+
+
+@lru_cache(maxsize=4096)
+def _kind_channel_last(kind: type, pools: bool) -> bool | None:
+    bases = {base.__name__ for base in kind.__mro__}
+    if not bases.isdisjoint(_FIRST) or pools or kind.__name__.endswith("2d"):
         return False
     return True if not bases.isdisjoint(_LAST) else None
 

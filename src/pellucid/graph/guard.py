@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _HOLDERS = (dict, collections.OrderedDict, list, set, collections.deque)
+_PLAIN_HOLDERS = frozenset(_HOLDERS)
 _NO_HOLDERS = frozenset({bool, int, float, str, tuple, type(None)})
 _HOOKS = (
     "_forward_hooks",
@@ -88,7 +89,7 @@ class _Kept:
         self._held = [
             (one, one.copy() if one else None)
             for one in held
-            if type(one) in _HOLDERS or (type(one) not in _NO_HOLDERS and isinstance(one, _HOLDERS))
+            if type(one) in _PLAIN_HOLDERS or (type(one) not in _NO_HOLDERS and isinstance(one, _HOLDERS))
         ]
         self._all = attributes
 

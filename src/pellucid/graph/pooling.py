@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.graph.arguments import settings_of
@@ -25,11 +26,22 @@ def pool_of_module(module: nn.Module, given: Sequence[int], made: Sequence[int])
 
     A pool whose windows are drawn at random (FractionalMaxPool) is none either: nobody knows what they leave out.
     """
-    for base in type(module).__mro__:
+    kind: type = type(module)
+    words = _words(kind)
+    if words is None:
+        return None
+    adaptive, name, axes = words
+    return _pool(bool(adaptive), name.lower(), int(axes), settings_of(module), given, made)
+
+
+@lru_cache(maxsize=4096)
+def _words(kind: type) -> tuple[str | None, str, str] | None:
+    """What the name of torch's class says of its pooling: "Adaptive", "Avg", "2"."""
+    for base in kind.__mro__:
         match = _MODULE.fullmatch(base.__name__)
         if match is not None and base.__module__.startswith("torch."):
-            adaptive, kind, axes = match.groups()
-            return _pool(bool(adaptive), kind.lower(), int(axes), settings_of(module), given, made)
+            adaptive, name, axes = match.groups()
+            return adaptive, name, axes
     return None
 
 

@@ -118,6 +118,7 @@ class Recall:
     def __init__(self, parameters: set[int]) -> None:
         self._parameters = parameters
         self._modes = torch._C._len_torch_dispatch_stack() + 1
+        self._function_modes = torch._C._len_torch_function_stack() + 1
         # Whether uninitialised memory is filled, say, which is an operator more.
         self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled)
 
@@ -130,6 +131,8 @@ class Recall:
         own = vars(module)
         if not forward.__module__.startswith("torch.nn.modules.") or "forward" in own:
             return None
+        if torch._C._len_torch_function_stack() != self._function_modes:
+            return None  # a mode of the model's own, which is to see what the layer calls
         if own["_modules"] or any(own[name] for name in _HOOKS) or any(_GLOBAL_HOOKS):
             return None
         parts: list[Any] = [kind, forward, self._settings]

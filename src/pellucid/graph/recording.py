@@ -169,8 +169,11 @@ class Recording(Tally):
 
     def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a function that a module calls itself and makes a node of it, if it makes or changes a tensor."""
-        if getattr(func, "__name__", "") in _READERS:
+        name = getattr(func, "__name__", "")
+        if name in _READERS:
             self._reads_values(func, args)
+        elif name == "__set__" and type(args[0]) is Fake:
+            args[0].form = None  # `x.data = y` gives it another shape
         if self._opaque:
             return self._inside(func, args, kwargs)
         key = None if self._recall is None else self._recall.function(func, args, kwargs)
