@@ -42,7 +42,7 @@ try {
     answers.push(
       await page.evaluate(() => {
         const [asked] = performance.getEntriesByType("resource").filter(({ name }) => name.includes("live/attribute"));
-        return asked.responseEnd - asked.requestStart;
+        return asked ? asked.responseEnd - asked.requestStart : null; // of a long answer it may not be listed yet
       }),
     );
   }
