@@ -92,7 +92,7 @@ def twin(model: nn.Module, depth: int, concepts: Generated, thresholds: np.ndarr
 
 @pytest.mark.parametrize(("depth", "stride"), [(2, 2), (4, 4)])
 def test_agreement_equals_a_slow_twin_in_float64(depth: int, stride: int) -> None:
-    concepts = Generated((3, 32, 32), 40)
+    concepts = Generated((3, 32, 32), 24)
     model = small_net()
     found = dissect(model, str(depth - 1), concepts=concepts)[str(depth - 1)]
     assert found.anchors.how == "receptive fields"
@@ -226,11 +226,28 @@ class Blind(nn.Module):
 
 
 def test_what_looks_at_nothing_detects_nothing_beyond_chance() -> None:
-    found = dissect(Blind(), "smooth", concepts=Generated((3, 32, 32), 60))["smooth"]
+    found = dissect(Blind(), "smooth", concepts=Generated((3, 32, 32), 40))["smooth"]
     assert found.detectors.sum() == 0
     assert (found.iou.max(1) > found.chance).mean() < 0.1
     assert found.by_chance() == 0
     assert found.chance < LEAST
+
+
+def test_a_channel_that_is_held_at_a_bound_is_no_detector() -> None:
+    class Bound(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.ReLU6()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            red = images[:, :1] - images[:, 1:].amax(1, keepdim=True)
+            return self.act(torch.cat([1000 * (red + 0.5), 5 * red], 1))
+
+    found = dissect(Bound(), "act", concepts=Generated((3, 32, 32), 40))["act"]
+    assert found.reached[0] > 0.5
+    assert found.alive.tolist() == [False, True]
+    assert found.detectors.tolist() == [False, True]
+    assert found.found()["red"] == 1
 
 
 # --- anchors ----------------------------------------------------------------------------------------------------

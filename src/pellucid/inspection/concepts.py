@@ -14,7 +14,7 @@ from pellucid.errors import OptionError
 from pellucid.features.concepts import ConceptSet, Dissected, Generated
 from pellucid.features.concepts.counts import NULLS
 from pellucid.features.concepts.dissect import places
-from pellucid.features.concepts.dissection import LEAST, Dissection, Watch, dissect_layers
+from pellucid.features.concepts.dissection import LEAST, SATURATED, Dissection, Watch, dissect_layers
 from pellucid.features.concepts.examples import KEPT, SIDE, drawn
 from pellucid.features.concepts.quantiles import TOP
 from pellucid.features.concepts.sets import spans_of
@@ -97,6 +97,7 @@ def concepts_of(
         side=SIDE,
         ranks=KEPT,
         refused=refused,
+        saturated=SATURATED,
     )
     return Answer(panel, arrays)
 

@@ -54,22 +54,20 @@ class Agreement:
             place: of the picture in the visit.
             masks: its own, then those of `NULLS` others.
         """
-        for at, planes in enumerate(masks):
-            both, above = (
-                (self.both[place % BLOCKS], self.above[place % BLOCKS])
-                if at == 0
-                else (self.both_null[at - 1], self.above_null[at - 1])
-            )
-            for kind, (start, end) in enumerate(spans_of(self.concepts)):
-                plane = planes[kind]
-                if not plane.any():
-                    continue
-                width = end - start + 1
-                labels = torch.from_numpy(plane.reshape(-1).astype(np.int64))[pixels]
-                found = torch.bincount(units * width + labels, minlength=self.units * width)
-                table = found.view(self.units, width).numpy()
-                both[:, start:end] += table[:, 1:]
-                above[:, kind] += table.sum(1)
+        for kind, (start, end) in enumerate(spans_of(self.concepts)):
+            planes = np.stack([one[kind] for one in masks]).reshape(len(masks), -1)
+            shown = planes.any(1)
+            width = end - start + 1
+            labels = torch.from_numpy(planes[:, pixels.numpy()].astype(np.int64))
+            rows = torch.arange(len(masks))[:, None] * self.units + units
+            found = torch.bincount((rows * width + labels).view(-1), minlength=len(masks) * self.units * width)
+            # A picture that shows nothing of a kind is not counted for it.
+            table = found.view(len(masks), self.units, width).numpy() * shown[:, None, None]
+            block = place % BLOCKS
+            self.both[block, :, start:end] += table[0, :, 1:]
+            self.above[block, :, kind] += table[0].sum(1)
+            self.both_null[:, :, start:end] += table[1:, :, 1:]
+            self.above_null[:, :, kind] += table[1:].sum(2)
 
     def merge(self, other: Agreement) -> None:
         """Counts another part of the same set in."""

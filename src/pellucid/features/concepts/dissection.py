@@ -32,6 +32,8 @@ LEAST = 0.04
 CHANCE = 0.99
 """Share of shuffled best agreements that a channel must pass to be called beyond chance."""
 FEWEST = 2 * BLOCKS
+SATURATED = 0.05
+"""Share of activations at a channel's threshold above which it tells no place from another: it is held at a bound."""
 _BATCH = 32
 _T_95 = 2.262  # Student's t of 95% with nine degrees of freedom, for ten blocks
 
@@ -52,7 +54,7 @@ class Dissected:
         iou: float64[unit concept].
         low, high: float64[unit concept], 95% intervals of it over pictures (jackknife of ten blocks).
         null: float64[shuffle unit], best agreement with the masks of other pictures.
-        chance: the 99% quantile of `null` over channels that change; nothing below is beyond chance.
+        chance: the 99% quantile of `null` over channels that are alive; nothing below is beyond chance.
     """
 
     layer: Layer
@@ -73,14 +75,14 @@ class Dissected:
 
     @property
     def alive(self) -> NDArray[np.bool_]:
-        """bool[unit]: whether a channel changes at all."""
-        return np.isfinite(self.thresholds)
+        """bool[unit]: whether a channel changes at all, and its strongest values are not a bound that many reach."""
+        return _alive(self.thresholds, self.reached)
 
     @property
     def detectors(self) -> NDArray[np.bool_]:
         """bool[unit]: whether its best agreement is above 0.04 and beyond chance."""
         best = self.iou.max(1)
-        return np.asarray((best > LEAST) & (best > self.chance))
+        return np.asarray(self.alive & (best > LEAST) & (best > self.chance))
 
     def found(self) -> dict[str, int]:
         """How many channels detect each concept."""
@@ -90,13 +92,13 @@ class Dissected:
     def between(self) -> tuple[int, int]:
         """Channels whose interval lies above 0.04, and channels whose interval reaches above it; all beyond chance."""
         rows = np.arange(len(self.iou))
-        beyond = self.iou.max(1) > self.chance
+        beyond = self.alive & (self.iou.max(1) > self.chance)
         low, high = self.low[rows, self.best], self.high[rows, self.best]
         return int((beyond & (low > LEAST)).sum()), int((beyond & (high > LEAST)).sum())
 
     def by_chance(self) -> float:
         """Detectors expected where masks say nothing of the pictures: the mean over shuffles."""
-        return float((self.null > max(LEAST, self.chance)).sum(1).mean())
+        return float((self.null[:, self.alive] > max(LEAST, self.chance)).sum(1).mean())
 
 
 @dataclass
@@ -194,7 +196,7 @@ class Dissection:
         spread = np.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean(0)) ** 2).sum(0))
         null = iou(agreement.both_null, agreement.above_null, pixels.sum(0), concepts).max(2)
         thresholds, reached = (part.numpy() for part in self.quantiles[name].thresholds())
-        alive = np.isfinite(thresholds)
+        alive = _alive(thresholds, reached)
         return Dissected(
             layer=layer,
             anchors=self.anchors[name],
@@ -207,6 +209,10 @@ class Dissection:
             null=null,
             chance=float(np.quantile(null[:, alive], CHANCE, method="higher")) if alive.any() else 0.0,
         )
+
+
+def _alive(thresholds: NDArray[np.float32], reached: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(thresholds) & (reached <= SATURATED))
 
 
 def hits(maps: Tensor, thresholds: Tensor, onto: Interpolation, mask: tuple[int, int]) -> tuple[Tensor, Tensor]:

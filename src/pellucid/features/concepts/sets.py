@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -66,14 +67,15 @@ def kinds_of(concepts: tuple[Concept, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(concept.kind for concept in concepts))
 
 
-def spans_of(concepts: tuple[Concept, ...]) -> list[tuple[int, int]]:
+@lru_cache(maxsize=64)
+def spans_of(concepts: tuple[Concept, ...]) -> tuple[tuple[int, int], ...]:
     """First concept and first beyond, of every kind."""
     found, start = [], 0
     for kind in kinds_of(concepts):
         end = start + sum(concept.kind == kind for concept in concepts)
         found.append((start, end))
         start = end
-    return found
+    return tuple(found)
 
 
 def mask_size_of(height: int, width: int) -> tuple[int, int]:

@@ -23,8 +23,11 @@ test("agreement is listed most first, and channels by their best", () => {
 });
 
 test("a channel is a detector only above the least agreement and beyond chance", () => {
-  expect(standing(0.05, 1, LAYER, 0.04)).toBe("detector");
-  expect(standing(0.03, 1, LAYER, 0.04)).toBe("below");
-  expect(standing(0.05, 1, { ...LAYER, chance: 0.06 }, 0.04)).toBe("chance");
-  expect(standing(0, Number.POSITIVE_INFINITY, LAYER, 0.04)).toBe("never");
+  const at = { threshold: 1, reached: 0.005 };
+  const panel = { least: 0.04, saturated: 0.02 };
+  expect(standing(0.05, at, LAYER, panel)).toBe("detector");
+  expect(standing(0.03, at, LAYER, panel)).toBe("below");
+  expect(standing(0.05, at, { ...LAYER, chance: 0.06 }, panel)).toBe("chance");
+  expect(standing(0, { ...at, threshold: Number.POSITIVE_INFINITY }, LAYER, panel)).toBe("never");
+  expect(standing(0.05, { ...at, reached: 0.3 }, LAYER, panel)).toBe("saturated");
 });

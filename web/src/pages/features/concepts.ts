@@ -36,13 +36,19 @@ export function agreements(iou: Tensor | null, unit: number, concepts: readonly 
     .sort((a, b) => b.iou - a.iou);
 }
 
-export type Standing = "detector" | "below" | "chance" | "never";
+export type Standing = "detector" | "below" | "chance" | "never" | "saturated";
 
 /** Whether a channel's best agreement makes it a detector. */
-export function standing(iou: number, threshold: number, layer: ConceptLayer, least: number): Standing {
-  if (!Number.isFinite(threshold)) return "never";
+export function standing(
+  iou: number,
+  at: { threshold: number; reached: number },
+  layer: ConceptLayer,
+  panel: { least: number; saturated: number },
+): Standing {
+  if (!Number.isFinite(at.threshold)) return "never";
+  if (at.reached > panel.saturated) return "saturated";
   if (!(iou > layer.chance)) return "chance";
-  return iou > least ? "detector" : "below";
+  return iou > panel.least ? "detector" : "below";
 }
 
 export const STANDINGS: Readonly<Record<Standing, string>> = {
@@ -50,6 +56,7 @@ export const STANDINGS: Readonly<Record<Standing, string>> = {
   below: "beyond chance, but below what a detector needs",
   chance: "no more than by chance",
   never: "never changes on these pictures",
+  saturated: "held at a bound too often to tell places apart",
 };
 
 /** Channels whose pictures are stored, the best agreement first. */
