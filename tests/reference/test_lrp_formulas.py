@@ -297,3 +297,21 @@ def test_joins_share_by_their_rule_and_lose_nothing(kind: str) -> None:
     torch.testing.assert_close(found.input, expected, rtol=1e-8, atol=1e-10)
     assert found.check is not None
     torch.testing.assert_close(found.check, torch.zeros(4).double(), rtol=0, atol=1e-9)
+
+
+def test_a_layer_and_the_sum_after_it_have_an_epsilon_each() -> None:
+    """A bias that is added on its own is a part of its layer; what else is added is not."""
+    model, x = Gated("sum").double(), drawn(4, 5)
+    found = pellucid.attribute(model, x, 2, LrpEpsilon(EPSILON)).input
+    for row, one in zip(x, found, strict=True):
+        a, b = model.a.weight.detach(), model.b.weight.detach()
+        joined, head = (a @ row) + (b @ row), model.head.weight.detach()[2:3]
+        relevance = shared_out(joined, head, torch.zeros(1).double(), head @ joined, "epsilon")
+        both = shared_out(
+            torch.cat([a @ row, b @ row]), torch.eye(6).double().repeat(1, 2), 0 * joined, relevance, "epsilon"
+        )
+        expected = sum(
+            shared_out(row, weight, 0 * joined, part, "epsilon")
+            for weight, part in zip((a, b), both.chunk(2), strict=True)
+        )
+        torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-10)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 import pellucid
+from pellucid.attribution import LrpEpsilon, LrpGamma, LrpZPlus
 from pellucid.attribution.rules.mode import RuledBackward
 from pellucid.attribution.rules.recording import Call
 from pellucid.attribution.rules.rectifiers import guided_backprop
@@ -198,3 +199,61 @@ def test_a_gate_written_into_a_part_is_refused() -> None:
 
     with pytest.raises(MethodError, match=r"LRP cannot reach aten mul_, called in .*: it writes into a part"):
         pellucid.attribute(Net(write), torch.randn(2, 6), 0, "lrp_epsilon")
+
+
+PARTS = {
+    "sum": (lambda a, b: a + b, lambda a, b: a.add_(b)),
+    "difference": (lambda a, b: a - b, lambda a, b: a.sub_(b)),
+    "scaled": (lambda a, b: a * 1.5, lambda a, b: a.mul_(1.5)),
+    "relu": (lambda a, b: F.relu(a), lambda a, b: F.relu(a, inplace=True)),
+    "relu6": (lambda a, b: F.relu6(a), lambda a, b: F.relu6(a, inplace=True)),
+    "tanh": (lambda a, b: torch.tanh(a), lambda a, b: a.tanh_()),
+    "silu": (lambda a, b: F.silu(a), lambda a, b: F.silu(a, inplace=True)),
+    "twice": (lambda a, b: F.relu(a + b), lambda a, b: a.add_(b).relu_()),
+}
+
+
+@pytest.mark.parametrize(
+    "method", ["guided_backprop", "deconvnet", LrpEpsilon(0.3), LrpGamma(epsilon=0.3), LrpZPlus(epsilon=0.3)], ids=str
+)
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_writes_into_a_view_follows_the_rule_of_what_does_not(kind: str, method: object, whole: bool) -> None:
+    """A linear layer of tokens gives a view of a matrix; a part of the tokens is a view of a view."""
+
+    class Writing(nn.Module):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.first, self.other, self.last = nn.Linear(4, 6), nn.Linear(4, 6), nn.Linear(6, 3)
+            self.number = number
+            self.double()
+
+        def forward(self, x: Tensor) -> Tensor:
+            a, b = self.first(x), F.relu(self.other(x))
+            change = PARTS[kind][self.number]
+            if whole:
+                made = change(a, b)
+            elif self.number:
+                change(a[:, 1:, ::2], b[:, 1:, ::2])
+                made = a
+            else:
+                kept = torch.zeros(5, 6, dtype=torch.bool)
+                kept[1:, ::2] = True
+                made = torch.where(kept, change(a, b), a)
+            return self.last(made + b).mean(1)
+
+    x = torch.randn(2, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def outcome(number: int) -> Tensor | str:
+        try:
+            return pellucid.attribute(Writing(number), x, 1, method, layers=[]).input  # type: ignore[call-overload]
+        except MethodError as error:
+            return str(error)
+
+    expected, found = outcome(0), outcome(1)
+    if isinstance(expected, str):
+        assert isinstance(found, str)
+    else:
+        assert isinstance(found, Tensor), found
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)

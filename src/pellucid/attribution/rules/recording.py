@@ -19,6 +19,35 @@ _TORCH = str(Path(torch.__file__).parent)
 _HERE = str(Path(__file__).resolve().parents[2])
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where in a tensor a view of it lies.
+
+    Attributes:
+        whole: strides of the tensor.
+        size, stride, offset: of the view in it.
+    """
+
+    whole: tuple[int, ...]
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+
+    @classmethod
+    def of(cls, view: Tensor) -> Part | None:
+        """The place of a view in its base; None for what is no view."""
+        base = view._base
+        if base is None:
+            return None
+        offset = int(view.storage_offset() - base.storage_offset())
+        return cls(tuple(base.stride()), tuple(view.shape), tuple(view.stride()), offset)
+
+    def within(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """A copy of what has the tensor's shape, and the view's part of that copy."""
+        copy = values.new_empty_strided(values.shape, self.whole).copy_(values)
+        return copy, copy.as_strided(self.size, self.stride, self.offset)
+
+
 @dataclass(slots=True)
 class Call:
     """One operator of the forward; its tensors are detached and stay as they were at the call.
@@ -28,7 +57,7 @@ class Call:
         arguments: in the order of its schema; empty where the recorder was not asked to keep them.
         named: keyword arguments.
         output: what it gave; None where the recorder was not asked to keep it.
-        on_view: it wrote in place into a view of another tensor.
+        part: where it wrote in place into a view of another tensor; None where it did not.
         where: "encoder.block at net.py:12"; empty where the recorder was not asked for it.
         source: of a copy, the memory that it was made of.
     """
@@ -37,7 +66,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
     named: Mapping[str, Any] | None = None
     output: Any = None
-    on_view: bool = False
+    part: Part | None = None
     where: str = ""
     source: int | None = None
 
@@ -88,7 +117,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if changes and self._saved_before(number, arguments[changes[0]]):
             number -= 1
         call = None
-        if torch.is_grad_enabled() and number not in self.calls and not _is_constant_copy(operator, arguments):
+        if torch.is_grad_enabled() and number not in self.calls and not _is_constant(operator, arguments):
             call = self.calls[number] = Call(operator)
             if operator == "clone":
                 call.source = _storage(arguments[0])
@@ -102,7 +131,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if position < len(arguments) and isinstance(arguments[position], Tensor):
                 written = arguments[position]
                 if call is not None and written._is_view():
-                    call.on_view = True
+                    call.part = Part.of(written)
                     call.where = call.where or self._place(sys._getframe(1))
                     self.written.append(call)
                 self._rescue(written)
@@ -161,8 +190,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return " at ".join(part for part in (path, line) if part)
 
 
-def _is_constant_copy(operator: str, arguments: tuple[Any, ...]) -> bool:
-    return operator == "clone" and not arguments[0].requires_grad
+def _is_constant(operator: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether an operator never has a node: it may run inside another one, whose number it would take."""
+    return operator == "detach" or (operator == "clone" and not arguments[0].requires_grad)
 
 
 def _storage(tensor: Tensor) -> int:

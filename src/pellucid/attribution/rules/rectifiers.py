@@ -20,6 +20,7 @@ from pellucid.attribution.rules.way import (
     made_by,
     refuse_opaque,
 )
+from pellucid.attribution.rules.way import written as part_written
 from pellucid.errors import MethodError
 
 Cut = Callable[[Tensor, Tensor], Tensor]
@@ -73,6 +74,7 @@ class Rectifiers:
         self._cut = cut
         self._guided = 0
         self._smooth: list[str] = []
+        self._reached: set[int] = set()  # calls that wrote into parts and are guided
 
     def keeps(self, operator: str) -> tuple[bool, bool]:
         """Arguments of what may be a rectifier."""
@@ -84,8 +86,10 @@ class Rectifiers:
 
     def change(self, way: Way, node: Node) -> Change:
         """Cuts at rectifiers; notes smooth activations."""
-        if is_leaf(node) or is_written_view(node):
+        if is_leaf(node):
             return PLAIN
+        if is_written_view(node):
+            return self._written(way, node)
         if re.search(r"Backward\d+$|^CopyBackwards$", str(node.name()).split("::")[-1]) is None:
             refuse_opaque(self.method, node)
         call = way.call(node)
@@ -111,10 +115,21 @@ class Rectifiers:
 
         return Change(after=after)
 
+    def _written(self, way: Way, node: Node) -> Change:
+        """Cuts in the part of a tensor that a rectifier wrote into."""
+        call = way.writer(node)
+        if call is None or _rectified(call, node) != 0 or (call.operator == "hardtanh" and not _from_zero(call)):
+            return PLAIN
+        self._reached.add(id(call))
+        self._guided += 1
+        return part_written(call, self._cut)
+
     def finish(self, way: Way, written: list[Call]) -> None:
         """Refuses a way without rectifiers, or with smooth activations or hidden ones."""
         guided, smooth, self._guided, self._smooth = self._guided, self._smooth, 0, []
-        hidden = next((call for call in written if call.operator in SMOOTH | RECTIFYING), None)
+        reached, self._reached = self._reached, set()
+        cutting = (call for call in written if call.operator in SMOOTH | RECTIFYING and id(call) not in reached)
+        hidden = next(cutting, None)
         if hidden is not None and any(is_written_view(node) for node in way.nodes):
             raise MethodError(
                 f"{self.method} cannot reach aten {hidden.operator}_, called in {hidden.where}: it writes into a part of a "

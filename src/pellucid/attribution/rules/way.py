@@ -83,6 +83,14 @@ class Way:
             return None
         return found if _flat(node.name()).startswith(_flat(found.operator)) else None
 
+    def writer(self, node: Node) -> Call | None:
+        """The operator that wrote into a part of a tensor, by the node that stands for it: made right after the operator's own."""
+        number = node._sequence_nr() - 1
+        found = self._calls.get(number)
+        if found is not None and found.part is None and found.operator == "clone":
+            found = self._calls.get(number - 1)  # of a copy that autograd made of what was overwritten
+        return None if found is None or found.part is None else found
+
     def hook(self) -> None:
         """Puts every change into force; the hooks live and die with the graph."""
         for node in self._nodes.values():
@@ -91,6 +99,21 @@ class Way:
                 node.register_prehook(change.before)
             if change.after is not None:
                 node.register_hook(change.after)
+
+
+def written(call: Call, rule: Callable[[Tensor, Tensor], Tensor]) -> Change:
+    """What is passed on in the part of a tensor that a call wrote into: from what arrives there and from what is passed plainly."""
+    part = call.part
+
+    def after(plain: tuple[Tensor | None, ...], arriving: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        given, first = plain[0], arriving[0]
+        if given is None or first is None or part is None:
+            return plain
+        whole, inside = part.within(given)
+        inside.copy_(rule(part.within(first)[1], inside))
+        return (whole, *plain[1:])
+
+    return Change(after=after)
 
 
 def is_leaf(node: Node) -> bool:

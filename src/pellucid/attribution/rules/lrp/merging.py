@@ -40,7 +40,7 @@ def merge(way: Way, steps: dict[int, Step], layer: Step) -> None:
         return
     if not follows(layer):
         # Plain linear: one share of the whole's output rather than one of each part's.
-        if last.call.operator in BATCH_NORM or last.call.operator == "add":
+        if last.call.operator in BATCH_NORM or (last.call.operator == "add" and len(last.moving) == 1):
             way.changes[id(layer.node)] = PLAIN
         return
     terms = _terms(layer, last)

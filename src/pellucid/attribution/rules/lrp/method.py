@@ -8,6 +8,7 @@ from pellucid.attribution.rules.lrp import attention, elementwise, linear, norma
 from pellucid.attribution.rules.lrp.merging import merge
 from pellucid.attribution.rules.lrp.passing import PASSING
 from pellucid.attribution.rules.lrp.step import LrpOptions, Rule, Step, proportional
+from pellucid.attribution.rules.lrp.writing import write
 from pellucid.attribution.rules.recording import Call
 from pellucid.attribution.rules.way import (
     PLAIN,
@@ -57,6 +58,7 @@ class Lrp:
     def __init__(self, options: LrpOptions | None = None) -> None:
         self.options = options or LrpOptions()
         self._steps: dict[int, Step] = {}
+        self._reached: set[int] = set()  # calls that wrote into parts and follow a rule
 
     def keeps(self, operator: str) -> tuple[bool, bool]:
         """What the rules look at; sums need their output only."""
@@ -70,8 +72,14 @@ class Lrp:
 
     def change(self, way: Way, node: Node) -> Change:
         """The operator's rule, or a refusal."""
-        if is_leaf(node) or is_written_view(node):
+        if is_leaf(node):
             return PLAIN
+        if is_written_view(node):
+            writer = way.writer(node)
+            made = None if writer is None else write(node, writer, self.options)
+            if writer is not None and made is not None:
+                self._reached.add(id(writer))
+            return made or PLAIN
         call = way.call(node)
         if call is None and is_renewed_view(node):
             return PLAIN
@@ -84,8 +92,9 @@ class Lrp:
     def finish(self, way: Way, written: list[Call]) -> None:
         """Merges layers with what follows them, once all readers are known."""
         steps, self._steps = self._steps, {}
+        reached, self._reached = self._reached, set()
         if any(is_written_view(node) for node in way.nodes):
-            hidden = next((call for call in written if call.operator not in _WRITING), None)
+            hidden = next((call for call in written if call.operator not in _WRITING and id(call) not in reached), None)
             if hidden is not None:
                 raise MethodError(
                     f"LRP cannot reach aten {hidden.operator}_, called in {hidden.where}: it writes into a part of a tensor "

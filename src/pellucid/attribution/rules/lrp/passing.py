@@ -112,5 +112,5 @@ _CHOSEN = frozenset(
     ]
 )
 # F(x) / x is the derivative.
-_HOMOGENEOUS = frozenset(["relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "neg", "native_dropout", "abs"])
-PASSING = _MOVED | _RESAMPLED | _CHOSEN | _HOMOGENEOUS
+HOMOGENEOUS = frozenset(["relu", "leaky_relu", "_prelu_kernel", "rrelu_with_noise", "neg", "native_dropout", "abs"])
+PASSING = _MOVED | _RESAMPLED | _CHOSEN | HOMOGENEOUS
