@@ -257,3 +257,19 @@ def test_what_writes_into_a_view_follows_the_rule_of_what_does_not(kind: str, me
     else:
         assert isinstance(found, Tensor), found
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_a_self_gated_product_that_writes_into_a_view_is_refused_like_any(method: str) -> None:
+    class Swish(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            a = self.first(x)
+            a.mul_(torch.sigmoid(a))
+            return self.last(F.relu(a - 0.1)).mean(1)
+
+    with pytest.raises(MethodError, match="also has self-gated product, called in"):
+        pellucid.attribute(Swish(), torch.randn(2, 5, 4), 0, method)

@@ -118,6 +118,9 @@ class Rectifiers:
     def _written(self, way: Way, node: Node) -> Change:
         """Cuts in the part of a tensor that a rectifier wrote into."""
         call = way.writer(node)
+        if call is not None and call.operator == "mul" and _gates_itself(node):
+            self._smooth.append(f"self-gated product, called in {call.where}")
+            return PLAIN
         if call is None or _rectified(call, node) != 0 or (call.operator == "hardtanh" and not _from_zero(call)):
             return PLAIN
         self._reached.add(id(call))
@@ -170,7 +173,7 @@ def _from_zero(call: Call) -> bool:
 
 def _gates_itself(node: Node) -> bool:
     both = edges(node)
-    if not str(node.name()).startswith("Mul") or len(both) != 2:
+    if not (str(node.name()).startswith("Mul") or is_written_view(node)) or len(both) != 2:
         return False
     return own_gate(both[0], both[1]) or own_gate(both[1], both[0])
 
