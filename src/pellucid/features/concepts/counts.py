@@ -56,7 +56,7 @@ class Agreement:
         """
         for kind, (start, end) in enumerate(spans_of(self.concepts)):
             planes = np.stack([one[kind] for one in masks]).reshape(len(masks), -1)
-            shown = planes.any(1)
+            shown = np.asarray(planes.any(axis=1))
             width = end - start + 1
             labels = torch.from_numpy(planes[:, pixels.numpy()].astype(np.int64))
             rows = torch.arange(len(masks))[:, None] * self.units + units
