@@ -30,7 +30,7 @@ Optimise = Annotated[bool, typer.Option("--optimise", help="Make pictures that e
 Way = Annotated[
     str,
     typer.Option(
-        "--method", metavar="fourier|maco", help="Of --optimise: move the whole spectrum, or phases alone (MACO)."
+        "--method", metavar="METHOD", help="Of --optimise: fourier moves the whole spectrum, maco phases alone."
     ),
 ]
 Channels = Annotated[
