@@ -116,6 +116,8 @@ def test_the_same_tensor_given_twice_is_not_mistaken_for_two(ran: list[str]) -> 
     class Net(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             one, other = x * 2, x * 3
+            one.type_as(one)
+            one = one.type_as(other)
             one.add_(one)
             one.add_(other)
             return one
@@ -125,6 +127,23 @@ def test_the_same_tensor_given_twice_is_not_mistaken_for_two(ran: list[str]) -> 
     assert [(edge.source, edge.target) for edge in told.edges if told.nodes[edge.target].kind == "output"] == [
         (told.by_name["add()#2"].id, told.nodes[-1].id)
     ]
+    names = {node.id: node.name for node in told.nodes}
+    assert {names[edge.source] for edge in told.edges if names[edge.target] == "add()"} == {"mul()"}
+
+
+def test_a_flag_that_no_operator_sets_is_set() -> None:
+    flags: list[bool] = []
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            for flag in (True, False):
+                x = x * 2
+                x.requires_grad_(flag)
+                flags.append(x.requires_grad)
+            return x
+
+    twice(Net(), torch.zeros(2))
+    assert flags == [True, False] * 2
 
 
 def test_a_setting_a_hook_or_another_forward_makes_it_another_call() -> None:
