@@ -63,7 +63,7 @@ def failing_at(call: int) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("kind", WIDE)
+@pytest.mark.parametrize("kind", ["pictures", "text"])
 def test_a_model_that_raises_half_way_is_left_as_it_was(kind: str, name: str) -> None:
     model, given = worn(kind)
     raised = 0
