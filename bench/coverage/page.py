@@ -41,8 +41,8 @@ ABOUT = {
 COST = (
     "Times are CPU time on one thread, medians of up to five runs after one that is not counted; a trace in bare forwards is "
     "the time of `pellucid.graph(model, example)`, all it does included, by the time of `model(example)` without gradients on "
-    f"the same example. The limit of {LIMIT:g} forwards speaks of real models: a node costs the tracer some 90 to "
-    "120 microseconds, whatever it computes, so models that do little a call (narrow ones, images of few pixels, two-layer cuts) "
+    f"the same example. The limit of {LIMIT:g} forwards speaks of real models: a node costs the tracer some 70 to "
+    "90 microseconds, whatever it computes, so models that do little a call (narrow ones, images of few pixels, two-layer cuts) "
     "lie above it; they are in bold. Runs after the first find calls that the process knows already; the very first trace of "
     "a model takes up to twice as long."
 )
