@@ -34,9 +34,10 @@ class ConceptLayer(msgspec.Struct, frozen=True):
     """One layer's channels: detectors are those whose best concept agrees above `least` and above `chance`.
 
     `alive` channels change, and are not held at a bound that more than `saturated` of their activations reach. `low` to `high`:
-    channels whose 95% interval lies above `least`, and whose interval reaches above it. `chance` is the agreement that 99% of channels do not reach with the masks of other pictures; `by_chance` the
-    number of detectors there. `found` has the number of detectors by concept. `anchors`: what the map's positions were put at.
-    `reached` is the largest share of activations that any channel's threshold lets through.
+    channels whose 95% interval lies above `least`, and whose interval reaches above it. `chance` is the agreement that 99% of
+    channels do not reach with the masks of other pictures; `by_chance` the number of detectors there. `found` has the number
+    of detectors by concept. `anchors`: what the map's positions were put at. `reached` is the largest share of activations
+    that any channel's threshold lets through.
     """
 
     index: int
