@@ -195,6 +195,10 @@ class PretendedModel:
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Event()
+        self.prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
 
     def focus(self, row: int, explained: int | None) -> bytes:
         self.asked.append((row, explained))
@@ -209,7 +213,9 @@ def test_live_answers_come_from_the_model_and_are_kept(make_app: Callable[..., S
     model = PretendedModel()
     ask = asker(make_app(live=model))
     assert ask("/api/live").json() == {"available": True, "reason": ""}
+    assert ask("/api/live").json() == {"available": True, "reason": ""}
     assert ask("/api/live/focus/3").content == b"3 None"
+    assert model.prepared == 1  # by the first page that opened, before anything was asked
     assert ask("/api/live/focus/3?explained=7").content == b"3 7"
     assert ask("/api/live/focus/3").content == b"3 None"
     assert model.asked == [(3, None), (3, 7)]
