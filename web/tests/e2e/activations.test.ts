@@ -127,7 +127,12 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
 
   it("says how alike layers are", async () => {
     const seen = await visit(here, net, "#/activations?v.view=layers", { width: 390 });
-    await seen.page.getByRole("button", { name: /^Likeness of \d+ layers/ }).waitFor();
+    const matrix = seen.page.getByRole("img", { name: /^Likeness of \d+ layers/ });
+    await matrix.press("ArrowDown");
+    await seen.page.getByText(/^In hand: /).waitFor();
+    const first = new URL(seen.page.url()).hash;
+    await matrix.press("ArrowRight");
+    await seen.page.waitForURL((url) => url.hash !== first);
     await sound(seen);
   });
 
@@ -185,55 +190,45 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
     await sound(seen);
   });
 
-  it.each(["gradients", "activations", "features"])("shows a ViT's tokens as maps on the page %s", async (id) => {
-    const seen = await visit(here, vit, `#/${id}?example=1`, {
-      width: id === "features" ? 390 : 1280,
-      dark: id === "activations",
+  const PLANES = [
+    { tokens: "a ViT's tokens", stage: () => vit, explained: "blocks\\.1", mapped: "blocks\\.1", narrow: "features" },
+    {
+      tokens: "a Swin's windows",
+      stage: () => swin,
+      explained: "layers\\.1",
+      mapped: "layers\\.0",
+      narrow: "gradients",
+    },
+  ];
+  const SHOWN = PLANES.flatMap((plane) => ["gradients", "activations", "features"].map((id) => ({ ...plane, id })));
+
+  it.each(SHOWN)("shows $tokens as maps on the page $id", async ({ stage, id, explained, mapped, narrow }) => {
+    const seen = await visit(here, stage(), `#/${id}?example=1`, {
+      width: id === narrow ? 390 : 1280,
+      dark: id !== narrow,
     });
     const { page } = seen;
     if (id === "gradients") {
       await page.getByRole("img", { name: "Grad-CAM over the input" }).waitFor();
-      await page
-        .getByRole("img", { name: /^Grad-CAM of blocks\.1/ })
-        .first()
-        .waitFor();
-      // The head reads the class token alone: the map is of the last layer whose patches it depends on, and no strip.
-      await page.getByRole("alert").filter({ hasText: "The score reads no position of 'norm'" }).waitFor();
-      await page
-        .getByText(/^4 × 4, up to \d/)
-        .first()
-        .waitFor();
+      const map = page.getByRole("img", { name: new RegExp(`^Grad-CAM of ${explained}`) });
+      await map.first().waitFor();
     } else if (id === "activations") {
-      await page
-        .getByRole("button", { name: /^Channel \d+ of blocks\.1/ })
-        .first()
-        .waitFor();
-      await page
-        .getByText(/4 × 4.*sees (at most )?32 × 32 pixels/)
-        .first()
-        .waitFor();
+      const channel = page.getByRole("button", { name: new RegExp(`^Channel \\d+ of ${mapped}`) });
+      await channel.first().waitFor();
     } else await page.locator("main a.card").first().waitFor();
     await sound(seen);
   });
 
-  it.each(["gradients", "activations", "features"])("shows a Swin's windows as maps on the page %s", async (id) => {
-    const seen = await visit(here, swin, `#/${id}?example=1`, {
-      width: id === "gradients" ? 390 : 1280,
-      dark: id === "features",
-    });
-    const { page } = seen;
-    if (id === "gradients") {
-      await page.getByRole("img", { name: "Grad-CAM over the input" }).waitFor();
-      await page
-        .getByRole("img", { name: /^Grad-CAM of layers\.1/ })
-        .first()
-        .waitFor();
-    } else if (id === "activations") {
-      await page
-        .getByRole("button", { name: /^Channel \d+ of layers\.0/ })
-        .first()
-        .waitFor();
-    } else await page.locator("main a.card").first().waitFor();
-    await sound(seen);
+  it("says where a ViT's class token leaves no position to a CAM, and how far its patches see", async () => {
+    const first = await visit(here, vit, "#/gradients?example=1");
+    // The head reads the class token alone: the map is of the last layer whose patches it depends on, and no strip.
+    await first.page.getByRole("alert").filter({ hasText: "The score reads no position of 'norm'" }).waitFor();
+    const sizes = first.page.getByText(/^4 × 4, up to \d/);
+    await sizes.first().waitFor();
+    await sound(first);
+    const second = await visit(here, vit, "#/activations?example=1");
+    const fields = second.page.getByText(/4 × 4.*sees (at most )?32 × 32 pixels/);
+    await fields.first().waitFor();
+    await sound(second);
   });
 });

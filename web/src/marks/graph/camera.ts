@@ -80,6 +80,17 @@ export function seen(camera: Camera, view: Size): Rect {
   return { x: camera.x, y: camera.y, width: view.width / camera.scale, height: view.height / camera.scale };
 }
 
+/** Whether a window holds a view and, around it, a share of its size. */
+export function covers(window: Rect, view: Rect, share: number): boolean {
+  const [across, down] = [share * view.width, share * view.height];
+  return (
+    view.x - across >= window.x &&
+    view.y - down >= window.y &&
+    view.x + view.width + across <= window.x + window.width &&
+    view.y + view.height + down <= window.y + window.height
+  );
+}
+
 /** The least move that brings a rectangle into view; the same camera where it is there already. */
 export function reveal(camera: Camera, rect: Rect, view: Size): Camera {
   const now = seen(camera, view);

@@ -2,7 +2,7 @@
  * A picture of more boxes than one frame can draw, of the view and a margin around it: painted in slices of frames, shown
  * whole, and moved and stretched until the next one is ready.
  */
-import { type Camera, type Rect, type Size, seen } from "./camera";
+import { type Camera, covers, type Rect, type Size, seen } from "./camera";
 import type { Painter } from "./painter";
 import { css, type Palette } from "./palette";
 import { drawingOrder, type Emphasis, FONT, LEGIBLE, NO_EMPHASIS, type Picture } from "./picture";
@@ -183,15 +183,4 @@ export class Sheet {
 function sideOf(): Side {
   const canvas = document.createElement("canvas");
   return { canvas, context: canvas.getContext("2d", { alpha: false }), window: null, scale: 1 };
-}
-
-/** Whether a window holds a view and, around it, a share of its size. */
-function covers(window: Rect, view: Rect, share: number): boolean {
-  const [across, down] = [share * view.width, share * view.height];
-  return (
-    view.x - across >= window.x &&
-    view.y - down >= window.y &&
-    view.x + view.width + across <= window.x + window.width &&
-    view.y + view.height + down <= window.y + window.height
-  );
 }

@@ -2,8 +2,8 @@
  * The words in and around the view, as letters for one draw call. They are set in slices of a few milliseconds, a slice a
  * frame, those in view first; what was set before is shown until the new ones are complete.
  */
-import { Atlas, type Glyph, MASTER, RISE, type Run } from "./atlas";
-import { type Camera, type Rect, type Size, seen } from "./camera";
+import { Atlas, type Glyph, RISE, type Run } from "./atlas";
+import { type Camera, covers, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
 import { LABEL_HEIGHT, LABEL_MOST, labelOf } from "./labels";
 import type { Palette } from "./palette";
@@ -195,16 +195,3 @@ function settingOf(): Setting {
   const letters = new Float32Array(MOST_LETTERS * LETTER);
   return { letters, count: 0, window: NOWHERE, boxes: [], arrows: [], next: 0, again: false };
 }
-
-/** Whether a window holds a view and, around it, a share of its size. */
-function covers(window: Rect, view: Rect, share: number): boolean {
-  const [across, down] = [share * view.width, share * view.height];
-  return (
-    view.x - across >= window.x &&
-    view.y - down >= window.y &&
-    view.x + view.width + across <= window.x + window.width &&
-    view.y + view.height + down <= window.y + window.height
-  );
-}
-
-export { MASTER };

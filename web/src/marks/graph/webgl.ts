@@ -2,7 +2,7 @@
  * The drawing on a graphics card: at most 6 draw calls a frame, whatever the number of boxes. Moving the eye and the hand
  * changes uniforms only; the words around the view are set again when it leaves them.
  */
-import type { Atlas } from "./atlas";
+import { type Atlas, MASTER } from "./atlas";
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import { Instances, type Program, programOf, tableOf } from "./gl";
 import type { Places } from "./hit";
@@ -12,7 +12,7 @@ import type { Renderer } from "./renderer";
 import * as shaders from "./shaders";
 import { addLine, boundsOf, Kind, lineOf, rounded, STROKE, Strokes, strokesOf } from "./strokes";
 import type { Transition } from "./transition";
-import { MASTER, Typesetter } from "./typesetter";
+import { Typesetter } from "./typesetter";
 import { barsOf } from "./words";
 
 /** Boxes or strokes in one run that is drawn or left out as a whole. */
