@@ -38,5 +38,6 @@ OPTIONS: dict[str, Method] = {
 def with_options(name: str, given: Tensor) -> Method | str:
     """A method by name, with few samples."""
     if name == "occlusion":
-        return Occlusion(window=8, stride=8) if given.ndim == 4 else Occlusion(window=2, stride=2)
+        side = given.shape[-1] // 2 if given.ndim == 4 else 2
+        return Occlusion(window=side, stride=side)
     return OPTIONS.get(name, name)

@@ -19,10 +19,14 @@ _HOOKS = (
 
 
 class Untouched:
-    """A picture of a model, of random states and of switches of torch; `differences` names what has changed since."""
+    """A picture of a model, of random states and of switches of torch; `differences` names what has changed since.
 
-    def __init__(self, model: nn.Module) -> None:
+    With `versions`, what was written to and put back has changed as well.
+    """
+
+    def __init__(self, model: nn.Module, *, versions: bool = False) -> None:
         self._model = model
+        self._versions = versions
         self._before = self._picture()
 
     def differences(self) -> list[str]:
@@ -47,13 +51,15 @@ class Untouched:
         for name, tensor in self._model.state_dict(keep_vars=True).items():
             found[name] = tensor.detach().clone()
             found[f"identity of {name}"] = id(tensor)
+            if self._versions:
+                found[f"version of {name}"] = tensor._version
             found[f"requires_grad of {name}"] = tensor.requires_grad
             found[f"gradient of {name}"] = None if tensor.grad is None else tensor.grad.clone()
         for path, module in self._model.named_modules():
             found[f"mode of {path}"] = module.training
             found[f"inplace of {path}"] = getattr(module, "inplace", None)
             found[f"hooks of {path}"] = [list(getattr(module, one, {}) or {}) for one in _HOOKS]
-            found[f"attributes of {path}"] = sorted(vars(module))
+            found[f"attributes of {path}"] = {name: id(value) for name, value in vars(module).items()}
         return found
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from pellucid.capture import as_logits, logits_of, per_example
 from pellucid.capture.memory import spare
 from pellucid.capture.per_example import PerExample, Way
-from pellucid.capture.sketch import Sketch
 from pellucid.errors import ForwardError, MethodError
+from support.untouched import Untouched
 
 
 def cross_entropy(output: Any, target: Tensor) -> Tensor:
@@ -225,44 +225,23 @@ def test_what_vmap_refuses_goes_one_at_a_time_and_says_why(kind: type[nn.Module]
     assert learner.passes.backward == 5
 
 
-def state(model: nn.Module) -> dict[str, Any]:
-    return {
-        "values": {name: tensor.clone() for name, tensor in model.state_dict().items()},
-        "versions": [parameter._version for parameter in model.parameters()],
-        "wants": [parameter.requires_grad for parameter in model.parameters()],
-        "gradients": [parameter.grad for parameter in model.parameters()],
-        "modes": [module.training for module in model.modules()],
-        "inplace": [getattr(module, "inplace", None) for module in model.modules()],
-        "hooks": [len(module._forward_hooks) for module in model.modules()],
-        "kept": getattr(model, "kept", None),
-        "random": torch.get_rng_state(),
-    }
-
-
-def assert_same(one: dict[str, Any], other: dict[str, Any]) -> None:
-    for name in ("versions", "wants", "gradients", "modes", "inplace", "hooks", "kept"):
-        assert one[name] == other[name], name
-    assert torch.equal(one["random"], other["random"])
-    assert all(torch.equal(tensor, other["values"][name]) for name, tensor in one["values"].items())
-
-
 @pytest.mark.parametrize("way", ["vmap", "loop"])
 def test_the_model_is_left_as_it_was_also_after_an_error(way: Way) -> None:
     model = network(Convolutional).train()
     inputs, targets = images()
-    before = state(model)
+    before = Untouched(model, versions=True)
     gathered(model, inputs, targets, way=way)
-    assert_same(before, state(model))
+    assert before.differences() == []
     with pytest.raises(ForwardError, match="The model raised RuntimeError"):
         gathered(model, torch.zeros(3, 5, 6, 6), targets[:3], way=way)
-    assert_same(before, state(model))
+    assert before.differences() == []
 
     def broken(output: Any, target: Tensor) -> Tensor:
         raise KeyError("a loss of someone else's")
 
     with pytest.raises(ForwardError, match="someone else's"), PerExample(model, broken, way=way) as learner:
         next(learner.of(inputs, targets))
-    assert_same(before, state(model))
+    assert before.differences() == []
 
 
 def test_only_what_is_set_to_learn_has_gradients_and_all_where_nothing_is() -> None:
@@ -365,47 +344,3 @@ def test_what_is_free_is_what_the_system_says() -> None:
     known = Path("/proc/meminfo").is_file()
     assert (free is not None and free > 1 << 20) if known else free is None
     assert spare(torch.device("meta")) is None
-
-
-def test_a_sketch_is_exact_up_to_its_size_and_linear_beyond_it() -> None:
-    generator = torch.Generator().manual_seed(3)
-    layers = {"small": {"small.weight": 40, "small.bias": 8}, "large": {"large.weight": 64 * 300, "large.bias": 64}}
-    sketch = Sketch(layers, 48 + 1021, 0)
-    assert sketch.kept == {"small": 48, "large": 1021}
-    small = {
-        "small.weight": torch.randn(5, 8, 5, generator=generator),
-        "small.bias": torch.randn(5, 8, generator=generator),
-    }
-    flat = torch.cat([one.reshape(5, -1) for one in small.values()], 1).double()
-    found = sketch.of("small", small).double()
-    torch.testing.assert_close(found @ found.T, flat @ flat.T, rtol=1e-5, atol=1e-5)
-    large = {
-        "large.weight": torch.randn(5, 64, 300, generator=generator),
-        "large.bias": torch.randn(5, 64, generator=generator),
-    }
-    mean = sketch.of("large", {name: one.mean(0, keepdim=True) for name, one in large.items()})
-    torch.testing.assert_close(mean, sketch.of("large", large).mean(0, keepdim=True), rtol=1e-4, atol=1e-4)
-    again = Sketch(layers, 48 + 1021, 0).of("large", large)
-    assert torch.equal(again, sketch.of("large", large))
-    assert not torch.equal(again, Sketch(layers, 48 + 1021, 1).of("large", large))
-
-
-def test_the_error_of_a_sketch_is_that_of_its_size_also_where_gradients_are_outer_products() -> None:
-    """Gradients of a linear layer are of rank one, and their inputs sparse: the hardest case for an orderly hash."""
-    generator = torch.Generator().manual_seed(4)
-    errors = []
-    for seed in range(30):
-        sketch = Sketch({"fc": {"fc.weight": 64 * 512}}, 1024, seed)
-        inputs = torch.relu(torch.randn(6, 512, generator=generator) - 2)
-        outputs = torch.randn(6, 64, generator=generator)
-        gradients = outputs[:, :, None] * inputs[:, None, :]
-        flat = gradients.reshape(6, -1).double()
-        found = sketch.of("fc", {"fc.weight": gradients}).double()
-        norms = flat.norm(dim=1)
-        errors.append(
-            ((found @ found.T - flat @ flat.T) / norms[:, None] / norms[None])[~torch.eye(6, dtype=torch.bool)]
-        )
-    spread = torch.cat(errors)
-    deviation = float(spread.square().mean().sqrt())
-    assert 0.7 / 1021**0.5 < deviation < 1.4 / 1021**0.5
-    assert abs(float(spread.mean())) < 4 * deviation / len(spread) ** 0.5
