@@ -129,7 +129,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
     const seen = await visit(here, net, "#/activations?v.view=layers", { width: 390 });
     const matrix = seen.page.getByRole("img", { name: /^Likeness of \d+ layers/ });
     await matrix.press("ArrowDown");
-    await seen.page.getByText(/^In hand: /).waitFor();
+    await seen.page.getByText(/ In hand: /).waitFor();
     const first = new URL(seen.page.url()).hash;
     await matrix.press("ArrowRight");
     await seen.page.waitForURL((url) => url.hash !== first);
