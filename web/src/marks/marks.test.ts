@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { colormap, colour, textOn } from "./colormap";
+import { fitting } from "./fitting";
 import * as format from "./format";
 import { clippedDomain, domainOf, ranked } from "./raster";
 import { scale, ticks } from "./scale";
@@ -102,5 +103,22 @@ describe("domains", () => {
 describe("axes", () => {
   it("tick powers of ten on a logarithmic scale", () => {
     expect(ticks(scale("log", [1e-6, 1e2], [0, 400]), "log", 5)).toEqual([1e-6, 1e-4, 1e-2, 1, 100]);
+  });
+});
+
+describe("a name in the room there is", () => {
+  /** Capital letters are twice as wide as others. */
+  const width = (text: string) => [...text].reduce((sum, letter) => sum + (/[A-Z]/.test(letter) ? 2 : 1), 0);
+
+  it("is whole where it fits, and else keeps the side that is asked for and as many letters as fit", () => {
+    expect(fitting(width, "abcdef", 6)).toBe("abcdef");
+    expect(fitting(width, "abcdef", 5)).toBe("abcd…");
+    expect(fitting(width, "abcdef", 5, "end")).toBe("…cdef");
+    expect(fitting(width, "ABCdef", 5)).toBe("AB…");
+    expect(fitting(width, "ABCdef", 5, "end")).toBe("…def");
+    expect(fitting(width, "😀😀😀", 2)).toBe("😀…");
+    expect(fitting(width, "abc", 0)).toBe("…");
+    for (let most = 1; most < 40; most++)
+      expect(width(fitting(width, "Ab".repeat(300), most))).toBeLessThanOrEqual(most);
   });
 });

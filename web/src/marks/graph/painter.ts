@@ -1,4 +1,5 @@
 /** Draws boxes, arrows and words on a canvas: on the one that is seen, or on one that is kept. */
+import { fitting } from "../fitting";
 import { incidentOf } from "./incident";
 import { LABEL_HEIGHT, type Label, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
@@ -344,10 +345,11 @@ export class Painter {
     const known = this.#words.get(box);
     if (known) return known;
     if (this.#words.size > KEPT) this.#words.clear();
+    const width = (words: string) => context.measureText(words).width;
     const fitted = wordsOf(this.#picture, box).map(({ text, x, y, most, bold, tone, align }) => {
       context.font = `${bold ? 600 : 400} ${FONT}px ${this.#palette.sans}`;
       return {
-        text: fitting(context, text, most),
+        text: fitting(width, text, most),
         x,
         y,
         bold,
@@ -358,19 +360,6 @@ export class Painter {
     this.#words.set(box, fitted);
     return fitted;
   }
-}
-
-/** As much of a text as there is room for. */
-function fitting(context: CanvasRenderingContext2D, text: string, most: number): string {
-  if (context.measureText(text).width <= most) return text;
-  const letters = [...text].slice(0, 200);
-  let [fits, no] = [0, letters.length];
-  while (no - fits > 1) {
-    const middle = (fits + no) >> 1;
-    if (context.measureText(`${letters.slice(0, middle).join("")}…`).width <= most) fits = middle;
-    else no = middle;
-  }
-  return `${letters.slice(0, fits).join("")}…`;
 }
 
 function head(context: CanvasRenderingContext2D, x0: number, y0: number, x1: number, y1: number, half: number): void {
