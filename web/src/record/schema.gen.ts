@@ -12,6 +12,51 @@ export type State = "running" | "complete" | "interrupted" | "failed";
 
 export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
 
+/** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
+export interface AccuracyPanel extends Panel {
+  lens: "accuracy";
+  correct: number;
+  accuracy: number | null;
+  interval: Interval | null;
+  balanced_accuracy: number | null;
+  top_k: TopK[];
+  by_class: ClassAccuracy[];
+  calibration: CalibrationBin[];
+  ece: number | null;
+  mean_confidence: number | null;
+}
+
+/** Examples whose confidence lies in (low, high], the first bin closed below; None where empty. */
+export interface CalibrationBin {
+  low: number;
+  high: number;
+  count: number;
+  confidence: number | null;
+  accuracy: number | null;
+  interval: Interval | null;
+}
+
+/** One class: support (true), predicted, true positives; rates are None where their denominator is 0. */
+export interface ClassAccuracy {
+  index: number;
+  support: number;
+  predicted: number;
+  true_positive: number;
+  recall: number | null;
+  recall_interval: Interval | null;
+  precision: number | null;
+  precision_interval: Interval | null;
+  f1: number | null;
+}
+
+/** Share of examples whose target is among the k most probable classes. */
+export interface TopK {
+  k: number;
+  correct: number;
+  accuracy: number;
+  interval: Interval;
+}
+
 /** Every error over HTTP and every failed command with --json: kind is the class's name. */
 export interface ErrorAnswer {
   kind: string;
@@ -305,6 +350,34 @@ export interface ConceptsPanel extends Panel {
   ranks: number;
   refused: Record<string, string>;
   saturated: number;
+}
+
+/**
+ * Examples of class `true` called `predicted`: `count` of `support`.
+ *
+ * `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
+ * is wrongly predicted for the classes beside the two, one added to each; `p_value` is that of Fisher's exact test
+ * against those classes, one-sided, after Holm's correction over all pairs.
+ */
+export interface ConfusedPair {
+  true: number;
+  predicted: number;
+  count: number;
+  support: number;
+  rate: number;
+  interval: Interval;
+  expected: number;
+  p_value: number;
+}
+
+/** Sparse counts: rows are true classes, columns are predicted classes; three parallel lists. */
+export interface ConfusionPanel extends Panel {
+  lens: "confusion";
+  classes: string[];
+  rows: number[];
+  columns: number[];
+  counts: number[];
+  pairs: ConfusedPair[];
 }
 
 /** The answer of a lens that came by entry point: shown as tables. */
@@ -872,6 +945,47 @@ export interface NoiseScale {
   reason: string;
 }
 
+/** A loss to compare with: what it is and its value in the loss's unit. */
+export interface Benchmark {
+  name: string;
+  value: number;
+  explanation: string;
+}
+
+/** Loss of the examples of one true class; `share` is its part of the total loss. */
+export interface ClassLoss {
+  index: number;
+  count: number;
+  mean: number | null;
+  share: number | null;
+  interval: Interval | null;
+}
+
+/** An example whose given label the model confidently disputes. */
+export interface LabelIssue {
+  row: number;
+  example: string;
+  given: number;
+  suggested: number;
+  given_probability: number;
+  suggested_probability: number;
+}
+
+/** The loss, named and defined, over the examples that have a target. */
+export interface LossPanel extends Panel {
+  lens: "loss";
+  name: string;
+  definition: string;
+  unit: string;
+  mean: number | null;
+  interval: Interval | null;
+  nonfinite: number;
+  benchmarks: Benchmark[];
+  by_class: ClassLoss[];
+  histogram: Histogram;
+  label_issues: LabelIssue[];
+}
+
 /** The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index. */
 export interface DataInfo {
   name: string;
@@ -1201,112 +1315,6 @@ export interface OptimisedPanel extends Panel {
   refused: Record<string, string>;
 }
 
-/** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
-export interface AccuracyPanel extends Panel {
-  lens: "accuracy";
-  correct: number;
-  accuracy: number | null;
-  interval: Interval | null;
-  balanced_accuracy: number | null;
-  top_k: TopK[];
-  by_class: ClassAccuracy[];
-  calibration: CalibrationBin[];
-  ece: number | null;
-  mean_confidence: number | null;
-}
-
-/** A loss to compare with: what it is and its value in the loss's unit. */
-export interface Benchmark {
-  name: string;
-  value: number;
-  explanation: string;
-}
-
-/** Examples whose confidence lies in (low, high], the first bin closed below; None where empty. */
-export interface CalibrationBin {
-  low: number;
-  high: number;
-  count: number;
-  confidence: number | null;
-  accuracy: number | null;
-  interval: Interval | null;
-}
-
-/** One class: support (true), predicted, true positives; rates are None where their denominator is 0. */
-export interface ClassAccuracy {
-  index: number;
-  support: number;
-  predicted: number;
-  true_positive: number;
-  recall: number | null;
-  recall_interval: Interval | null;
-  precision: number | null;
-  precision_interval: Interval | null;
-  f1: number | null;
-}
-
-/** Loss of the examples of one true class; `share` is its part of the total loss. */
-export interface ClassLoss {
-  index: number;
-  count: number;
-  mean: number | null;
-  share: number | null;
-  interval: Interval | null;
-}
-
-/**
- * Examples of class `true` called `predicted`: `count` of `support`.
- *
- * `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
- * is wrongly predicted for the classes beside the two, one added to each; `p_value` is that of Fisher's exact test
- * against those classes, one-sided, after Holm's correction over all pairs.
- */
-export interface ConfusedPair {
-  true: number;
-  predicted: number;
-  count: number;
-  support: number;
-  rate: number;
-  interval: Interval;
-  expected: number;
-  p_value: number;
-}
-
-/** Sparse counts: rows are true classes, columns are predicted classes; three parallel lists. */
-export interface ConfusionPanel extends Panel {
-  lens: "confusion";
-  classes: string[];
-  rows: number[];
-  columns: number[];
-  counts: number[];
-  pairs: ConfusedPair[];
-}
-
-/** An example whose given label the model confidently disputes. */
-export interface LabelIssue {
-  row: number;
-  example: string;
-  given: number;
-  suggested: number;
-  given_probability: number;
-  suggested_probability: number;
-}
-
-/** The loss, named and defined, over the examples that have a target. */
-export interface LossPanel extends Panel {
-  lens: "loss";
-  name: string;
-  definition: string;
-  unit: string;
-  mean: number | null;
-  interval: Interval | null;
-  nonfinite: number;
-  benchmarks: Benchmark[];
-  by_class: ClassLoss[];
-  histogram: Histogram;
-  label_issues: LabelIssue[];
-}
-
 /** What the examples table holds. */
 export interface PredictionsPanel extends Panel {
   lens: "predictions";
@@ -1318,17 +1326,11 @@ export interface PredictionsPanel extends Panel {
   columns: string[];
 }
 
-/** Share of examples whose target is among the k most probable classes. */
-export interface TopK {
-  k: number;
-  correct: number;
-  accuracy: number;
-  interval: Interval;
-}
-
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
+  accuracy: AccuracyPanel;
   concepts: ConceptsPanel;
+  confusion: ConfusionPanel;
   custom: CustomPanel;
   features: FeaturesPanel;
   tuning: TuningPanel;
@@ -1339,11 +1341,9 @@ export interface PanelByLens {
   training: TrainingPanel;
   weights: WeightsPanel;
   learning: LearningPanel;
+  loss: LossPanel;
   mapping: MappingPanel;
   similarity: SimilarityPanel;
   optimised: OptimisedPanel;
-  accuracy: AccuracyPanel;
-  confusion: ConfusionPanel;
-  loss: LossPanel;
   predictions: PredictionsPanel;
 }

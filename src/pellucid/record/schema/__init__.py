@@ -7,6 +7,7 @@ Optional numbers are None where a value is not defined; NaN never enters JSON.
 
 from __future__ import annotations
 
+from pellucid.record.schema.accuracy import AccuracyPanel, CalibrationBin, ClassAccuracy, TopK
 from pellucid.record.schema.answers import ErrorAnswer, Summary
 from pellucid.record.schema.attribution import (
     AttributedLayer,
@@ -21,6 +22,7 @@ from pellucid.record.schema.attribution import (
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
 from pellucid.record.schema.concepts import ConceptChannel, ConceptInfo, ConceptLayer, ConceptsPanel
+from pellucid.record.schema.confusion import ConfusedPair, ConfusionPanel
 from pellucid.record.schema.custom import CustomPanel, Table
 from pellucid.record.schema.features import (
     FeatureLayer,
@@ -51,6 +53,7 @@ from pellucid.record.schema.layers import (
     WeightsPanel,
 )
 from pellucid.record.schema.learning import LearningAnswer, LearningClass, LearningLayer, LearningPanel, NoiseScale
+from pellucid.record.schema.loss import Benchmark, ClassLoss, LabelIssue, LossPanel
 from pellucid.record.schema.manifest import (
     SCHEMA_VERSION,
     DataInfo,
@@ -73,19 +76,7 @@ from pellucid.record.schema.mapping import (
     SpaceLayer,
 )
 from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
-from pellucid.record.schema.outcomes import (
-    AccuracyPanel,
-    Benchmark,
-    CalibrationBin,
-    ClassAccuracy,
-    ClassLoss,
-    ConfusedPair,
-    ConfusionPanel,
-    LabelIssue,
-    LossPanel,
-    PredictionsPanel,
-    TopK,
-)
+from pellucid.record.schema.predictions import PredictionsPanel
 
 AnyPanel = (
     GraphPanel

@@ -1,0 +1,35 @@
+"""What is taken for what."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pellucid.record.schema.basis import Interval, Panel
+
+
+class ConfusedPair(msgspec.Struct, frozen=True):
+    """Examples of class `true` called `predicted`: `count` of `support`.
+
+    `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
+    is wrongly predicted for the classes beside the two, one added to each; `p_value` is that of Fisher's exact test
+    against those classes, one-sided, after Holm's correction over all pairs.
+    """
+
+    true: int
+    predicted: int
+    count: int
+    support: int
+    rate: float
+    interval: Interval
+    expected: float
+    p_value: float
+
+
+class ConfusionPanel(Panel, tag="confusion"):
+    """Sparse counts: rows are true classes, columns are predicted classes; three parallel lists."""
+
+    classes: list[str]
+    rows: list[int]
+    columns: list[int]
+    counts: list[int]
+    pairs: list[ConfusedPair]
