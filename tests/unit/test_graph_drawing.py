@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 import torch
 from hypothesis import given
@@ -212,7 +213,7 @@ def test_what_is_read_stands_above_what_reads_it() -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_any_name_is_text_in_it(name: str, title: str) -> None:
     graph = graph_of(nn.Sequential(nn.Linear(2, 2)), 1, 2)
-    nodes = [dataclasses.replace(node, name=name, operation=name, arguments={name: name}) for node in graph.nodes]
+    nodes = [msgspec.structs.replace(node, name=name, operation=name, arguments={name: name}) for node in graph.nodes]
     text = svg(dataclasses.replace(graph, nodes=tuple(nodes)), title=title)
     names = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(text).iter()}  # noqa: S314
     assert names <= {"svg", "title", "style", "rect", "line", "path", "g", "text", "tspan"}

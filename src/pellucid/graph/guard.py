@@ -46,7 +46,7 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
     if modules is None:
         modules = list(model.modules())
     modes = [(module, module.training) for module in modules]
-    kept = [_Kept(module, attributes) for module in modules]
+    kept = _Kept(modules, attributes)
     values = [(buffer, buffer.detach().clone(), _version(buffer)) for module in modules for buffer in _buffers(module)]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
@@ -61,8 +61,7 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
             for module, training in modes:
                 if module.training is not training:
                     module.training = training
-            for one in kept:
-                one.restore()
+            kept.restore()
             for buffer, value, version in values:
                 if version is None or _version(buffer) != version:
                     with torch.inference_mode(buffer.is_inference()), torch.no_grad():
@@ -77,52 +76,69 @@ def _buffers(module: nn.Module) -> list[Tensor]:
 
 
 class _Kept:
-    """What one module holds beside its parameters' values: buffers, and hooks, which may take themselves away once they
-    were called; with `attributes` also every other attribute, and what its lists, dictionaries and sets hold.
+    """What modules hold beside their parameters' values: buffers, and hooks, which may take themselves away once they
+    were called; with `attributes` also every other attribute, and what their lists, dictionaries and sets hold.
     """
 
-    def __init__(self, module: nn.Module, attributes: bool) -> None:
-        self._own = vars(module)
-        self._attributes = dict(self._own) if attributes else {}
-        held = self._own.values() if attributes else [self._own.get(name) for name in (*_HOOKS, "_buffers")]
-        # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
-        self._held = [
-            (one, one.copy() if one else None)
+    def __init__(self, modules: Sequence[nn.Module], attributes: bool) -> None:
+        self._all = attributes
+        self._own = [vars(module) for module in modules]
+        self._names: list[list[str]] = []
+        self._values: list[Any] = []
+        held: list[Any] = []
+        for own in self._own:
+            if attributes:
+                self._names.append([*own])
+                self._values.extend(own.values())
+            else:
+                held.extend([own.get(name) for name in (*_HOOKS, "_buffers")])
+        held = self._values if attributes else held
+        holders = [
+            one
             for one in held
             if type(one) in _PLAIN_HOLDERS or (type(one) not in _NO_HOLDERS and isinstance(one, _HOLDERS))
         ]
-        self._all = attributes
+        # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
+        self._empty = [one for one in holders if not one]
+        self._held = [(one, one.copy()) for one in holders if one]
 
     def restore(self) -> None:
         """Puts back what has changed."""
         for held, before in self._held:
-            if before is not None:
-                _put_back(held, before)
-            elif held:
-                held.clear()
-        if not self._all:
-            return
-        own, kept = self._own, self._attributes
-        if (
-            len(own) == len(kept)
-            and all(map(operator.is_, own, kept))
-            and all(map(operator.is_, own.values(), kept.values()))
-        ):
-            return
-        for name in self._own.keys() - self._attributes.keys():
-            del self._own[name]
-        for name, value in self._attributes.items():
-            if self._own.get(name) is not value:
-                self._own[name] = value
+            _put_back(held, before)
+        if any(self._empty):
+            for one in self._empty:
+                one.clear()
+        if self._all and not self._as_it_was():
+            self._put_attributes_back()
+
+    def _as_it_was(self) -> bool:
+        values: list[Any] = []
+        for own, names in zip(self._own, self._names, strict=True):
+            if [*own] != names:
+                return False
+            values.extend(own.values())
+        return len(values) == len(self._values) and all(map(operator.is_, values, self._values))
+
+    def _put_attributes_back(self) -> None:
+        begun = 0
+        for own, names in zip(self._own, self._names, strict=True):
+            kept = dict(zip(names, self._values[begun : begun + len(names)], strict=True))
+            begun += len(names)
+            for name in own.keys() - kept.keys():
+                del own[name]
+            for name, value in kept.items():
+                if name not in own or own[name] is not value:
+                    own[name] = value
 
 
 def _put_back(held: Any, before: Any) -> None:
     if isinstance(held, list | collections.deque):
-        if len(held) != len(before) or any(new is not old for new, old in zip(held, before, strict=True)):
+        if len(held) != len(before) or not all(map(operator.is_, held, before)):
             held.clear()
             held.extend(before)
     elif isinstance(held, dict):
-        if held.keys() != before.keys() or any(held[key] is not before[key] for key in before):
+        if held.keys() != before.keys() or not all(map(operator.is_, map(held.get, before), before.values())):
             held.clear()
             held.update(before)
     else:

@@ -6,6 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import torch
@@ -48,20 +49,40 @@ def module_calls(
 
     The function gets the module, what really calls it, and the arguments; `elsewhere` hears of the other threads' calls.
     """
-    original = nn.Module.__call__
+    function = nn.Module.__call__
     thread = threading.get_ident()
 
-    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def call(original: Callable[..., Any], module: nn.Module, args: Arguments, named: Named) -> Any:
         if threading.get_ident() != thread:
             elsewhere(module)
-            return original(module, *args, **kwargs)
-        return through(module, original, args, kwargs)
+            return original(module, *args, **named)
+        return through(module, original, args, named)
 
-    nn.Module.__call__ = call  # type: ignore[method-assign]
+    if not isinstance(function, FunctionType) or function.__code__.co_freevars:
+        # Somebody else stands there already.
+        nn.Module.__call__ = lambda module, *args, **named: call(function, module, args, named)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            nn.Module.__call__ = function  # type: ignore[method-assign]
+        return
+    # Another function in its place would make Python look through every class of modules there is, which takes longer than
+    # a small network: it is the same function, with other code.
+    code, named = function.__code__, function.__kwdefaults__
+    original = FunctionType(code, function.__globals__, function.__name__, function.__defaults__)
+    original.__kwdefaults__ = named
+    function.__kwdefaults__ = {"_pellucid": functools.partial(call, original)}
+    function.__code__ = _sent.__code__
     try:
         yield
     finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
+        function.__code__ = code
+        function.__kwdefaults__ = named
+
+
+def _sent(module: nn.Module, /, *args: Any, _pellucid: Callable[..., Any], **kwargs: Any) -> Any:
+    """What calling a module does meanwhile."""
+    return _pellucid(module, args, kwargs)
 
 
 @contextmanager

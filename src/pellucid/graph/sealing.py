@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Literal
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from pellucid.graph.arguments import settings_of, texts

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from pellucid.errors import LayerError
 from pellucid.graph.names import Role
 from pellucid.record import schema
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """One module call, function call, input or output.
 
     Attributes:
@@ -74,7 +75,7 @@ class Node:
     channel_last: bool | None = None
     reached: bool = False
     floating: bool = False
-    arguments: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = msgspec.field(default_factory=dict)
     operators: int = 0
     steps: int | None = None
     pool: schema.Pool | None = None
@@ -83,8 +84,7 @@ class Node:
     shares: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True):
     """A tensor of that shape that flows from output number `output` of `source` to argument `argument` of `target`.
 
     Both ends are nodes without children; an enclosing module's edges are those of what it holds.

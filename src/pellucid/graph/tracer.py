@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from torch import nn
 
@@ -84,7 +85,7 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
             return graph  # it ran without values and does not with them: the first real forward will say why
         finally:
             guard.restore()
-    nodes = tuple(replace(node, seconds=watch.seconds.get(node.name)) for node in graph.nodes)
+    nodes = tuple(msgspec.structs.replace(node, seconds=watch.seconds.get(node.name)) for node in graph.nodes)
     return replace(graph, nodes=nodes)
 
 
