@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { dag, edge, node, random } from "../../tests/support/graphs";
 import type { GraphEdge, GraphNode, GraphPanel } from "../record/schema.gen";
-import { type FoldState, fold } from "./fold";
+import { boxesSeen, type FoldState, fold, foldingOf } from "./fold";
 import { GraphModel } from "./model";
 
 function modelOf(nodes: GraphNode[], edges: GraphEdge[], more: Partial<Pick<GraphPanel, "repeats" | "loops">> = {}) {
@@ -232,6 +232,30 @@ describe("any graph, folded at random", () => {
         expect(frame).toBeLessThan(box);
         if (frame >= 0) expect(visible.open[frame]).toBe(1);
       });
+    }
+  });
+
+  it("has as many boxes as are counted without folding, runs drawn once, spread, or within one another", () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const { model: plain, chance } = planted(seed);
+      // Siblings of the same size in a row, taken for a run where chance has it.
+      const repeats: number[][] = [];
+      const runs = (parent: number | null) => {
+        const held = plain.childrenOf(parent);
+        held.forEach((id, at) => {
+          const next = held[at + 1];
+          const taken = repeats.some((run) => run.includes(id) || (next !== undefined && run.includes(next)));
+          if (next !== undefined && !taken && plain.inside(id).length === plain.inside(next).length && chance() < 0.7)
+            repeats.push([id, next]);
+          runs(id);
+        });
+      };
+      runs(null);
+      const model = modelOf([...plain.nodes], [...plain.edges], { repeats });
+      const open = new Set(model.nodes.filter((one) => model.holds(one.id) && chance() < 0.7).map((one) => one.id));
+      const spread = new Set(repeats.filter(() => chance() < 0.4).map((run) => run[0] as number));
+      const state = { open, spread };
+      expect(boxesSeen(model, foldingOf(model, state)), `seed ${seed}`).toBe(fold(model, state).visible.ids.length);
     }
   });
 });

@@ -3,7 +3,7 @@ import type { GraphNode } from "../record/schema.gen";
 import { labelled } from "./activations";
 import { type Drawn, lift } from "./lift";
 import type { GraphModel } from "./model";
-import type { Visible } from "./types";
+import type { Columns, Visible } from "./types";
 
 export interface FoldState {
   /** Ids of the modules whose inside is seen. */
@@ -14,6 +14,23 @@ export interface FoldState {
   readonly activationsOnArrows?: boolean;
   /** Width and height of a box that is not open, in pixels; `boxSize` where none is given. */
   readonly size?: (node: GraphNode, times: number) => readonly [number, number];
+}
+
+/** The same by place and by group, as columns. */
+export interface Folding {
+  /** 1 where a call's inside is seen. */
+  readonly opened: Uint8Array;
+  /** 1 where the members of a group are drawn once. */
+  readonly once: Uint8Array;
+  readonly activationsOnArrows: boolean;
+}
+
+export interface FoldedColumns {
+  readonly visible: Visible;
+  /** By box, the place of its call. */
+  readonly places: Int32Array;
+  /** By place, the box that is the call, holds it or stands for it; -1 where it is written on an arrow. */
+  readonly box: Int32Array;
 }
 
 export interface Folded {
@@ -35,51 +52,79 @@ export function boxSize(node: GraphNode, times: number): readonly [number, numbe
 
 /** Costs one pass over the calls and one over the edges. */
 export function fold(model: GraphModel, state: FoldState): Folded {
+  const size = state.size ?? boxSize;
+  const { visible, box } = foldColumns(model, foldingOf(model, state), (place, times) => size(model.at(place), times));
+  return {
+    visible,
+    boxAt(id) {
+      const place = model.place(id);
+      return place < 0 ? -1 : (box[place] as number);
+    },
+  };
+}
+
+export function foldingOf(model: GraphModel, state: FoldState): Folding {
+  const opened = new Uint8Array(model.order.length);
+  for (const id of state.open) {
+    const place = model.place(id);
+    if (place >= 0 && (model.end[place] as number) > place + 1) opened[place] = 1;
+  }
+  return {
+    opened,
+    once: Uint8Array.from(model.groups, ({ first }) => Number(!state.spread.has(first))),
+    activationsOnArrows: state.activationsOnArrows ?? false,
+  };
+}
+
+/** How many boxes are seen, activations as boxes: costs one pass over those alone. */
+export function boxesSeen({ parent, end, group, member }: Columns, { opened, once }: Folding): number {
+  let boxes = 0;
+  for (let at = 0; at < parent.length; ) {
+    const own = group[at] as number;
+    const stands = own < 0 || !once[own] || member[at] === 0;
+    boxes += Number(stands);
+    at = stands && opened[at] ? at + 1 : (end[at] as number);
+  }
+  return boxes;
+}
+
+/** `size` gives width and height of a box, in pixels, from its call's place and how many blocks it stands for. */
+export function foldColumns(
+  model: Columns,
+  state: Folding,
+  size: (place: number, times: number) => readonly [number, number],
+): FoldedColumns {
   const drawn = drawnCalls(model, state);
   const arrows = lift(model, drawn);
-  const count = drawn.places.length;
-  const size = state.size ?? boxSize;
+  const { places, frame, open } = drawn;
+  const count = places.length;
   const width = new Float32Array(count);
   const height = new Float32Array(count);
   const times = new Int32Array(count);
   const group = new Int32Array(count);
   const ids = new Int32Array(count);
   for (let box = 0; box < count; box++) {
-    const place = drawn.places[box] as number;
-    const node = model.at(place);
+    const place = places[box] as number;
     const own = model.group[place] as number;
-    ids[box] = node.id;
+    ids[box] = model.ids[place] as number;
     group[box] = own;
-    times[box] = drawn.once(place) ? (model.groups[own]?.times ?? 1) : 1;
-    [width[box], height[box]] = size(node, times[box] as number) as [number, number];
+    times[box] = own >= 0 && state.once[own] ? (model.times[own] as number) : 1;
+    [width[box], height[box]] = size(place, times[box] as number) as [number, number];
   }
-  let visible: Visible = { ids, frame: drawn.frame, open: drawn.open, times, group, width, height, ...arrows };
-  let kept: Int32Array | null = null;
-  if (state.activationsOnArrows) {
-    const result = labelled(visible, (box) => model.at(drawn.places[box] as number).role === "activation");
-    visible = result.visible;
-    kept = result.kept;
-  }
+  const visible: Visible = { ids, frame, open, times, group, width, height, ...arrows };
+  if (!state.activationsOnArrows) return { visible, places, box: drawn.box };
+  const result = labelled(visible, (box) => model.activation[places[box] as number] === 1);
   return {
-    visible,
-    boxAt(id) {
-      const place = model.place(id);
-      const box = place < 0 ? -1 : (drawn.box[place] as number);
-      return kept && box >= 0 ? (kept[box] as number) : box;
-    },
+    visible: result.visible,
+    places: places.filter((_, box) => (result.kept[box] as number) >= 0),
+    box: drawn.box.map((box) => (box < 0 ? -1 : (result.kept[box] as number))),
   };
 }
 
 /** Which calls are boxes, which box each call lies in, and which call stands for it where its group is drawn once. */
-function drawnCalls(model: GraphModel, state: FoldState): Drawn {
+function drawnCalls(model: Columns, { opened, once }: Folding): Drawn {
   const { parent, end, group, member, counterpart } = model;
   const count = parent.length;
-  const once = model.groups.map((one) => !state.spread.has(one.first));
-  const opened = new Uint8Array(count);
-  for (const id of state.open) {
-    const place = model.place(id);
-    if (place >= 0 && (end[place] as number) > place + 1) opened[place] = 1;
-  }
   const stands = new Int32Array(count);
   const box = new Int32Array(count);
   const places = new Int32Array(count);
@@ -118,6 +163,6 @@ function drawnCalls(model: GraphModel, state: FoldState): Drawn {
     places: places.slice(0, boxes),
     frame: frame.slice(0, boxes),
     open: open.slice(0, boxes),
-    once: (place) => once[group[place] as number] ?? false,
+    once: (place) => once[group[place] as number] === 1,
   };
 }

@@ -1,7 +1,6 @@
 /** Lifts the edges of a graph to arrows between boxes: out of the frames that are left, across, into those entered. */
-import type { GraphModel } from "./model";
 import { Integers, mix, PairTable } from "./pairs";
-import type { Visible } from "./types";
+import type { Columns, Visible } from "./types";
 
 /** The boxes of a folded graph; `box` and `stands` are by place, the others by box. */
 export interface Drawn {
@@ -31,7 +30,7 @@ interface Crossings {
  * border: on the way out one for each box that they come from, on the way in one for all signals that are read by the
  * same boxes, so that a residual and a mask come in apart, and twenty features that are joined come in together.
  */
-export function lift(model: GraphModel, drawn: Drawn): Arrows {
+export function lift(model: Columns, drawn: Drawn): Arrows {
   const crossings = crossing(model, drawn);
   const entries = new Entries(model, drawn, crossings);
   const exits = new PairTable(drawn.places.length);
@@ -94,7 +93,7 @@ export function lift(model: GraphModel, drawn: Drawn): Arrows {
   };
 }
 
-function crossing(model: GraphModel, drawn: Drawn): Crossings {
+function crossing(model: Columns, drawn: Drawn): Crossings {
   const { leaving, entering, parent, group, member } = model;
   const { stands, box, places, open } = drawn;
   const most = leaving.length;
@@ -120,7 +119,7 @@ function crossing(model: GraphModel, drawn: Drawn): Crossings {
     let back = 0;
     if (shared >= 0 && shared === group[into] && drawn.once(out) && member[out] !== member[into]) {
       // From a block to the next one, both drawn as one: the multiplier says it. From a step to the next: fed back.
-      if (model.groups[shared]?.kind !== "loop") continue;
+      if (!model.loop[shared]) continue;
       back = 1;
     }
     if (from === to && !back) continue;
@@ -141,7 +140,7 @@ class Entries {
   readonly #port: Int32Array;
   readonly ports: number;
 
-  constructor(model: GraphModel, drawn: Drawn, crossings: Crossings) {
+  constructor(model: Columns, drawn: Drawn, crossings: Crossings) {
     this.#drawn = drawn;
     this.#seen = new PairTable(crossings.edge.length);
     const { box, frame, places } = drawn;
@@ -155,7 +154,7 @@ class Entries {
       let inner = box[model.target[edge] as number] as number;
       if (inner === to) continue;
       const from = drawn.stands[model.source[edge] as number] as number;
-      const signal = signals.at(from, model.edges[edge]?.output ?? 0);
+      const signal = signals.at(from, model.output[edge] as number);
       this.#signal[at] = signal;
       for (; inner !== to; inner = frame[inner] as number) {
         steps.at(this.#seen.at(frame[inner] as number, signal), inner);

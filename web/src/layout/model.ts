@@ -2,26 +2,30 @@
 import type { GraphEdge, GraphNode, GraphPanel } from "../record/schema.gen";
 import type { FoldState } from "./fold";
 import { type Group, groupsOf } from "./groups";
+import type { Columns } from "./types";
 
 export type GraphSource = Pick<GraphPanel, "nodes" | "edges" | "repeats" | "loops">;
 
-export class GraphModel {
+export class GraphModel implements Columns {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
   readonly groups: readonly Group[];
-  /** By place: index in `nodes`, place of the holder (-1 at the top), and the first place after all that it holds. */
+  /** By place: index in `nodes`; the other columns are as `Columns` says. */
   readonly order: Int32Array;
+  readonly ids: Int32Array;
   readonly parent: Int32Array;
   readonly end: Int32Array;
-  /** By place: its group (-1), the member it is in, and the place of its counterpart in the first member. */
+  readonly activation: Uint8Array;
   readonly group: Int32Array;
   readonly member: Int32Array;
   readonly counterpart: Int32Array;
-  /** By edge: places of its ends, and of the two siblings that hold them; -1 where the edge joins no two siblings. */
   readonly source: Int32Array;
   readonly target: Int32Array;
   readonly leaving: Int32Array;
   readonly entering: Int32Array;
+  readonly output: Int32Array;
+  readonly times: Int32Array;
+  readonly loop: Uint8Array;
   readonly #places: ReadonlyMap<number, number>;
 
   constructor(graph: GraphSource) {
@@ -43,11 +47,15 @@ export class GraphModel {
       if (above >= 0) this.end[above] = Math.max(this.end[above] as number, this.end[at] as number);
     }
     this.#places = new Map(graph.nodes.map((node, at) => [node.id, place[at] as number]));
+    this.ids = Int32Array.from(this.order, (at) => (graph.nodes[at] as GraphNode).id);
+    this.activation = Uint8Array.from(this.order, (at) => Number(graph.nodes[at]?.role === "activation"));
 
     this.groups = groupsOf(graph, (id) => {
       const at = this.place(id);
       return at < 0 ? undefined : this.#id(this.parent[at] as number);
     });
+    this.times = Int32Array.from(this.groups, ({ times }) => times);
+    this.loop = Uint8Array.from(this.groups, ({ kind }) => Number(kind === "loop"));
     this.group = new Int32Array(count).fill(-1);
     this.member = new Int32Array(count);
     this.counterpart = Int32Array.from({ length: count }, (_, at) => at);
@@ -65,6 +73,7 @@ export class GraphModel {
     const edges = graph.edges.length;
     this.source = new Int32Array(edges);
     this.target = new Int32Array(edges);
+    this.output = Int32Array.from(graph.edges, ({ output }) => output);
     this.leaving = new Int32Array(edges).fill(-1);
     this.entering = new Int32Array(edges).fill(-1);
     graph.edges.forEach((edge, at) => {

@@ -40,6 +40,32 @@ export interface Visible {
   readonly label: Int32Array;
 }
 
+/**
+ * What folding reads of a model, and all of it that crosses to a worker. By place (a call's index in an order in which
+ * what a call holds directly follows it), by edge, and by group (a run of equal blocks or a loop).
+ */
+export interface Columns {
+  readonly ids: Int32Array;
+  /** Place of the holder (-1 at the top), and the first place after all that a call holds. */
+  readonly parent: Int32Array;
+  readonly end: Int32Array;
+  /** The group of a call (-1), the member of it that the call is in, and the place of its counterpart in the first. */
+  readonly group: Int32Array;
+  readonly member: Int32Array;
+  readonly counterpart: Int32Array;
+  /** 1 where a call is an activation function. */
+  readonly activation: Uint8Array;
+  /** By edge: places of its ends, of the two siblings that hold them (-1 where there are none), and which output it is. */
+  readonly source: Int32Array;
+  readonly target: Int32Array;
+  readonly leaving: Int32Array;
+  readonly entering: Int32Array;
+  readonly output: Int32Array;
+  /** By group: how many members or steps, and 1 where it is a loop. */
+  readonly times: Int32Array;
+  readonly loop: Uint8Array;
+}
+
 /** Height of an open frame's title, in pixels: arrows from outside end above it, those inside begin below. */
 export const HEADER = 24;
 

@@ -1,5 +1,5 @@
 /** How a graph is folded: kept as long as the record is open, so that a look at another page does not lose it. */
-import { type FoldState, fold } from "../../layout/fold";
+import { boxesSeen, type FoldState, foldingOf } from "../../layout/fold";
 import { GraphModel } from "../../layout/model";
 import type { GraphPanel } from "../../record/schema.gen";
 
@@ -72,7 +72,7 @@ export function firstLook(model: GraphModel): ReadonlySet<number> {
   let top: ReadonlySet<number> = new Set();
   for (let depth = 0; depth <= DEEPEST; depth++) {
     const open = model.openToDepth(depth);
-    const boxes = fold(model, { open, spread: new Set() }).visible.ids.length;
+    const boxes = boxesSeen(model, foldingOf(model, { open, spread: new Set() }));
     if (depth > 0 && boxes > MOST_AT_FIRST) break;
     if (depth > 0 && open.size === top.size && depth > 1) break;
     best = open;
