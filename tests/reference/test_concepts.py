@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import pellucid.graph
 from pellucid.capture import Session
 from pellucid.errors import LayerError, OptionError
 from pellucid.features.concepts import Concept, Dissected, Generated, dissect
-from pellucid.features.concepts.anchors import anchored
+from pellucid.features.concepts.anchors import Anchors, Interpolation, anchored, even
 from pellucid.features.concepts.dissection import LEAST, Dissection, dissect_layers
 from pellucid.features.concepts.generated import COLOURS, SHAPES, TEXTURES
 from pellucid.features.concepts.quantiles import TopQuantile
@@ -101,6 +103,29 @@ def test_agreement_equals_a_slow_twin_in_float64(depth: int, stride: int) -> Non
     np.testing.assert_array_equal(found.iou, twin(model, depth, concepts, found.thresholds, centres))
     assert np.all(found.low <= found.iou)
     assert np.all(found.iou <= found.high)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    mask=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    beside=st.floats(-3.0, 3.0),
+    seed=st.integers(0, 1000),
+)
+def test_only_looking_between_bright_places_misses_nothing(
+    sides: tuple[int, int], mask: tuple[int, int], beside: float, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    maps = torch.randn(6, *sides, generator=random).round(decimals=1)  # so that some stand at their threshold
+    thresholds = maps.flatten(1).sort(1).values[:, -1 - int(seed % sides[0])].clone()
+    thresholds[0] = torch.inf
+    rows, columns = (even(side, 24) + beside for side in sides)
+    onto = Interpolation(Anchors(rows, columns, "even"), (24, 24), mask)
+    owners, pixels = onto.above(maps, thresholds)
+    found = torch.zeros(6, mask[0] * mask[1], dtype=torch.int64).index_put_(
+        (owners, pixels), torch.ones(len(owners), dtype=torch.int64), accumulate=True
+    )
+    assert torch.equal(found, (onto(maps).flatten(1) >= thresholds[:, None]).long())
 
 
 def same(one: Dissected, other: Dissected) -> None:

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pellucid.features.concepts.sets import Concept, Planes, spans_of
+from pellucid.features.concepts.sets import Concept, Mixture, spans_of
 
 BLOCKS = 10
 NULLS = 10
-_VALUES = 1 << 22  # of interpolated maps at once
 
 Counts = NDArray[np.int64]
 
@@ -45,7 +44,7 @@ class Agreement:
         self.both_null = np.zeros((NULLS, self.units, len(self.concepts)), np.int64)
         self.above_null = np.zeros((NULLS, self.units, kinds), np.int64)
 
-    def observe(self, units: Tensor, pixels: Tensor, place: int, masks: Sequence[Planes]) -> None:
+    def observe(self, units: Tensor, pixels: Tensor, place: int, masks: Sequence[Mixture]) -> None:
         """Counts one picture in.
 
         Args:
@@ -54,20 +53,28 @@ class Agreement:
             place: of the picture in the visit.
             masks: its own, then those of `NULLS` others.
         """
-        for kind, (start, end) in enumerate(spans_of(self.concepts)):
-            planes = np.stack([one[kind] for one in masks]).reshape(len(masks), -1)
-            shown = np.asarray(planes.any(axis=1))
-            width = end - start + 1
-            labels = torch.from_numpy(planes[:, pixels.numpy()].astype(np.int64))
-            rows = torch.arange(len(masks))[:, None] * self.units + units
-            found = torch.bincount((rows * width + labels).view(-1), minlength=len(masks) * self.units * width)
+        if not len(units):
+            return
+        # Few channels are above their threshold on one picture: the others need no row in the table.
+        hit = torch.bincount(units, minlength=self.units)
+        bright = hit.nonzero()[:, 0]
+        row = torch.zeros(self.units, dtype=torch.int64)
+        row[bright] = torch.arange(len(bright))
+        width = max(len(one.holds) for one in masks)
+        start = row[units] * width
+        many, where, of_all = hit[bright].numpy(), bright.numpy(), pixels.numpy()
+        for number, mixture in enumerate(masks):
+            code = start + torch.from_numpy(mixture.place[of_all])
+            table = torch.bincount(code, minlength=len(bright) * width).view(len(bright), width).double().numpy()
+            both = (table[:, : len(mixture.holds)] @ mixture.holds).astype(np.int64)
             # A picture that shows nothing of a kind is not counted for it.
-            table = found.view(len(masks), self.units, width).numpy() * shown[:, None, None]
-            block = place % BLOCKS
-            self.both[block, :, start:end] += table[0, :, 1:]
-            self.above[block, :, kind] += table[0].sum(1)
-            self.both_null[:, :, start:end] += table[1:, :, 1:]
-            self.above_null[:, :, kind] += table[1:].sum(2)
+            above = many[:, None] * mixture.shows
+            if number == 0:
+                self.both[place % BLOCKS, where] += both
+                self.above[place % BLOCKS, where] += above
+            else:
+                self.both_null[number - 1, where] += both
+                self.above_null[number - 1, where] += above
 
     def merge(self, other: Agreement) -> None:
         """Counts another part of the same set in."""
@@ -92,12 +99,11 @@ class Presence:
         self.pixels = np.zeros((BLOCKS, len(self.concepts)), np.int64)
         self.pictures = np.zeros(len(self.concepts), np.int64)
 
-    def observe(self, place: int, planes: Planes) -> None:
+    def observe(self, place: int, masks: Mixture) -> None:
         """Counts one picture's masks in."""
-        for plane, (start, end) in zip(planes, spans_of(self.concepts), strict=True):
-            found = np.bincount(plane.reshape(-1), minlength=end - start + 1)[1:]
-            self.pixels[place % BLOCKS, start:end] += found
-            self.pictures[start:end] += found > 0
+        found = (masks.counts @ masks.holds).astype(np.int64)
+        self.pixels[place % BLOCKS] += found
+        self.pictures += found > 0
 
     def merge(self, other: Presence) -> None:
         """Counts another part of the same set in."""
@@ -117,9 +123,3 @@ def iou(both: Counts, above: Counts, pixels: Counts, concepts: Sequence[Concept]
     kinds = np.concatenate([np.full(end - start, kind) for kind, (start, end) in enumerate(spans_of(tuple(concepts)))])
     union = above[..., kinds] + pixels[..., None, :] - both
     return np.asarray(both / np.maximum(union, 1))
-
-
-def chunks(pairs: int, values: int) -> list[slice]:
-    """Parts of a list whose items hold so many values each."""
-    step = max(1, _VALUES // max(1, values))
-    return [slice(start, min(pairs, start + step)) for start in range(0, pairs, step)]

@@ -9,7 +9,7 @@ Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, arXiv:1704.05796, section 2.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from pellucid.attribution.layouts import as_maps, channels_of
 from pellucid.capture import Session
 from pellucid.errors import OptionError
 from pellucid.features.concepts.anchors import Anchors, Interpolation, grid_of
-from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, chunks, iou
+from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, iou
 from pellucid.features.concepts.examples import Strongest
 from pellucid.features.concepts.quantiles import TopQuantile
 from pellucid.features.concepts.sets import Concept, ConceptSet, Visit
@@ -119,6 +119,7 @@ class Dissection:
     agreements: dict[str, Agreement]
     strongest: dict[str, Strongest]
     presence: Presence
+    _known: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def begun(
@@ -157,7 +158,7 @@ class Dissection:
 
     def compare(self, session: Session, pictures: Tensor, places: range) -> None:
         """Second pass: the same pictures again, at their places in the visit."""
-        masks = [[self.visit.planes(place + shift) for shift in range(NULLS + 1)] for place in places]
+        masks = [[self.visit.mixture(place + shift) for shift in range(NULLS + 1)] for place in places]
         for place, (own, *_) in zip(places, masks, strict=True):
             self.presence.observe(place, own)
         size = self.concepts.size[1:]
@@ -165,15 +166,22 @@ class Dissection:
         def see(output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
             if layer.name not in self.agreements:
                 return {}
-            thresholds = self.quantiles[layer.name].thresholds()[0].to(output.device)
+            agreement, strongest = self.agreements[layer.name], self.strongest[layer.name]
             onto = Interpolation(self.anchors[layer.name], size, self.concepts.mask_size)
-            for at, maps in enumerate(as_maps(output, layer).detach().float()):
-                units, pixels = hits(maps, thresholds, onto, self.concepts.mask_size)
-                self.agreements[layer.name].observe(units.cpu(), pixels.cpu(), places[at], masks[at])
-                self.strongest[layer.name].observe(maps.amax((1, 2)), units, pixels, places[at])
+            maps = as_maps(output, layer).detach().float()
+            peaks = maps.amax((2, 3)).cpu()
+            found = hits(maps, self._thresholds(layer.name).to(maps.device), onto)
+            for at, (units, pixels) in enumerate(found):
+                agreement.observe(units, pixels, places[at], masks[at])
+                strongest.observe(peaks[at], units, pixels, places[at])
             return {}
 
         session.forward(pictures, {"agreement": see})
+
+    def _thresholds(self, name: str) -> Tensor:
+        if name not in self._known:
+            self._known[name] = self.quantiles[name].thresholds()[0]
+        return self._known[name]
 
     def merge(self, other: Dissection) -> None:
         """Counts in what another shard compared, with thresholds of the whole."""
@@ -215,22 +223,21 @@ def _alive(thresholds: NDArray[np.float32], reached: Floats) -> NDArray[np.bool_
     return np.asarray(np.isfinite(thresholds) & (reached <= SATURATED))
 
 
-def hits(maps: Tensor, thresholds: Tensor, onto: Interpolation, mask: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Which channels of float[channel height width] are above their thresholds at which pixels of a mask: two int64[hit].
+def hits(maps: Tensor, thresholds: Tensor, onto: Interpolation) -> list[tuple[Tensor, Tensor]]:
+    """Which channels are above their thresholds at which pixels of a mask: two int64[hit] for every picture.
 
-    A map that nowhere reaches its threshold is nowhere above it between its positions either, and is not interpolated.
+    Args:
+        maps: float[picture channel height width].
+        thresholds: float[channel].
+        onto: the pixels of the mask.
     """
-    bright = (maps.amax((1, 2)) >= thresholds).nonzero(as_tuple=True)[0]
-    units, pixels = [], []
-    for part in chunks(len(bright), mask[0] * mask[1]):
-        some = bright[part]
-        above = onto(maps[some]).flatten(1) >= thresholds[some, None]
-        channel, pixel = above.nonzero(as_tuple=True)
-        units.append(some[channel])
-        pixels.append(pixel)
-    if not units:
-        return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
-    return torch.cat(units), torch.cat(pixels)
+    pictures, channels = maps.shape[:2]
+    owners, pixels = (one.cpu() for one in onto.above(maps.flatten(0, 1), thresholds.repeat(pictures)))
+    picture = (owners // channels).numpy().astype(np.int16)
+    order = np.argsort(picture, kind="stable")  # by radix, of so few bits
+    ends = np.searchsorted(picture[order], np.arange(1, pictures))
+    by_picture = (np.split(one.numpy()[order], ends) for one in (owners % channels, pixels))
+    return [(torch.from_numpy(units), torch.from_numpy(at)) for units, at in zip(*by_picture, strict=True)]
 
 
 def dissect_layers(

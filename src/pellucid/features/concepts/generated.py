@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -48,6 +48,7 @@ TEXTURES = (
 )
 SHAPES = ("circle", "square", "triangle", "ring", "cross", "star", "line")
 LEAST_SIDE = 16
+_REMEMBERED = 64  # masks of the pictures drawn last, which are most often wanted next
 
 Random = np.random.Generator
 Mask = NDArray[np.bool_]
@@ -71,6 +72,7 @@ class Generated:
     size: tuple[int, int, int]
     pictures: int = 500
     seed: int = 0
+    _drawn: dict[int, Planes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if min(self.size[1:]) < LEAST_SIDE or self.size[0] < 1:
@@ -105,11 +107,16 @@ class Generated:
 
     def picture(self, row: int) -> Picture:
         """float32[channel height width] between 0 and 1."""
-        return self._scene(row)[0]
+        picture, planes = self._scene(row)
+        while len(self._drawn) >= _REMEMBERED:
+            del self._drawn[next(iter(self._drawn))]
+        self._drawn[row] = at_mask(planes, self.mask_size)
+        return picture
 
     def planes(self, row: int) -> Planes:
         """int16[3 height width]: colours, textures, shapes."""
-        return at_mask(self._scene(row)[1], self.mask_size)
+        kept = self._drawn.get(row)
+        return at_mask(self._scene(row)[1], self.mask_size) if kept is None else kept.copy()
 
     def _scene(self, row: int) -> tuple[Picture, Planes]:
         random = np.random.default_rng((self.seed, row))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pellucid.features.concepts.anchors import places_in
+
 TOP = 0.005
 OCTAVES = 16
 WINDOW = OCTAVES * 128
@@ -45,21 +47,31 @@ class TopQuantile:
 
     def observe(self, maps: Tensor) -> None:
         """Counts float[batch channel height width] in."""
-        rows = maps.detach().float().transpose(0, 1).reshape(self.units, -1)
-        low, high = torch.aminmax(rows, dim=1)
+        values = maps.detach().float().flatten(2).contiguous()
+        low, high = torch.aminmax(values, dim=2)
         if not bool(torch.isfinite(high - low).all()):
-            self.unordered += int((~torch.isfinite(rows)).sum())
-            rows = torch.nan_to_num(rows, nan=-math.inf)
-            low, high = torch.aminmax(rows, dim=1)
-        self.least = torch.minimum(self.least, low.cpu())
-        self.most = torch.maximum(self.most, high.cpu())
-        self._raise(torch.maximum(self.highest, keys_of(high.cpu())))
+            self.unordered += int((~torch.isfinite(values)).sum())
+            values = torch.nan_to_num(values, nan=-math.inf)
+            low, high = torch.aminmax(values, dim=2)
+        self.least = torch.minimum(self.least, low.amin(0).cpu())
+        self.most = torch.maximum(self.most, high.amax(0).cpu())
+        self._raise(torch.maximum(self.highest, keys_of(high.amax(0).cpu())))
+        # The first picture says already, of a small set, which values of the others are no candidates.
+        for part in (values[:1], values[1:]):
+            self._count(part)
+
+    def _count(self, values: Tensor) -> None:
+        """Counts float[batch channel place] in, whose maxima are known."""
         # What is below a value that enough others reach cannot be the threshold.
-        channel, place = (rows >= self._floor.to(rows.device)[:, None]).nonzero(as_tuple=True)
-        below = self.highest.to(rows.device)[channel] - keys_of(rows[channel, place])
+        place = places_in(values >= self._floor.to(values.device)[:, None])
+        channel = place // values.shape[2] % self.units
+        below = self.highest.to(values.device)[channel] - keys_of(values.view(-1)[place])
         seen = below < WINDOW
-        codes = channel[seen] * WINDOW + below[seen]
-        self.counts += torch.bincount(codes, minlength=self.units * WINDOW).view(self.units, WINDOW).cpu()
+        codes = (channel[seen] * WINDOW + below[seen]).cpu()
+        if len(codes) * 4 > self.counts.numel():
+            self.counts += torch.bincount(codes, minlength=self.counts.numel()).view(self.counts.shape)
+        else:
+            self.counts.view(-1).index_add_(0, codes, torch.ones(len(codes), dtype=self.counts.dtype))
         self._floor = self._edges()
 
     def merge(self, other: TopQuantile) -> None:

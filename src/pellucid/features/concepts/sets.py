@@ -94,6 +94,39 @@ def at_mask(planes: NDArray[np.integer], size: tuple[int, int]) -> Planes:
     return np.ascontiguousarray(planes[..., rows[:, None], columns[None]], np.int16)
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """One picture's masks as what stands together on a pixel: a dozen combinations say it as well as all the planes.
+
+    Attributes:
+        place: int64[pixel], which combination.
+        holds: float64[combination concept], 1 where the combination has the concept.
+        shows: bool[kind], whether any concept of the kind is on the picture.
+        counts: int64[combination], its pixels.
+    """
+
+    place: NDArray[np.int64]
+    holds: NDArray[np.float64]
+    shows: NDArray[np.bool_]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, planes: Planes, concepts: tuple[Concept, ...]) -> Mixture:
+        """From the planes of a picture."""
+        code = np.zeros(planes[0].size, np.int64)
+        kinds: list[NDArray[np.int64]] = []  # of each combination so far, what it has of each kind
+        for plane, (start, end) in zip(planes, spans_of(concepts), strict=True):
+            mixed = code * (end - start + 1) + plane.reshape(-1)
+            found, code = np.unique(mixed, return_inverse=True)
+            kinds = [one[found // (end - start + 1)] for one in kinds] + [found % (end - start + 1)]
+        holds = np.zeros((int(code.max()) + 1, len(concepts)))
+        for which, (start, _) in zip(kinds, spans_of(concepts), strict=True):
+            named = np.flatnonzero(which)
+            holds[named, start + which[named] - 1] = 1.0
+        shows = np.array([bool(which.any()) for which in kinds])
+        return cls(code, holds, shows, np.bincount(code, minlength=len(holds)))
+
+
 @dataclass
 class Visit:
     """The rows of a set in a seeded order: a place in it has other pictures' masks for neighbours, whatever the set's order.
@@ -108,6 +141,7 @@ class Visit:
     def __post_init__(self) -> None:
         self.order = np.random.default_rng(self.seed).permutation(len(self.concepts))
         self._kept: dict[int, Planes] = {}
+        self._mixed: dict[int, Mixture] = {}
 
     def __len__(self) -> int:
         return len(self.order)
@@ -126,3 +160,12 @@ class Visit:
                 del self._kept[next(iter(self._kept))]
             self._kept[place] = self.concepts.planes(int(self.order[place]))
         return self._kept[place]
+
+    def mixture(self, place: int) -> Mixture:
+        """The same masks, combined."""
+        place %= len(self)
+        if place not in self._mixed:
+            if len(self._mixed) > self.reach:
+                del self._mixed[next(iter(self._mixed))]
+            self._mixed[place] = Mixture.of(self.planes(place), self.concepts.concepts)
+        return self._mixed[place]
