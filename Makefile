@@ -58,8 +58,9 @@ types: $(VENV)/developer
 imports: $(VENV)/developer
 	$(BIN)/lint-imports
 
+# A process a core, each of one thread: tensors in tests are too small for two.
 python: $(VENV)/developer
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadscope
 
 web: $(NODE_MODULES) ## lint, types and unit tests of the app
 	cd web && npm run --silent check && npm test --silent

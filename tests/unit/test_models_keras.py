@@ -42,7 +42,13 @@ from pellucid.models import open_model
 
 torch.set_num_threads(1)
 for spec in sys.argv[1:]:
-    opened = open_model(spec)
+    spec, trusted, _ = spec.partition("!")
+    print("== " + spec)
+    try:
+        opened = open_model(spec, trust=bool(trusted))
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}")
+        continue
     graph = trace(opened.model, *opened.example.args)
     print(opened.name, graph.error, graph.parameters)
     for node in graph.nodes:
@@ -51,36 +57,59 @@ for spec in sys.argv[1:]:
     names = [node.name for node in graph.nodes]
     print([(names[e.source], names[e.target]) for e in graph.edges if e.activation == "relu"])
 """
+SAVE = """
+import sys
+sys.path.insert(0, "")
+import nets
+for name in ("tiny", "named", "code"):
+    getattr(nets, name)().save(f"{name}.keras")
+"""
 
 
-def run(folder: Path, script: str, *words: str, backend: str | None = None) -> subprocess.CompletedProcess[str]:
-    """A process of its own: Keras chooses its backend once."""
-    # Not imported here: it would choose its backend for the whole session.
-    if find_spec("keras") is None:
-        pytest.skip("the package keras is not installed")
-    (folder / "nets.py").write_text(CODE)
+def run(folder: Path, script: str, *words: str, backend: str | None = None) -> str:
+    """What a process of its own prints: Keras chooses its backend once, and takes long to start."""
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     environment |= {"KERAS_HOME": str(folder / "keras"), "TF_CPP_MIN_LOG_LEVEL": "3"}
     if backend is not None:
         environment["KERAS_BACKEND"] = backend
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-
-
-def saved(folder: Path, name: str) -> Path:
-    """A model of `CODE` as Keras saves it."""
-    script = f"import sys; sys.path.insert(0, ''); import nets; nets.{name}().save('{name}.keras')"
-    done = run(folder, script, backend="torch")
     assert done.returncode == 0, done.stderr
-    return folder / f"{name}.keras"
+    return done.stdout
 
 
-def test_layers_are_modules_under_their_names_from_a_file_and_from_a_function(tmp_path: Path) -> None:
-    file = saved(tmp_path, "tiny")
-    done = run(tmp_path, LOOK, f"keras:{file}", str(file), "nets.py:tiny")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of `CODE` as Keras saves them, and an archive that is none of its files."""
+    # Not imported here: it would choose its backend for the whole session.
+    if find_spec("keras") is None:
+        pytest.skip("the package keras is not installed")
+    folder = tmp_path_factory.mktemp("keras")
+    (folder / "nets.py").write_text(CODE)
+    run(folder, SAVE, backend="torch")
+    with zipfile.ZipFile(folder / "net.keras", "w") as archive:
+        archive.writestr("metadata.json", "{}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def looked(folder: Path) -> dict[str, list[str]]:
+    """What is printed of each model, by the name under which it is opened."""
+    names = [
+        "keras:tiny.keras",
+        "tiny.keras",
+        "nets.py:tiny",
+        "named.keras",
+        "code.keras",
+        "./code.keras!",
+        "net.keras",
+    ]
+    printed = run(folder, LOOK, *names)
+    return {spec: lines.splitlines() for spec, _, lines in (part.partition("\n") for part in printed.split("== ")[1:])}
+
+
+def test_layers_are_modules_under_their_names_from_a_file_and_from_a_function(looked: dict[str, list[str]]) -> None:
     one = [
         "None 445",
         "first Conv2D ((1, 6, 6, 4),) 112",
@@ -91,59 +120,47 @@ def test_layers_are_modules_under_their_names_from_a_file_and_from_a_function(tm
         "head.flat Flatten ((1, 36),) 0",
         "head.dense Dense ((1, 5),) 185",
     ]
-    for start, name in ((0, "tiny"), (9, "tiny"), (18, "Functional")):
-        assert lines[start : start + 8] == [f"{name} {one[0]}", *one[1:]]
-        assert "first.relu()" in lines[start + 8]
-        assert "sum_dotted.add()" in lines[start + 8]
+    for spec, name in (("keras:tiny.keras", "tiny"), ("tiny.keras", "tiny"), ("nets.py:tiny", "Functional")):
+        lines = looked[spec]
+        assert lines[:8] == [f"{name} {one[0]}", *one[1:]]
+        assert "first.relu()" in lines[8]
+        assert "sum_dotted.add()" in lines[8]
 
 
-def test_inputs_by_name_and_of_any_length_have_an_example(tmp_path: Path) -> None:
-    done = run(tmp_path, LOOK, f"keras:{saved(tmp_path, 'named')}")
-    assert done.returncode == 0, done.stderr
-    assert "None 0" in done.stdout.splitlines()[0]
+def test_inputs_by_name_and_of_any_length_have_an_example(looked: dict[str, list[str]]) -> None:
+    assert "None 0" in looked["named.keras"][0]
 
 
-def test_layers_that_are_code_need_trust(tmp_path: Path) -> None:
-    file = saved(tmp_path, "code")
-    script = "import sys; from pellucid.models import open_model; open_model(sys.argv[1], trust=len(sys.argv) > 2)"
-    refused = run(tmp_path, script, f"keras:{file}")
-    assert "TrustError" in refused.stderr
-    assert "--trust" in refused.stderr
-    assert run(tmp_path, script, f"keras:{file}", "trust").returncode == 0
+def test_layers_that_are_code_need_trust(looked: dict[str, list[str]]) -> None:
+    assert looked["code.keras"][0].startswith("TrustError: ")
+    assert "--trust" in looked["code.keras"][0]
+    assert "None 0" in looked["./code.keras"][0]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "numpy"])
-def test_another_backend_is_refused_in_words(tmp_path: Path, backend: str) -> None:
-    file = saved(tmp_path, "tiny")
-    done = run(tmp_path, "import sys; from pellucid.models import open_model; open_model(sys.argv[1])", f"keras:{file}",
-               backend=backend)  # fmt: skip
-    assert "ModelError" in done.stderr
-    assert f"Keras runs on '{backend}' here" in done.stderr
-    assert "KERAS_BACKEND=torch" in done.stderr
+def test_another_backend_is_refused_in_words(folder: Path, backend: str) -> None:
+    printed = run(folder, LOOK, "tiny.keras", backend=backend)
+    assert "ModelError" in printed
+    assert f"Keras runs on '{backend}' here" in printed
+    assert "KERAS_BACKEND=torch" in printed
+
+
+def test_an_archive_that_keras_did_not_write_is_refused(looked: dict[str, list[str]]) -> None:
+    assert looked["net.keras"][0].startswith("ModelError: Keras cannot open")
 
 
 def test_what_is_no_keras_file_is_refused(tmp_path: Path) -> None:
-    from pellucid.models import open_model
-
-    with pytest.raises(ModelError, match="There is no file"):
-        open_model("keras:missing.keras")
-    with pytest.raises(ModelError, match="There is no file"):
-        open_model("missing.keras")
-    (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(ModelError, match="is no archive"):
-        open_model(f"keras:{tmp_path / 'net.keras'}")
-    with zipfile.ZipFile(tmp_path / "net.keras", "w") as archive:
-        archive.writestr("metadata.json", "{}")
-    script = "import sys; from pellucid.models import open_model; open_model(sys.argv[1])"
-    assert "ModelError: Keras cannot open" in run(tmp_path, script, f"keras:{tmp_path / 'net.keras'}").stderr
-    with pytest.raises(WeightsError, match="holds its own weights"):
-        _with_weights(tmp_path)
-
-
-def _with_weights(folder: Path) -> None:
     import torch
 
     from pellucid.models import open_model
 
-    torch.save({"a": torch.zeros(1)}, folder / "w.pt")
-    open_model(f"keras:{folder / 'net.keras'}", weights=folder / "w.pt")
+    for spec in ("keras:missing.keras", "missing.keras"):
+        with pytest.raises(ModelError, match="There is no file"):
+            open_model(spec)
+    file = tmp_path / "net.keras"
+    file.write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(ModelError, match="is no archive"):
+        open_model(f"keras:{file}")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="holds its own weights"):
+        open_model(f"keras:{file}", weights=tmp_path / "w.pt")
