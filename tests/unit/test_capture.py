@@ -275,6 +275,38 @@ def test_a_layer_before_something_that_writes_in_place_holds_what_it_gave_out() 
     assert model.activation.inplace
 
 
+def test_modules_overwrite_their_input_up_to_the_first_layer_that_a_gradient_is_wanted_of() -> None:
+    torch.manual_seed(0)
+    flags: list[bool] = []
+
+    class Telling(nn.ReLU):
+        def forward(self, given: Tensor) -> Tensor:
+            flags.append(self.inplace)
+            return super().forward(given)
+
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        Telling(inplace=True),
+        nn.Conv2d(4, 4, 3),
+        Telling(inplace=True),
+        nn.Flatten(),
+        nn.Linear(256, 2),
+    ).eval()
+    given, layer = images(2), trace(model, images(2)).layer("2")
+    flags.clear()
+    with Session(model, [layer]) as session:
+        whole = session.explain(given, lambda logits: logits[:, 1])
+    assert flags == [False, False]
+    flags.clear()
+    with Session(model, [layer]) as session:
+        part = session.explain(given, lambda logits: logits[:, 1], input_gradients=False)
+    assert flags == [True, False]
+    assert [module.inplace for module in model if isinstance(module, Telling)] == [True, True]
+    for one, other in ((whole, part), (part, whole)):
+        torch.testing.assert_close(one.activations["2"], other.activations["2"], rtol=0, atol=0)
+        torch.testing.assert_close(one.gradients["2"], other.gradients["2"], rtol=0, atol=0)
+
+
 def test_a_model_that_nothing_writes_into_is_run_once_and_one_that_is_written_into_once_more() -> None:
     plain = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True), nn.Linear(3, 2))
     assert pellucid.attribute(plain, torch.randn(4, 3), 0).passes == Passes(1, 1, 4, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -72,17 +73,53 @@ def test_what_is_written_is_put_back_each_time(watched: list[int]) -> None:
     assert len(watched) == 2, "a model that writes is never taken for one that does not"
 
 
-def test_a_forward_that_writes_later_than_at_first_is_refused_by_name(watched: list[int]) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("same", [False, True], ids=["in another session", "in the same session"])
+def test_what_a_later_forward_alone_writes_to_is_put_back(watched: list[int], same: bool, fails: bool) -> None:
+    model = Counting()
+    before = model.linear.weight.detach().clone()
+    if not same:
+        with Session(model, ()) as session:
+            session.forward(torch.ones(1, 3))
+    with Session(model, ()) as session:
+        session.forward(torch.ones(1, 3))
+        model.writes = True
+        for _ in range(2):
+            with pytest.raises(ForwardError) if fails else nullcontext():
+                session.forward(torch.ones(1, 4 if fails else 3))
+        assert torch.equal(model.linear.weight, before.add(1).add(1))
+    assert torch.equal(model.linear.weight, before)
+    with Session(model, ()) as session:
+        session.forward(torch.ones(1, 3))
+    assert torch.equal(model.linear.weight, before)
+    assert len(watched) == 2, "from then on it is watched again"
+
+
+def test_what_training_has_changed_since_is_what_is_put_back(watched: list[int]) -> None:
     model = Counting()
     with Session(model, ()) as session:
         session.forward(torch.ones(1, 3))
+    with torch.no_grad():
+        model.linear.weight.mul_(3)
+    before = model.linear.weight.detach().clone()
     model.writes = True
-    with Session(model, ()) as session, pytest.raises(ForwardError, match=r"wrote to its parameter 'linear\.weight'"):
+    with Session(model, ()) as session:
         session.forward(torch.ones(1, 3))
+    assert torch.equal(model.linear.weight, before)
+    assert len(watched) == 1
+
+
+def test_every_forward_of_a_model_too_large_to_be_held_twice_is_watched(
+    watched: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, "MOST_KEPT", 31)  # bytes; its 8 numbers have 32
+    model = Counting()
     before = model.linear.weight.detach().clone()
     with Session(model, ()) as session:
         session.forward(torch.ones(1, 3))
-    assert torch.equal(model.linear.weight, before), "from then on it is watched again"
+        model.writes = True
+        session.forward(torch.ones(1, 3))
+    assert torch.equal(model.linear.weight, before)
     assert len(watched) == 2
 
 

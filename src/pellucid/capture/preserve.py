@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from pellucid.graph.guard import untouched
+from pellucid.graph.parts import Parts
 
 
 @contextmanager
-def preserved(model: nn.Module) -> Iterator[None]:
+def preserved(model: nn.Module, parts: Parts | None = None) -> Iterator[None]:
     """Evaluation mode inside; afterwards all is as it was, also after an error.
 
     Put back are buffers, mode, requires_grad, hooks, `inplace` flags, random state and backend flags. Parameters and
     their gradients are not copied: nothing in here writes to them, and a Session takes back what a forward writes.
+
+    Args:
+        model: what runs inside.
+        parts: of the model, where they were read already.
     """
-    flags = [(module, flag) for module in model.modules() if isinstance(flag := in_place(module), bool)]
-    wanted = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    parts = Parts(model) if parts is None else parts
+    flags = [(module, flag) for module in parts.modules if isinstance(flag := in_place(module), bool)]
+    wanted = [(parameter, parameter.requires_grad) for parameter in parts.parameters.values()]
     gradients = torch.is_grad_enabled()
     try:
-        with untouched(model):
+        with untouched(model, modules=parts.modules):
             yield
     finally:
         for module, flag in flags:
@@ -31,6 +37,11 @@ def preserved(model: nn.Module) -> Iterator[None]:
             if parameter.requires_grad != wants:
                 parameter.requires_grad_(wants)
         torch.set_grad_enabled(gradients)
+
+
+def writing(modules: Sequence[nn.Module]) -> list[nn.Module]:
+    """Those that overwrite their input because a flag of theirs says so."""
+    return [module for module in modules if in_place(module) is True]
 
 
 def in_place(module: nn.Module) -> object:

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.call import apply, to_device, unwrapped
-from pellucid.capture.preserve import in_place, preserved
+from pellucid.capture.preserve import preserved, writing
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
 from pellucid.errors import LayerError, MethodError
 from pellucid.graph.dataflow import tensors_in, versions
 from pellucid.graph.names import function_name, function_path
+from pellucid.graph.parts import Parts
 from pellucid.types import Layer, Passes, Reduction, Tree
 
 
@@ -71,7 +72,8 @@ class Session:
         self.model = unwrapped(model)
         self.layers = tuple(layers)
         self.passes = Passes()
-        first = next(self.model.parameters(), None)
+        self._parts = Parts(self.model)
+        first = next(iter(self._parts.parameters.values()), None)
         self.device = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
         self._wanted = {layer.name: layer for layer in self.layers}
         self._stack = ExitStack()
@@ -81,12 +83,14 @@ class Session:
         self._reached: set[str] = set()
         self._mutated: set[str] = set()
         self._kept: dict[str, tuple[Tensor, int]] = {}
-        self._writes = Writes(self.model)
+        self._writes = Writes(self._parts)
+        self._writing: list[nn.Module] = []
         self._functions = any("()" in layer.name for layer in self.layers)
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(preserved(self.model))
+        self._stack.enter_context(preserved(self.model, self._parts))
         try:
+            self._writing = writing(self._parts.modules)
             self._stack.callback(self._writes.restore)
             self._hook()
         except BaseException:
@@ -158,7 +162,8 @@ class Session:
         within: AbstractContextManager[object],
         input_gradients: bool,
     ) -> Captured:
-        self._prepare_gradients()
+        # Without the inputs' gradients nothing before the first captured layer has any, and may write in place as always.
+        self._prepare_gradients(whole=input_gradients or not isinstance(within, nullcontext))
         activations, leaves, outputs, scores = self._record(inputs, score, within, input_gradients)
         changed = [name for name, (tensor, version) in activations.items() if tensor._version != version]
         if changed:
@@ -192,19 +197,32 @@ class Session:
             warnings=_nonfinite(by_layer),
         )
 
-    def _prepare_gradients(self) -> None:
-        for name, tensor in (*self._writes.parameters.items(), *self.model.named_buffers()):
-            if tensor.is_inference():
-                raise MethodError(
-                    f"'{name}' of the model is an inference tensor, which has no gradients; load the model outside "
-                    "torch.inference_mode."
-                )
-        for parameter in self._writes.parameters.values():
+    def _prepare_gradients(self, *, whole: bool = True) -> None:
+        """Lets gradients pass, through the whole model or from its first captured layer on.
+
+        Raises: MethodError: a parameter or buffer cannot have any.
+        """
+        buffers = [
+            buffer for module in self._parts.modules for buffer in module._buffers.values() if buffer is not None
+        ]
+        if any(tensor.is_inference() for tensor in (*self._parts.parameters.values(), *buffers)):
+            named = (*self._parts.parameters.items(), *self.model.named_buffers())
+            name = next(name for name, tensor in named if tensor.is_inference())
+            raise MethodError(
+                f"'{name}' of the model is an inference tensor, which has no gradients; load the model outside "
+                "torch.inference_mode."
+            )
+        for parameter in self._parts.parameters.values():
             if parameter.requires_grad:
                 parameter.requires_grad_(False)
-        for module in self.model.modules():
-            if in_place(module) is True:
-                module.inplace = False  # type: ignore[assignment]
+        if whole:
+            self._keep_what_is_read()
+
+    def _keep_what_is_read(self) -> None:
+        """From here on no module overwrites its input, which a gradient may still need."""
+        for module in self._writing:
+            module.inplace = False  # type: ignore[assignment]
+        self._writing = []
 
     def _record(
         self,
@@ -218,6 +236,7 @@ class Session:
 
         def keep(layer: Layer, output: Tensor) -> Tensor | None:
             replaced = None
+            self._keep_what_is_read()
             if not torch.is_grad_enabled():
                 raise MethodError(
                     f"Layer '{layer.name}' runs under no_grad or inference_mode inside the model, so that no gradient "
@@ -286,7 +305,8 @@ class Session:
 
     def _hook(self) -> None:
         watched = {name.split("#")[0] for name in self._wanted if "()" not in name}
-        for path, module in self.model.named_modules():
+        for module in self._parts.modules:
+            path = self._parts.paths[id(module)]
             if self._functions:
                 module.register_forward_pre_hook(self._entering(path))
             if path in watched:
