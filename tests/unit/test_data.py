@@ -114,10 +114,11 @@ def test_a_sweep_can_go_on_from_any_row(folder: Path, start: int) -> None:
 
 def test_a_recipe_prepares_images_and_the_picture_is_of_what_the_model_sees(folder: Path) -> None:
     source = open_data(str(folder), recipe=Recipe(resize=8, crop=(8, 8), mean=(0.5,) * 3, std=(0.25,) * 3))
-    example = source.example(0)
+    example, kept = source.example(0), next(source.batches(1)).media[0]
     assert example.inputs.shape == (3, 8, 8)
-    assert example.media is not None
-    shown = np.asarray(Image.open(io.BytesIO(example.media.content)))
+    assert example.media is None, "the small picture is for records"
+    assert kept is not None
+    shown = np.asarray(Image.open(io.BytesIO(kept.content)))
     np.testing.assert_allclose(example.inputs.numpy(), (shown.transpose(2, 0, 1) / 255 - 0.5) / 0.25, atol=1e-5)
     assert [step["step"] for step in source.preprocessing.steps] == ["resize", "centre crop", "scale", "normalise"]
 

@@ -53,7 +53,7 @@ class Source(Protocol):
         """Number of examples; TypeError where it is not known."""
 
     def example(self, row: int) -> Example:
-        """The example of one row of the examples table."""
+        """The example of one row of the examples table; it need not have its small picture (`media`)."""
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         """Every example from row `start` on."""

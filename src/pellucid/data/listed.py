@@ -55,16 +55,19 @@ class ListedImages:
         return self.recipe.to_schema()
 
     def example(self, row: int) -> Example:
-        """Decodes one example. Raises: UnreadableError, DataError (no such row)."""
+        """Decodes one example, without the small picture that a record keeps of it: a click waits for this.
+
+        Raises: UnreadableError, DataError (no such row).
+        """
         if not self.skip_bad and 0 <= row < len(self.listings):
-            return self._decoded(self.listings[row])  # every listing has its row, or is refused
+            return self._decoded(self.listings[row], pictured=False)  # every listing has its row, or is refused
         if row >= len(self._kept):
             for place, _ in self._readable(len(self._kept)):
                 if place >= row:
                     break
         if row >= len(self._kept):
             raise DataError(f"There is no example {row}: {self.source} has {len(self._kept)} readable ones.")
-        return self._decoded(self.listings[self._kept[row]])
+        return self._decoded(self.listings[self._kept[row]], pictured=False)
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         """Decodes ahead in a few threads; errors come in their turn."""
@@ -113,7 +116,7 @@ class ListedImages:
         if all(entry.id != name for entry in self.skipped):
             self.skipped.append(Skipped(name, reason))
 
-    def _decoded(self, listing: Listing) -> Example:
+    def _decoded(self, listing: Listing, *, pictured: bool = True) -> Example:
         try:
             picture = self.recipe.geometry(decode(listing.read()))
         except (UndecodableImageError, OSError) as error:
@@ -122,4 +125,5 @@ class ListedImages:
                 "images out with --skip-bad.",
                 (listing.id,),
             ) from error
-        return Example(listing.id, self.recipe.tensor(picture), listing.target, picture_of(picture), listing.columns)
+        small = picture_of(picture) if pictured else None
+        return Example(listing.id, self.recipe.tensor(picture), listing.target, small, listing.columns)
