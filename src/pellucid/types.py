@@ -8,7 +8,7 @@ dicts whose leaves are tensors; nothing here knows what the tensors depict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -21,7 +21,7 @@ Tree: TypeAlias = "Tensor | tuple[Tree, ...] | list[Tree] | dict[str, Tree]"
 Scalar: TypeAlias = str | int | float | bool | None
 Stage: TypeAlias = Literal["trace", "sweep", "focus", "learn"]
 Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
-Task: TypeAlias = Literal["classification", "regression", "none"]
+Task: TypeAlias = Literal["classification", "multilabel", "regression", "none"]
 
 TOGETHER_CLASS = -1
 """Stands for the class of examples that are not told apart by class: of a regression, or with too few of each."""
@@ -59,6 +59,29 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class ByColumn(Sequence[Mapping[str, Scalar]]):
+    """The columns of many examples, kept column by column: a row of it is a mapping, as for examples that come singly.
+
+    Attributes:
+        values: by name, a value an example.
+        length: number of examples.
+    """
+
+    values: Mapping[str, Sequence[Scalar]]
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.length))]
+        if not -self.length <= place < self.length:
+            raise IndexError(place)
+        return {name: column[place] for name, column in self.values.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Examples collated along a new first axis.
 
@@ -70,11 +93,11 @@ class Batch:
     """
 
     start: int
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     inputs: Tree
     targets: Tensor | None = None
-    media: tuple[Media | None, ...] = ()
-    columns: tuple[Mapping[str, Scalar], ...] = ()
+    media: Sequence[Media | None] = ()
+    columns: Sequence[Mapping[str, Scalar]] = ()
     rows: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -83,6 +106,13 @@ class Batch:
     def row(self, place: int) -> int:
         """Row of the examples table of the example at `place` in the batch."""
         return self.rows[place] if self.rows else self.start + place
+
+    def along(self) -> Mapping[str, Sequence[Scalar]]:
+        """The columns that came with the examples, by name; None where an example has no value."""
+        if isinstance(self.columns, ByColumn):
+            return self.columns.values
+        names = {name: None for row in self.columns for name in row}
+        return {name: [row.get(name) for row in self.columns] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +228,8 @@ class Observation:
     """What was captured for one batch.
 
     Attributes:
-        outputs: float32[batch class] logits for classification, else the output as the model gave it.
+        outputs: float32[batch class] logits for classification, else the output as the model gave it. Of saved predictions
+            float[batch class] of NumPy: logits, log-probabilities (-infinity for 0), or NaN where only classes were saved.
         losses: float64[batch], NaN where there is no target.
         columns: the batch's rows of the examples table, as measures.predictions.columns_of gives them (sweep).
         layers: every captured layer by name, in order of execution.

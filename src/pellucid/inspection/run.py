@@ -16,9 +16,9 @@ from pellucid.errors import DataError, ForwardError, MethodError, TargetError
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of, task_of
 from pellucid.inspection.options import Options, Progress
-from pellucid.inspection.parts import Part
 from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
+from pellucid.lenses.parts import Part
 from pellucid.measures.choose import choose
 from pellucid.measures.predictions import columns_of
 from pellucid.models import check_classes

@@ -43,11 +43,10 @@ class PredictionsLens:
         self.outputs = max(self.outputs, int(seen.outputs.shape[-1]) if seen.outputs.ndim > 1 else 1)
         undefined = np.flatnonzero(seen.columns["nonfinite"]).tolist()
         self.nonfinite += len(undefined)
-        self._keep([seen.batch.row(place) for place in undefined])
+        self._keep([seen.batch.row(place) for place in undefined[:MOST_ROWS]])
         target = np.asarray(seen.columns["target"])
         self.without_target += int(np.count_nonzero(np.isnan(target) if target.dtype.kind == "f" else target < 0))
-        came_along = {name for columns in seen.batch.columns for name in columns}
-        self.columns = sorted(came_along.union(self.columns))
+        self.columns = sorted({*seen.batch.along(), *self.columns})
 
     def merge(self, other: Self) -> None:
         """Adds another's counts."""

@@ -14,6 +14,10 @@ from pellucid.record.schema import ConfusedPair
 # Cells below this many examples cannot be told from chance and are left out of the tests' listing, not of their number.
 LEAST_COUNT = 3
 
+# Counting cell by cell costs less than sorting where a square has no more than so many cells for each code.
+_CELLS_A_CODE = 8
+_SMALL_SQUARE = 1 << 12
+
 
 def _none() -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
@@ -36,16 +40,41 @@ class SparseCounts:
     def of(cls, targets: NDArray[np.integer], predictions: NDArray[np.integer]) -> Self:
         """Counts pairs; those with a negative target or prediction are not known and do not count."""
         known = (targets >= 0) & (predictions >= 0)
-        rows, columns = targets[known].astype(np.int64), predictions[known].astype(np.int64)
-        return cls(*_gathered(rows, columns, np.ones(len(rows), np.int64)))
+        if not known.all():
+            targets, predictions = targets[known], predictions[known]
+        width = int(predictions.max(initial=-1)) + 1
+        codes = targets.astype(np.int64)
+        codes *= width
+        codes += predictions
+        if (int(targets.max(initial=-1)) + 1) * width <= _square_for(len(codes)):
+            square = np.bincount(codes)
+            cells = np.flatnonzero(square)
+            return cls(cells // max(width, 1), cells % max(width, 1), square[cells])
+        cells, counts = np.unique(codes, return_counts=True)
+        return cls(cells // width, cells % width, counts)
 
     def merge(self, other: Self) -> None:
         """Counts another's cells in; exact."""
-        self.rows, self.columns, self.counts = _gathered(
-            np.concatenate([self.rows, other.rows]),
-            np.concatenate([self.columns, other.columns]),
-            np.concatenate([self.counts, other.counts]),
-        )
+        if not len(other.counts):
+            return
+        width = int(max(self.columns.max(initial=0), other.columns.max())) + 1
+        height = int(max(self.rows.max(initial=0), other.rows.max())) + 1
+        codes, more = self.rows * width + self.columns, other.rows * width + other.columns
+        if height * width <= _square_for(len(codes) + len(more)):
+            square = np.zeros(height * width, np.int64)
+            square[codes] = self.counts
+            square[more] += other.counts
+            cells = np.flatnonzero(square)
+            counts = square[cells]
+        else:
+            # Two sorted runs, which a stable sort merges in one pass.
+            both = np.concatenate([codes, more])
+            order = np.argsort(both, kind="stable")
+            both = both[order]
+            first = np.flatnonzero(np.diff(both, prepend=-1))
+            cells = both[first]
+            counts = np.add.reduceat(np.concatenate([self.counts, other.counts])[order], first)
+        self.rows, self.columns, self.counts = cells // width, cells % width, counts
 
     def supports(self, classes: int) -> NDArray[np.int64]:
         """Examples of each true class: int64[class]."""
@@ -61,14 +90,9 @@ class SparseCounts:
         return _summed(self.rows[same], self.counts[same], classes)
 
 
-def _gathered(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    width = int(columns.max(initial=0)) + 1
-    codes, inverse = np.unique(rows * width + columns, return_inverse=True)
-    summed = np.zeros(len(codes), np.int64)
-    np.add.at(summed, inverse.reshape(-1), counts)
-    return codes // width, codes % width, summed
+def _square_for(codes: int) -> int:
+    """The most cells that are worth counting one by one for so many codes."""
+    return max(_SMALL_SQUARE, _CELLS_A_CODE * codes)
 
 
 def _summed(classes: NDArray[np.int64], counts: NDArray[np.int64], number: int) -> NDArray[np.int64]:

@@ -26,12 +26,13 @@ class Part:
     tables: list[pa.Table] = field(default_factory=list)
     nonfinite: int = 0
     reductions: dict[str, Reduction] = field(init=False)
+    rows: int = 0
 
     def __post_init__(self) -> None:
         self.reductions = {name: reduction for lens in self.lenses for name, reduction in lens.needs.reductions.items()}
 
     def __len__(self) -> int:
-        return sum(table.num_rows for table in self.tables)
+        return self.rows
 
     def add(self, seen: Observation, writer: Writer) -> None:
         """Shows a batch to the lenses and keeps its rows and pictures."""
@@ -45,6 +46,7 @@ class Part:
             for picture in seen.batch.media or [None] * len(seen.batch)
         ]
         self.tables.append(rows_of(seen.batch, seen.columns, media))
+        self.rows += len(seen.batch)
 
     def table(self) -> pa.Table:
         """All rows of the part."""
@@ -57,22 +59,28 @@ def rows_of(batch: Batch, columns: Mapping[str, Any], media: Sequence[str | None
     """A batch's rows of the examples table; what is not defined is null."""
     import pyarrow as pa
 
-    table: dict[str, Any] = {
-        "row": pa.array([batch.row(place) for place in range(len(batch))], pa.int64()),
-        "id": pa.array(batch.ids, pa.string()),
-    }
+    rows = np.asarray(batch.rows, np.int64) if batch.rows else np.arange(batch.start, batch.start + len(batch))
+    ids = batch.ids if isinstance(batch.ids, pa.Array) else pa.array(batch.ids, pa.string())
+    table: dict[str, Any] = {"row": pa.array(rows, pa.int64()), "id": ids}
     for name, values in columns.items():
-        if isinstance(values, list):
-            table[name] = pa.array(values, pa.list_(pa.int32() if name == "top_classes" else pa.float32()))
-        elif values.dtype.kind == "f":
-            table[name] = pa.array(values, mask=~np.isfinite(values))
-        elif values.dtype.kind == "b":
-            table[name] = pa.array(values)
-        else:
-            table[name] = pa.array(values, pa.int32(), mask=values < 0)
+        table[name] = _column(values)
     table["media"] = pa.array(media, pa.string())
-    names = {name: None for extra in batch.columns for name in extra}
-    for name in names:
-        kept = f"{name}_column" if name in table else name
-        table[kept] = pa.array([extra.get(name) for extra in batch.columns])
+    for name, along in batch.along().items():
+        table[f"{name}_column" if name in table else name] = pa.array(along)
     return pa.table(table)
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    """An array with nulls where a number is not finite or an index is negative; of two axes, lists of equal length."""
+    import pyarrow as pa
+
+    if values.ndim == 2:
+        defined = values[:, 0] >= 0  # not of NaN either
+        ends = np.cumsum(np.where(defined, values.shape[1], 0))
+        offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, _column(values[defined].reshape(-1)), mask=pa.array(~defined))
+    if values.dtype.kind == "f":
+        return pa.array(values, mask=~np.isfinite(values))
+    if values.dtype.kind == "b":
+        return pa.array(values)
+    return pa.array(values, pa.int32(), mask=values < 0)
