@@ -17,6 +17,7 @@ from pellucid import __version__
 from pellucid.cli import options
 from pellucid.cli.features import features
 from pellucid.cli.graph import graph
+from pellucid.cli.hierarchy import hierarchy
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
 
@@ -236,6 +237,7 @@ def export(
 
 application.command()(graph)
 application.command()(features)
+application.command()(hierarchy)
 
 
 @application.command()

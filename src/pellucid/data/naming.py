@@ -30,9 +30,9 @@ def under_names(source: Source, classes: Sequence[str]) -> Source:
     indices: dict[str, int] = {}
     for index, name in reversed(list(enumerate(classes))):
         exact[name] = index
-        indices.update({_plain(synonym): index for synonym in [*name.split(","), name]})
+        indices.update({plain_name(synonym): index for synonym in [*name.split(","), name]})
     indices.pop("", None)  # names of signs alone ("+", "-") are equal to themselves only
-    found = [exact.get(name, indices.get(_plain(name))) for name in source.classes]
+    found = [exact.get(name, indices.get(plain_name(name))) for name in source.classes]
     if not any(index is not None for index in found) and len(classes) == len(source.classes):
         return source
     missing = [name for name, index in zip(source.classes, found, strict=True) if index is None]
@@ -49,7 +49,8 @@ def under_names(source: Source, classes: Sequence[str]) -> Source:
     return _Renamed(source, tuple(classes), mapping)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name without case, spaces and signs, by which it is looked up."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from pellucid.lenses import LensContext
+from pellucid.measures.class_order import similarity_order
 from pellucid.measures.confusion import SparseCounts, confused_pairs
 from pellucid.record.schema import ConfusedPair, ConfusionPanel, Finding
 from pellucid.types import Needs, Observation
@@ -47,7 +48,9 @@ class ConfusionLens:
         classes = list(self.context.classes)
         number = max(len(classes), int(max(self.rows.max(initial=-1), self.columns.max(initial=-1))) + 1)
         names = [*classes, *(str(index) for index in range(len(classes), number))]
-        pairs = confused_pairs(SparseCounts(self.rows, self.columns, self.counts), number)
+        cells = SparseCounts(self.rows, self.columns, self.counts)
+        pairs = confused_pairs(cells, number)
+        order, method = similarity_order(cells, number)
         surprising = [pair for pair in pairs if pair.p_value < SURPRISING][:MOST_FINDINGS]
         return ConfusionPanel(
             count=int(self.counts.sum()),
@@ -57,6 +60,8 @@ class ConfusionLens:
             columns=self.columns.tolist(),
             counts=self.counts.tolist(),
             pairs=pairs,
+            order=order,
+            order_method=method,
         )
 
 

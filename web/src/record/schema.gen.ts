@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | HierarchyPanel | CustomPanel;
 
 /** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
 export interface AccuracyPanel extends Panel {
@@ -370,7 +370,11 @@ export interface ConfusedPair {
   p_value: number;
 }
 
-/** Sparse counts: rows are true classes, columns are predicted classes; three parallel lists. */
+/**
+ * Sparse counts: rows are true classes, columns are predicted classes; three parallel lists.
+ *
+ * `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
+ */
 export interface ConfusionPanel extends Panel {
   lens: "confusion";
   classes: string[];
@@ -378,6 +382,8 @@ export interface ConfusionPanel extends Panel {
   columns: number[];
   counts: number[];
   pairs: ConfusedPair[];
+  order: number[];
+  order_method: string;
 }
 
 /** The answer of a lens that came by entry point: shown as tables. */
@@ -680,6 +686,23 @@ export interface Pool {
   padding: number[];
   kept: number;
   seen: number;
+}
+
+/**
+ * A tree of concepts, its nodes in an order in which parents come before their children.
+ *
+ * `parents` is the place of each node's parent, -1 for a root; `classes` is the class that a node stands for, -1 for a
+ * concept above classes. Every class of the record has exactly one node; those that the file does not place are roots, and
+ * listed in `unplaced`; `unknown` are leaves of the file that are no class of the record.
+ */
+export interface HierarchyPanel extends Panel {
+  lens: "hierarchy";
+  source: string;
+  names: string[];
+  parents: number[];
+  classes: number[];
+  unplaced: number[];
+  unknown: string[];
 }
 
 /**
@@ -1336,6 +1359,7 @@ export interface PanelByLens {
   tuning: TuningPanel;
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;
+  hierarchy: HierarchyPanel;
   activations: ActivationsPanel;
   gradients: GradientsPanel;
   training: TrainingPanel;

@@ -52,6 +52,7 @@ from pellucid.record.schema.layers import (
     TrainingPanel,
     WeightsPanel,
 )
+from pellucid.record.schema.hierarchy import HierarchyPanel
 from pellucid.record.schema.learning import LearningAnswer, LearningClass, LearningLayer, LearningPanel, NoiseScale
 from pellucid.record.schema.loss import Benchmark, ClassLoss, LabelIssue, LossPanel
 from pellucid.record.schema.manifest import (
@@ -96,6 +97,7 @@ AnyPanel = (
     | MappingPanel
     | SimilarityPanel
     | LearningPanel
+    | HierarchyPanel
     | CustomPanel
 )
 
@@ -139,6 +141,7 @@ __all__ = [
     "GraphEdge",
     "GraphNode",
     "GraphPanel",
+    "HierarchyPanel",
     "Histogram",
     "Interval",
     "LabelIssue",

@@ -26,10 +26,15 @@ class ConfusedPair(msgspec.Struct, frozen=True):
 
 
 class ConfusionPanel(Panel, tag="confusion"):
-    """Sparse counts: rows are true classes, columns are predicted classes; three parallel lists."""
+    """Sparse counts: rows are true classes, columns are predicted classes; three parallel lists.
+
+    `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
+    """
 
     classes: list[str]
     rows: list[int]
     columns: list[int]
     counts: list[int]
     pairs: list[ConfusedPair]
+    order: list[int] = msgspec.field(default_factory=list)
+    order_method: str = ""
