@@ -68,7 +68,7 @@ def test_large_indices_keep_their_value(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused_by_name(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with pytest.raises(DataError, match=r"A label of a whole image says of no pixel"):
+    with pytest.raises(DataError, match=r"holds no images/ and masks/ beside each other"):
         open_labelled(tmp_path_factory.mktemp("cats"), (3, 20, 30))
     with pytest.raises(DataError, match="one channel or three; the model takes 5"):
         open_labelled(folder, (5, 20, 30))

@@ -77,29 +77,16 @@ class Labelled:
 
     def picture(self, row: int) -> Picture:
         """float32[channel height width] between 0 and 1. Raises: DataError: it cannot be decoded."""
-        values = np.asarray(self.recipe.geometry(self._decoded(row)), np.float32) / np.float32(255)
-        values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        if values.shape != self.size:
-            raise DataError(
-                f"{self.images[row]} is {values.shape} after preprocessing; the model takes {self.size}. Resize and crop to "
-                "the model's size (--size, --resize, --crop)."
-            )
-        return np.ascontiguousarray(values)
+        return prepared(self.images[row], self.recipe, self.size)
 
     def planes(self, row: int) -> Planes:
         """int16[kind height width]. Raises: DataError: a mask is none, or is not of its image's size."""
-        shape = self._decoded(row).size
+        shape = _decoded(self.images[row]).size
         found = []
         for kind in self.kinds:
             whole = _indices(kind, self.images[row].stem, (shape[1], shape[0]))
             found.append(at_mask(self._prepared(whole), self.mask_size))
         return np.stack(found)
-
-    def _decoded(self, row: int) -> Image:
-        try:
-            return decode(self.images[row].read_bytes())
-        except UndecodableImageError as error:
-            raise DataError(f"{self.images[row]} cannot be decoded: {error}.") from error
 
     def _prepared(self, indices: Indices) -> Indices:
         """Resized and cropped as the image is, each pixel keeping one index; two bytes each."""
@@ -111,6 +98,25 @@ class Labelled:
             for part in (indices >> 8, indices & 255)
         )
         return (high << 8) + low
+
+
+def prepared(place: Path, recipe: Recipe, size: tuple[int, int, int]) -> Picture:
+    """An image as the model takes it, float32[channel height width] between 0 and 1. Raises: DataError."""
+    values = np.asarray(recipe.geometry(_decoded(place)), np.float32) / np.float32(255)
+    values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+    if values.shape != size:
+        raise DataError(
+            f"{place} is {values.shape} after preprocessing; the model takes {size}. Resize and crop to the model's size "
+            "(--size, --resize, --crop)."
+        )
+    return np.ascontiguousarray(values)
+
+
+def _decoded(place: Path) -> Image:
+    try:
+        return decode(place.read_bytes())
+    except UndecodableImageError as error:
+        raise DataError(f"{place} cannot be decoded: {error}.") from error
 
 
 def open_labelled(folder: str | Path, size: tuple[int, int, int], recipe: Recipe | None = None) -> Labelled:
@@ -131,8 +137,7 @@ def open_labelled(folder: str | Path, size: tuple[int, int, int], recipe: Recipe
     if not (root / "images").is_dir() or not (root / "masks").is_dir():
         raise DataError(
             f"{root} holds no images/ and masks/ beside each other. Expected {root}/images/NAME.jpg, and for every kind of "
-            f"concept {root}/masks/KIND/NAME.png with {root}/masks/KIND/names.txt, or {root}/masks/KIND/CONCEPT/NAME.png. A "
-            "label of a whole image says of no pixel what it is, so that no agreement can be told from it."
+            f"concept {root}/masks/KIND/NAME.png with {root}/masks/KIND/names.txt, or {root}/masks/KIND/CONCEPT/NAME.png."
         )
     kinds = tuple(_kind(place) for place in sorted((root / "masks").iterdir()) if place.is_dir())
     if not kinds:

@@ -6,7 +6,7 @@ Pure functions on images and responses; what runs a model does so through a `cap
 from __future__ import annotations
 
 from pellucid.features.ascent import Ascent
-from pellucid.features.concepts import Dissected, Generated, dissect
+from pellucid.features.concepts import Dissected, Generated, Separated, dissect, separate
 from pellucid.features.optimisation import Maximised, Rising, maximise
 
-__all__ = ["Ascent", "Dissected", "Generated", "Maximised", "Rising", "dissect", "maximise"]
+__all__ = ["Ascent", "Dissected", "Generated", "Maximised", "Rising", "Separated", "dissect", "maximise", "separate"]

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.attribution.layouts import is_plane
 from pellucid.capture import Session
 from pellucid.capture.until import until
-from pellucid.errors import LayerError
 from pellucid.features.look import Look
 from pellucid.features.parameterisation import Method, parameterisation
 from pellucid.features.probing import Lightness
+from pellucid.features.responses import laid_out, middle_of
 from pellucid.features.transformations import cropped, robust
 from pellucid.types import Layer, Passes
 
@@ -205,22 +204,6 @@ class Climb:
         return self._starts[at]
 
 
-def laid_out(output: Tensor, layer: Layer) -> Tensor:
-    """A layer's output as float[batch unit position]. Raises: LayerError: it has no channels."""
-    if layer.layout == "tokens":
-        return output.transpose(1, 2)
-    if is_plane(layer):
-        return output.flatten(1, 2).transpose(1, 2)
-    if layer.layout == "maps":
-        return output.flatten(2)
-    if layer.layout == "vector":
-        return output[:, :, None]
-    raise LayerError(
-        f"Layer '{layer.name}' has no channels that could be maximised: the axes of its output {layer.shape} follow no layout "
-        "that pellucid knows. Name another layer."
-    )
-
-
 def over_the_map(responses: Tensor) -> Tensor:
     """Mean of all places and of the stronger half of them, float[batch] from float[batch position].
 
@@ -229,17 +212,6 @@ def over_the_map(responses: Tensor) -> Tensor:
     """
     half = responses.topk((responses.shape[1] + 1) // 2, dim=1).values
     return (responses.mean(1) + half.mean(1)) / 2
-
-
-def units_of(layer: Layer) -> int:
-    """How many channels a layer has."""
-    return layer.shape[2] if is_plane(layer) else layer.units
-
-
-def middle_of(positions: int) -> int:
-    """The place in the middle of a flattened square map, or the last of a row of tokens that is none."""
-    side = round(positions**0.5)
-    return side // 2 * side + side // 2 if side * side == positions else positions // 2
 
 
 def _generator(seed: int, channel: int, number: int) -> torch.Generator:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from pellucid.capture import Session, to_device, unwrapped
 from pellucid.capture.memory import for_memory
 from pellucid.errors import DataError, OptionError
-from pellucid.features.ascent import Aim, Ascent, Climb, units_of
+from pellucid.features.ascent import Aim, Ascent, Climb
 from pellucid.features.fields import Box
 from pellucid.features.look import Look
 from pellucid.features.parameterisation import Method, way_named
 from pellucid.features.probing import Lightness, Sight, framed, sight_of
+from pellucid.features.responses import units_of
 from pellucid.graph import Graph, trace
 from pellucid.mapping import receptive_field
 from pellucid.types import Layer, Passes

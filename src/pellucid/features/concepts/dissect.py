@@ -59,7 +59,7 @@ def dissect(
     Check: equal to the same sums over float64 maps, taken picture by picture.
     """
     inner = unwrapped(model)
-    lightness = _lightness(concepts.size[0], mean, std)
+    lightness = lightness_given(concepts.size[0], mean, std)
     first = next(inner.parameters(), None)
     place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
     example = lightness.inputs(concepts.picture(0)[None])
@@ -95,7 +95,8 @@ def places(graph: Graph, layers: Sequence[Layer]) -> tuple[dict[str, Anchors], d
     return {name: one for name, one in everywhere.items() if name in names}, refused
 
 
-def _lightness(channels: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> Lightness:
+def lightness_given(channels: int, mean: Sequence[float] | None, std: Sequence[float] | None) -> Lightness:
+    """What black and white are to a model that is given a mean and a deviation. Raises: OptionError: they do not fit."""
     values = []
     for name, given, plain in (("mean", mean, 0.0), ("std", std, 1.0)):
         some = [float(one) for one in (plain,) if given is None] or [float(one) for one in given or ()]
