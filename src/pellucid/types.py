@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pellucid.graph import Graph
@@ -47,8 +49,10 @@ class Example:
     Attributes:
         inputs: what the model's forward takes, without the batch axis. A tuple is passed as positional arguments,
             a dict as keyword arguments, a tensor as the one argument.
-        target: class index, number, or None where unknown.
+        target: class index, number, or None where unknown; of a soft label the most probable class.
         media: how it looks to a person, after preprocessing undone; None where it has no picture.
+        soft: a soft label, the probability of each class, or None.
+        classes: every class that is true of it, where several may be (multilabel), or None.
     """
 
     id: str
@@ -56,6 +60,8 @@ class Example:
     target: int | float | None = None
     media: Media | None = None
     columns: Mapping[str, Scalar] = field(default_factory=dict)
+    soft: tuple[float, ...] | None = None
+    classes: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ class Batch:
         inputs: the tree with a batch axis on every leaf.
         targets: int64[batch] or float32[batch], or None where no example has one; -1 (integers) or NaN (floats)
             for an example without target.
+        soft: float64[batch class] soft labels, NaN for an example without one; None where no example has one.
+        sets: every class that is true of each example, None where that is not known; empty where no example says it.
     """
 
     start: int
@@ -99,6 +107,8 @@ class Batch:
     media: Sequence[Media | None] = ()
     columns: Sequence[Mapping[str, Scalar]] = ()
     rows: tuple[int, ...] = ()
+    soft: NDArray[np.float64] | None = None
+    sets: tuple[frozenset[int] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -419,7 +419,7 @@ def test_a_row_group_is_read_once_however_many_threads_ask(tmp_path: Path, monke
         ({"picture": [b""], "label": [0]}, "has the columns picture: binary, label: int64; expected image: struct"),
         ({"image": ["a.png"], "label": [0]}, "has the columns image: string, label: int64; expected image: struct"),
         ({"image": [{"path": "a.png"}]}, "expected image: struct<bytes: binary, path: string> and label"),
-        ({"image": [b""], "label": [[0, 1]]}, "The column 'label' of .* is list<.*>; expected one class an image"),
+        ({"image": [b""], "label": [{"of": 1}]}, "The column 'label' of .* is struct<.*>; expected one class an image"),
     ],
 )
 def test_parquet_of_another_layout_is_refused_with_its_columns(
@@ -621,7 +621,7 @@ def test_what_gives_no_examples_is_refused(examples: object, words: str) -> None
         ((Image.new("RGB", (2, 2)), 0), "Example 0 is a Image; expected a tensor.*Turn images into tensors first"),
         (("text", 0), "Example 0 is a str; expected a tensor"),
         ((torch.ones(2), "cat"), "The target of example 0 is a str; expected a class index, a number or None"),
-        ((torch.ones(2), torch.tensor([0.0, 1.0])), "The target of example 0 is a Tensor; expected a class index"),
+        ((torch.ones(2), torch.eye(2)), "The target of example 0 is a Tensor; expected a class index"),
     ],
 )
 def test_an_example_that_no_model_takes_is_refused_by_its_number(item: object, words: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pellucid.data.batching import check_targets, collate
-from pellucid.errors import DataError
+from pellucid.errors import DataError, OptionError
 from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -62,7 +62,14 @@ class Source(Protocol):
         """SHA-256 of what the examples are; hexadecimal."""
 
 
-def open_data(spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False) -> Source:
+def open_data(
+    spec: str,
+    *,
+    recipe: Recipe | None = None,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    labels: str | None = None,
+) -> Source:
     """Opens data by name.
 
     Args:
@@ -71,6 +78,7 @@ def open_data(spec: str, *, recipe: Recipe | None = None, limit: int | None = No
         recipe: how images are prepared; where None, as they are if they are all of one size.
         limit: at most so many examples.
         skip_bad: leave unreadable examples out, and list them, instead of refusing.
+        labels: of a Parquet file, the column that holds the labels.
 
     Raises: DataError: nothing of that name, or it is not what it claims to be.
     """
@@ -78,7 +86,10 @@ def open_data(spec: str, *, recipe: Recipe | None = None, limit: int | None = No
 
     openers = {entry.name: entry for entry in entry_points(group="pellucid.data")}
     kind = _kind(spec, openers)
-    source: Source = openers[kind].load()(spec, recipe=recipe, limit=limit, skip_bad=skip_bad)
+    named = {} if labels is None else {"labels": labels}
+    if named and kind != "parquet":
+        raise OptionError(f"--labels names a column of a Parquet file; '{spec}' is none.")
+    source: Source = openers[kind].load()(spec, recipe=recipe, limit=limit, skip_bad=skip_bad, **named)
     return source
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import DataError
 from pellucid.types import Batch, Example
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def collate(examples: Sequence[Example], start: int) -> Batch:
@@ -28,7 +32,24 @@ def collate(examples: Sequence[Example], start: int) -> Batch:
         targets=tensor,
         media=tuple(example.media for example in examples),
         columns=tuple(example.columns for example in examples),
+        soft=_soft(examples),
+        sets=tuple(example.classes for example in examples) if any(one.classes is not None for one in examples) else (),
     )
+
+
+def _soft(examples: Sequence[Example]) -> NDArray[np.float64] | None:
+    import numpy as np
+
+    widths = {len(example.soft): example.id for example in examples if example.soft is not None}
+    if not widths:
+        return None
+    if len(widths) > 1:
+        (few, one), (many, other) = sorted(widths.items())[:2]
+        raise DataError(
+            f"Soft labels must name the same classes: that of {one} has {few} of them, that of {other} {many}."
+        )
+    width = next(iter(widths))
+    return np.array([example.soft or (np.nan,) * width for example in examples], np.float64)
 
 
 def _stacked(trees: Sequence[Any], examples: Sequence[Example]) -> Any:
@@ -60,6 +81,17 @@ def in_batches(examples: Iterable[Example], batch_size: int, start: int) -> Iter
 
 def check_targets(batch: Batch, outputs: int) -> None:
     """Refuses labels that the model has no output for. Raises: DataError."""
+    if batch.soft is not None and batch.soft.shape[1] != outputs:
+        raise DataError(
+            f"The soft labels name {batch.soft.shape[1]} classes, but the model has {outputs} outputs. Give one probability "
+            "an output, in the order of the outputs."
+        )
+    for name, classes in zip(batch.ids, batch.sets, strict=False):
+        if classes and not 0 <= min(classes) <= max(classes) < outputs:
+            raise DataError(
+                f"The classes of {name} are {', '.join(map(str, sorted(classes)))}, but the model has {outputs} outputs, 0 "
+                f"to {outputs - 1}."
+            )
     if batch.targets is None or batch.targets.is_floating_point():
         return
     wrong = ((batch.targets >= outputs) | (batch.targets < -1)).nonzero().reshape(-1).tolist()

@@ -27,6 +27,8 @@ class Listing:
     read: Callable[[], bytes]
     target: int | float | None
     columns: dict[str, Scalar] = field(default_factory=dict)
+    soft: tuple[float, ...] | None = None
+    classes: frozenset[int] | None = None
 
 
 @dataclass
@@ -78,7 +80,9 @@ class ListedImages:
         """SHA-256 over the ids and targets in order."""
         digest = hashlib.sha256(self.name.encode())
         for listing in self.listings:
-            digest.update(f"{listing.id}\0{listing.target}\n".encode())
+            label = listing.target if listing.soft is None else listing.soft
+            label = label if listing.classes is None else tuple(sorted(listing.classes))
+            digest.update(f"{listing.id}\0{label}\n".encode())
         return digest.hexdigest()
 
     def _readable(self, start: int) -> Iterator[tuple[int, Example]]:
@@ -126,4 +130,12 @@ class ListedImages:
                 (listing.id,),
             ) from error
         small = picture_of(picture) if pictured else None
-        return Example(listing.id, self.recipe.tensor(picture), listing.target, small, listing.columns)
+        return Example(
+            listing.id,
+            self.recipe.tensor(picture),
+            listing.target,
+            small,
+            listing.columns,
+            listing.soft,
+            listing.classes,
+        )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from pellucid.data.batching import in_batches
 from pellucid.data.images import picture_of_tensor
+from pellucid.data.targets import target_of, written
 from pellucid.errors import DataError
 from pellucid.record.schema import Preprocessing, Skipped
 from pellucid.types import Batch, Example
@@ -58,7 +59,7 @@ class Examples:
         digest = hashlib.sha256(f"{self.name} {len(self)}".encode())
         for row in sorted({0, len(self) - 1}) if len(self) else ():
             example = self.example(row)
-            digest.update(f"{example.id} {example.target}".encode())
+            digest.update(f"{example.id} {written(example)}".encode())
             for leaf in _leaves(example.inputs):
                 digest.update(leaf.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
@@ -149,11 +150,12 @@ def example_of(item: Any, row: int) -> Example:
         name = str(item.get("id", row))
     elif isinstance(item, tuple | list) and len(item) == 2:
         inputs, target = item
-    return _pictured(Example(name, _tensors(inputs, row), _target(target, row)))
+    one, soft, classes = target_of(target, f"example {row}")
+    return _pictured(Example(name, _tensors(inputs, row), one, soft=soft, classes=classes))
 
 
 def _pictured(example: Example) -> Example:
-    return Example(example.id, example.inputs, example.target, picture_of_tensor(example.inputs), example.columns)
+    return replace(example, media=picture_of_tensor(example.inputs))
 
 
 def _tensors(inputs: Any, row: int) -> Any:
@@ -173,19 +175,6 @@ def _tensors(inputs: Any, row: int) -> Any:
     raise DataError(
         f"Example {row} is a {type(inputs).__name__}; expected a tensor, an array, or a tuple or dict of them. Turn "
         "images into tensors first (a transform of the dataset)."
-    )
-
-
-def _target(target: Any, row: int) -> int | float | None:
-    import numpy as np
-    import torch
-
-    if isinstance(target, torch.Tensor | np.ndarray | np.generic) and tuple(target.shape) in ((), (1,)):
-        target = target.item()
-    if target is None or isinstance(target, int | float):
-        return target
-    raise DataError(
-        f"The target of example {row} is a {type(target).__name__}; expected a class index, a number or None."
     )
 
 

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pellucid.errors import DataError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pellucid.data import Source
     from pellucid.record.schema import Preprocessing, Skipped
     from pellucid.types import Batch, Example
@@ -83,6 +87,10 @@ class _Renamed:
 
     def example(self, row: int) -> Example:
         example = self.inner.example(row)
+        if example.soft is not None:
+            example = replace(example, soft=tuple(self._spread(np.array([example.soft]), (example.id,))[0].tolist()))
+        if example.classes is not None:
+            example = replace(example, classes=self._renamed(example.classes, example.id))
         if example.target is None:
             return example
         self._check(int(example.target), example.id)
@@ -98,10 +106,27 @@ class _Renamed:
                 for target, name in zip(targets.tolist(), batch.ids, strict=True):
                     self._check(target, name)
                 targets = torch.where(targets >= 0, table[targets.clamp(min=0)], targets)
-            yield replace(batch, targets=targets)
+            soft = None if batch.soft is None else self._spread(batch.soft, batch.ids)
+            sets = tuple(self._renamed(classes, name) for classes, name in zip(batch.sets, batch.ids, strict=False))
+            yield replace(batch, targets=targets, soft=soft, sets=sets)
 
     def fingerprint(self) -> str:
         return self.inner.fingerprint()
+
+    def _spread(self, soft: NDArray[np.float64], ids: Sequence[str]) -> NDArray[np.float64]:
+        """Soft labels over the model's classes, those that the data do not have at 0."""
+        self._check(soft.shape[1] - 1, ids[0])
+        spread = np.zeros((len(soft), len(self.classes or ())))
+        for index, mapped in enumerate(self.mapping[: soft.shape[1]]):
+            spread[:, mapped] += soft[:, index]
+        spread[np.isnan(soft[:, 0])] = np.nan
+        return spread
+
+    def _renamed(self, classes: frozenset[int] | None, name: str) -> frozenset[int] | None:
+        if classes is None:
+            return None
+        self._check(max(classes, default=0), name)
+        return frozenset(self.mapping[index] for index in classes)
 
     def _check(self, target: float, name: str) -> None:
         if target >= len(self.mapping):

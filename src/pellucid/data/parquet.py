@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.data.listed import ListedImages, Listing
+from pellucid.data.targets import Target, target_of
 from pellucid.errors import DataError
 from pellucid.recipe import Recipe
 from pellucid.types import Scalar
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 
 def open_data(
-    spec: str, *, recipe: Recipe | None = None, limit: int | None = None, skip_bad: bool = False
+    spec: str,
+    *,
+    recipe: Recipe | None = None,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    labels: str | None = None,
 ) -> ListedImages:
     """Opens a file, or every file of a folder in order of name. Images are read a row group at a time.
 
+    `labels` names the column of the labels; one of lists holds soft labels (a probability or a count a class) or sets of classes.
     Class names come from the Hugging Face metadata of the schema, or are the sorted labels where those are text.
     Raises: DataError: a column is missing or a file is no Parquet.
     """
@@ -34,7 +41,7 @@ def open_data(
     paths = sorted(place.glob("*.parquet")) if place.is_dir() else [place]
     try:
         files = [pq.ParquetFile(path) for path in paths]
-        listings, classes = _listed(files, paths, spec)
+        listings, classes = _listed(files, paths, spec, labels)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{spec} is no Parquet file that can be read: {error}.") from error
     if not listings:
@@ -50,7 +57,7 @@ def open_data(
 
 
 def _listed(
-    files: Sequence[pq.ParquetFile], paths: Sequence[Path], spec: str
+    files: Sequence[pq.ParquetFile], paths: Sequence[Path], spec: str, labels: str | None
 ) -> tuple[Sequence[Listing], tuple[str, ...] | None]:
     import pyarrow as pa
 
@@ -60,10 +67,16 @@ def _listed(
         raise DataError(
             f"{spec} has the columns {columns}; expected image: struct<bytes: binary, path: string> and label."
         )
-    label = next((name for name in ("label", "labels", "fine_label", "target") if name in schema.names), None)
+    if labels is not None and labels not in schema.names:
+        raise DataError(f"{spec} has no column '{labels}' (--labels). It has: {', '.join(schema.names)}.")
+    usual = next((name for name in ("label", "labels", "fine_label", "target") if name in schema.names), None)
+    label = labels or usual
     plain = [column.name for column in schema if column.name != "image" and not pa.types.is_nested(column.type)]
-    if label is not None and label not in plain:
+    lists = label is not None and label not in plain and _is_list(schema.field(label).type)
+    if label is not None and label not in plain and not lists:
         raise DataError(f"The column '{label}' of {spec} is {schema.field(label).type}; expected one class an image.")
+    if lists:
+        plain.append(str(label))
     for file, path in zip(files, paths, strict=True):
         if absent := {"image", *plain} - set(file.schema_arrow.names):
             raise DataError(f"{path} lacks the columns {', '.join(sorted(absent))} that {paths[0]} has.")
@@ -75,7 +88,13 @@ def _listed(
             for name in plain:
                 rows[name] += table[name].to_pylist()
             places += [(number, group, row) for row in range(file.metadata.row_group(group).num_rows)]
-    targets, classes = _targets(rows.get(label or "", []), schema, label)
+    several: list[Target] = []
+    targets: Sequence[int | float | None] | None
+    if lists:
+        several = _several(rows[str(label)], schema.field(str(label)).type, str(label))
+        targets, classes = [one[0] for one in several], _names(schema, str(label)) or _names(schema, usual or "")
+    else:
+        targets, classes = _targets(rows.get(label or "", []), schema, label)
     groups = _Groups(tuple(files))
     ids = rows.get("id") or [str(row) for row in range(len(places))]
     extra = [name for name in plain if name not in (label, "id")]
@@ -85,6 +104,7 @@ def _listed(
             _Reader(groups, *place),
             targets[row] if targets else None,
             {name: _scalar(rows[name][row]) for name in extra},
+            *(several[row][1:] if several else ()),
         )
         for row, place in enumerate(places)
     ]
@@ -99,6 +119,25 @@ def _holds_bytes(kind: Any) -> bool:
         places = [place for place in range(kind.num_fields) if kind.field(place).name == "bytes"]
         return bool(places) and _holds_bytes(kind.field(places[0]).type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _several(values: list[Any], kind: Any, label: str) -> list[Target]:
+    """Labels from lists: whole numbers in lists of any length are classes; else there is one number a class."""
+    import numpy as np
+    import pyarrow as pa
+
+    indices = pa.types.is_integer(kind.value_type) and not pa.types.is_fixed_size_list(kind)
+    dtype = kind.value_type.to_pandas_dtype()
+    return [
+        target_of(None if one is None else set(one) if indices else np.asarray(one, dtype), f"row {row} ({label})")
+        for row, one in enumerate(values)
+    ]
 
 
 def _targets(

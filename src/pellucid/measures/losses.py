@@ -164,7 +164,9 @@ def _at_label(costs: Floats, targets: NDArray[np.generic]) -> Floats:
     """What a label costs, of the costs of each class: float64[example]."""
     if targets.ndim == 2:
         # A class that is never the label costs nothing, even where it is given no probability at all.
-        return np.where(np.asarray(targets) > 0, targets * costs, 0.0).sum(axis=1)
+        soft = np.asarray(targets, np.float64)
+        summed: Floats = np.where(soft > 0, soft * costs, 0.0).sum(axis=1)
+        return summed
     found: Floats = costs[np.arange(len(costs)), np.asarray(targets, np.int64)]
     return found
 
