@@ -123,9 +123,9 @@ export class Bench {
     return first?.score === null ? (this.#plain?.file?.said ?? first) : first;
   }
 
-  /** Whether the plain methods are still on their way. */
+  /** Whether the plain methods are still on their way, or about to be asked for. */
   get waiting(): boolean {
-    return this.first.going || (this.#plain?.going ?? false);
+    return this.first.going || (this.#plain ? this.#plain.going : this.first.status === "ready");
   }
 
   /** What the plain question failed with. */
