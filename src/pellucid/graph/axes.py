@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pellucid.graph.names import module_role
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 CHANNEL_LAST_FUNCTIONS = ("addmm", "embedding", "layer_norm", "linear", "rms_norm")
 
@@ -34,7 +35,12 @@ def _kind_channel_last(kind: type, pools: bool) -> bool | None:
 
 
 def channel_last_after(
-    function: str, args: tuple[Any, ...], kwargs: dict[str, Any], given: Tensor, made: Tensor, before: bool | None
+    function: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    given: Sequence[int],
+    made: Sequence[int],
+    before: bool | None,
 ) -> bool | None:
     """The same of what a function that only moves values about has made.
 
@@ -42,27 +48,27 @@ def channel_last_after(
         function: its plain name.
         args: what it was called with.
         kwargs: the same by name.
-        given: its first input.
-        made: its first output.
+        given: shape of its first input.
+        made: shape of its first output.
         before: whether the input's channels are on its last axis.
     """
     if before is None:
         return None
-    channel = given.ndim - 1 if before else 1
+    channel = len(given) - 1 if before else 1
     if function == "permute":
         order = kwargs.get("dims", args[1] if len(args) == 2 else args[1:])
-        channel = [axis % given.ndim for axis in order].index(channel)
+        channel = [axis % len(given) for axis in order].index(channel)
     elif function in ("transpose", "swapaxes", "movedim"):
-        axes = [axis % given.ndim for axis in (*args[1:], *kwargs.values()) if isinstance(axis, int)]
+        axes = [axis % len(given) for axis in (*args[1:], *kwargs.values()) if isinstance(axis, int)]
         if function == "movedim" or len(axes) != 2:
             return None
         channel = {axes[0]: axes[1], axes[1]: axes[0]}.get(channel, channel)
-    elif function in _KEEPING_AXES and made.ndim == given.ndim:
+    elif function in _KEEPING_AXES and len(made) == len(given):
         pass
-    elif function in ("T", "mT") or made.shape[-1:] != given.shape[-1:] or (not before and made.ndim != given.ndim):
+    elif function in ("T", "mT") or made[-1:] != given[-1:] or (not before and len(made) != len(given)):
         return None
     elif before:
-        channel = made.ndim - 1
-    if channel == made.ndim - 1:
+        channel = len(made) - 1
+    if channel == len(made) - 1:
         return True
     return False if channel == 1 else None

@@ -24,49 +24,105 @@ class Source(NamedTuple):
     since: int
 
 
+class Place:
+    """Memory that tensors look at.
+
+    Attributes:
+        owner: who made the first tensor over it; writer: who last wrote to it.
+    """
+
+    __slots__ = ("_flow", "owner", "writer")
+
+    def __init__(self, flow: Dataflow) -> None:
+        self._flow = flow
+        self.owner: Source | None = None
+        self.writer: Source | None = None
+
+    def found(self, storage: torch.UntypedStorage) -> None:
+        """The memory that this is has come to be."""
+        self._flow.places[storage._cdata] = StorageWeakRef(storage), self  # type: ignore[no-untyped-call]
+
+    def of(self, flow: Dataflow) -> bool:
+        """Whether it was noted by this forward and not by an earlier one."""
+        return self._flow is flow
+
+
 class Dataflow:
     """Remembers who made each tensor, and who last wrote to the memory it looks at.
 
     Args:
         memory: the memory that a tensor looks at; None where it has none of its own.
+
+    Attributes:
+        places: what is noted of memory, by its address.
     """
 
     def __init__(self, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
         # Weak keys: an id alone may already belong to another tensor.
         self._makers: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._writers: dict[int, tuple[StorageWeakRef, Source]] = {}
-        self._owners: dict[int, tuple[StorageWeakRef, Source]] = {}
+        self.places: dict[int, tuple[StorageWeakRef, Place]] = {}
         self._memory = memory
         self._clock = 0
+        self._written = False
 
     def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> Source:
         """A node has made this tensor, of these; unless it is a view of one of them, its memory is the node's too."""
         self._clock += 1
         tensor = _bare(tensor)
         source = Source(node, output, self._clock)
+        place = self.place(tensor)
         if type(tensor) is Fake:
             tensor.maker = self, source
         else:
             self._makers[tensor] = source
-        place = self._memory(tensor)
-        if place is None or _alive(self._owners.get(place._cdata)) is not None:
+        if place is None or place.owner is not None:
             return source
         may_look = type(tensor) is Fake or tensor._base is not None
-        if not may_look or not any(_same(place, self._memory(given)) for given in inputs):
-            self._owners[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
+        if not may_look or not any(self.place(_bare(given)) is place for given in inputs):
+            place.owner = source
         return source
+
+    def made_new(self, tensor: Fake, node: int, output: int) -> None:
+        """The same of one over memory that nobody else looks at, or that somebody has made already."""
+        self._clock += 1
+        tensor.maker = self, Source(node, output, self._clock)
 
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
         source = self.made(tensor, node, output)
-        tensor = _bare(tensor)
-        place = self._memory(tensor)
+        place = self.place(_bare(tensor))
         if place is not None:
-            self._writers[place._cdata] = StorageWeakRef(place), source  # type: ignore[no-untyped-call]
+            place.writer = source
+            self._written = True
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether a node has made this very tensor."""
         return self._maker(_bare(tensor)) is not None
+
+    def place(self, tensor: Tensor, make: bool = True) -> Place | None:
+        """What is noted of the memory that a tensor looks at; None where it has none of its own, or nothing is noted yet."""
+        if type(tensor) is Fake:
+            known: Place | None = tensor.place
+            if known is not None and known.of(self):
+                return known
+            if known is None and tensor.apart:
+                place = tensor.place = Place(self)
+                place.owner = self._maker(tensor)
+                return place
+        storage = self._memory(tensor)
+        if storage is None:
+            return None
+        held = self.places.get(storage._cdata)
+        if held is None or held[0].expired():  # type: ignore[no-untyped-call]
+            if not make:
+                return None
+            place = Place(self)
+            place.found(storage)
+        else:
+            place = held[1]
+        if type(tensor) is Fake:
+            tensor.place = place
+        return place
 
     def _maker(self, tensor: Tensor) -> Source | None:
         if type(tensor) is Fake:
@@ -79,24 +135,18 @@ class Dataflow:
         """Who made what the tensor holds now; None for parameters and constants."""
         tensor = _bare(tensor)
         maker = self._maker(tensor)
-        if maker is not None and not self._writers:
+        if maker is not None and (
+            not self._written or (type(tensor) is Fake and tensor.place is None and tensor.apart)
+        ):
             return maker
-        place = self._memory(tensor)
+        place = self.place(tensor, make=False)
         if place is None:
             return maker
-        writer = _alive(self._writers.get(place._cdata))
+        writer = place.writer
         if maker is None:
             # Another object over the same memory (`as_subclass`, `.data`), which no function that is seen returned.
-            return writer or _alive(self._owners.get(place._cdata))
+            return writer or place.owner
         return writer if writer is not None and writer.since > maker.since else maker
-
-
-def _same(place: torch.UntypedStorage, other: torch.UntypedStorage | None) -> bool:
-    return other is not None and other._cdata == place._cdata
-
-
-def _alive(held: tuple[StorageWeakRef, Source] | None) -> Source | None:
-    return None if held is None or held[0].expired() else held[1]  # type: ignore[no-untyped-call]
 
 
 def _bare(tensor: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pellucid.graph.guard import memory_of
 from pellucid.graph.parts import Parts
-from pellucid.graph.remembered import Forms, is_pure
+from pellucid.graph.remembered import Forms, Look, is_pure, look_of
 from pellucid.graph.shapes import META, shortcut
 
 # A tensor made on the meta device inside forward gets values up to this many of them.
@@ -28,6 +28,7 @@ _LARGEST_CONSTANT = 1 << 20
 
 _aten = torch.ops.aten
 _PRODUCTS = frozenset({_aten.addmm, _aten.mm, _aten.bmm, _aten.baddbmm, _aten.mv, _aten.addmv})
+_wrapper = Tensor._make_wrapper_subclass
 _SOFTMAX = frozenset({_aten._softmax, _aten._log_softmax})
 
 
@@ -42,14 +43,17 @@ class Fake(Tensor):
     """A tensor without values.
 
     Attributes:
-        meta: has its shape, and the memory that it would share with its views.
+        meta: has its shape, and the memory that it would share with its views; made when it is first asked for.
         maker: what the recording of its forward notes of where it comes from.
-        form: size, strides, type and device, once somebody has asked for them together.
+        place: what the same notes of its memory.
+        look: how it looks, once somebody has asked.
     """
 
-    meta: Tensor
-    form: tuple[torch.Size, tuple[int, ...], torch.dtype, torch.device] | None = None
+    _meta: Tensor | None = None
+    _of: tuple[Fake, int] | None = None
+    look: Look | None = None
     maker: tuple[object, Any] | None = None
+    place: Any = None
 
     @staticmethod
     def __new__(cls, meta: Tensor, device: torch.device) -> Fake:
@@ -63,8 +67,59 @@ class Fake(Tensor):
             layout=meta.layout,
             device=device,
         )
-        fake.meta = meta
+        fake._meta = meta
         return fake
+
+    @staticmethod
+    def fresh(look: Look) -> Fake:
+        """A tensor over memory of its own."""
+        fake: Fake = _wrapper(Fake, look.size, strides=look.stride, dtype=look.dtype, device=look.device)
+        fake.look = look
+        return fake
+
+    @staticmethod
+    def onto(of: Fake, look: Look, after: int) -> Fake:
+        """A tensor over another's memory that begins so many elements after that one does."""
+        offset = of.storage_offset() + after
+        fake: Fake = _wrapper(
+            Fake, look.size, strides=look.stride, storage_offset=offset, dtype=look.dtype, device=look.device
+        )
+        fake.look, fake._of = look, (of, after)
+        return fake
+
+    @property
+    def meta(self) -> Tensor:
+        """The tensor of the meta device behind it."""
+        meta = self._meta
+        if meta is None:
+            look: Look = self.look  # type: ignore[assignment]  # it was made of one
+            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+                if self._of is None:
+                    meta = torch.empty_strided(look.size, look.stride, dtype=look.dtype, device=META)
+                else:
+                    of, after = self._of[0].meta, self._of[1]
+                    meta = of.as_strided(look.size, look.stride, of.storage_offset() + after)
+            self._meta, self._of = meta, None
+            if self.place is not None:
+                self.place.found(meta.untyped_storage())
+        return meta
+
+    @property
+    def apart(self) -> bool:
+        """Whether its memory is its own, and nobody has asked for it yet."""
+        return self._meta is None and self._of is None
+
+    def looks(self) -> Look | None:
+        """How it looks; None of one that no look describes (sparse, of complex numbers)."""
+        look = self.look
+        if look is None and self.layout is torch.strided and not self.dtype.is_complex:
+            look = self.look = look_of(self.size(), self.stride(), self.dtype, self.device)
+        return look
+
+    def forget(self) -> None:
+        """Its shape or memory is about to be changed in place: what was noted of them holds no more."""
+        _ = self.meta
+        self.look, self.place = None, None
 
     def alias(self) -> Fake:
         """Another one over the same memory, made without an operator that the trace would see."""
@@ -267,6 +322,8 @@ class Valueless:
 
     def written(self, tensor: Tensor) -> None:
         """Something unknown is written to a tensor: from here on, nobody knows what its memory holds."""
+        if type(tensor) is Fake and tensor.apart:
+            return
         storage = self.memory(tensor)
         if storage is None:
             raise ValuesNeededError(f"a {type(tensor).__name__}")
@@ -297,7 +354,7 @@ class Valueless:
         """An operator such as `unsqueeze_` changed a shape in place: the wrapper's changes alike."""
         for tensor in (*args, *kwargs.values()):
             if type(tensor) is Fake:
-                tensor.form = None
+                tensor.forget()
         with torch._C._DisableTorchDispatch():
             before = torch._C._meta_in_tls_dispatch_include()
             torch._C._set_meta_in_tls_dispatch_include(True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from pellucid.graph.dataflow import Source
+from pellucid.graph.looks import looks_of
 from pellucid.graph.names import Role
 from pellucid.graph.recalled import Recalled
 from pellucid.graph.structure import Shape
@@ -62,21 +61,8 @@ class Frame:
 
     def went_in(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its arguments."""
-        self.inputs = tuple([tuple(tensor.shape) for tensor in tensors])
-        self.input_dtypes = tuple([_dtype(tensor) for tensor in tensors])
+        self.inputs, self.input_dtypes = looks_of(tensors)[:2]
 
     def came_out(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its results."""
-        self.outputs = tuple([tuple(tensor.shape) for tensor in tensors])
-        self.output_dtypes = tuple([_dtype(tensor) for tensor in tensors])
-        self.memory = sum([tensor.numel() * tensor.element_size() for tensor in tensors])
-        self.floating = bool(tensors) and tensors[0].is_floating_point()
-
-
-def _dtype(tensor: Tensor) -> str:
-    return _name(tensor.dtype)
-
-
-@cache
-def _name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
+        self.outputs, self.output_dtypes, self.memory, self.floating = looks_of(tensors)

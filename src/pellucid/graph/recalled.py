@@ -7,7 +7,7 @@ told from that, and no operator is run for it. Kept for the whole process, up to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
@@ -18,19 +18,22 @@ from torch import Tensor, nn
 
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
-from pellucid.graph.remembered import DIRECT, Form
+from pellucid.graph.looks import Looks, looks_of
+from pellucid.graph.remembered import DIRECT, Look
 from pellucid.record.schema import Pool
 
 Key: TypeAlias = tuple[Any, ...]
 
 MOST = 8192
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _module = nn.modules.module
 _GLOBAL_HOOKS = (
     _module._global_forward_hooks, _module._global_forward_pre_hooks,
     _module._global_backward_hooks, _module._global_backward_pre_hooks,
 )  # fmt: skip
-_KEPT_BY_ALL = frozenset(vars(nn.Module())) - {"training"}
+# What every module keeps, in the order in which it comes to keep it.
+_IN_ORDER = [*vars(nn.Module())]
+_FIRST = len(_IN_ORDER)
+_KEPT_BY_ALL = frozenset(_IN_ORDER) - {"training"}
 _PLACES = ("torch.nn.functional", "torch.functional", "torch._tensor")
 _WRITTEN_IN_C = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 # Layers and functions that look at more than what they are given.
@@ -46,29 +49,18 @@ _ALIKE = frozenset({int, str, type(None), type(Ellipsis)})
 _ATTENTION = "scaled_dot_product_attention"
 
 
-class _New(NamedTuple):
+class New(NamedTuple):
     """A tensor over memory of its own."""
 
-    form: Form
-
-    def tensor(self, _: list[Tensor]) -> Tensor:
-        """One without values."""
-        return self.form.tensor()
+    look: Look
 
 
-class _View(NamedTuple):
-    """What a view of an input looks like: which input, and where in its memory it begins, from where that one does."""
+class View(NamedTuple):
+    """A view of an input: which input, and where in its memory it begins, from where that one does."""
 
+    look: Look
     place: int
-    size: torch.Size
-    stride: tuple[int, ...]
     after: int
-
-    def tensor(self, inputs: list[Tensor]) -> Tensor:
-        """The view, without values, of that input."""
-        of = inputs[self.place]
-        meta = of.meta if type(of) is Fake else of
-        return meta.as_strided(self.size, self.stride, meta.storage_offset() + self.after)
 
 
 @dataclass(slots=True, eq=False)
@@ -77,33 +69,25 @@ class Recalled:
 
     Attributes:
         operators: how many ran; flops: what they counted.
-        outputs: the form of every tensor that it returned; of one that it was given, its place among the inputs; of one
-            over the memory of an input, how it looks at that.
+        outputs: how every tensor that it returned looks; of one that it was given, its place among the inputs.
         container: what it returned them in, None for a tensor alone.
         wrote: whether it wrote to its first input.
         read: names of its own parameters that went into a tensor.
+        looks: what its node notes of what it returned.
+        same: whether it returned what it was given, unchanged.
         arguments: its settings as text, once they were asked for; pool: what it keeps, if it is a function that pools.
     """
 
     operators: int
     flops: int | None
-    outputs: tuple[_New | _View | int, ...]
+    outputs: tuple[New | View | int, ...]
     container: type[list[Any]] | type[tuple[Any, ...]] | None
     wrote: bool
     read: tuple[str, ...]
+    looks: Looks
+    same: bool
     arguments: Mapping[str, str] | None = None
     pool: Pool | None = None
-
-    def result(self, inputs: list[Tensor]) -> Any:
-        """What it returns of these inputs: new tensors over memory of their own, or the inputs themselves."""
-        device = next((one.device for one in inputs if type(one) is Fake), inputs[0].device)
-        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-            tensors = [
-                inputs[one] if isinstance(one, int) else Fake(one.tensor(inputs), device) for one in self.outputs
-            ]
-        if self.wrote:
-            torch.autograd.graph.increment_version(inputs[0])
-        return tensors[0] if self.container is None else self.container(tensors)
 
 
 class Recall:
@@ -126,18 +110,26 @@ class Recall:
         """What a call of a layer depends on; None where that is more than forms, or it is not torch's own."""
         kind: Any = type(module)
         forward = kind.forward
-        if kwargs or not kind.__module__.startswith("torch.nn.modules.") or not self._plain():
-            return None
-        own = vars(module)
-        if not forward.__module__.startswith("torch.nn.modules.") or "forward" in own:
+        if kwargs or not _is_layer(kind, forward) or not self._plain():
             return None
         if torch._C._len_torch_function_stack() != self._function_modes:
             return None  # a mode of the model's own, which is to see what the layer calls
-        if own["_modules"] or any(own[name] for name in _HOOKS) or any(_GLOBAL_HOOKS):
+        own = module.__dict__
+        if own["_modules"] or own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"]:
+            return None
+        if own["_backward_pre_hooks"] or any(_GLOBAL_HOOKS) or "forward" in own:
             return None
         parts: list[Any] = [kind, forward, self._settings]
-        for name, value in own.items():
-            if name not in _KEPT_BY_ALL and not self._describe(value, parts):
+        names = [*own]
+        values: Iterable[tuple[str, Any]] = own.items()
+        if names[:_FIRST] == _IN_ORDER:  # nearly always
+            names = names[_FIRST:]
+            values = zip(names, [*own.values()][_FIRST:], strict=True)
+            parts += (tuple(names), bool(own["training"]))
+        for name, value in values:
+            if type(value) in DIRECT:
+                parts.append(value)
+            elif name not in _KEPT_BY_ALL and not self._describe(value, parts):
                 return None
         for parameter in own["_parameters"].values():
             if not self._describe(parameter, parts):
@@ -213,12 +205,10 @@ class Recall:
         """Adds what the call may depend on; whether that is all."""
         kind = type(value)
         if kind is Fake:
-            form = value.form
-            if form is None:
-                if value.layout is not torch.strided or value.dtype.is_complex:
-                    return False
-                form = value.form = (value.size(), value.stride(), value.dtype, value.device)
-            parts += (form, value.requires_grad)
+            look = value.look or value.looks()
+            if look is None:
+                return False
+            parts += (look, value.requires_grad)
             return True
         if kind in DIRECT or value is Ellipsis:
             parts.append(value)
@@ -267,7 +257,7 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
     if did.asked or type(items) not in (list, tuple) or not items:
         return None
     wrote = written == [0] and did.writes == did.operators == 1 and len(items) == 1 and items[0] is given[0]
-    if wrote and getattr(given[0], "form", None) is None:
+    if wrote and getattr(given[0], "look", None) is None:
         return None  # its shape was changed
     if not wrote and (written or did.writes):
         return None
@@ -279,26 +269,28 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
         if (memory := _memory(tensor)) is not None:
             memories[memory._cdata] = place if memory._cdata not in memories and type(tensor) is Fake else -1
     device = next((tensor.device for tensor in given if type(tensor) is Fake), None)
-    outputs: list[_New | _View | int] = []
+    outputs: list[New | View | int] = []
     for one in items:
         if id(one) in places:
             outputs.append(places[id(one)])
             continue
         memory = _memory(one) if type(one) is Fake else None
-        if memory is None or one.device != device or one.layout is not torch.strided or one.dtype.is_complex:
+        look = one.looks() if type(one) is Fake else None
+        if memory is None or look is None or one.device != device:
             return None  # a number, something on another device: told by running it
         of = memories.get(memory._cdata)
         if of is None:
             if one.storage_offset():
                 return None
             memories[memory._cdata] = -1
-            outputs.append(_New(Form(one.size(), one.stride(), one.dtype)))
+            outputs.append(New(look))
         elif of >= 0 and one.dtype == given[of].dtype:
-            outputs.append(_View(of, one.size(), one.stride(), int(one.storage_offset() - given[of].storage_offset())))
+            outputs.append(View(look, of, int(one.storage_offset() - given[of].storage_offset())))
         else:
             return None
     container = None if items is not result else type(items)
-    return Recalled(did.operators, did.flops, tuple(outputs), container, wrote, did.read)
+    same = not wrote and all(type(one) is int for one in outputs)
+    return Recalled(did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(items), same)
 
 
 def _memory(tensor: Tensor) -> torch.UntypedStorage | None:
@@ -308,6 +300,12 @@ def _memory(tensor: Tensor) -> torch.UntypedStorage | None:
 def _is_in_place(called: Any) -> bool:
     name = str(called.__name__)
     return name.endswith("_") and not name.endswith("__")
+
+
+@cache
+def _is_layer(kind: Any, forward: Any) -> bool:
+    places = (kind.__module__, forward.__module__)
+    return all(place.startswith("torch.nn.modules.") for place in places)
 
 
 @cache

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +13,10 @@ from torch import Tensor, nn
 from pellucid.graph.arguments import bound, texts
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.callsites import CallSites
-from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, named_tensors, versions
+from pellucid.graph.dataflow import gathered, named_tensors, versions
 from pellucid.graph.fake import Fake, Valueless, ValuesNeededError, operator_name, really_asks
-from pellucid.graph.frames import Frame, Kind
-from pellucid.graph.guard import memory_of, writes_to_arguments
+from pellucid.graph.frames import Frame
+from pellucid.graph.guard import writes_to_arguments
 from pellucid.graph.loops import steps_of
 from pellucid.graph.names import (
     CallNames,
@@ -28,37 +27,17 @@ from pellucid.graph.names import (
     module_role,
     operation_of,
 )
+from pellucid.graph.nodes import Nodes, unseen
 from pellucid.graph.parts import Parts
 from pellucid.graph.pooling import pool_of_function
-from pellucid.graph.recalled import Key
+from pellucid.graph.recalled import Key, Recalled
 from pellucid.graph.structure import Shape
-from pellucid.graph.tally import Tally
-
-_Result = TypeVar("_Result")
-_Given = ParamSpec("_Given")
-
-
-def _unseen(
-    method: Callable[Concatenate[Recording, _Given], _Result],
-) -> Callable[Concatenate[Recording, _Given], _Result]:
-    """Marks what the recording itself asks of tensors: operators that run for it are none of the model's."""
-
-    @functools.wraps(method)
-    def call(self: Recording, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
-        before, self.own = self.own, True
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            self.own = before
-
-    return call
-
 
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 
 
-class Recording(Tally):
+class Recording(Nodes):
     """What has been seen so far.
 
     Args:
@@ -67,8 +46,6 @@ class Recording(Tally):
         valueless: runs its operators; None where they run with values.
 
     Attributes:
-        frames: the nodes, in order.
-        links: source, target, output, argument and shape of every edge.
         questions: where the forward asked for values that depend on its inputs; question: where it last asked for any.
         hidden: ids of the modules that a leaf of the graph called inside.
     """
@@ -78,17 +55,13 @@ class Recording(Tally):
         self.parts = parts
         self.model = parts.model
         self._sites = CallSites(parts, until)
-        self.frames: list[Frame] = []
-        self.links: list[tuple[int, int, int, int, Shape]] = []
         self.paths = parts.paths
         self.batch = 1
         self.questions: dict[str, None] = {}
         self.question = ""
         self.hidden: set[int] = set()
         self._counting = False
-        self._elsewhere = False
         self._names = CallNames()
-        self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
 
     # --- begin and end ----------------------------------------------------------------------------------------
 
@@ -131,9 +104,16 @@ class Recording(Tally):
         if path == "" and not opaque and not self._stack:
             # The model itself is the graph, not a node in it.
             return call(module, *args, **kwargs)
+        key, known = None, None
+        if opaque and self._recall is not None:
+            with torch._C.DisableTorchFunction():
+                key = self._recall.module(module, args, kwargs)
+            known = self._recall.known.get(key) if key is not None else None
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
         frame.module, frame.source = module, self._sites.here(module)
+        if known is not None:
+            return self._as_before(frame, module, known, args)
         if isinstance(module, torch.jit.ScriptModule):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
@@ -141,12 +121,25 @@ class Recording(Tally):
             self._read_by(frame, inputs)
             before = versions(inputs)
             frame.steps = steps_of(module, args, kwargs)
-            key = self._recall.module(module, args, kwargs) if opaque and self._recall is not None else None
         output = self._done(frame, key, inputs, before, opaque, lambda: call(module, *args, **kwargs))
         with torch._C.DisableTorchFunction():
             return self._returned(frame, inputs, before, output)
 
-    @_unseen
+    def _as_before(self, frame: Frame, module: nn.Module, known: Recalled, args: tuple[Any, ...]) -> Any:
+        """What a layer returns of which a call like this one is known."""
+        with torch._C.DisableTorchFunction():
+            inputs: list[Tensor] = list(args) if len(args) == 1 and type(args[0]) is Fake else gathered(args)
+            self._read_by(frame, inputs)
+            if known.read:
+                parameters = module._parameters
+                self.read.update([id(parameters[name]) for name in known.read])
+            frame.steps = steps_of(module, args, {})
+            frame.role, frame.activation = module_role(module)
+            frame.channel_last = module_channel_last(module)
+            frame.recalled = known
+            return self._retold(frame, known, inputs)
+
+    @unseen
     def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
         if frame.children == 0 and frame.module is not None:
             frame.role, frame.activation = module_role(frame.module)
@@ -173,11 +166,34 @@ class Recording(Tally):
         if name in _READERS:
             self._reads_values(func, args)
         elif name == "__set__" and type(args[0]) is Fake:
-            args[0].form = None  # `x.data = y` gives it another shape
+            args[0].forget()  # `x.data = y` gives it another shape
         if self._opaque:
             return self._inside(func, args, kwargs)
         key = None if self._recall is None else self._recall.function(func, args, kwargs)
-        return self._node(function_name(func), func, args, kwargs, lambda: bound(func, args, kwargs), key)
+        operation = function_name(func)
+        if key is not None and self._recall is not None and (known := self._recall.known.get(key)) is not None:
+            return self._function_as_before(operation, func, args, kwargs, known)
+        return self._node(operation, func, args, kwargs, lambda: bound(func, args, kwargs), key)
+
+    def _function_as_before(
+        self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], known: Recalled
+    ) -> Any:
+        """What a function returns of which a call like this one is known."""
+        inputs = gathered((args, kwargs) if kwargs else args)
+        if known.same:
+            # A question about a tensor, or a conversion that had nothing to convert.
+            self._counted(self._stack[-1] if self._stack else None, known)
+            tensors = [inputs[one] for one in known.outputs if type(one) is int]
+            return tensors[0] if known.container is None else known.container(tensors)
+        frame = self._frame("", "", operation, "function", 1)
+        with torch._C.DisableTorchFunction():
+            self._read_by(frame, inputs)
+            frame.reads = self._reads(inputs)
+            self._name(frame, count=True)
+            frame.outputs = known.looks.shapes
+            self._describe(frame, lambda: bound(func, args, kwargs), known)
+            self._play(frame, args, kwargs, inputs, frame.outputs[0])
+            return self._retold(frame, known, inputs, alias_too=False)
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
@@ -211,31 +227,36 @@ class Recording(Tally):
             return result
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
-        frame.role, frame.activation = function_role(operation)
-        self._describe(frame, settings, outputs, key)
-        if frame.pool is not None:
-            frame.role = "pool"
-        if frame.role in ("compute", "norm", "pool"):
-            frame.channel_last = operation in CHANNEL_LAST_FUNCTIONS
-        elif frame.role in ("pass", "join") and frame.sources and outputs:
-            known = self.frames[frame.sources[0][1].node].channel_last
-            frame.channel_last = channel_last_after(operation, args, kwargs, inputs[0], outputs[0], known)
+        known = None if key is None or self._recall is None else self._recall.known.get(key)
+        frame.outputs = tuple([tuple(one.shape) for one in outputs])
+        self._describe(frame, settings, known)
+        self._play(frame, args, kwargs, inputs, frame.outputs[0] if outputs else None)
         return self._made(frame, inputs, before, result, alias_too=False)
 
-    def _describe(
-        self, frame: Frame, settings: Callable[[], dict[str, Any]], outputs: list[Tensor], key: Key | None
-    ) -> None:
+    def _describe(self, frame: Frame, settings: Callable[[], dict[str, Any]], known: Recalled | None) -> None:
         """Notes a function's settings; those of one that was told from another are that one's."""
-        known = None if key is None or self._recall is None else self._recall.known.get(key)
         if known is not None and known.arguments is not None:
             frame.arguments, frame.pool = known.arguments, known.pool
             return
         given = settings()
         frame.arguments = texts(given)
-        if frame.inputs and outputs:
-            frame.pool = pool_of_function(frame.operation, given, frame.inputs[0], tuple(outputs[0].shape))
+        if frame.inputs and frame.outputs:
+            frame.pool = pool_of_function(frame.operation, given, frame.inputs[0], frame.outputs[0])
         if known is not None:
             known.arguments, known.pool = frame.arguments, frame.pool
+
+    def _play(
+        self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: list[Tensor], made: Shape | None
+    ) -> None:
+        """Notes which part a function plays, and where what it made has its channels."""
+        frame.role, frame.activation = function_role(frame.operation)
+        if frame.pool is not None:
+            frame.role = "pool"
+        if frame.role in ("compute", "norm", "pool"):
+            frame.channel_last = frame.operation in CHANNEL_LAST_FUNCTIONS
+        elif frame.role in ("pass", "join") and frame.sources and made is not None:
+            known = self.frames[frame.sources[0][1].node].channel_last
+            frame.channel_last = channel_last_after(frame.operation, args, kwargs, frame.inputs[0], made, known)
 
     def _name(self, frame: Frame, count: bool) -> None:
         module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
@@ -291,79 +312,3 @@ class Recording(Tally):
         self.question = f"{name}() at {self._sites.here() or 'an unknown place'}"
         if follow and any(self.frames[node].reached for node in nodes):
             self.questions[self.question] = None
-
-    # --- how --------------------------------------------------------------------------------------------------
-
-    def _frame(self, name: str, path: str, operation: str, kind: Kind, call: int) -> Frame:
-        if self.failed is not None and self.failed is self.frames[-1] and self.failed.kind == "function":
-            # A function raised and the model went on: as if it had not been called.
-            self._forget(self.failed)
-            self.failed = None
-        above = self._stack[-1] if self._stack else None
-        frame = Frame(len(self.frames), name, path, operation, kind, above.id if above else None, call)
-        self.frames.append(frame)
-        if above is not None:
-            above.children += 1
-        return frame
-
-    def _forget(self, frame: Frame) -> None:
-        """Takes back the newest frame; nothing was made under it."""
-        self.frames.pop()
-        if frame.parent is not None:
-            above = self.frames[frame.parent]
-            above.children -= 1
-            above.operators += frame.operators
-
-    @_unseen
-    def _read_by(self, frame: Frame, inputs: list[Tensor]) -> None:
-        frame.went_in(inputs)
-        for argument, tensor in enumerate(inputs):
-            source = self._flow.source(tensor)
-            if source is not None:
-                frame.sources.append((argument, source, frame.inputs[argument]))
-            elif self._elsewhere and id(tensor) not in self._parameters:
-                # Another thread made it, from what the enclosing call was given.
-                above = self._stack[-1].sources if self._stack else []
-                given = [source for _, source, _ in above] or [
-                    Source(input_.id, 0, 0) for input_ in self.frames if input_.kind == "input"
-                ]
-                frame.sources.extend((argument, source, frame.inputs[argument]) for source in given)
-
-    def link(self, frame: Frame) -> None:
-        """Makes the edges of what a call has read."""
-        for argument, source, shape in frame.sources:
-            self.links.append((source.node, frame.id, source.output, argument, shape))
-            before = self.frames[source.node]
-            if before.reached:
-                frame.reached = True
-                if frame.channel_last is None and frame.outputs and frame.outputs[0] == shape:
-                    frame.channel_last = before.channel_last  # element by element: the axes stay what they were
-
-    @_unseen
-    def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:
-        """A node without children has run: who reads what it returned reads it."""
-        given = {id(tensor): place for place, tensor in enumerate(inputs)}
-        after = versions(inputs)
-        frame.origin = frame.id
-        for place, tensor in enumerate(inputs):
-            if before[place] != after[place]:
-                self._flow.wrote(tensor, frame.id, 0)
-
-        def own(tensor: Tensor) -> Tensor:
-            place = given.get(id(tensor))
-            if place is None or before[place] != after[place] or not alias_too:
-                return tensor
-            # It returned its own input. Under another name, for whoever reads the input itself (a skip connection)
-            # does not read this node.
-            return alias(tensor)
-
-        output = mapped(output, own)
-        tensors = gathered(output)
-        frame.came_out(tensors or [tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
-        self.link(frame)
-        for index, tensor in enumerate(tensors):
-            place = given.get(id(tensor), -1)
-            known = place < 0 and self._flow.knows(tensor)
-            if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
-                self._flow.made(tensor, frame.id, index, inputs)
-        return output

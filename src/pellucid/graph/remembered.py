@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -24,6 +26,33 @@ class Form(NamedTuple):
     def tensor(self) -> Tensor:
         """One without values, over memory of its own."""
         return torch.empty_strided(self.size, self.stride, dtype=self.dtype, device=META)
+
+
+class Look:
+    """How a tensor looks; one object for all that look alike, so that it stands for its contents in a key.
+
+    Attributes:
+        size, stride, dtype, device: as torch says them.
+        shape: the size as a plain tuple.
+        name: the type in words: "float32".
+        memory: bytes of its elements.
+        floating: whether they are floating-point numbers.
+    """
+
+    __slots__ = ("device", "dtype", "floating", "memory", "name", "shape", "size", "stride")
+
+    def __init__(self, size: torch.Size, stride: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+        self.size, self.stride, self.dtype, self.device = size, stride, dtype, device
+        self.shape = tuple(size)
+        self.name = str(dtype).removeprefix("torch.")
+        self.memory = math.prod(self.shape) * dtype.itemsize
+        self.floating = dtype.is_floating_point
+
+
+@lru_cache(maxsize=65536)
+def look_of(size: torch.Size, stride: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Look:
+    """The look of these."""
+    return Look(size, stride, dtype, device)
 
 
 def is_pure(operator: Any) -> bool:

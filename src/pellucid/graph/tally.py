@@ -13,7 +13,7 @@ from pellucid.graph.dataflow import gathered, versions
 from pellucid.graph.fake import Valueless
 from pellucid.graph.frames import Frame
 from pellucid.graph.parts import Parts
-from pellucid.graph.recalled import Did, Key, Recall, Recalled
+from pellucid.graph.recalled import Did, Key, Recall
 
 _UNHEARD = object()
 
@@ -66,15 +66,11 @@ class Tally:
         self, frame: Frame, key: Key | None, inputs: list[Tensor], before: list[int], opaque: bool,
         call: Callable[[], Any],
     ) -> Any:  # fmt: skip
-        """What a call returns: told from one like it, or by running it, which is kept for the next where it has a key."""
+        """What a call returns, by running it, which is kept for the next where it has a key."""
         if key is None or self._recall is None:
             return self._run(frame, opaque, call)
-        known = self._recall.known.get(key, _UNHEARD)
-        if isinstance(known, Recalled):
-            with torch._C.DisableTorchFunction():
-                return self._again(frame, known, inputs)
-        if known is None:
-            return self._run(frame, opaque, call)
+        if self._recall.known.get(key, _UNHEARD) is None:
+            return self._run(frame, opaque, call)  # more than forms decides what it does
         module = frame.module
         writes, asked, read = self._writes, self._asked, self.read
         self.read = set()
@@ -97,20 +93,6 @@ class Tally:
             did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
             self._recall.keep(key, inputs, inside, written, result, did)
         return result
-
-    def _again(self, frame: Frame, known: Recalled, inputs: list[Tensor]) -> Any:
-        """What a call like one before returns; it counts as that did."""
-        frame.operators += known.operators
-        self.operators += known.operators
-        if known.flops is not None:
-            frame.flops = known.flops
-            self.flops = (self.flops or 0) + known.flops
-        if frame.module is not None:
-            self.read.update([id(frame.module._parameters[name]) for name in known.read])
-            frame.recalled = known
-        if known.wrote and self._valueless is not None:
-            self._valueless.written(inputs[0])
-        return known.result(inputs)
 
     def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
         """Runs what a frame stands for; where it raises, the innermost frame has the error."""

@@ -1,0 +1,40 @@
+"""How tensors look, as a node notes it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pellucid.graph.fake import Fake
+from pellucid.graph.structure import Shape
+
+
+class Looks(NamedTuple):
+    """Shapes and types of tensors, their bytes together, whether the first holds floating-point numbers."""
+
+    shapes: tuple[Shape, ...]
+    types: tuple[str, ...]
+    memory: int
+    floating: bool
+
+
+def looks_of(tensors: list[Tensor]) -> Looks:
+    """What a node notes of the tensors that go in or come out."""
+    looks = [one.look or one.looks() if type(one) is Fake else None for one in tensors]
+    if len(looks) == 1 and looks[0] is not None:
+        look = looks[0]
+        return Looks((look.shape,), (look.name,), look.memory, look.floating)
+    return Looks(
+        tuple([tuple(one.shape) if look is None else look.shape for one, look in zip(tensors, looks, strict=True)]),
+        tuple([_name(one.dtype) if look is None else look.name for one, look in zip(tensors, looks, strict=True)]),
+        sum([one.numel() * one.element_size() for one in tensors]),
+        bool(tensors) and tensors[0].is_floating_point(),
+    )
+
+
+@cache
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
