@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -120,16 +121,69 @@ def test_memory_that_fails_halves_the_rows_and_a_watcher_stops() -> None:
     found = pellucid.attribute(model, TABLE, 0, KernelShap(samples=40))
     assert "8 were used" in found.warnings[0]
     torch.testing.assert_close(found.input, model.weight.detach()[0] * TABLE, rtol=1e-3, atol=1e-3)
-    calls: list[int] = []
+    told: list[tuple[int, int]] = []
 
     def watch(progress: pellucid.attribution.Progress) -> bool:
-        calls.append(progress.done)
-        return progress.done < 1
+        told.append((progress.done, progress.total))
+        return progress.done < 60
 
-    stopped = pellucid.attribute(model, TABLE, 0, KernelShap(samples=40), watch=watch)
-    assert stopped.warnings[-1] == "Stopped after 1 of 2 examples."
-    assert not bool(stopped.input[0].isnan().any())
-    assert bool(stopped.input[1].isnan().all())
+    stopped = pellucid.attribute(model, TABLE, 0, KernelShap(samples=40, batch_size=8), watch=watch)
+    assert told == [(done, 80) for done in range(8, 65, 8)]
+    assert stopped.warnings[-1] == "Stopped after 64 of 80 sets of features."
+    torch.testing.assert_close(stopped.input, found.input, rtol=1e-3, atol=1e-3)  # of the second from 24 sets
+    first = pellucid.attribute(model, TABLE, 0, ShapleySampling(samples=5), watch=lambda progress: progress.done < 1)
+    assert first.warnings[-1] == "Stopped after 1 of 10 orders of features."
+    assert bool(first.input[1].isnan().all())
+    assert bool(first.error.isnan().all()), "a single order has no spread"
+
+
+ERRING = [KernelShap(samples=120), Lime(samples=120, penalty=0.02), ShapleySampling(samples=12)]
+
+
+@pytest.mark.parametrize("method", ERRING, ids=lambda method: method.name)
+def test_the_error_is_the_spread_of_maps_made_with_other_seeds(method: KernelShap | Lime | ShapleySampling) -> None:
+    """By simulation: over seeds the map deviates by what each single map says of itself, and covers its own mean."""
+    seeds = 40
+    found = [pellucid.attribute(Joint(), TABLE[:1], 0, replace(method, seed=seed)) for seed in range(seeds)]
+    maps, errors = torch.cat([one.input for one in found]), torch.cat([one.error for one in found])
+    spread, said = maps.std(0), errors.square().mean(0).sqrt()
+    acting = spread > 1e-3 * maps.abs().amax()
+    assert int(acting.sum()) >= 2
+    # A standard deviation of 40 is known to a tenth; the jackknife over ten groups says a little too much.
+    ratio = said[acting] / spread[acting]
+    assert bool((ratio > 0.7).all()), ratio
+    assert bool((ratio < 1.5).all()), ratio
+    assert bool((errors[:, ~acting] < 0.02).all()), "what never differs has no error"
+    near = ((maps - maps.mean(0)).abs() <= 2 * errors)[:, acting].double().mean()
+    assert float(near) > 0.85
+
+
+@pytest.mark.parametrize("method", ERRING, ids=lambda method: method.name)
+def test_the_estimate_so_far_ends_at_what_captum_says(method: KernelShap | Lime | ShapleySampling) -> None:
+    told: list[tuple[int, float | None, Tensor]] = []
+
+    def watch(progress: pellucid.attribution.Progress) -> None:
+        told.append((progress.done, progress.error(), progress.estimate()))
+
+    found = pellucid.attribute(Joint(), TABLE[:1], 0, replace(method, batch_size=10), watch=watch)
+    done = [one for one, _, _ in told]
+    assert done == sorted(done)
+    known = [error for _, error, _ in told if error is not None]
+    assert len(known) >= 5
+    assert known[-1] < known[0]
+    if not isinstance(method, ShapleySampling):  # its last order ends after the watcher was told
+        assert done[-1] == 120
+        torch.testing.assert_close(told[-1][2], found.input, rtol=1e-4, atol=1e-5)
+        size = float(found.error.abs().sum() / found.input.abs().sum())
+        assert known[-1] == pytest.approx(size, rel=1e-3)
+
+
+def test_too_few_sets_for_an_error_have_none() -> None:
+    found = pellucid.attribute(Joint(), TABLE[:1], 0, KernelShap(samples=15))
+    assert bool(found.input.isfinite().all())
+    assert bool(found.error.isnan().all())
+    spread = pellucid.attribute(Joint(), TABLE[:1], 0, KernelShap(samples=40)).error
+    assert bool(spread.isfinite().all())
 
 
 def test_what_cannot_be_right_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,26 +11,24 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pellucid.attribution.batches import ROWS_ELSEWHERE, ROWS_ON_CPU
+from pellucid.attribution.asked import Asked, StoppedError
 from pellucid.attribution.features import Features
-from pellucid.attribution.methods import Cost, Maps, Method, Problem, Progress, View, register
-from pellucid.attribution.trees import merged, rows_of
-from pellucid.capture.memory import for_memory
-from pellucid.errors import ForwardError, MethodError, MissingExtraError, OptionError
+from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.surrogates import Taken, averaged, lime_regression, regressed, shapley_regression
+from pellucid.errors import MethodError, MissingExtraError, OptionError
 
 Scores = Callable[[Tensor], Tensor]
 """From float[copies feature], 1 where a feature is there and 0 where it is not, to one score a copy."""
-
-
-class _StoppedError(Exception):
-    """The watcher wants no more."""
 
 
 @dataclass(frozen=True)
 class _Captums(Method):
     """One number a feature, spread over the feature's numbers in equal parts.
 
+    Its standard error is that of the samples: another seed gives another map, as far away as the error says.
+
     Attributes:
+        of: what a sample is.
         samples: of Captum: sets of features that are tried, or orders of features.
         features: integers from 0 that broadcast to the input: superpixels, words, groups of columns. None for cells of an
             image, the tokens of a text, the steps of a series, the columns of a table.
@@ -43,6 +41,7 @@ class _Captums(Method):
     cost: ClassVar[Cost] = "passes"
     explains_layers: ClassVar[bool] = False
     adds_up: ClassVar[bool] = True
+    of: ClassVar[str] = "sets of features"
 
     samples: int = 256
     features: Tensor | None = None
@@ -59,7 +58,10 @@ class _Captums(Method):
             )
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps of the one input. Raises: MissingExtraError: Captum is not installed. MethodError. OptionError."""
+        """Maps of the one input, with their standard error.
+
+        Raises: MissingExtraError: Captum is not installed. MethodError. OptionError.
+        """
         try:
             import captum.attr  # noqa: F401
             import sklearn  # noqa: F401  # Captum fits its models with it
@@ -73,85 +75,39 @@ class _Captums(Method):
                 f"{self.title} scores copies of one example at a time, and a target that is a function may know its examples "
                 "by their place: give one example, or a class."
             )
-        found = torch.full((examples, features.count), torch.nan, dtype=torch.float64)
-        notes: list[str] = []
         with problem.view() as view:
             scores = view.scores(problem.inputs)
-            asked = _Asked(self, problem, view, features, found, notes)
-            try:
-                for example in range(examples):
-                    with torch.random.fork_rng([view.device] if view.device.type == "cuda" else []):
-                        torch.manual_seed(self.seed)
-                        found[example] = self._values(asked.of(example), features.count, asked.rows).double().cpu()
-            except _StoppedError:
-                notes.append(f"Stopped after {example} of {examples} examples.")
+            asked = Asked(self, problem, view, features)
+            for example in range(examples):
+                asked.begin(example)
+                with torch.random.fork_rng([view.device] if view.device.type == "cuda" else []):
+                    torch.manual_seed(self.seed)
+                    try:
+                        asked.end(self._values(asked.scores, features.count, asked.rows, asked.taken))
+                    except StoppedError:
+                        asked.end(None)
+                        if asked.done < asked.total:
+                            asked.notes.append(f"Stopped after {asked.done} of {asked.total} {self.of}.")
+                        break
             check = None
             if self.adds_up:
-                beginning = torch.stack(
-                    [asked.of(one, quiet=True)(torch.zeros(1, features.count))[0] for one in range(examples)]
-                )
-                check = found.sum(1) - (scores - beginning.to(scores)).double().cpu()
+                nothing = torch.zeros(1, features.count)
+                beginning = torch.stack([asked.answered(one, nothing)[0] for one in range(examples)])
+                check = asked.found.sum(1) - (scores - beginning.to(scores)).double().cpu()
             view.passes.add(features.passes)
-        return Maps(asked.map(), {}, scores, view.passes, check=check, warnings=tuple(notes))
+        return Maps(asked.map(), {}, scores, view.passes, check=check, error=asked.error(), warnings=tuple(asked.notes))
 
     @abstractmethod
-    def _values(self, scores: Scores, count: int, rows: int) -> Tensor:
+    def _values(self, scores: Scores, count: int, rows: int, taken: Taken) -> Tensor:
         """One number a feature, of one example."""
 
+    @abstractmethod
+    def estimate(self, taken: Taken, count: int) -> tuple[Tensor, Tensor]:
+        """One number a feature from what was taken so far, and its standard error: float64[feature], NaN where unknown."""
 
-class _Asked:
-    """What Captum asks of the model: scores of copies, in batches that memory bears."""
-
-    def __init__(
-        self, method: _Captums, problem: Problem, view: View, features: Features, found: Tensor, notes: list[str]
-    ) -> None:
-        self._method, self._problem, self._view = method, problem, view
-        self._features, self._found, self._notes = features, found, notes
-        self.rows = method.batch_size or (ROWS_ON_CPU if view.device.type == "cpu" else ROWS_ELSEWHERE)
-
-    def of(self, example: int, *, quiet: bool = False) -> Scores:
-        """The scores of one example's copies; a quiet one tells no watcher."""
-
-        def scores(there: Tensor) -> Tensor:
-            made = torch.cat(
-                [self._some(example, part) for part in torch.split(there.detach().reshape(len(there), -1), self.rows)]
-            )
-            watch = self._problem.watch
-            if quiet or watch is None:
-                return made
-            if watch(Progress(self._method.name, example, len(self._found), self.map)) is False:
-                raise _StoppedError
-            return made
-
-        return scores
-
-    def map(self) -> Any:
-        """The map so far: NaN where nothing was found yet."""
-        like = self._features.leaf
-        kind = like.dtype if like.is_floating_point() else torch.float32
-        spread = self._features.spread(self._found).to(kind)
-        return self._features.on(self._problem.inputs, lambda _: spread)
-
-    def _some(self, example: int, there: Tensor) -> Tensor:
-        """Scores of one batch, or of its halves where memory does not suffice."""
-        rows = torch.full((len(there),), example)
-        tree = rows_of(self._problem.inputs, rows)
-        shown = self._features.shown(example, there > 0.5)
-        tree = merged(self._features.on(self._problem.inputs, lambda _: shown), tree)
-        try:
-            return self._view.scores(tree, rows, len(self._found)).detach().double().cpu()
-        except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
-            if not for_memory(error):
-                raise
-            if len(there) == 1:
-                raise MethodError(
-                    f"Memory does not suffice for a single example ({self._method.name}). Give smaller inputs, or free memory."
-                ) from error
-        half = (len(there) + 1) // 2
-        if half < self.rows:
-            self._notes[:] = [f"Memory did not suffice for {len(there)} rows at a time: {half} were used."]
-            self.rows = half
-        return torch.cat([self._some(example, part) for part in torch.split(there, half)])
+    def done(self, taken: Taken) -> int:
+        """Samples that are finished."""
+        return taken.count
 
 
 @register
@@ -166,10 +122,14 @@ class KernelShap(_Captums):
     name: ClassVar[str] = "kernel_shap"
     title: ClassVar[str] = "KernelSHAP"
 
-    def _values(self, scores: Scores, count: int, rows: int) -> Tensor:
+    def _values(self, scores: Scores, count: int, rows: int, taken: Taken) -> Tensor:
         from captum.attr import KernelShap as Captums
 
         return _asked_of(Captums(scores), count, rows, self.samples)
+
+    def estimate(self, taken: Taken, count: int) -> tuple[Tensor, Tensor]:
+        """The same regression on the samples so far, the whole and the empty input first."""
+        return regressed(shapley_regression, taken, count, fixed=2, least=count)
 
 
 @register
@@ -189,13 +149,17 @@ class Lime(_Captums):
 
     penalty: float = 0.01
 
-    def _values(self, scores: Scores, count: int, rows: int) -> Tensor:
+    def _values(self, scores: Scores, count: int, rows: int, taken: Taken) -> Tensor:
         from captum._utils.models.linear_model import SkLearnLasso
         from captum.attr import Lime as Captums
 
         return _asked_of(
             Captums(scores, interpretable_model=SkLearnLasso(alpha=self.penalty)), count, rows, self.samples
         )
+
+    def estimate(self, taken: Taken, count: int) -> tuple[Tensor, Tensor]:
+        """The same lasso on the samples so far."""
+        return regressed(lime_regression(self.penalty), taken, count, fixed=0, least=2)
 
 
 @register
@@ -209,13 +173,25 @@ class ShapleySampling(_Captums):
 
     name: ClassVar[str] = "shapley_sampling"
     title: ClassVar[str] = "Sampled Shapley values"
+    of: ClassVar[str] = "orders of features"
 
     samples: int = 25
 
-    def _values(self, scores: Scores, count: int, rows: int) -> Tensor:
+    def _values(self, scores: Scores, count: int, rows: int, taken: Taken) -> Tensor:
         from captum.attr import ShapleyValueSampling
 
-        return _asked_of(ShapleyValueSampling(scores), count, rows, self.samples)
+        captums = ShapleyValueSampling(scores)
+        for _ in range(self.samples):  # one by one, for their spread is the error
+            taken.orders.append(_asked_of(captums, count, rows, 1).double().cpu())
+        return averaged(taken, count)[0]
+
+    def estimate(self, taken: Taken, count: int) -> tuple[Tensor, Tensor]:
+        """The mean over whole orders so far."""
+        return averaged(taken, count)
+
+    def done(self, taken: Taken) -> int:
+        """Whole orders."""
+        return len(taken.orders)
 
 
 def _asked_of(method: Any, count: int, rows: int, samples: int) -> Tensor:

@@ -1,0 +1,142 @@
+"""What is asked of the model about features that are there or not, and what that says so far."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pellucid.attribution.batches import ROWS_ELSEWHERE, ROWS_ON_CPU, relative_error
+from pellucid.attribution.features import Features
+from pellucid.attribution.methods import Problem, Progress, View
+from pellucid.attribution.surrogates import Taken
+from pellucid.attribution.trees import merged, rows_of
+from pellucid.capture.memory import for_memory
+from pellucid.errors import ForwardError, MethodError
+
+
+class StoppedError(Exception):
+    """The watcher wants no more."""
+
+
+class Sampled(Protocol):
+    """A method that asks for scores of samples."""
+
+    @property
+    def name(self) -> str:
+        """Of the method, for `Progress`."""
+
+    @property
+    def samples(self) -> int:
+        """Of each example."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Copies at a time; None for the size that is best on the device."""
+
+    def estimate(self, taken: Taken, count: int) -> tuple[Tensor, Tensor]:
+        """One number a feature from what was taken so far, and its standard error: float64[feature], NaN where unknown."""
+
+    def done(self, taken: Taken) -> int:
+        """Samples that are finished."""
+
+
+class Asked:
+    """What Captum asks of the model: scores of copies, in batches that memory bears.
+
+    Attributes:
+        rows: copies at a time.
+        found, off: float64[example feature], the numbers and their standard errors; NaN where nothing is known.
+        taken: what was asked about the example in hand.
+        notes: in words, what went wrong.
+    """
+
+    def __init__(self, method: Sampled, problem: Problem, view: View, features: Features) -> None:
+        self._method, self._problem, self._view, self._features = method, problem, view, features
+        self.rows = method.batch_size or (ROWS_ON_CPU if view.device.type == "cpu" else ROWS_ELSEWHERE)
+        self.found = torch.full((len(features.leaf), features.count), torch.nan, dtype=torch.float64)
+        self.off = self.found.clone()
+        self.total = method.samples * len(features.leaf)
+        self.taken = Taken()
+        self.notes: list[str] = []
+        self._example = 0
+
+    def begin(self, example: int) -> None:
+        """Takes an example in hand."""
+        self._example, self.taken = example, Taken()
+
+    def end(self, values: Tensor | None) -> None:
+        """Keeps an example's numbers, or what there is where it was stopped."""
+        self._estimate()
+        if values is not None:
+            self.found[self._example] = values.double().cpu()
+
+    @property
+    def done(self) -> int:
+        """Samples that are finished, of all examples."""
+        return self._example * self._method.samples + self._method.done(self.taken)
+
+    def scores(self, there: Tensor) -> Tensor:
+        """The scores of copies of the example in hand; the watcher is told. Raises: StoppedError: it wants no more."""
+        there = there.detach().reshape(len(there), -1)
+        made = self.answered(self._example, there)
+        self.taken.there.append(there.cpu())
+        self.taken.scores.append(made)
+        watch = self._problem.watch
+        if watch is None:
+            return made
+
+        def sofar() -> Any:
+            self._estimate()
+            return self.map()
+
+        def error() -> float | None:
+            return relative_error(sofar(), self.error())
+
+        if watch(Progress(self._method.name, self.done, self.total, sofar, error)) is False:
+            raise StoppedError
+        return made
+
+    def answered(self, example: int, there: Tensor) -> Tensor:
+        """The scores of an example's copies; no watcher is told."""
+        return torch.cat([self._some(example, part) for part in torch.split(there, self.rows)])
+
+    def map(self) -> Any:
+        """The map so far: NaN where nothing was found yet."""
+        return self._spread(self.found)
+
+    def error(self) -> Any:
+        """Its standard error."""
+        return self._spread(self.off)
+
+    def _estimate(self) -> None:
+        found = self._method.estimate(self.taken, self._features.count)
+        self.found[self._example], self.off[self._example] = found
+
+    def _spread(self, values: Tensor) -> Any:
+        like = self._features.leaf
+        kind = like.dtype if like.is_floating_point() else torch.float32
+        spread = self._features.spread(values).to(kind)
+        return self._features.on(self._problem.inputs, lambda _: spread)
+
+    def _some(self, example: int, there: Tensor) -> Tensor:
+        """Scores of one batch, or of its halves where memory does not suffice."""
+        rows = torch.full((len(there),), example)
+        tree = rows_of(self._problem.inputs, rows)
+        shown = self._features.shown(example, there > 0.5)
+        tree = merged(self._features.on(self._problem.inputs, lambda _: shown), tree)
+        try:
+            return self._view.scores(tree, rows, len(self.found)).detach().double().cpu()
+        except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
+            if not for_memory(error):
+                raise
+            if len(there) == 1:
+                raise MethodError(
+                    f"Memory does not suffice for a single example ({self._method.name}). Give smaller inputs, or free memory."
+                ) from error
+        half = (len(there) + 1) // 2
+        if half < self.rows:
+            self.notes[:] = [f"Memory did not suffice for {len(there)} rows at a time: {half} were used."]
+            self.rows = half
+        return torch.cat([self._some(example, part) for part in torch.split(there, half)])
