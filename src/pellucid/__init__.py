@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pellucid import graph as graph
     from pellucid.attribution import Attribution, attribute
+    from pellucid.comparison import Comparison, compare
     from pellucid.errors import PellucidError
     from pellucid.inspection import inspect
     from pellucid.record import Record
@@ -21,14 +22,27 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Attribution", "PellucidError", "Record", "Watch", "attribute", "graph", "inspect", "watch"]
+__all__ = [
+    "Attribution",
+    "Comparison",
+    "PellucidError",
+    "Record",
+    "Watch",
+    "attribute",
+    "compare",
+    "graph",
+    "inspect",
+    "watch",
+]
 
 _HOMES = {
     "Attribution": "pellucid.attribution",
+    "Comparison": "pellucid.comparison",
     "PellucidError": "pellucid.errors",
     "Record": "pellucid.record",
     "Watch": "pellucid.watch",
     "attribute": "pellucid.attribution",
+    "compare": "pellucid.comparison",
     "inspect": "pellucid.inspection",
 }
 

@@ -19,7 +19,7 @@ from pellucid import __version__
 from pellucid.record import Record
 from support.program import COMMAND, PATIENCE, Program, alone
 
-COMMANDS = ("inspect", "open", "show", "export", "graph", "features", "demo")
+COMMANDS = ("inspect", "open", "show", "export", "graph", "features", "hierarchy", "compare", "demo")
 MARKUP = "</script><img src=x onerror=alert(1)>"
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from pellucid import errors
-from pellucid.cli import application
+from pellucid.cli import application, compare
 from pellucid.record import schema
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def test_the_first_line_shows_what_must_be_given(command: str) -> None:
 
 def test_exit_codes_are_those_of_the_program() -> None:
     codes = re.findall(r"^\| (\d+) \|", SECTIONS["How it ends"], re.MULTILINE)
-    assert codes == ["0", str(application.REFUSED), str(application.INTERRUPTED)]
+    assert codes == ["0", str(compare.FAILED), str(application.REFUSED), str(application.INTERRUPTED)]
 
 
 def test_the_error_on_the_page_is_one() -> None:

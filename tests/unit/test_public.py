@@ -8,7 +8,18 @@ import sys
 import pellucid
 from pellucid import errors
 
-PUBLIC = ["Attribution", "PellucidError", "Record", "Watch", "attribute", "graph", "inspect", "watch"]
+PUBLIC = [
+    "Attribution",
+    "Comparison",
+    "PellucidError",
+    "Record",
+    "Watch",
+    "attribute",
+    "compare",
+    "graph",
+    "inspect",
+    "watch",
+]
 
 
 def test_the_public_names_are_pinned_and_sorted() -> None:

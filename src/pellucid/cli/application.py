@@ -1,6 +1,7 @@
 """The program: its commands, what they print, and how it ends.
 
-Exit codes: 0 done; 2 refused, with the reason; 130 interrupted. Anything else is a defect of ours and shows its traceback.
+Exit codes: 0 done; 1 a rule of `compare --fail-if` failed; 2 refused, with the reason; 130 interrupted. Anything else is a defect
+of ours and shows its traceback.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import typer
 
 from pellucid import __version__
 from pellucid.cli import options
+from pellucid.cli.compare import compare
 from pellucid.cli.features import features
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
@@ -238,6 +240,7 @@ def export(
 application.command()(graph)
 application.command()(features)
 application.command()(hierarchy)
+application.command()(compare)
 
 
 @application.command()

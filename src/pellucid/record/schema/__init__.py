@@ -21,6 +21,20 @@ from pellucid.record.schema.attribution import (
     SanityAnswer,
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
+from pellucid.record.schema.comparison import (
+    ComparedMeasure,
+    ComparedModel,
+    ComparedPair,
+    ComparisonPanel,
+    GateResult,
+    GroupDifference,
+    LayerLikeness,
+    LearningPoint,
+    MeasureDifference,
+    SizedModel,
+    SliceDifference,
+    Trend,
+)
 from pellucid.record.schema.concepts import ConceptChannel, ConceptInfo, ConceptLayer, ConceptsPanel
 from pellucid.record.schema.confusion import ConfusedPair, ConfusionPanel
 from pellucid.record.schema.custom import CustomPanel, Table
@@ -97,6 +111,7 @@ AnyPanel = (
     | MappingPanel
     | SimilarityPanel
     | LearningPanel
+    | ComparisonPanel
     | HierarchyPanel
     | CustomPanel
 )
@@ -115,6 +130,10 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
+    "ComparedMeasure",
+    "ComparedModel",
+    "ComparedPair",
+    "ComparisonPanel",
     "ConceptChannel",
     "ConceptInfo",
     "ConceptLayer",
@@ -134,6 +153,7 @@ __all__ = [
     "Focus",
     "FocusExample",
     "FocusLayer",
+    "GateResult",
     "GradientLayer",
     "GradientsPanel",
     "GraphChange",
@@ -141,21 +161,25 @@ __all__ = [
     "GraphEdge",
     "GraphNode",
     "GraphPanel",
+    "GroupDifference",
     "HierarchyPanel",
     "Histogram",
     "Interval",
     "LabelIssue",
     "LastValue",
     "LayerInfo",
+    "LayerLikeness",
     "LearningAnswer",
     "LearningClass",
     "LearningLayer",
     "LearningPanel",
+    "LearningPoint",
     "Loop",
     "LossPanel",
     "Manifest",
     "MappingPanel",
     "MapsAnswer",
+    "MeasureDifference",
     "MethodInfo",
     "MethodList",
     "MethodOption",
@@ -175,7 +199,9 @@ __all__ = [
     "SanityAnswer",
     "Severity",
     "SimilarityPanel",
+    "SizedModel",
     "Skipped",
+    "SliceDifference",
     "SpaceLayer",
     "StageInfo",
     "State",
@@ -183,6 +209,7 @@ __all__ = [
     "Table",
     "TopK",
     "TrainingPanel",
+    "Trend",
     "TuningLayer",
     "TuningPanel",
     "WeightsPanel",

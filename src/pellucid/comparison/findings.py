@@ -1,0 +1,223 @@
+"""What a comparison found, as sentences: better or worse, what broke, where, and what size buys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pellucid.measures.intervals import wilson
+from pellucid.record.schema import ComparedModel, ComparedPair, Finding, GateResult, GroupDifference, Interval, Trend
+
+PAGE = "compare"
+FALSE_ALARMS = 0.05
+MOST_GROUPS = 3
+MEASURES = {"training_steps": "steps", "training_seconds": "seconds"}
+
+
+def findings_of(
+    models: list[ComparedModel],
+    pairs: list[ComparedPair],
+    gates: list[GateResult],
+    trends: list[Trend],
+    target: float | None,
+) -> list[Finding]:
+    """All of them; with many models only the first pair speaks of its classes."""
+    found = [_gate(gate) for gate in gates if gate.failed]
+    for pair in pairs[:1]:
+        old, new = models[pair.old].name, models[pair.new].name
+        found += [*_accuracy(pair, old, new), *_flips(pair, old, new), *_others(pair, old, new)]
+        found += _groups(pair.by_class, "recall of", old, new, None)
+        for one in pair.by_slice:
+            found += _groups(one.groups, f"accuracy where {one.column} is", old, new, one.column)
+    return found + _trends(trends, target)
+
+
+def points(value: float, *, signed: bool = True) -> str:
+    """A difference of shares: +1.2 points."""
+    return f"{100 * value:{'+' if signed else ''}.1f} points"
+
+
+def points_interval(interval: Interval) -> str:
+    """Its interval: "95% interval +0.3 to +2.1"."""
+    return f"{interval.level:.0%} interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+
+
+def _gate(gate: GateResult) -> Finding:
+    return Finding(
+        kind="gate-failed", severity="high", sentence=gate.sentence, count=1, page=PAGE, weight=1.0,
+        evidence={"value": gate.value, "limit": gate.limit},
+    )  # fmt: skip
+
+
+def _accuracy(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+    one = pair.measures[0]
+    if one.difference is None or one.interval is None or one.old is None or one.new is None:
+        return
+    worse, better = one.interval.high < 0, one.interval.low > 0
+    word = "worse than" if worse else "better than" if better else "not shown to differ from"
+    yield Finding(
+        kind="worse" if worse else "better" if better else "no-difference",
+        severity="high" if worse else "info",
+        sentence=(
+            f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {one.count:,} examples, "
+            f"{points(one.difference)} ({points_interval(one.interval)})."
+        ),
+        count=one.count,
+        interval=one.interval,
+        page=PAGE,
+        weight=min(1.0, abs(one.difference)),
+        evidence={"old": one.old, "new": one.new, "fixed": pair.fixed, "broken": pair.broken, "p_value": pair.p_value},
+    )
+
+
+def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+    if not pair.broken:
+        return
+    yield Finding(
+        kind="broken",
+        severity="medium" if pair.broken > pair.fixed else "low",
+        sentence=(
+            f"{new} is wrong on {pair.broken:,} of {pair.count:,} examples that {old} had right; it is right on {pair.fixed:,} "
+            f"that {old} had wrong."
+        ),
+        count=pair.count,
+        interval=wilson(pair.broken, pair.count),
+        page=PAGE,
+        weight=pair.broken / pair.count,
+        evidence={"fixed": pair.fixed, "broken": pair.broken},
+        selection={f"column.{pair.flip}": "broken"},
+    )
+
+
+def _others(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+    """A loss or a calibration error that rose beyond doubt."""
+    for one in pair.measures[1:3]:
+        if (
+            one.difference is None
+            or one.interval is None
+            or one.interval.low <= 0
+            or one.old is None
+            or one.new is None
+        ):
+            continue
+        shown = (
+            f"the mean loss rose from {one.old:.4g} to {one.new:.4g} {one.unit} (difference's {one.interval.level:.0%} interval "
+            f"{one.interval.low:+.3g} to {one.interval.high:+.3g})"
+            if one.measure == "loss"
+            else f"the expected calibration error rose from {one.old:.1%} to {one.new:.1%} ({points_interval(one.interval)})"
+        )
+        yield Finding(
+            kind=f"{one.measure}-rose",
+            severity="medium",
+            sentence=f"From {old} to {new} {shown}, over {one.count:,} examples.",
+            count=one.count,
+            interval=one.interval,
+            page=PAGE,
+            weight=min(1.0, abs(one.difference)),
+            evidence={"old": one.old, "new": one.new},
+        )
+
+
+def _groups(groups: list[GroupDifference], what: str, old: str, new: str, column: str | None) -> Iterable[Finding]:
+    """Groups in which more broke than can be chance, the largest fall first."""
+    fell = [
+        one
+        for one in groups
+        if one.adjusted is not None
+        and one.adjusted < FALSE_ALARMS
+        and one.difference is not None
+        and one.difference < 0
+    ]
+    for one in sorted(fell, key=lambda group: group.difference or 0.0)[:MOST_GROUPS]:
+        if one.difference is None or one.interval is None:
+            continue
+        yield Finding(
+            kind="fell-in-group",
+            severity="high",
+            sentence=(
+                f"From {old} to {new} the {what} {one.group} fell by {points(-one.difference, signed=False)} "
+                f"({points_interval(one.interval)}) over {one.count:,} examples: {one.broken:,} broke, {one.fixed:,} were fixed "
+                f"(p = {one.adjusted:.2g} after correction for {len(groups):,} groups)."
+            ),
+            count=one.count,
+            interval=one.interval,
+            page=PAGE,
+            weight=min(1.0, -one.difference),
+            evidence={"difference": one.difference, "p_value": one.p_value, "adjusted": one.adjusted},
+            selection={"true": str(one.index)} if column is None else {f"column.{column}": one.group},
+        )
+
+
+def _trends(trends: list[Trend], target: float | None) -> list[Finding]:
+    """What size buys, in one sentence: accuracy, and the steps and seconds to get there."""
+    by_size = {trend.measure: trend for trend in trends if trend.factor == "parameters" and trend.interval is not None}
+    accuracy = by_size.get("accuracy")
+    if accuracy is None or accuracy.interval is None:
+        return []
+    parts = [f"{points(accuracy.slope)} of accuracy ({points_interval(accuracy.interval)})"]
+    for measure, word in MEASURES.items():
+        trend = by_size.get(measure)
+        if trend is not None and trend.interval is not None and target is not None:
+            low, high = 2**trend.interval.low, 2**trend.interval.high
+            parts.append(f"{2**trend.slope:.2f} times the {word} to reach {target:.0%} ({low:.2f} to {high:.2f})")
+    return [
+        Finding(
+            kind="size",
+            severity="info",
+            sentence=(
+                f"{_verdict(by_size)} Twice the parameters bring {', '.join(parts)}; slopes over {accuracy.runs} sizes, 95% "
+                "intervals."
+            ),
+            count=accuracy.runs,
+            interval=accuracy.interval,
+            page=PAGE,
+            weight=0.5,
+            evidence={trend.measure: trend.slope for trend in by_size.values()},
+        ),
+        *_beside(trends),
+    ]
+
+
+def _verdict(by_size: dict[str, Trend]) -> str:
+    """Are bigger networks more efficient here? By each of the things that efficiency can mean."""
+    said = []
+    for measure, good, word in (
+        ("accuracy", 1, "more accurate"),
+        ("training_steps", -1, "faster to learn in steps"),
+        ("training_seconds", -1, "faster to learn in seconds"),
+    ):
+        trend = by_size.get(measure)
+        if trend is None or trend.interval is None:
+            continue
+        ends = sorted((good * trend.interval.low, good * trend.interval.high))
+        said.append((word, 1 if ends[0] > 0 else -1 if ends[1] < 0 else 0))
+    groups = {
+        "": [word for word, sign in said if sign > 0],
+        "not shown to be ": [word for word, sign in said if sign == 0],
+        "less so: ": [word for word, sign in said if sign < 0],
+    }
+    words = [f"{prefix}{' and '.join(listed)}" for prefix, listed in groups.items() if listed]
+    return f"Bigger networks are here {'; '.join(words)}."
+
+
+def _beside(trends: list[Trend]) -> list[Finding]:
+    """Of factors beside each other: what widening brings, and what deepening."""
+    beside = [one for one in trends if one.measure == "accuracy" and one.others and one.interval is not None]
+    if not beside:
+        return []
+    parts = [
+        f"{points(one.slope)} for twice the {one.factor} ({points_interval(one.interval)})"
+        for one in beside
+        if one.interval
+    ]
+    return [
+        Finding(
+            kind="factors",
+            severity="info",
+            sentence=f"Of the accuracy, with the others held fixed: {', '.join(parts)}; over {beside[0].runs} sizes.",
+            count=beside[0].runs,
+            interval=beside[0].interval,
+            page=PAGE,
+            weight=0.4,
+            evidence={one.factor: one.slope for one in beside},
+        )
+    ]

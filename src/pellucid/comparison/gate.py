@@ -1,0 +1,190 @@
+"""Rules that fail a comparison, in words: "accuracy drops by 1% at 95%"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.comparison.pairs import (
+    Pair,
+    accuracy_difference,
+    confidence_difference,
+    ece_difference,
+    loss_difference,
+    slices_of,
+)
+from pellucid.comparison.together import Together
+from pellucid.errors import OptionError
+from pellucid.measures.intervals import wilson
+from pellucid.record.schema import GateResult, MeasureDifference
+
+GRAMMAR = (
+    "METRIC [may] drops|rises [by AMOUNT[%]] [at LEVEL%], where METRIC is accuracy, loss, ece, confidence, churn, "
+    "recall of CLASS, or accuracy where COLUMN is VALUE"
+)
+_RULE = re.compile(
+    r"""
+    (?P<metric>accuracy|loss|ece|confidence|churn)
+        (?:\s+where\s+(?P<column>.+?)\s+is\s+(?P<value>.+?))?
+    |recall\s+of\s+(?P<group>.+?)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TAIL = re.compile(
+    r"""\s+(?P<may>may\s+)?(?P<way>drops?|falls?|rises?|grows?)
+    (?:\s+by\s+(?P<amount>\d+(?:\.\d*)?|\.\d+)\s*(?P<percent>%)?)?
+    (?:\s+at\s+(?P<level>\d+(?:\.\d*)?)\s*%)?\s*$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as read.
+
+    Attributes:
+        metric: accuracy, loss, ece, confidence, churn or recall.
+        group: the class of a recall, the value of a slice; "" for all.
+        column: of a slice; "" else.
+        falls: whether a fall fails it, else a rise.
+        may: whether it fails already where the interval does not rule the change out.
+        amount: the change that is too much; in the metric's unit, or in parts of the old loss where `relative`.
+    """
+
+    text: str
+    metric: str
+    group: str
+    column: str
+    falls: bool
+    may: bool
+    amount: float
+    relative: bool
+    level: float
+
+
+def read_rule(text: str) -> Rule:
+    """Reads a rule. Raises: OptionError: it does not fit the grammar, or its level is no probability."""
+    tail = _TAIL.search(text)
+    head = _RULE.fullmatch(text[: tail.start()].strip()) if tail else None
+    if tail is None or head is None:
+        raise OptionError(
+            f"--fail-if takes {GRAMMAR}; got {text!r}. For example: --fail-if 'accuracy drops by 1% at 95%'"
+        )
+    level = float(tail["level"] or 95) / 100
+    if not 0.5 <= level < 1:
+        raise OptionError(f"The level of --fail-if lies between 50% and 100%, like 95%; got {text!r}.")
+    metric = (head["metric"] or "recall").lower()
+    if head["column"] and metric != "accuracy":
+        raise OptionError(
+            f"--fail-if knows slices of the accuracy only ('accuracy where COLUMN is VALUE'); got {text!r}."
+        )
+    falls = tail["way"].lower()[0] in "df"
+    if metric == "churn" and falls:
+        raise OptionError(
+            f"Churn is the share of answers that changed; it can only rise, as in 'churn rises by 5% at 95%'; got {text!r}."
+        )
+    amount = float(tail["amount"] or 0)
+    percent = tail["percent"] is not None
+    return Rule(
+        text=text.strip(),
+        metric=metric,
+        group=_unquoted(head["group"] or head["value"] or ""),
+        column=_unquoted(head["column"] or ""),
+        falls=falls,
+        may=tail["may"] is not None,
+        amount=amount / 100 if percent else amount,
+        relative=percent and metric == "loss",
+        level=level,
+    )
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> GateResult:
+    """Holds the relevant end of the interval against the rule.
+
+    "drops by 1%" fails where the whole interval lies beyond: a fall of more than 1% is shown. "may drop by 1%" fails where
+    any of it does: such a fall is not ruled out.
+
+    Raises: OptionError: no such class, column or value, or the measure is not defined here.
+    """
+    found = _difference(rule, pair, all_, unit)
+    if found.difference is None or found.interval is None:
+        raise OptionError(f"--fail-if {rule.text!r} cannot be judged: {found.why or 'one example gives no interval'}.")
+    sign = -1.0 if rule.falls else 1.0
+    limit = rule.amount * (found.old or 0.0) if rule.relative else rule.amount
+    ends = sorted((sign * found.interval.low, sign * found.interval.high))
+    value = ends[1] if rule.may else ends[0]
+    failed = value > limit
+    change = "fall" if rule.falls else "rise"
+    verdict = ("may be" if rule.may else "is shown") if failed else ("is ruled out" if rule.may else "is not shown")
+    scale, word = (1.0, unit) if found.measure == "loss" else (100.0, "points")
+    much = f"of more than {scale * limit:.4g} {word}" if limit else "at all"
+    return GateResult(
+        rule=rule.text,
+        model=model,
+        failed=failed,
+        difference=found.difference,
+        value=sign * value,
+        limit=sign * limit,
+        sentence=(
+            f"{model}: {rule.text}: {'FAILED' if failed else 'passed'}. The difference is {scale * found.difference:+.4g} {word} "
+            f"({100 * rule.level:.4g}% interval {scale * found.interval.low:+.4g} to {scale * found.interval.high:+.4g}, "
+            f"{found.count:,} examples): a {change} {much} {verdict}."
+        ),
+    )
+
+
+def _difference(rule: Rule, pair: Pair, all_: Together, unit: str) -> MeasureDifference:
+    if rule.metric == "loss":
+        return loss_difference(pair, unit, rule.level)
+    if rule.metric == "ece":
+        return ece_difference(pair, rule.level)
+    if rule.metric == "confidence":
+        return confidence_difference(pair, rule.level)
+    if rule.metric == "churn":
+        return _churn(pair, rule.level)
+    return accuracy_difference(pair.of(_rows(rule, pair, all_)), rule.level)
+
+
+def _churn(pair: Pair, level: float) -> MeasureDifference:
+    answered = (pair.old >= 0) & (pair.new >= 0)
+    count = int(np.count_nonzero(answered))
+    changed = int(np.count_nonzero(answered & (pair.old != pair.new)))
+    if not count:
+        return MeasureDifference(
+            "accuracy", "share", 0, None, None, None, None, "no example was answered by both models"
+        )
+    return MeasureDifference(
+        "accuracy", "share", count, 0.0, changed / count, changed / count, wilson(changed, count, level)
+    )
+
+
+def _rows(rule: Rule, pair: Pair, all_: Together) -> NDArray[np.bool_]:
+    """Which examples the rule is about."""
+    if rule.metric == "recall":
+        if rule.group not in all_.classes:
+            raise OptionError(f"--fail-if names the class {rule.group!r}. Classes: {_listed(all_.classes)}.")
+        of_class: NDArray[np.bool_] = pair.labels == all_.classes.index(rule.group)
+        return of_class
+    if not rule.column:
+        return np.ones(len(pair.labels), np.bool_)
+    columns = {name: (values, codes) for name, values, codes in slices_of(all_)}
+    if rule.column not in columns:
+        raise OptionError(
+            f"--fail-if names the column {rule.column!r}. Columns with few values: {_listed(list(columns)) or 'none'}."
+        )
+    values, codes = columns[rule.column]
+    if rule.group not in values:
+        raise OptionError(f"--fail-if names the value {rule.group!r} of {rule.column}. Values: {_listed(values)}.")
+    of_value: NDArray[np.bool_] = codes == values.index(rule.group)
+    return of_value
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

@@ -1,0 +1,215 @@
+"""Two models on the same examples: exact tests and intervals of differences, from counts and sums."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pellucid.measures.calibration import BINS, bin_of
+from pellucid.measures.intervals import LEVEL, mean_interval, normal_quantile
+from pellucid.record.schema import Interval
+
+_BISECTIONS = 60
+
+
+def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> NDArray[np.float64]:
+    """Exact p value of McNemar's test, two-sided: are as many fixed as broken?
+
+    Args:
+        fixed: int64[...] examples that were wrong and are right.
+        broken: int64[...] examples that were right and are wrong.
+
+    Returns: float64[...], 2 P(X <= min(fixed, broken)) for X ~ Binomial(fixed + broken, 1/2), at most 1; 1 where none flipped.
+    Source: McNemar 1947, Psychometrika 12:153-157; the exact form is the sign test.
+    """
+    from scipy import special  # scipy.stats takes a second to import
+
+    first, second = np.asarray(fixed, np.int64), np.asarray(broken, np.int64)
+    fewer = np.minimum(first, second)
+    tail: NDArray[np.float64] = special.bdtr(fewer.astype(np.float64), first + second, 0.5)
+    return np.where(first == second, 1.0, np.minimum(1.0, 2.0 * tail))
+
+
+def share_difference(
+    fixed: ArrayLike, broken: ArrayLike, count: ArrayLike, level: float = LEVEL
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score interval of the paired difference (fixed - broken) / count of two accuracies.
+
+    The ends are where the score statistic, with the nuisance share at its restricted maximum likelihood, is the normal
+    quantile; where it holds 0, the asymptotic McNemar test does not reject.
+
+    Args:
+        fixed: int64[...] examples that were wrong and are right.
+        broken: int64[...] examples that were right and are wrong.
+        count: int64[...] examples in all.
+        level: probability that the interval holds the true difference.
+
+    Returns: lower and upper ends, float64[...], in [-1, 1]; NaN where count is 0.
+    Source: Tango 1998, Statistics in Medicine 17:891-908, eqs. 5 and 6.
+    """
+    gained, lost, total = (np.asarray(one, np.float64) for one in (fixed, broken, count))
+    gained, lost, total = np.broadcast_arrays(gained, lost, total)
+    z = normal_quantile(0.5 + level / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate = (gained - lost) / total
+        lower = _crossing(gained, lost, total, np.full_like(estimate, -1.0), estimate, z)
+        upper = _crossing(gained, lost, total, estimate, np.full_like(estimate, 1.0), -z)
+    defined = total > 0
+    return np.where(defined, lower, np.nan), np.where(defined, upper, np.nan)
+
+
+def _crossing(
+    gained: NDArray[np.float64],
+    lost: NDArray[np.float64],
+    total: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    z: float,
+) -> NDArray[np.float64]:
+    """Where the score, which falls with the difference, is z."""
+    low, high = low.copy(), high.copy()
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        above = _score(gained, lost, total, middle) > z
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return (low + high) / 2
+
+
+def _score(
+    gained: NDArray[np.float64], lost: NDArray[np.float64], total: NDArray[np.float64], difference: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    linear = -gained - lost + (2 * total - gained + lost) * difference
+    constant = -lost * difference * (1 - difference)
+    nuisance = (np.sqrt(np.maximum(linear * linear - 8 * total * constant, 0.0)) - linear) / (4 * total)
+    variance = total * (2 * nuisance + difference * (1 - difference))
+    surplus = gained - lost - total * difference
+    return np.where(variance > 0, surplus / np.sqrt(np.maximum(variance, 1e-300)), np.sign(surplus) * np.inf)
+
+
+def mean_difference(
+    old: NDArray[np.float64], new: NDArray[np.float64], level: float = LEVEL
+) -> tuple[float | None, Interval | None]:
+    """Mean of new - old over the examples where both are finite, with Student's paired t interval."""
+    both = np.isfinite(old) & np.isfinite(new)
+    differences = new[both] - old[both]
+    if not len(differences):
+        return None, None
+    mean = float(differences.mean())
+    deviations = float(((differences - mean) ** 2).sum())
+    return mean, mean_interval(len(differences), mean * len(differences), deviations, level)
+
+
+@dataclass(frozen=True)
+class CalibrationDifference:
+    """Expected calibration errors of two models over the same examples, and the interval of new - old."""
+
+    old: float
+    new: float
+    interval: Interval | None
+
+
+def calibration_difference(
+    old_confidence: NDArray[np.floating],
+    old_right: NDArray[np.bool_],
+    new_confidence: NDArray[np.floating],
+    new_right: NDArray[np.bool_],
+    level: float = LEVEL,
+    bins: int = BINS,
+) -> CalibrationDifference | None:
+    """How the expected calibration error changed, paired; None without examples.
+
+    Each error is a sum over bins of |mean of (right - confidence)|: near a point where no bin is exactly calibrated it is
+    linear, which gives the variance of the difference over the examples (the delta method). The error is biased upwards by
+    what a bin varies, at most s sqrt(2/pi) exp(-t^2/2) for a bin whose mean lies t of its deviations s from 0: both ends are
+    moved out by what the bias may be with t at the near end of its interval. So the interval is too wide rather than too
+    narrow where a model is well calibrated.
+
+    Args:
+        old_confidence: float[example] in [0, 1].
+        old_right: bool[example].
+        new_confidence: float[example] in [0, 1], of the same examples.
+        new_right: bool[example].
+        level: probability that the interval holds the true difference.
+        bins: of equal width.
+    """
+    count = len(old_right)
+    if not count:
+        return None
+    z = normal_quantile(0.5 + level / 2)
+    old, old_signed, old_bias = _calibration(old_confidence, old_right, bins, z)
+    new, new_signed, new_bias = _calibration(new_confidence, new_right, bins, z)
+    if count < 2:
+        return CalibrationDifference(old, new, None)
+    differences = new_signed - old_signed
+    deviation = math.sqrt(float(differences.var(ddof=1)) / count)
+    return CalibrationDifference(
+        old,
+        new,
+        Interval(new - old - new_bias - z * deviation, new - old + old_bias + z * deviation, level, "delta"),
+    )
+
+
+def _calibration(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int, z: float
+) -> tuple[float, NDArray[np.float64], float]:
+    """The error, each example's part of it, and the most that its bias may be."""
+    count = len(right)
+    gaps = right.astype(np.float64) - confidence.astype(np.float64)
+    index = bin_of(confidence, bins)
+    sums = np.bincount(index, gaps, bins)
+    squares = np.bincount(index, gaps * gaps, bins)
+    deviations = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0.0) / count)
+    means = np.abs(sums) / count
+    near = np.maximum(means - z * deviations, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = deviations * math.sqrt(2 / math.pi) * np.exp(-0.5 * (near / deviations) ** 2)
+    bias = float(np.where(deviations > 0, parts, 0.0).sum())
+    return float(means.sum()), gaps * np.sign(sums)[index], bias
+
+
+def kappa(
+    first: NDArray[np.int64], second: NDArray[np.int64], level: float = LEVEL
+) -> tuple[float | None, Interval | None]:
+    """Cohen's kappa of two models' predictions of the same examples: agreement beyond that of their frequencies.
+
+    Returns: kappa and its asymptotic interval; None without examples, or where both say one and the same class only, and an
+        agreement beyond chance is not defined.
+    Source: Cohen 1960; the variance is that of Fleiss, Cohen & Everitt 1969, Psychological Bulletin 72:323-327, eq. 13.
+    """
+    count = len(first)
+    if not count:
+        return None, None
+    classes = int(max(first.max(), second.max())) + 1
+    rows, columns = np.bincount(first, minlength=classes) / count, np.bincount(second, minlength=classes) / count
+    agreed = first == second
+    observed, expected = float(agreed.mean()), float(rows @ columns)
+    if expected >= 1.0:
+        return None, None
+    value = (observed - expected) / (1 - expected)
+    # Of a cell (i, j) the formula takes row frequency of j and column frequency of i.
+    frequencies = columns[first] + rows[second]
+    diagonal = agreed * (1 - frequencies * (1 - value)) ** 2
+    apart = ~agreed * (1 - value) ** 2 * frequencies**2
+    variance = float((diagonal + apart).mean()) - (value - expected * (1 - value)) ** 2
+    half = normal_quantile(0.5 + level / 2) * math.sqrt(max(variance, 0.0) / count) / (1 - expected)
+    return value, Interval(max(-1.0, value - half), min(1.0, value + half), level, "delta")
+
+
+def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjusts p values for the number of tests, holding the share of false discoveries.
+
+    Args:
+        p_values: float64[test].
+
+    Returns: float64[test], at most 1, in the order given.
+    Source: Benjamini & Hochberg 1995, J. R. Statist. Soc. B 57:289-300.
+    """
+    number = len(p_values)
+    order = np.argsort(p_values, kind="stable")[::-1]
+    ranks = np.arange(number, 0, -1)
+    adjusted = np.empty(number, np.float64)
+    adjusted[order] = np.minimum(np.minimum.accumulate(p_values[order] * number / ranks), 1.0)
+    return adjusted
