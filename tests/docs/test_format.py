@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.record import Record, schema, typescript
-from pellucid.record.tables import standard_fields, training_schema
+from pellucid.record.tables import optional_fields, standard_fields, training_schema
 from support.synthetic import synthetic_record
 
 TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
@@ -47,6 +47,9 @@ def test_the_columns_of_both_tables_are_documented() -> None:
     examples = {name: " or ".join(str(one) for one in types) for name, types in standard_fields().items()}
     assert table_under("The examples table") == {
         name: kind.replace("list<item: ", "list<element: ") for name, kind in examples.items()
+    }
+    assert table_under("Columns that some records have") == {
+        name: str(kind).replace("list<item: ", "list<element: ") for name, kind in optional_fields().items()
     }
     assert table_under("The training table") == {
         field.name: str(field.type).replace("list<item: ", "list<element: ") for field in training_schema()

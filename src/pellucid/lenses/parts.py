@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.lenses import Lens
+from pellucid.record.tables import optional_fields
 from pellucid.types import Batch, Observation, Reduction
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def rows_of(batch: Batch, columns: Mapping[str, Any], media: Sequence[str | None
     rows = np.asarray(batch.rows, np.int64) if batch.rows else np.arange(batch.start, batch.start + len(batch))
     ids = batch.ids if isinstance(batch.ids, pa.Array) else pa.array(batch.ids, pa.string())
     table: dict[str, Any] = {"row": pa.array(rows, pa.int64()), "id": ids}
+    taken = optional_fields()
     for name, values in columns.items():
-        table[name] = _column(values)
+        table[name] = pa.array(values, taken[name]) if isinstance(values, list) else _column(values)
     table["media"] = pa.array(media, pa.string())
     for name, along in batch.along().items():
-        table[f"{name}_column" if name in table else name] = pa.array(along)
+        table[f"{name}_column" if name in table or name in taken else name] = pa.array(along)
     return pa.table(table)
 
 

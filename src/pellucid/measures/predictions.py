@@ -52,8 +52,9 @@ def columns_of(
         top_k: how many classes are kept for each example.
 
     Returns: target, prediction, loss (nats), confidence, entropy (nats), margin, rank, top_classes,
-        top_probabilities, nonfinite. `rank` counts the classes that are more probable than the target, and those as
-        probable with a lower index, so that rank 0 means that the prediction is the target.
+        top_probabilities, nonfinite, and brier, the sum over classes of (p - y)². `rank` counts the classes that are more
+        probable than the target, and those as probable with a lower index, so that rank 0 means that the prediction is the
+        target.
     """
     if task == "classification":
         return classified(outputs, targets, top_k, _of_logits)
@@ -111,6 +112,7 @@ def _nothing_known(target: NDArray[np.int64], top_k: int) -> Columns:
         "top_classes": np.full((number, top_k), -1, np.int32),
         "top_probabilities": np.full((number, top_k), np.nan, np.float32),
         "nonfinite": np.zeros(number, np.bool_),
+        "brier": np.full(number, np.nan),
     }
 
 
@@ -145,6 +147,10 @@ def _fill(columns: Columns, block: slice, scores: NDArray[np.floating], weigh: W
     own = np.where(known, target, 0)
     columns["rank"][place[known]] = rank_of(scores, own)[known]
     columns["loss"][place[known]] = (np.log(weighed.total) - weighed.log_weight(own))[known] + 0.0
+    # Σ over classes of (p - y)², y the label: the squares of all, and of the label's 1 - p in place of p.
+    squares = np.einsum("ij,ij->i", weighed.weights, weighed.weights) / weighed.total**2
+    label = weighed.weights[rows, own] / weighed.total
+    columns["brier"][place[known]] = np.maximum(squares + (1.0 - 2.0 * label), 0.0)[known]
 
 
 def _of_logits(logits: NDArray[np.floating], highest: NDArray[np.floating]) -> Weighed:
@@ -164,6 +170,7 @@ def _regression(outputs: NDArray[np.floating], targets: NDArray[np.generic] | No
     nonfinite: NDArray[np.bool_] = np.logical_not(np.isfinite(flat).all(axis=1))
     target = np.full(number, np.nan) if targets is None else targets.astype(np.float64)
     columns = _nothing_known(np.full(number, -1, np.int64), 1)
+    del columns["brier"]
     columns["target"], columns["nonfinite"] = target, nonfinite
     columns["output"] = np.full(number, np.nan)
     if flat.shape[1] == 1:

@@ -31,6 +31,18 @@ def standard_fields() -> dict[str, tuple[pa.DataType, ...]]:
     }
 
 
+def optional_fields() -> dict[str, pa.DataType]:
+    """Columns that stand where they say something; one of another type came along with the examples of an older record."""
+    import pyarrow as pa
+
+    return {
+        "brier": pa.float64(),
+        "log_loss": pa.float64(),
+        "soft_target": pa.list_(pa.float64()),
+        "targets": pa.list_(pa.int32()),
+    }
+
+
 def checked_examples(table: pa.Table, where: str) -> pa.Table:
     """The table with its standard columns first, in their order and types; columns that came along follow.
 
