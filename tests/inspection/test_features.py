@@ -126,7 +126,47 @@ def test_concepts_are_kept_by_layer_beside_each_other(path: Path) -> None:
     assert [row.name for row in other.panel("concepts").layers] == ["1"]  # agreement with other pictures is another's
 
 
+def test_labels_of_whole_pictures_are_kept_by_layer_beside_each_other(path: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for row in range(40):
+        picture = random.integers(0, 120, (16, 16, 3), np.uint8)
+        picture[:, :, row % 2] //= 4
+        folder = tmp_path / "shown" / ("greenish" if row % 2 == 0 else "reddish")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{row}.png")
+    asked = Asked(concepts=str(tmp_path / "shown"), layers=("1",))
+    one = add_features(path, net(), data(), asked).panel("separation")
+    both = add_features(path, net(), data(), replace(asked, layers=("3", "5")))
+    panel = both.panel("separation")
+    assert [(row.name, row.units) for row in panel.layers] == [("1", 6), ("3", 4), ("5", 2)]
+    assert panel.layers[0] == one.layers[0]
+    assert (panel.count, panel.pooled, panel.source) == (40, "maximum", "40 pictures of shown, labelled as wholes")
+    assert [(info.name, info.shown, info.others, info.asked) for info in panel.concepts] == [
+        ("greenish", 20, 20, True), ("reddish", 20, 20, True),
+    ]  # fmt: skip
+    stage = next(stage for stage in both.manifest.stages if stage.name == "separation")
+    assert (stage.state, stage.examples, stage.forward_examples, stage.backward) == ("complete", 40, 40, 0)
+    for row in panel.layers:
+        area, best = (both.array("separation", f"{row.index}.{name}") for name in ("area", "best"))
+        assert area.shape == (row.units, 2)
+        np.testing.assert_allclose(area.sum(1), 1.0, atol=1e-6)  # what tells one of two tells the other
+        chance = both.array("separation", f"{row.index}.chance")[best]
+        alive = both.array("separation", f"{row.index}.alive") > 0
+        assert row.beyond == (alive & (area.max(1) > chance)).sum()
+        low, high = (both.array("separation", f"{row.index}.{name}") for name in ("low", "high"))
+        assert ((low <= area.max(1)) & (area.max(1) <= high)).all()
+        sheet = Image.open(io.BytesIO(both.array("separation", f"{row.index}.sheet").tobytes()))
+        assert sheet.size == (panel.side * panel.ranks, panel.side * row.stored)
+    for info in panel.concepts:
+        assert [one.area for one in info.strongest] == sorted((one.area for one in info.strongest), reverse=True)
+    assert any(info.strongest for info in panel.concepts)
+    assert both.verify() == []
+    (tmp_path / "shown" / "reddish" / "1.png").unlink()
+    other = add_features(path, net(), data(), asked)
+    assert [row.name for row in other.panel("separation").layers] == ["1"]
+
+
 def test_a_set_of_concepts_that_is_none_is_refused_before_anything_is_run(path: Path) -> None:
-    with pytest.raises(OptionError, match="there is no folder 'colours'"):
+    with pytest.raises(OptionError, match="there is no folder or table 'colours'"):
         add_features(path, net(), data(), Asked(concepts="colours"))
     assert "concepts" not in Record(path).panels

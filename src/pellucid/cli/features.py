@@ -18,8 +18,8 @@ Concepts = Annotated[
     str | None,
     typer.Option(
         "--concepts",
-        metavar="generated|DIR",
-        help="Show labelled pictures, drawn ones or a folder's: the concept that each channel agrees with best.",
+        metavar="generated|DIR|TABLE",
+        help="Show labelled pictures, drawn ones or your own: the concept that each channel detects best.",
     ),
 ]
 ConceptPictures = Annotated[
@@ -46,6 +46,8 @@ Variants = Annotated[
 Layers = Annotated[
     list[str] | None, typer.Option("--layer", metavar="NAME", help="Of this layer; repeat for more. All if left out.")
 ]
+
+STAGES = ("features", "stimuli", "concepts", "separation", "optimise")
 
 
 def features(
@@ -95,9 +97,9 @@ def features(
         )
     stages = {stage.name: stage for stage in shown.manifest.stages}
     if as_json:
-        answer_json([stages[name] for name in ("features", "stimuli", "concepts", "optimise") if name in stages])
+        answer_json([stages[name] for name in STAGES if name in stages])
         return
-    for name in ("features", "stimuli", "concepts", "optimise"):
+    for name in STAGES:
         if name in stages:
             one = stages[name]
             answer(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pellucid.types import Stage
 
 STAGES = {
+    "read": "Looking through",
     "trace": "Tracing",
     "sweep": "Sweeping",
     "focus": "Looking closely",
@@ -19,6 +20,7 @@ STAGES = {
     "features": "Cutting out",
     "stimuli": "Showing stimuli",
     "concepts": "Looking for concepts",
+    "separation": "Looking for labels",
     "optimise": "Making pictures",
 }
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from pellucid.errors import OptionError
-from pellucid.features.concepts import ConceptSet, Dissected, Generated
+from pellucid.features.concepts import ConceptSet, Dissected, Generated, LabelSet
 from pellucid.features.concepts.counts import NULLS
 from pellucid.features.concepts.dissect import places
 from pellucid.features.concepts.dissection import LEAST, SATURATED, Dissection, Watch, dissect_layers
@@ -36,21 +36,25 @@ PICTURES = 500
 
 def concepts_named(
     spec: str, size: tuple[int, int, int], recipe: Recipe | None, pictures: int | None, seed: int
-) -> ConceptSet:
-    """The set that an option names: "generated", or a folder of labelled pictures.
+) -> ConceptSet | LabelSet:
+    """The set that an option names: "generated", a folder of images and masks, or pictures labelled as wholes.
 
-    Raises: OptionError: it is neither, or a number of pictures was given for a folder. DataError.
+    Raises: OptionError: it is none of them, or a number of pictures was given for a folder. DataError.
     """
     if spec == GENERATED:
         return Generated(size, pictures or PICTURES, seed)
-    if not Path(spec).is_dir():
+    if not Path(spec).exists():
         raise OptionError(
-            f"--concepts takes '{GENERATED}' or a folder with images/ and masks/; there is no folder '{spec}'."
+            f"--concepts takes '{GENERATED}', a folder with images/ and masks/, a folder of a folder a concept, or a table "
+            f"(.csv, .tsv, .parquet) with the columns image and concept; there is no folder or table '{spec}'."
         )
     if pictures is not None:
         raise OptionError("--concept-pictures is for generated ones; of a folder all pictures are shown.")
     from pellucid.data.labelled import open_labelled
+    from pellucid.data.tagged import is_tagged, open_tagged
 
+    if is_tagged(Path(spec)):
+        return open_tagged(spec, size, recipe)
     return open_labelled(spec, size, recipe)
 
 

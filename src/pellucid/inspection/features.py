@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from pellucid.data import Source, collate
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
 from pellucid.features import Ascent
-from pellucid.features.concepts import ConceptSet
+from pellucid.features.concepts import ConceptSet, LabelSet
 from pellucid.features.probing import Sight, grouped, probing, sight_of
 from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
 from pellucid.inspection.live.preparation import recipe_of
 from pellucid.inspection.optimised import spread, write_optimised
+from pellucid.inspection.separated import separation_of, write_separation
 from pellucid.inspection.tuned import shown_before, tuned_already, write_tuned
 from pellucid.record import Record, Writer, schema
 from pellucid.types import Layer, Passes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pellucid.capture import Session
     from pellucid.graph import Graph
 
-Name = Literal["features", "stimuli", "concepts", "optimise"]
+Name = Literal["features", "stimuli", "concepts", "separation", "optimise"]
 Progress = Callable[[str, int, int | None], None]
 MOST_UNITS = 65_536  # of a layer; what is wider is no layer of detectors
 
@@ -40,7 +41,8 @@ class Asked:
 
     Attributes:
         stimuli: tuning of all units to drawn stimuli.
-        concepts: agreement with "generated" concepts, or with those of a folder of labelled pictures; not where empty.
+        concepts: agreement with "generated" concepts, or with those of a folder of images and masks; or how well the labels of
+            whole pictures, of a folder or a table, are told apart; not where empty.
         pictures: how many generated ones, where it is not the usual number.
         ascent: how pictures are made that excite units; none are where it is None.
         channels: those that pictures are made of; a few of each layer where empty.
@@ -103,7 +105,9 @@ def add_features(
             adding.crops()
             if asked.stimuli:
                 adding.stimuli(chosen)
-            if concepts is not None:
+            if isinstance(concepts, LabelSet):
+                adding.separation(chosen, concepts)
+            elif concepts is not None:
                 adding.concepts(chosen, concepts)
             if asked.ascent is not None:
                 adding.optimised(chosen, asked.ascent)
@@ -166,6 +170,20 @@ class _Adding:
                 watch=lambda done, total: self.progress("concepts", done, total),
             )
             write_concepts(self.writer, answer)
+
+    def separation(self, layers: Sequence[Layer], concepts: LabelSet) -> None:
+        """How well the labels of whole pictures are told apart."""
+        with self._stage("separation") as stage:
+            stage.examples = len(concepts)
+            answer = separation_of(
+                self.session,
+                layers,
+                concepts,
+                lightness_of(self.source, self.extent[0]),
+                seed=self.asked.seed,
+                watch=lambda done, total: self.progress("separation", done, total),
+            )
+            write_separation(self.writer, answer)
 
     def optimised(self, layers: Sequence[Layer], ascent: Ascent) -> None:
         """Pictures made to excite units."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ Watch = Callable[[int, int], None]
 Floats = NDArray[np.float64]
 
 
+@runtime_checkable
 class LabelSet(Protocol):
     """Pictures with labels, in a fixed order, each to be had again by its row. A plain field will do for each attribute."""
 
@@ -213,6 +214,7 @@ def separate_layers(
     seed: int = 0,
     batch_size: int = _BATCH,
     watch: Watch = lambda done, total: None,
+    refused: dict[str, str] | None = None,
 ) -> list[Separated]:
     """One pass over all pictures, for layers of an open session that `separable` lets through.
 
@@ -225,8 +227,9 @@ def separate_layers(
         seed: of the shuffles.
         batch_size: pictures in one forward.
         watch: hears how many pictures of how many were shown; raise to cancel.
+        refused: takes the layers whose output is not finite, and why; where None they are an error.
 
-    Raises: OptionError: too few pictures of every concept, or more scores than are kept.
+    Raises: OptionError: too few pictures of every concept, or more scores than are kept. LayerError.
     """
     refuse(concepts, sum(map(units_of, layers)), pooled)
     scores = {layer.name: Scores(len(concepts), units_of(layer), pooled) for layer in layers}
@@ -240,7 +243,15 @@ def separate_layers(
 
         session.forward(lightness.inputs(np.stack([concepts.picture(row) for row in rows])), {"scores": see})
         watch(rows.stop, len(concepts))
-    return [separated(layer, concepts, scores[layer.name].values, seed) for layer in layers]
+    found = []
+    for layer in layers:
+        try:
+            found.append(separated(layer, concepts, scores[layer.name].values, seed))
+        except LayerError:
+            if refused is None:
+                raise
+            refused[layer.name] = "Its output is NaN or infinite on some pictures."
+    return found
 
 
 def separated(layer: Layer, concepts: LabelSet, scores: NDArray[np.float32], seed: int = 0) -> Separated:

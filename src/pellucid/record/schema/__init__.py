@@ -21,20 +21,6 @@ from pellucid.record.schema.attribution import (
     SanityAnswer,
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
-from pellucid.record.schema.comparison import (
-    ComparedMeasure,
-    ComparedModel,
-    ComparedPair,
-    ComparisonPanel,
-    GateResult,
-    GroupDifference,
-    LayerLikeness,
-    LearningPoint,
-    MeasureDifference,
-    SizedModel,
-    SliceDifference,
-    Trend,
-)
 from pellucid.record.schema.concepts import ConceptChannel, ConceptInfo, ConceptLayer, ConceptsPanel
 from pellucid.record.schema.confusion import ConfusedPair, ConfusionPanel
 from pellucid.record.schema.custom import CustomPanel, Table
@@ -92,6 +78,12 @@ from pellucid.record.schema.mapping import (
 )
 from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
 from pellucid.record.schema.predictions import PredictionsPanel
+from pellucid.record.schema.separation import (
+    SeparationChannel,
+    SeparationConcept,
+    SeparationLayer,
+    SeparationPanel,
+)
 
 AnyPanel = (
     GraphPanel
@@ -107,11 +99,11 @@ AnyPanel = (
     | TuningPanel
     | OptimisedPanel
     | ConceptsPanel
+    | SeparationPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
     | LearningPanel
-    | ComparisonPanel
     | HierarchyPanel
     | CustomPanel
 )
@@ -130,10 +122,6 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
-    "ComparedMeasure",
-    "ComparedModel",
-    "ComparedPair",
-    "ComparisonPanel",
     "ConceptChannel",
     "ConceptInfo",
     "ConceptLayer",
@@ -153,7 +141,6 @@ __all__ = [
     "Focus",
     "FocusExample",
     "FocusLayer",
-    "GateResult",
     "GradientLayer",
     "GradientsPanel",
     "GraphChange",
@@ -161,25 +148,21 @@ __all__ = [
     "GraphEdge",
     "GraphNode",
     "GraphPanel",
-    "GroupDifference",
     "HierarchyPanel",
     "Histogram",
     "Interval",
     "LabelIssue",
     "LastValue",
     "LayerInfo",
-    "LayerLikeness",
     "LearningAnswer",
     "LearningClass",
     "LearningLayer",
     "LearningPanel",
-    "LearningPoint",
     "Loop",
     "LossPanel",
     "Manifest",
     "MappingPanel",
     "MapsAnswer",
-    "MeasureDifference",
     "MethodInfo",
     "MethodList",
     "MethodOption",
@@ -197,11 +180,13 @@ __all__ = [
     "PredictionsPanel",
     "Preprocessing",
     "SanityAnswer",
+    "SeparationChannel",
+    "SeparationConcept",
+    "SeparationLayer",
+    "SeparationPanel",
     "Severity",
     "SimilarityPanel",
-    "SizedModel",
     "Skipped",
-    "SliceDifference",
     "SpaceLayer",
     "StageInfo",
     "State",
@@ -209,7 +194,6 @@ __all__ = [
     "Table",
     "TopK",
     "TrainingPanel",
-    "Trend",
     "TuningLayer",
     "TuningPanel",
     "WeightsPanel",

@@ -45,7 +45,7 @@ class Preprocessing(msgspec.Struct, frozen=True):
 class StageInfo(msgspec.Struct):
     """How far a stage of the inspection has come, and what it spent."""
 
-    name: Literal["trace", "sweep", "focus", "learn", "features", "stimuli", "optimise", "concepts"]
+    name: Literal["trace", "sweep", "focus", "learn", "features", "stimuli", "optimise", "concepts", "separation"]
     state: State = "running"
     examples: int = 0
     forward: int = 0
