@@ -6,11 +6,13 @@ export const MANTISSA_BITS = 2;
 
 export type Severity = "high" | "medium" | "low" | "info";
 
+export type ComparedMeasure = "accuracy" | "loss" | "ece" | "confidence";
+
 export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | HierarchyPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | CustomPanel;
 
 /** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
 export interface AccuracyPanel extends Panel {
@@ -276,6 +278,219 @@ export interface Panel {
   lens: string;
   count: number;
   findings: Finding[];
+}
+
+/**
+ * One of the models that are compared.
+ *
+ * Attributes:
+ *     name: short and unique; the columns of its answers are called by it ("<name>.prediction").
+ *     record: folder of its record; title: of that record.
+ *     fingerprint: of its weights, "" where the record does not know them.
+ *     parameters, flops, seconds, bytes: what it costs; flops and seconds of one forward of one example; None where not known.
+ *     device: where the seconds were measured.
+ *     count: examples common to all models that have a label and an answer by each; the numbers below rest on them.
+ *     calibration: bins of the reliability diagram.
+ *     factors: numbers in its name ("width8-depth2-seed0"); models that differ in the seed alone are replicates.
+ *     learned: how its accuracy rose in training, empty where no Watch saw it.
+ *     accuracy_of: what `learned` counts: "validation_accuracy", "accuracy" of training batches, or "".
+ *     training_steps, training_seconds: of the whole training.
+ *     unmatched: its examples that the compared data does not have; unanswered: the reverse.
+ *     repeated: its examples whose id or picture is there more than once, which are left out.
+ *     relabelled: matched examples whose label differs between the records, which are left out.
+ *     matched_by: how its examples were found again.
+ */
+export interface ComparedModel {
+  name: string;
+  record: string;
+  title: string;
+  fingerprint: string;
+  parameters: number | null;
+  flops: number | null;
+  seconds: number | null;
+  bytes: number | null;
+  device: string;
+  count: number;
+  correct: number;
+  accuracy: number | null;
+  accuracy_interval: Interval | null;
+  loss: number | null;
+  loss_interval: Interval | null;
+  ece: number | null;
+  confidence: number | null;
+  calibration: CalibrationBin[];
+  factors: Record<string, number>;
+  learned: LearningPoint[];
+  accuracy_of: string;
+  training_steps: number | null;
+  training_seconds: number | null;
+  matched: number;
+  unmatched: number;
+  unanswered: number;
+  repeated: number;
+  relabelled: number;
+  matched_by: "itself" | "id" | "content" | "id and content" | "none";
+}
+
+/**
+ * The first model, the old one, against one of the others.
+ *
+ * Attributes:
+ *     old, new: places in `models`.
+ *     count: examples with a label that both answered.
+ *     flip: the column of the examples table that says what became of each example.
+ *     both_right, both_wrong, fixed, broken: what became of them; they add up to `count`.
+ *     p_value: McNemar's exact test of fixed against broken.
+ *     answered: examples that both answered, with a label or without.
+ *     agreed: of those, how many got the same prediction.
+ *     churn: share of those that got another prediction, with Wilson's interval.
+ *     kappa: Cohen's kappa of the two models' predictions, with its asymptotic interval; None where both say one class only.
+ */
+export interface ComparedPair {
+  old: number;
+  new: number;
+  count: number;
+  flip: string;
+  both_right: number;
+  both_wrong: number;
+  fixed: number;
+  broken: number;
+  p_value: number | null;
+  answered: number;
+  agreed: number;
+  churn: number | null;
+  churn_interval: Interval | null;
+  kappa: number | null;
+  kappa_interval: Interval | null;
+  measures: MeasureDifference[];
+  by_class: GroupDifference[];
+  by_slice: SliceDifference[];
+  likeness: LayerLikeness;
+}
+
+/**
+ * Two or more models on the same examples; the first is the old one, the record's own answers are the second's.
+ *
+ * Attributes:
+ *     models: in the order given.
+ *     pairs: the first against each of the others.
+ *     notes: what a reader has to know of how examples were matched, one sentence each.
+ *     gates: what --fail-if said.
+ *     target_accuracy: the accuracy to which steps and seconds are counted; None where no training was watched.
+ */
+export interface ComparisonPanel extends Panel {
+  lens: "comparison";
+  models: ComparedModel[];
+  pairs: ComparedPair[];
+  notes: string[];
+  gates: GateResult[];
+  sizes: SizedModel[];
+  trends: Trend[];
+  target_accuracy: number | null;
+}
+
+/** A rule of --fail-if and whether it failed: `value` is the end of the interval that was held against `limit`. */
+export interface GateResult {
+  rule: string;
+  model: string;
+  failed: boolean;
+  difference: number;
+  value: number;
+  limit: number;
+  sentence: string;
+}
+
+/**
+ * Accuracy over the examples of one true class, or of one value of a column.
+ *
+ * `fixed` were wrong and are right, `broken` the reverse. `p_value` is McNemar's exact one, `adjusted` that of Benjamini
+ * and Hochberg over all groups of the same kind: below 0.05, at most one in twenty of such groups is a false alarm.
+ */
+export interface GroupDifference {
+  group: string;
+  index: number | null;
+  count: number;
+  old_correct: number;
+  new_correct: number;
+  fixed: number;
+  broken: number;
+  difference: number | null;
+  interval: Interval | null;
+  p_value: number | null;
+  adjusted: number | null;
+}
+
+/**
+ * How alike the layers of both models see the same examples: debiased linear CKA, an array of the comparison.
+ *
+ * `array` names float32[old layer, new layer] among the arrays of "comparison"; "" where there is none, and `why` says what
+ * is needed.
+ */
+export interface LayerLikeness {
+  array: string;
+  examples: number;
+  old: string[];
+  new: string[];
+  why: string;
+}
+
+/** A training step at which the validation accuracy (else the training accuracy) rose above all before it. */
+export interface LearningPoint {
+  step: number;
+  seconds: number;
+  accuracy: number;
+}
+
+/**
+ * A measure under the old and the new model over the same examples; `difference` is new minus old.
+ *
+ * `why` says why a number is not defined, "" where it is.
+ */
+export interface MeasureDifference {
+  measure: ComparedMeasure;
+  unit: string;
+  count: number;
+  old: number | null;
+  new: number | null;
+  difference: number | null;
+  interval: Interval | null;
+  why: string;
+}
+
+/**
+ * One model, or replicates that differ in the seed alone, on the picture of cost and accuracy.
+ *
+ * `members` are places in `models`. The interval is Wilson's for one model, Student's t over the replicates for more.
+ * `front`: "on" where no cheaper one has a higher accuracy, "maybe" where one has but its interval of the difference holds
+ * 0, "off" else; by cost ("parameters", "flops", "seconds", "training_steps", "training_seconds"), where that is known.
+ */
+export interface SizedModel {
+  name: string;
+  members: number[];
+  factors: Record<string, number>;
+  accuracy: number | null;
+  interval: Interval | null;
+  front: Record<string, "on" | "maybe" | "off">;
+}
+
+/** The values of a column that came along, each as a group. */
+export interface SliceDifference {
+  column: string;
+  groups: GroupDifference[];
+}
+
+/**
+ * What a doubling of `factor` does to `measure`, over the runs: a slope by least squares with Student's t interval.
+ *
+ * Steps and seconds are in doublings themselves: -0.5 means 2^-0.5 of them. `others` are held fixed beside it.
+ */
+export interface Trend {
+  factor: string;
+  measure: string;
+  slope: number;
+  interval: Interval | null;
+  runs: number;
+  others: string[];
 }
 
 /** A channel that agrees with a concept: index of the layer, unit, intersection over union. */
@@ -1419,6 +1634,7 @@ export interface SeparationPanel extends Panel {
 /** Every panel by the name of its lens. */
 export interface PanelByLens {
   accuracy: AccuracyPanel;
+  comparison: ComparisonPanel;
   concepts: ConceptsPanel;
   confusion: ConfusionPanel;
   custom: CustomPanel;

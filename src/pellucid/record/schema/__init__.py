@@ -21,6 +21,20 @@ from pellucid.record.schema.attribution import (
     SanityAnswer,
 )
 from pellucid.record.schema.basis import MANTISSA_BITS, Finding, Histogram, Interval, Panel, Severity
+from pellucid.record.schema.comparison import (
+    ComparedMeasure,
+    ComparedModel,
+    ComparedPair,
+    ComparisonPanel,
+    GateResult,
+    GroupDifference,
+    LayerLikeness,
+    LearningPoint,
+    MeasureDifference,
+    SizedModel,
+    SliceDifference,
+    Trend,
+)
 from pellucid.record.schema.concepts import ConceptChannel, ConceptInfo, ConceptLayer, ConceptsPanel
 from pellucid.record.schema.confusion import ConfusedPair, ConfusionPanel
 from pellucid.record.schema.custom import CustomPanel, Table
@@ -104,6 +118,7 @@ AnyPanel = (
     | MappingPanel
     | SimilarityPanel
     | LearningPanel
+    | ComparisonPanel
     | HierarchyPanel
     | CustomPanel
 )
@@ -122,6 +137,10 @@ __all__ = [
     "CalibrationBin",
     "ClassAccuracy",
     "ClassLoss",
+    "ComparedMeasure",
+    "ComparedModel",
+    "ComparedPair",
+    "ComparisonPanel",
     "ConceptChannel",
     "ConceptInfo",
     "ConceptLayer",
@@ -141,6 +160,7 @@ __all__ = [
     "Focus",
     "FocusExample",
     "FocusLayer",
+    "GateResult",
     "GradientLayer",
     "GradientsPanel",
     "GraphChange",
@@ -148,21 +168,25 @@ __all__ = [
     "GraphEdge",
     "GraphNode",
     "GraphPanel",
+    "GroupDifference",
     "HierarchyPanel",
     "Histogram",
     "Interval",
     "LabelIssue",
     "LastValue",
     "LayerInfo",
+    "LayerLikeness",
     "LearningAnswer",
     "LearningClass",
     "LearningLayer",
     "LearningPanel",
+    "LearningPoint",
     "Loop",
     "LossPanel",
     "Manifest",
     "MappingPanel",
     "MapsAnswer",
+    "MeasureDifference",
     "MethodInfo",
     "MethodList",
     "MethodOption",
@@ -186,7 +210,9 @@ __all__ = [
     "SeparationPanel",
     "Severity",
     "SimilarityPanel",
+    "SizedModel",
     "Skipped",
+    "SliceDifference",
     "SpaceLayer",
     "StageInfo",
     "State",
@@ -194,6 +220,7 @@ __all__ = [
     "Table",
     "TopK",
     "TrainingPanel",
+    "Trend",
     "TuningLayer",
     "TuningPanel",
     "WeightsPanel",
