@@ -80,6 +80,13 @@ def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
         ("accuracy", "by {:.0f} standard errors", accuracy.GAP_DEVIATIONS),
         ("accuracy", "at least {} points", round(accuracy.GAP_POINTS * 100)),
         ("accuracy", "{} bins of equal width", calibration.BINS),
+        ("accuracy", "columns of more than {} values", accuracy.MOST_VALUES),
+        (
+            "accuracy",
+            "lies more than {:.0f} points below the accuracy of the others, and its",
+            accuracy.SLICE_POINTS * 100,
+        ),
+        ("accuracy", "adjusted p value is below {}", "1e-3" if accuracy.DISCOVERY == 1e-3 else "changed"),
         ("confusion", "the {} most surprising are told", confusion.MOST_FINDINGS),
         ("confusion", "p < {}", "1e-3" if confusion.SURPRISING == 1e-3 else "changed"),
         ("activations", "the {} examples with the strongest", activations.TOP_K),

@@ -12,11 +12,11 @@ from scipy import stats
 from torch import Tensor, nn
 
 from pellucid.capture.per_example import PerExample
+from pellucid.measures.intervals import benjamini_hochberg
 from pellucid.measures.parameter_gradients import (
     LEAST,
     MOST_CLASSES,
     agreement,
-    benjamini_hochberg,
     class_products,
     noise_scale,
     permuted,

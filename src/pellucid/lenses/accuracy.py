@@ -1,18 +1,37 @@
-"""Accuracy: how often is the most probable class the target, and how sure can one be?"""
+"""Accuracy: how often is the answer right, or how far from it, and how sure can one be?"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from pellucid.lenses import LensContext
-from pellucid.measures.calibration import BINS, bin_of, reliability
+from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown
+from pellucid.measures.calibration import (
+    FINE,
+    Reliability,
+    calibration_errors,
+    equal_mass,
+    equal_width,
+    expected_error,
+    fine,
+)
+from pellucid.measures.classification import scores as class_scores
+from pellucid.measures.classification import tallies
+from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.intervals import wilson
-from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, TopK
-from pellucid.types import Needs, Observation
+from pellucid.measures.ranking import rank_counts, top_k
+from pellucid.measures.regression import Moments, regression_scores
+from pellucid.measures.score_cells import ScoreCells
+from pellucid.measures.slices import slices_of
+from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
+from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, SliceAccuracy, TopK
+from pellucid.types import Batch, Needs, Observation, Scalar
 
 TOP_K = (1, 2, 3, 5, 10)
 
@@ -20,119 +39,213 @@ TOP_K = (1, 2, 3, 5, 10)
 GAP_DEVIATIONS = 4.0
 GAP_POINTS = 0.02
 
+# A column of more values than this is no set of slices.
+MOST_VALUES = 200
 
-def _counts(length: int) -> np.ndarray:
-    return np.zeros(length, np.int64)
-
-
-def _grown(counts: np.ndarray, length: int) -> np.ndarray:
-    return counts if len(counts) >= length else np.concatenate([counts, _counts(length - len(counts))])
-
-
-def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    length = max(len(one), len(other))
-    total: np.ndarray = _grown(one, length) + _grown(other, length)
-    return total
+# A slice is told below this false-discovery rate, where its interval lies so far below the others.
+DISCOVERY = 1e-3
+SLICE_POINTS = 0.05
 
 
 @dataclass
 class AccuracyLens:
-    """Right answers by class, by rank of the target and by confidence."""
+    """Right answers by class, by rank of the target, by confidence and by slice; for a regression, moments of the residuals.
+
+    Attributes:
+        classes: most outputs seen.
+        ranks: int64[rank], examples by the rank of their target, where it is known.
+        cells: the confusion, the fields of SparseCounts.
+        confidences: counts, sums of confidences and right answers by fine bin of confidence.
+        variance: sum of c (1 - c) over confidences c.
+        scores: probabilities of the classes in bins, the fields of ScoreCells; scored: of how many examples.
+        halves: fields of TemperatureSums, of the half that fits and the half that tests.
+        numbers: fields of Moments.
+        values: column -> value -> [examples, right answers].
+        left_out: columns with too many values.
+    """
 
     name: ClassVar[str] = "accuracy"
     needs: ClassVar[Needs] = Needs(outputs=True)
 
     context: LensContext = field(default_factory=LensContext)
-    ranks: np.ndarray = field(default_factory=lambda: _counts(0))
-    support: np.ndarray = field(default_factory=lambda: _counts(0))
-    predicted: np.ndarray = field(default_factory=lambda: _counts(0))
-    true_positive: np.ndarray = field(default_factory=lambda: _counts(0))
-    bin_counts: np.ndarray = field(default_factory=lambda: _counts(BINS))
-    bin_correct: np.ndarray = field(default_factory=lambda: _counts(BINS))
-    bin_confidence: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.float64))
+    classes: int = 0
+    ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    cells: dict[str, Any] = field(default_factory=lambda: vars(SparseCounts()))
+    confidences: dict[str, Any] = field(default_factory=lambda: _fine_bins(np.zeros(0), np.zeros(0, bool)))
     variance: float = 0.0
+    scores: dict[str, Any] = field(default_factory=lambda: vars(ScoreCells()))
+    scored: int = 0
+    halves: list[dict[str, Any]] = field(default_factory=lambda: [vars(TemperatureSums.empty()) for _ in range(2)])
+    numbers: dict[str, Any] = field(default_factory=lambda: vars(Moments()))
+    values: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def observe(self, seen: Observation) -> None:
         """Counts the examples of a batch that have a target and a finite output."""
-        if self.context.task != "classification" or seen.outputs is None:
+        if seen.outputs is None or seen.batch is None:
             return
-        target = np.asarray(seen.columns["target"])
-        prediction = np.asarray(seen.columns["prediction"])
+        if self.context.task == "regression":
+            self._add_numbers(seen)
+        elif self.context.task == "classification":
+            self._add_classes(seen, seen.batch, np.asarray(seen.outputs))
+
+    def _add_numbers(self, seen: Observation) -> None:
+        target, output = (np.asarray(seen.columns[name], np.float64) for name in ("target", "output"))
+        known = np.isfinite(target) & np.isfinite(output)
+        self.numbers = vars(Moments(**self.numbers).merged(Moments.of(target[known], (output - target)[known])))
+
+    def _add_classes(self, seen: Observation, batch: Batch, outputs: np.ndarray) -> None:
+        target, prediction, rank, confidence = (
+            np.asarray(seen.columns[name]) for name in ("target", "prediction", "rank", "confidence")
+        )
         known = (target >= 0) & (prediction >= 0)
-        target, prediction = target[known], prediction[known]
         right = target == prediction
-        confidence = np.asarray(seen.columns["confidence"])[known].astype(np.float64)
-        classes = int(seen.outputs.shape[-1])
-        self.ranks = _sum(self.ranks, np.bincount(np.asarray(seen.columns["rank"])[known], minlength=classes))
-        self.support = _sum(self.support, np.bincount(target, minlength=classes))
-        self.predicted = _sum(self.predicted, np.bincount(prediction, minlength=classes))
-        self.true_positive = _sum(self.true_positive, np.bincount(target[right], minlength=classes))
-        bins = bin_of(confidence)
-        self.bin_counts = self.bin_counts + np.bincount(bins, minlength=BINS)
-        self.bin_correct = self.bin_correct + np.bincount(bins[right], minlength=BINS)
-        self.bin_confidence = self.bin_confidence + np.bincount(bins, weights=confidence, minlength=BINS)
-        self.variance += float((confidence * (1 - confidence)).sum())
+        self.classes = max(self.classes, int(outputs.shape[-1]))
+        self.ranks = _sum(self.ranks, rank_counts(rank[known], self.classes))
+        self._add_cells(SparseCounts.of(np.where(known, target, -1), np.where(known, prediction, -1)))
+        self._add_slices(batch, known, right)
+        sure = known & ~np.isnan(confidence)
+        certainty = confidence[sure].astype(np.float64)
+        self.confidences = _added(self.confidences, _fine_bins(certainty, right[sure]))
+        self.variance += float((certainty * (1 - certainty)).sum())
+        if sure.any():
+            self._add_scores(outputs[sure], target[sure], prediction[sure], certainty, batch_rows(batch)[sure])
+
+    def _add_cells(self, cells: SparseCounts) -> None:
+        total = SparseCounts(**self.cells)
+        total.merge(cells)
+        self.cells = vars(total)
+
+    def _add_scores(
+        self, logits: np.ndarray, target: np.ndarray, prediction: np.ndarray, confidence: np.ndarray, rows: np.ndarray
+    ) -> None:
+        places = np.arange(len(target))
+        # The prediction's logit less its log-probability: the sum over classes was made once, for the table.
+        normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence)
+        total = ScoreCells(**self.scores)
+        total.merge(ScoreCells.of(logits, normalisers, target))
+        self.scores = vars(total)
+        self.scored += len(target)
+        # A target that is impossible is so at every temperature: its loss is infinite and no sum.
+        place = keys(rows, self.context.seed) * 2
+        wanted = (place % 1 < share_of(logits.shape[1])) & np.isfinite(logits[places, target])
+        for half in range(2):
+            chosen = wanted & (place.astype(np.int64) == half)
+            if chosen.any():
+                sums = TemperatureSums.empty()
+                sums.add(logits[chosen], target[chosen])
+                self.halves[half] = vars(TemperatureSums(**self.halves[half]).merged(sums))
+
+    def _add_slices(self, batch: Batch, known: np.ndarray, right: np.ndarray) -> None:
+        for column, values in batch.along().items():
+            if column not in self.left_out:
+                pairs = Counter(zip(values, known.tolist(), right.tolist(), strict=True))
+                found: dict[str, list[int]] = {}
+                for (value, counted, correct), count in pairs.items():
+                    if counted and value is not None and not isinstance(value, float):
+                        entry = found.setdefault(value_text(value), [0, 0])
+                        entry[0] += count
+                        entry[1] += count * correct
+                self._add_values(column, found)
+
+    def _add_values(self, column: str, found: Mapping[str, Sequence[int]]) -> None:
+        before = self.values.get(column, {})
+        total = {value: list(counts) for value, counts in before.items()}
+        for value, (count, correct) in found.items():
+            entry = total.get(value, [0, 0])
+            total[value] = [entry[0] + count, entry[1] + correct]
+        if len(total) > MOST_VALUES:
+            self.left_out = sorted({*self.left_out, column})
+            self.values = {name: counts for name, counts in self.values.items() if name != column}
+        elif total:
+            self.values = {**self.values, column: total}
 
     def merge(self, other: Self) -> None:
         """Adds another's counts."""
-        for name in ("ranks", "support", "predicted", "true_positive", "bin_counts", "bin_correct", "bin_confidence"):
-            setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
+        self.classes = max(self.classes, other.classes)
+        self.ranks = _sum(self.ranks, other.ranks)
+        self._add_cells(SparseCounts(**other.cells))
+        self.confidences = _added(self.confidences, other.confidences)
         self.variance += other.variance
+        total = ScoreCells(**self.scores)
+        total.merge(ScoreCells(**other.scores))
+        self.scores = vars(total)
+        self.scored += other.scored
+        self.halves = [
+            vars(TemperatureSums(**one).merged(TemperatureSums(**two)))
+            for one, two in zip(self.halves, other.halves, strict=True)
+        ]
+        self.numbers = vars(Moments(**self.numbers).merged(Moments(**other.numbers)))
+        self.left_out = sorted({*self.left_out, *other.left_out})
+        self.values = {name: counts for name, counts in self.values.items() if name not in self.left_out}
+        for column, found in other.values.items():
+            if column not in self.left_out:
+                self._add_values(column, found)
 
     def report(self) -> AccuracyPanel:
         """Shares with Wilson intervals, and where they differ from what the model claims."""
-        count, correct = int(self.support.sum()), int(self.true_positive.sum())
-        bins, error = reliability(self.bin_counts, self.bin_confidence, self.bin_correct)
-        by_class = [self._class(index) for index in range(len(self.support))]
+        if self.context.task == "regression":
+            moments = Moments(**self.numbers)
+            return _panel(count=moments.count, scores=regression_scores(moments))
+        cells, scored = SparseCounts(**self.cells), ScoreCells(**self.scores)
+        number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
+        of = tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
+        count, correct = int(cells.counts.sum()), int(of.right.sum())
+        by_class = class_rows(of, scored, self.scored)
+        bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
         recalls = [entry.recall for entry in by_class if entry.recall is not None]
-        return AccuracyPanel(
+        fitted, tested = (TemperatureSums(**half) for half in self.halves)
+        slices = self._slices()
+        return _panel(
             count=count,
-            findings=[*self._calibration_finding(count, correct), *self._class_findings(by_class, count, correct)],
+            findings=[
+                *self._calibration_finding(bins),
+                *self._class_findings(by_class, count, correct),
+                *_slice_findings(slices),
+            ],
             correct=correct,
             accuracy=correct / count if count else None,
             interval=wilson(correct, count),
             balanced_accuracy=sum(recalls) / len(recalls) if recalls else None,
-            top_k=self._top_k(count),
+            top_k=[one for k in TOP_K if k <= len(self.ranks) and (one := top_k(self.ranks, k)) is not None],
             by_class=by_class,
-            calibration=bins,
-            ece=error,
-            mean_confidence=float(self.bin_confidence.sum()) / count if count else None,
+            calibration=equal_width(bins).to_schema(),
+            ece=expected_error(equal_width(bins)),
+            mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
+            ranks=np.trim_zeros(self.ranks, "b").tolist(),
+            scores=class_scores(cells, number, self.context.seed),
+            areas=area_scores(by_class, scored, self.scored),
+            equal_mass=equal_mass(bins).to_schema(),
+            calibration_errors=[*calibration_errors(bins), class_wise_error(scored, number, self.scored)],
+            temperature=temperature(fitted, tested, share_of(max(self.classes, 1))),
+            without_probabilities=count - bins.total,
+            slices=slices,
+            columns_left_out=self.left_out,
         )
 
-    def _top_k(self, count: int) -> list[TopK]:
-        listed = []
-        for k in TOP_K:
-            right = int(self.ranks[:k].sum())
-            interval = wilson(right, count)
-            if interval is not None and k <= len(self.ranks):
-                listed.append(TopK(k, right, right / count, interval))
-        return listed
+    def _slices(self) -> list[SliceAccuracy]:
+        counts = {
+            (column, value): (found[0], found[1])
+            for column, values in self.values.items()
+            for value, found in values.items()
+        }
+        totals = {
+            column: (sum(found[0] for found in values.values()), sum(found[1] for found in values.values()))
+            for column, values in self.values.items()
+        }
+        return slices_of(counts, totals)
 
-    def _class(self, index: int) -> ClassAccuracy:
-        support, predicted = int(self.support[index]), int(self.predicted[index])
-        right = int(self.true_positive[index])
-        return ClassAccuracy(
-            index=index,
-            support=support,
-            predicted=predicted,
-            true_positive=right,
-            recall=right / support if support else None,
-            recall_interval=wilson(right, support),
-            precision=right / predicted if predicted else None,
-            precision_interval=wilson(right, predicted),
-            f1=2 * right / (support + predicted) if support + predicted else None,
-        )
-
-    def _calibration_finding(self, count: int, correct: int) -> list[Finding]:
+    def _calibration_finding(self, bins: Reliability) -> list[Finding]:
         """Over- or under-confidence: Spiegelhalter's comparison of the sum of confidences with the right answers."""
+        count, correct = bins.total, int(bins.correct.sum())
         if not count or self.variance == 0.0:
             return []
-        gap = (float(self.bin_confidence.sum()) - correct) / count
+        gap = (float(bins.confidences.sum()) - correct) / count
         deviation = math.sqrt(self.variance) / count
         if abs(gap) < max(GAP_DEVIATIONS * deviation, GAP_POINTS):
             return []
         word = "overconfident" if gap > 0 else "underconfident"
-        confidence = float(self.bin_confidence.sum()) / count
+        confidence = float(bins.confidences.sum()) / count
         return [
             Finding(
                 kind=word,
@@ -189,3 +302,68 @@ class AccuracyLens:
 
     def _name(self, index: int) -> str:
         return self.context.classes[index] if index < len(self.context.classes) else str(index)
+
+
+def _slice_findings(slices: Sequence[SliceAccuracy]) -> list[Finding]:
+    """Slices that are answered worse than the rest of their column."""
+    findings = []
+    for one in slices:
+        if one.adjusted < DISCOVERY and one.rest is not None and one.interval.high < one.rest - SLICE_POINTS:
+            findings.append(
+                Finding(
+                    kind="weak-slice",
+                    severity="high" if one.accuracy < one.rest / 2 else "medium",
+                    sentence=(
+                        f"Where {one.column} is {one.value}, {one.accuracy:.1%} of {one.count:,} examples are right (95% interval "
+                        f"{one.interval.low:.1%} to {one.interval.high:.1%}); of the others {one.rest:.1%}."
+                    ),
+                    count=one.count,
+                    interval=one.interval,
+                    page="accuracy",
+                    weight=min(one.rest - one.accuracy, 1.0),
+                    evidence={"accuracy": one.accuracy, "others": one.rest, "adjusted": one.adjusted},
+                    selection={f"column.{one.column}": one.value},
+                )
+            )
+    return sorted(findings, key=lambda finding: -finding.weight)[:3]
+
+
+def _panel(**known: Any) -> AccuracyPanel:
+    """A panel whose other numbers are those of no classes."""
+    nothing: dict[str, Any] = {
+        "correct": 0,
+        "accuracy": None,
+        "interval": None,
+        "balanced_accuracy": None,
+        "top_k": list[TopK](),
+        "by_class": list[ClassAccuracy](),
+        "calibration": [],
+        "ece": None,
+        "mean_confidence": None,
+    }
+    return AccuracyPanel(**{**nothing, **known})
+
+
+def value_text(value: Scalar) -> str:
+    """A column's value as the app's URL writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def batch_rows(batch: Batch) -> np.ndarray:
+    """Rows of the examples table, int64[batch]."""
+    return np.asarray(batch.rows, np.int64) if len(batch.rows) else batch.start + np.arange(len(batch))
+
+
+def _fine_bins(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    bins = fine(confidence, right)
+    return {"counts": bins.counts, "confidences": bins.confidences, "correct": bins.correct}
+
+
+def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {name: values + other[name] for name, values in one.items()}
+
+
+def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    length = max(len(one), len(other))
+    total: np.ndarray = grown(one, length) + grown(other, length)
+    return total

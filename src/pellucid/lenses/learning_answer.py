@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.measures.intervals import benjamini_hochberg
 from pellucid.measures.parameter_gradients import (
     ClassProducts,
     Noise,
     agreement,
-    benjamini_hochberg,
     class_products,
     directions,
     noise_scale,

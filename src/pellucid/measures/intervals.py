@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,11 @@ from pellucid.record.schema import Interval
 LEVEL = 0.95
 
 
-def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
+def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval | None:
     """Score interval of a share; None where there was no trial.
+
+    An average precision over P examples of the class has about the variance of a share of P (Boyd, Eng & Page 2013, LNCS
+    8190:451): its interval is that of `value * P` successes, which need not be whole.
 
     Source: Wilson 1927, JASA 22:209-212.
     """
@@ -44,6 +49,85 @@ def mean_interval(count: int, total: float, total_of_squares: float, level: floa
     quantile = float(special.stdtrit(count - 1, 0.5 + level / 2))
     half = quantile * math.sqrt(max(total_of_squares, 0.0) / (count - 1) / count)
     return Interval(mean - half, mean + half, level, "t")
+
+
+def f1_interval(true_positive: int, support: int, predicted: int, level: float = LEVEL) -> Interval | None:
+    """Interval of a class's F1; None where the class neither occurs nor is predicted.
+
+    F1 = 2J / (1 + J) with J = true positives / (true or predicted), a share: Wilson's interval of J, mapped the same way.
+
+    Source: the monotone map of Wilson 1927; Takahashi et al. 2022, Applied Intelligence 52:4961, use normal intervals instead.
+    """
+    share = wilson(true_positive, support + predicted - true_positive, level)
+    if share is None:
+        return None
+    return Interval(2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high), level, "wilson")
+
+
+def mover(values: NDArray[np.float64], lows: NDArray[np.float64], highs: NDArray[np.float64]) -> Interval | None:
+    """Interval of the mean of independent quantities from their own intervals; None where there is none.
+
+    Args:
+        values: float64[quantity].
+        lows: float64[quantity], the lower ends of their 95% intervals.
+        highs: float64[quantity], the upper ends.
+
+    Returns: value - sqrt(sum((value - low)^2)) / number and the same upwards.
+    Source: the method of variance estimates recovery, Zou & Donner 2008, Statistics in Medicine 27:1693.
+    """
+    number = len(values)
+    if number == 0:
+        return None
+    mean = float(values.sum()) / number
+    below = math.sqrt(float(((values - lows) ** 2).sum())) / number
+    above = math.sqrt(float(((highs - values) ** 2).sum())) / number
+    return Interval(mean - below, mean + above, LEVEL, "mover")
+
+
+def newcombe_auc(area: float, positives: float, negatives: float, level: float = LEVEL) -> Interval | None:
+    """Interval of an area under the ROC curve; None where one of the two groups is empty.
+
+    The values A with |A - area| <= z sqrt(V(A)), V(A) the variance under exponential scores with the mean of the two group
+    sizes: like Wilson's, it is asymmetric and has a width at areas of 0 and 1.
+
+    Source: Newcombe 2006, Statistics in Medicine 25:559, method 5.
+    """
+    if positives <= 0 or negatives <= 0:
+        return None
+    z, extra = normal_quantile(0.5 + level / 2), (positives + negatives) / 2 - 1
+
+    def outside(candidate: float) -> bool:
+        spread = 1 + extra * (1 - candidate) / (2 - candidate) + extra * candidate / (1 + candidate)
+        return abs(candidate - area) > z * math.sqrt(candidate * (1 - candidate) * spread / (positives * negatives))
+
+    return Interval(_edge(area, 0.0, outside), _edge(area, 1.0, outside), level, "newcombe")
+
+
+def _edge(inside: float, end: float, outside: Callable[[float], bool]) -> float:
+    """Where the values stop to be consistent on the way from `inside` to `end`, by halving 60 times."""
+    for _ in range(60):
+        middle = (inside + end) / 2
+        inside, end = (inside, middle) if outside(middle) else (middle, end)
+    return inside
+
+
+def delta_interval(value: float, deviation: float, scale: Literal["share", "correlation"]) -> Interval | None:
+    """Normal interval of a quantity on the scale where it is nearly normal, mapped back; None at the ends of its range.
+
+    Args:
+        value: a share in (0, 1), or a correlation in (-1, 1).
+        deviation: its standard error.
+        scale: the log-odds for a share, Fisher's z for a correlation.
+    """
+    share = value if scale == "share" else (value + 1) / 2
+    if not 0 < share < 1:
+        return None
+    centre, half = math.log(share / (1 - share)), normal_quantile(0.5 + LEVEL / 2) * deviation / (share * (1 - share))
+    half = half if scale == "share" else half / 2
+    low, high = (1 / (1 + math.exp(-edge)) for edge in (centre - half, centre + half))
+    return (
+        Interval(low, high, LEVEL, "delta") if scale == "share" else Interval(2 * low - 1, 2 * high - 1, LEVEL, "delta")
+    )
 
 
 def normal_quantile(probability: float) -> float:
@@ -88,3 +172,19 @@ def holm(p_values: NDArray[np.float64], tests: int | None = None) -> NDArray[np.
     adjusted = np.empty_like(p_values)
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted
+
+
+def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjusts p values of any shape so that of those below q a share of at most q is false; NaN stays NaN.
+
+    Source: Benjamini & Hochberg 1995, Journal of the Royal Statistical Society B 57:289-300.
+    """
+    known = np.isfinite(p_values)
+    values = p_values[known]
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    found = np.full(p_values.shape, np.nan)
+    found[known] = adjusted
+    return found

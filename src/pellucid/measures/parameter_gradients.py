@@ -187,22 +187,6 @@ def permuted(gram: Floats, labels: NDArray[np.int64], classes: int, seed: int, r
     return found
 
 
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Adjusts p values of any shape so that of those below q a share of at most q is false; NaN stays NaN.
-
-    Source: Benjamini & Hochberg 1995, Journal of the Royal Statistical Society B 57:289-300.
-    """
-    known = np.isfinite(p_values)
-    values = p_values[known]
-    order = np.argsort(values, kind="stable")
-    scaled = values[order] * len(values) / np.arange(1, len(values) + 1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    found = np.full(p_values.shape, np.nan)
-    found[known] = adjusted
-    return found
-
-
 def sample(targets: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
     """Rows of examples, as many of each class as can be, in ascending order; the same for the same seed.
 

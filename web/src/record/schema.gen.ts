@@ -14,7 +14,19 @@ export type State = "running" | "complete" | "interrupted" | "failed";
 
 export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | CustomPanel;
 
-/** How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins. */
+/**
+ * How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins.
+ *
+ * Attributes:
+ *     ranks: examples by the rank of their target; the sum of the first k over the sum of all is the top-k accuracy.
+ *     scores: one number for all classes together each; for a regression R2, errors and bias.
+ *     areas: under the ROC curve and average precision, over the classes (macro) and over all pairs (micro).
+ *     equal_mass: bins of about as many examples each.
+ *     calibration_errors: every way to say it.
+ *     without_probabilities: examples whose prediction is known and whose probabilities are not.
+ *     slices: worst first.
+ *     columns_left_out: columns with too many values to be slices.
+ */
 export interface AccuracyPanel extends Panel {
   lens: "accuracy";
   correct: number;
@@ -26,6 +38,15 @@ export interface AccuracyPanel extends Panel {
   calibration: CalibrationBin[];
   ece: number | null;
   mean_confidence: number | null;
+  ranks: number[];
+  scores: Score[];
+  areas: Score[];
+  equal_mass: CalibrationBin[];
+  calibration_errors: CalibrationError[];
+  temperature: Temperature | null;
+  without_probabilities: number;
+  slices: SliceAccuracy[];
+  columns_left_out: string[];
 }
 
 /** Examples whose confidence lies in (low, high], the first bin closed below; None where empty. */
@@ -38,7 +59,32 @@ export interface CalibrationBin {
   interval: Interval | null;
 }
 
-/** One class: support (true), predicted, true positives; rates are None where their denominator is 0. */
+/**
+ * One way to say how far confidence is from accuracy.
+ *
+ * Attributes:
+ *     expected: what a perfectly calibrated model of the same confidences would show on as many examples, on average.
+ *     limit: what it would exceed once in twenty times.
+ *     bins: how many were used; 0 for the kernel.
+ *     why: why it is not defined.
+ */
+export interface CalibrationError {
+  name: string;
+  value: number | null;
+  expected: number | null;
+  limit: number | null;
+  bins: number;
+  count: number;
+  why: string;
+}
+
+/**
+ * One class: support (true), predicted, true positives; rates are None where their denominator is 0.
+ *
+ * Attributes:
+ *     area, average_precision: of the class against all others, from its probabilities in bins; `*_error` bounds what
+ *         the bins may change.
+ */
 export interface ClassAccuracy {
   index: number;
   support: number;
@@ -49,6 +95,82 @@ export interface ClassAccuracy {
   precision: number | null;
   precision_interval: Interval | null;
   f1: number | null;
+  f1_interval: Interval | null;
+  area: number | null;
+  area_interval: Interval | null;
+  area_error: number | null;
+  average_precision: number | null;
+  average_precision_interval: Interval | null;
+  average_precision_error: number | null;
+}
+
+/**
+ * One number for all examples together; where it is None, `why` says why it is not defined.
+ *
+ * Attributes:
+ *     error: how far the value may be from the exact one because it was taken from bins; 0 where it is exact.
+ */
+export interface Score {
+  name: string;
+  value: number | null;
+  interval: Interval | null;
+  count: number;
+  why: string;
+  error: number;
+}
+
+/**
+ * Examples with one value of a column that came along, against all others.
+ *
+ * Attributes:
+ *     rest: accuracy of the others; None where there are none.
+ *     p_value: Fisher's exact test, two-sided; adjusted: after Benjamini and Hochberg over all slices that were tested.
+ */
+export interface SliceAccuracy {
+  column: string;
+  value: string;
+  count: number;
+  correct: number;
+  accuracy: number;
+  interval: Interval;
+  rest: number | null;
+  p_value: number;
+  adjusted: number;
+}
+
+/**
+ * What dividing all logits by one number, fitted on one half of the examples, does on the other half.
+ *
+ * Attributes:
+ *     temperature: the one of least loss on the first half; above 1 the model is too sure.
+ *     interval: of that temperature, from the spread of the examples' derivatives.
+ *     error: how far interpolation between the kept temperatures may have moved it.
+ *     applied: the kept temperature nearest to it; the numbers below are exact for this one.
+ *     fitted, tested: examples of the two halves.
+ *     loss_before, loss_after: mean cross-entropy on the second half, nats.
+ *     gain: mean reduction of the loss on the second half, with its t interval.
+ *     ece_before, ece_after: expected calibration error on the second half, equal-width bins.
+ *     calibration: bins of the second half at the applied temperature.
+ *     temperatures, losses: mean cross-entropy on the second half at every kept temperature.
+ *     share: share of the examples that were looked at; below 1 where there are many classes.
+ */
+export interface Temperature {
+  temperature: number;
+  interval: Interval | null;
+  error: number;
+  applied: number;
+  fitted: number;
+  tested: number;
+  loss_before: number;
+  loss_after: number;
+  gain: number;
+  gain_interval: Interval | null;
+  ece_before: number | null;
+  ece_after: number | null;
+  calibration: CalibrationBin[];
+  temperatures: number[];
+  losses: number[];
+  share: number;
 }
 
 /** Share of examples whose target is among the k most probable classes. */
@@ -904,6 +1026,23 @@ export interface Pool {
 }
 
 /**
+ * A tree of concepts, its nodes in an order in which parents come before their children.
+ *
+ * `parents` is the place of each node's parent, -1 for a root; `classes` is the class that a node stands for, -1 for a
+ * concept above classes. Every class of the record has exactly one node; those that the file does not place are roots, and
+ * listed in `unplaced`; `unknown` are leaves of the file that are no class of the record.
+ */
+export interface HierarchyPanel extends Panel {
+  lens: "hierarchy";
+  source: string;
+  names: string[];
+  parents: number[];
+  classes: number[];
+  unplaced: number[];
+  unknown: string[];
+}
+
+/**
  * One layer's output over the whole sweep.
  *
  * Moments, the maximum and dead units are exact over all `values`; the histogram, the share of zeros, saturation and,
@@ -1027,23 +1166,6 @@ export interface TrainingPanel extends Panel {
 export interface WeightsPanel extends Panel {
   lens: "weights";
   parameters: ParameterRow[];
-}
-
-/**
- * A tree of concepts, its nodes in an order in which parents come before their children.
- *
- * `parents` is the place of each node's parent, -1 for a root; `classes` is the class that a node stands for, -1 for a
- * concept above classes. Every class of the record has exactly one node; those that the file does not place are roots, and
- * listed in `unplaced`; `unknown` are leaves of the file that are no class of the record.
- */
-export interface HierarchyPanel extends Panel {
-  lens: "hierarchy";
-  source: string;
-  names: string[];
-  parents: number[];
-  classes: number[];
-  unplaced: number[];
-  unknown: string[];
 }
 
 /**
@@ -1245,7 +1367,7 @@ export interface FileRef {
  * What the record holds and how it came to be; rewritten atomically whenever something is finished.
  *
  * `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
- * record is the same whenever it is made again.
+ * record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
  */
 export interface Manifest {
   schema_version: number;
@@ -1256,6 +1378,7 @@ export interface Manifest {
   state: State;
   error: string | null;
   model: ModelInfo | null;
+  saved: SavedPredictions | null;
   data: DataInfo | null;
   preprocessing: Preprocessing | null;
   task: "classification" | "regression" | "none";
@@ -1289,6 +1412,22 @@ export interface Preprocessing {
   steps: (Record<string, string | number | number[] | null>)[];
   origin: string;
   fingerprint: string;
+}
+
+/**
+ * Where the answers came from, where no model was run: a file that somebody saved.
+ *
+ * `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
+ * counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read.
+ */
+export interface SavedPredictions {
+  name: string;
+  source: string;
+  kind: "classes" | "probabilities" | "logits";
+  columns: string[];
+  left_out: string[];
+  unnormalised: number;
+  undecodable: number;
 }
 
 /** An example that was left out, and why. */
@@ -1642,11 +1781,11 @@ export interface PanelByLens {
   tuning: TuningPanel;
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;
+  hierarchy: HierarchyPanel;
   activations: ActivationsPanel;
   gradients: GradientsPanel;
   training: TrainingPanel;
   weights: WeightsPanel;
-  hierarchy: HierarchyPanel;
   learning: LearningPanel;
   loss: LossPanel;
   mapping: MappingPanel;

@@ -7,7 +7,16 @@ Optional numbers are None where a value is not defined; NaN never enters JSON.
 
 from __future__ import annotations
 
-from pellucid.record.schema.accuracy import AccuracyPanel, CalibrationBin, ClassAccuracy, TopK
+from pellucid.record.schema.accuracy import (
+    AccuracyPanel,
+    CalibrationBin,
+    CalibrationError,
+    ClassAccuracy,
+    Score,
+    SliceAccuracy,
+    Temperature,
+    TopK,
+)
 from pellucid.record.schema.answers import ErrorAnswer, Summary
 from pellucid.record.schema.attribution import (
     AttributedLayer,
@@ -92,12 +101,6 @@ from pellucid.record.schema.mapping import (
 )
 from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
 from pellucid.record.schema.predictions import PredictionsPanel
-from pellucid.record.schema.separation import (
-    SeparationChannel,
-    SeparationConcept,
-    SeparationLayer,
-    SeparationPanel,
-)
 
 AnyPanel = (
     GraphPanel
@@ -113,7 +116,6 @@ AnyPanel = (
     | TuningPanel
     | OptimisedPanel
     | ConceptsPanel
-    | SeparationPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
@@ -135,6 +137,7 @@ __all__ = [
     "AttributionAnswer",
     "Benchmark",
     "CalibrationBin",
+    "CalibrationError",
     "ClassAccuracy",
     "ClassLoss",
     "ComparedMeasure",
@@ -204,20 +207,19 @@ __all__ = [
     "PredictionsPanel",
     "Preprocessing",
     "SanityAnswer",
-    "SeparationChannel",
-    "SeparationConcept",
-    "SeparationLayer",
-    "SeparationPanel",
+    "Score",
     "Severity",
     "SimilarityPanel",
     "SizedModel",
     "Skipped",
     "SliceDifference",
+    "SliceAccuracy",
     "SpaceLayer",
     "StageInfo",
     "State",
     "Summary",
     "Table",
+    "Temperature",
     "TopK",
     "TrainingPanel",
     "Trend",
