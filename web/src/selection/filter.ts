@@ -4,6 +4,9 @@ import type { Range, Selection } from "./selection";
 
 type Test = (row: number) => boolean;
 
+/** Classes up to this number are looked up in a table. */
+const MOST_MARKED = 1 << 24;
+
 /** Rows in ascending order. A range is closed at both ends; a number that is not defined lies in no range. */
 export function selectRows(examples: Examples, selection: Selection): Uint32Array {
   const tests = testsOf(examples, selection);
@@ -72,8 +75,14 @@ function testsOf(examples: Examples, selection: Selection): Test[] {
 function among(values: Int32Array, wanted: readonly number[]): Test {
   const [only] = wanted;
   if (wanted.length === 1) return (row) => values[row] === only;
-  const set = new Set(wanted);
-  return (row) => set.has(values[row] as number);
+  const most = wanted.reduce((larger, value) => Math.max(larger, value), 0);
+  if (most > MOST_MARKED) {
+    const set = new Set(wanted);
+    return (row) => set.has(values[row] as number);
+  }
+  const is = new Uint8Array(most + 1);
+  for (const value of wanted) is[value] = 1;
+  return (row) => is[values[row] as number] === 1;
 }
 
 function within(values: Float32Array | Float64Array, { low, high }: Range): Test {

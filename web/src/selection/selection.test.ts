@@ -7,6 +7,7 @@ import {
   type Selection,
   selectionOf,
   withoutFilter,
+  writeSelection,
   writeHash,
 } from "./selection";
 
@@ -47,6 +48,15 @@ describe("the selection in the URL", () => {
     expect(parseSelection(odd)).toEqual({ ...EMPTY, true: [2], rows: [] });
     expect(parseHash("")).toEqual({ page: "overview", selection: EMPTY });
     expect(parseHash("#nonsense")).toEqual({ page: "nonsense", selection: EMPTY });
+  });
+
+  it("writes runs of numbers as such, and reads both", () => {
+    const many = [1, 2, 4, 5, 6, 7, 9];
+    const text = writeSelection({ ...EMPTY, true: many }).get("true");
+    expect(text).toBe("1,2,4-7,9");
+    expect(parseSelection(new URLSearchParams({ true: text ?? "" })).true).toEqual(many);
+    expect(parseSelection(new URLSearchParams({ true: "3-1,5-x,-7,8" })).true).toEqual([8]);
+    expect(parseSelection(new URLSearchParams({ true: "0-999999999999" })).true.length).toBeLessThan(5_000_000);
   });
 
   it("does not reach the prototype of objects", () => {

@@ -88,7 +88,7 @@ export function writeSelection(selection: Selection): URLSearchParams {
   const put = (name: string, value: string | number | null) => {
     if (value !== null) parameters.set(name, String(value));
   };
-  const list = (values: readonly number[] | null) => (values && values.length > 0 ? values.join(",") : null);
+  const list = (values: readonly number[] | null) => (values && values.length > 0 ? listed(values) : null);
   const bounds = (one: Range | null) => (one ? `${one.low}..${one.high}` : null);
   put("true", list(selection.true));
   put("predicted", list(selection.predicted));
@@ -96,7 +96,7 @@ export function writeSelection(selection: Selection): URLSearchParams {
   put("outcome", selection.outcome);
   put("losses", bounds(selection.losses));
   put("confidences", bounds(selection.confidences));
-  put("rows", selection.rows ? selection.rows.join(",") : null);
+  put("rows", selection.rows ? listed(selection.rows) : null);
   for (const [name, value] of Object.entries(selection.columns)) put(`column.${name}`, value);
   put("example", selection.example);
   put("layer", selection.layer);
@@ -150,10 +150,34 @@ function index(text: string | null): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
+/** More numbers than this are in no list that a person made. */
+const MOST_LISTED = 1 << 22;
+
+/** "3,7-12,40": numbers, and runs of them. What cannot be read is left out. */
 function indices(text: string | null): readonly number[] | null {
   if (text === null) return null;
-  const values = text.split(",").map((part) => index(part));
-  return values.filter((value) => value !== null);
+  const values: number[] = [];
+  for (const part of text.split(",")) {
+    const [from, to] = splitOnce(part, "-").map((end) => index(end));
+    if (from === null || from === undefined || to === null) continue;
+    const last = Math.min(to ?? from, from + MOST_LISTED - values.length);
+    for (let value = from; value <= last; value++) values.push(value);
+  }
+  return values;
+}
+
+/** The opposite: three and more that follow one another become a run. */
+function listed(values: readonly number[]): string {
+  const parts: string[] = [];
+  for (let place = 0; place < values.length; place++) {
+    const from = values[place] as number;
+    let last = place;
+    while (values[last + 1] === (values[last] as number) + 1) last += 1;
+    if (last - place < 2) parts.push(String(from));
+    else parts.push(`${from}-${values[last]}`);
+    if (last - place >= 2) place = last;
+  }
+  return parts.join(",");
 }
 
 function range(text: string | null): Range | null {

@@ -1,6 +1,9 @@
 /** The parts of a selection in words: what the selection bar shows, one chip a part. */
-import { number, percent } from "../marks/format";
+import { count, number, percent } from "../marks/format";
 import type { Selection } from "../selection/selection";
+
+/** Classes of a block are many: these are named, the others counted. */
+const MOST_NAMED = 3;
 
 export interface Chip {
   readonly key: string;
@@ -21,7 +24,10 @@ export function chipsOf(
   const chips: Chip[] = [];
   const put = (key: string, name: string, value: string, without: Partial<Selection>, filters: boolean) =>
     chips.push({ key, name, value, without, filters });
-  const classes = (indices: readonly number[]) => indices.map(className).join(", ");
+  const classes = (indices: readonly number[]) =>
+    indices.length > MOST_NAMED + 1
+      ? `${indices.slice(0, MOST_NAMED).map(className).join(", ")} and ${count(indices.length - MOST_NAMED)} more`
+      : indices.map(className).join(", ");
   if (selection.true.length > 0) put("true", "true", classes(selection.true), { true: [] }, true);
   if (selection.predicted.length > 0)
     put("predicted", "predicted", classes(selection.predicted), { predicted: [] }, true);

@@ -100,6 +100,36 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
     await page.context().close();
   });
 
+  it("take a block of the confusion matrix by dragging", async () => {
+    const { page } = await visit(here, here.served, "#/confusion");
+    const canvas = page.locator("main canvas").first();
+    const box = await canvas.boundingBox();
+    const [from, to] = [await cell(page, 2, 4), await cell(page, 5, 6)];
+    await page.mouse.move((box?.x ?? 0) + from.x, (box?.y ?? 0) + from.y);
+    await page.mouse.down();
+    await page.mouse.move((box?.x ?? 0) + to.x, (box?.y ?? 0) + to.y, { steps: 3 });
+    await page.getByText("4 rows × 3 columns").waitFor();
+    await page.mouse.up();
+    await page.waitForURL(/true=2-5&predicted=4-6$/);
+    await chip(page, "true 2, 3, 4, 5").waitFor();
+    let counted = 0;
+    for (let row = 2; row <= 5; row++)
+      for (let column = 4; column <= 6; column++) counted += await hovered(page, row, column);
+    expect(await selected(page)).toBe(counted);
+    await page.context().close();
+  });
+
+  it("keep what a subset of classes leaves out in a row of its own", async () => {
+    const { page } = await visit(here, here.served, "#/confusion?v.classes=~7");
+    await page.getByText("other (9 classes)").first().waitFor();
+    await page.getByRole("button", { name: "Table" }).click();
+    await page
+      .getByRole("row", { name: /other \(9 classes\)/ })
+      .first()
+      .waitFor();
+    await page.context().close();
+  });
+
   it("take a class from its dot on Accuracy, as true class or as prediction", async () => {
     const { page } = await visit(here, here.served, "#/accuracy");
     const dot = page.getByRole("group", { name: "recall by class" }).getByRole("link", { name: /^3, / });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { confusionOf } from "../../measures/confusion";
-import { type Cells, denominator, margins, mostConfused, type Normalisation, type Ordering, order } from "./matrix";
+import { classAxis, classesIn, conceptAxis, gathered, spanOf } from "./axis";
+import { binned } from "./bins";
+import { type Cells, cellAt, denominator, drawnCells, margins, mostConfused, type Normalisation, tone } from "./matrix";
+import { type Ordering, order } from "./order";
+import { frontier, kindsOf, treeOf, treeOrder } from "./tree";
+import { around, fitted, kept, showing, zoomed } from "./window";
 
 /** Sparse cells of a dense table, rows true, columns predicted. */
 function cellsOf(table: readonly (readonly number[])[]): Cells {
@@ -16,7 +21,7 @@ function cellsOf(table: readonly (readonly number[])[]): Cells {
   });
   const answers = { targets: Int32Array.from(targets), predictions: Int32Array.from(predictions) };
   const rows = Uint32Array.from(targets, (_, row) => row);
-  return { classes: table.length, ...confusionOf(rows, answers, table.length) };
+  return { size: table.length, ...confusionOf(rows, answers, table.length) };
 }
 
 // Class 0 and 4 are taken for one another, class 3 is never true, class 5 neither true nor predicted.
@@ -73,7 +78,7 @@ describe("dividing", () => {
 
 describe("order", () => {
   const every = [0, 1, 2, 3, 4, 5];
-  const placed = (mode: Ordering, of: Cells = cells) => [...order(mode, names.slice(0, of.classes), of)];
+  const placed = (mode: Ordering, of: Cells = cells) => [...order(mode, names.slice(0, of.size), of)];
 
   for (const mode of ["index", "name", "frequency", "similarity"] as const) {
     it(`by ${mode} holds each class once`, () => {
@@ -134,5 +139,166 @@ describe("the most confused classes", () => {
       [0, 0, 1],
     ]);
     expect([...mostConfused(sure, 2)]).toEqual([1, 2]);
+  });
+});
+
+describe("counting many classes", () => {
+  const CLASSES = 3000; // too many for a dense table
+  let state = 5;
+  const random = (below: number) => {
+    state = (state * 48271) % 2147483647;
+    return state % below;
+  };
+  const targets = Int32Array.from({ length: 4000 }, (_, row) => (row % 50 === 0 ? -1 : random(CLASSES)));
+  const predictions = Int32Array.from(targets, (target, row) =>
+    row % 70 === 0 ? -1 : row % 3 === 0 ? random(CLASSES) : Math.max(0, target),
+  );
+  const rows = Uint32Array.from(targets, (_, row) => row).filter((row) => row % 7 !== 0);
+
+  it("finds what a map finds, in order of row and column", () => {
+    const expected = new Map<string, number>();
+    for (const row of rows) {
+      const [target, prediction] = [targets[row] as number, predictions[row] as number];
+      if (target < 0 || prediction < 0) continue;
+      expected.set(`${target}/${prediction}`, (expected.get(`${target}/${prediction}`) ?? 0) + 1);
+    }
+    const found = confusionOf(rows, { targets, predictions }, CLASSES);
+    expect(
+      new Map(Array.from(found.counts, (count, cell) => [`${found.rows[cell]}/${found.columns[cell]}`, count])),
+    ).toEqual(expected);
+    const codes = Array.from(found.rows, (row, cell) => row * CLASSES + (found.columns[cell] as number));
+    expect(codes).toEqual([...codes].sort((a, b) => a - b));
+  });
+});
+
+const nameOf = (index: number) => names[index] ?? "";
+const PANEL = {
+  // animal: zebra, Adder, ape; class: 10, 9; class 2 stands alone.
+  names: ["animal", "zebra", "snake", "Adder", "ape", "class", "class 10", "class 9", "class 2"],
+  parents: [-1, 0, 0, 2, 0, -1, 5, 5, -1],
+  classes: [-1, 2, -1, 3, 5, -1, 0, 1, 4],
+};
+const tree = treeOf(PANEL as unknown as Parameters<typeof treeOf>[0]);
+
+describe("the hierarchy", () => {
+  it("knows the kinds of a concept, and puts every class in its order", () => {
+    expect([...kindsOf(tree, 0)]).toEqual([2, 3, 5]);
+    expect([...kindsOf(tree, 5)]).toEqual([0, 1]);
+    expect([...treeOrder(tree)]).toEqual([2, 3, 5, 0, 1, 4]);
+    expect(tree.deepest).toBe(1);
+  });
+
+  it("opens to a depth, and single concepts against it", () => {
+    expect(frontier(tree, 0, new Set())).toEqual([0, 5, 8]);
+    expect(frontier(tree, 1, new Set())).toEqual([1, 2, 4, 6, 7, 8]);
+    expect(frontier(tree, 0, new Set([5]))).toEqual([0, 6, 7, 8]);
+    expect(frontier(tree, 1, new Set([0]))).toEqual([0, 6, 7, 8]);
+    expect(frontier(tree, 9, new Set())).toEqual([1, 3, 4, 6, 7, 8]);
+  });
+});
+
+describe("axes", () => {
+  const folded = conceptAxis(tree, 0, new Set(), 6, nameOf);
+
+  it("fold counts without losing any", () => {
+    const found = gathered(cells, folded);
+    expect(folded.entries.map((entry) => entry.name)).toEqual(["animal (3)", "class (2)", "class 2"]);
+    const dense = Array.from({ length: 3 }, (_, row) =>
+      Array.from({ length: 3 }, (_, column) => {
+        let sum = 0;
+        TABLE.forEach((line, true_) => {
+          line.forEach((count, predicted) => {
+            if (folded.of[true_] === row && folded.of[predicted] === column) sum += count;
+          });
+        });
+        return sum;
+      }),
+    );
+    const sparse = Array.from({ length: 3 }, () => [0, 0, 0]);
+    found.counts.forEach((count, cell) => {
+      (sparse[found.rows[cell] as number] as number[])[found.columns[cell] as number] = count;
+    });
+    expect(sparse).toEqual(dense);
+    expect(margins(found).total).toBe(43);
+  });
+
+  it("put what a subset leaves out into a row of its own", () => {
+    const axis = classAxis(Int32Array.of(1, 2), 6, nameOf);
+    expect(axis.entries.at(-1)).toMatchObject({ name: "other (4 classes)", other: true });
+    const found = gathered(cells, axis);
+    expect(margins(found).total).toBe(43);
+    expect(margins(found).rows[2]).toBe(24);
+  });
+
+  it("tell which places stand for the chosen classes", () => {
+    const order = Int32Array.of(1, 0, 2);
+    expect(spanOf(folded, order, [0, 1])).toEqual([0, 0]);
+    expect(spanOf(folded, order, [0, 1, 2, 3, 5])).toEqual([0, 1]);
+    expect(spanOf(folded, order, [0])).toBeNull();
+    expect(spanOf(folded, order, [0, 1, 4])).toBeNull();
+    expect(spanOf(folded, order, [])).toBeNull();
+    expect(classesIn(folded, order, 0, 1)).toEqual([0, 1, 2, 3, 5]);
+  });
+});
+
+describe("what is drawn", () => {
+  const order = Int32Array.of(4, 0, 1, 2, 3, 5);
+  const drawn = drawnCells(cells, margins(cells), order, "true");
+
+  it("stands in its order, divided, and is found again", () => {
+    expect(drawn.values[cellAt(drawn, 0, 0)]).toBeCloseTo(6 / 10, 12);
+    expect(drawn.values[cellAt(drawn, 1, 0)]).toBeCloseTo(5 / 14, 12);
+    expect(cellAt(drawn, 4, 4)).toBe(-1);
+    expect(drawn.mostWrong).toBeCloseTo(3 / 7, 12);
+    expect(drawn.mostRight).toBeCloseTo(9 / 12, 12);
+    expect(tone(drawn, cellAt(drawn, 2, 2))).toBe(1);
+  });
+
+  it("leaves out what the order leaves out", () => {
+    const few = drawnCells(cells, margins(cells), Int32Array.of(0, 4), "counts");
+    expect([...few.counts]).toEqual([8, 5, 4, 6]);
+  });
+
+  it("shows in each pixel the strongest mistake beneath it, and a right answer where there is none", () => {
+    const whole = binned(drawn, { scale: 0.5, x: 0, y: 0 }, 3);
+    expect(whole.side).toBe(3);
+    const at = (y: number, x: number) => {
+      const cell = whole.cells[y * 3 + x] as number;
+      return cell < 0 ? null : [drawn.ys[cell], drawn.xs[cell]];
+    };
+    // Classes 4 and 0, 1 and 2, 3 and 5: 40% of class 4 are called 0, 3 of 7 of class 2 are called 1.
+    expect(at(0, 0)).toEqual([0, 1]);
+    expect(at(1, 1)).toEqual([3, 2]);
+    expect(at(2, 2)).toBeNull();
+    const near = binned(drawn, { scale: 2, x: 0, y: 0 }, 12);
+    expect(near.cells.filter((cell) => cell >= 0).length).toBe(drawn.values.length);
+  });
+});
+
+describe("the window", () => {
+  it("holds all of the matrix, and no more", () => {
+    const scale = fitted(1000, 500);
+    expect(scale).toBe(0.5);
+    expect(kept({ scale: 0.1, x: -5, y: 2000 }, 1000, 500)).toEqual({ scale: 0.5, x: 0, y: 0 });
+    expect(kept({ scale: 100, x: 995, y: 3 }, 1000, 440)).toEqual({ scale: 44, x: 990, y: 3 });
+  });
+
+  it("comes nearer around a point", () => {
+    const before = kept({ scale: 0.5, x: 0, y: 0 }, 1000, 500);
+    const after = zoomed(before, 4, 100, 200, 1000, 500);
+    expect(after.scale).toBe(2);
+    expect(after.x + 100 / after.scale).toBeCloseTo(200, 9);
+    expect(after.y + 200 / after.scale).toBeCloseTo(400, 9);
+  });
+
+  it("looks at a block, and follows a cell no farther than it must", () => {
+    const block = around([100, 119], [300, 304], 1000, 440);
+    expect(block.scale).toBeCloseTo(20, 9);
+    expect(block.y).toBeLessThan(100);
+    expect(block.y + 440 / block.scale).toBeGreaterThan(120);
+    expect(showing(block, 110, 302, 1000, 440)).toEqual(block);
+    const moved = showing(block, 130, 302, 1000, 440);
+    expect(moved.x).toBe(block.x);
+    expect(moved.y + 440 / moved.scale).toBeCloseTo(131, 9);
   });
 });

@@ -1,11 +1,12 @@
-/** The confusion matrix as sparse cells, ordered and normalised; rows are true classes, columns predicted ones. */
+/** The confusion matrix as sparse cells, divided and put in order; rows are true classes, columns predicted ones. */
 import type { ConfusionCounts } from "../../measures/confusion";
 
 export type Normalisation = "counts" | "true" | "predicted" | "all";
-export type Ordering = "index" | "name" | "frequency" | "similarity";
 
+/** Counts between entries: classes, or groups of them. */
 export interface Cells extends ConfusionCounts {
-  readonly classes: number;
+  /** How many rows, and columns, there are. */
+  readonly size: number;
 }
 
 export interface Margins {
@@ -15,16 +16,17 @@ export interface Margins {
 }
 
 export function margins(cells: Cells): Margins {
-  const rows = new Float64Array(cells.classes);
-  const columns = new Float64Array(cells.classes);
+  const rows = new Float64Array(cells.size);
+  const columns = new Float64Array(cells.size);
   let total = 0;
-  cells.counts.forEach((count, index) => {
-    const row = cells.rows[index] ?? 0;
-    const column = cells.columns[index] ?? 0;
-    rows[row] = (rows[row] ?? 0) + count;
-    columns[column] = (columns[column] ?? 0) + count;
+  for (let cell = 0; cell < cells.counts.length; cell++) {
+    const count = cells.counts[cell] as number;
+    const row = cells.rows[cell] as number;
+    const column = cells.columns[cell] as number;
+    rows[row] = (rows[row] as number) + count;
+    columns[column] = (columns[column] as number) + count;
     total += count;
-  });
+  }
   return { rows, columns, total };
 }
 
@@ -48,63 +50,100 @@ export const DIVIDED_BY: Record<Normalisation, string> = {
   all: "share of all examples (the matrix adds up to 100%)",
 };
 
-/** Classes in the order in which rows and columns are drawn. */
-export function order(mode: Ordering, names: readonly string[], cells: Cells): Int32Array {
-  const indices = Int32Array.from(names, (_, index) => index);
-  if (mode === "name") {
-    const compare = new Intl.Collator(undefined, { numeric: true }).compare;
-    return indices.sort((a, b) => compare(names[a] ?? "", names[b] ?? ""));
+/** The classes that take part in most mistakes, true or predicted, in order of index. */
+export function mostConfused(cells: Cells, most: number): Int32Array {
+  const errors = new Float64Array(cells.size);
+  for (let cell = 0; cell < cells.counts.length; cell++) {
+    const count = cells.counts[cell] as number;
+    const row = cells.rows[cell] as number;
+    const column = cells.columns[cell] as number;
+    if (row === column) continue;
+    errors[row] = (errors[row] as number) + count;
+    errors[column] = (errors[column] as number) + count;
   }
-  if (mode === "frequency") {
-    const { rows } = margins(cells);
-    return indices.sort((a, b) => (rows[b] ?? 0) - (rows[a] ?? 0) || a - b);
-  }
-  return mode === "similarity" ? bySimilarity(cells) : indices;
+  const ranked = Int32Array.from(errors, (_, index) => index).sort(
+    (a, b) => (errors[b] as number) - (errors[a] as number) || a - b,
+  );
+  return ranked.slice(0, most).sort();
+}
+
+/** The cells as they are drawn: in rows from the top, each with the value that its colour tells. */
+export interface Drawn {
+  readonly size: number;
+  /** Cells of the row at a place: starts[place] to starts[place + 1]. */
+  readonly starts: Uint32Array;
+  /** Place of each cell's row and column. */
+  readonly ys: Int32Array;
+  readonly xs: Int32Array;
+  readonly counts: Float64Array;
+  readonly values: Float64Array;
+  /** Largest value beside the diagonal, and on it. */
+  readonly mostWrong: number;
+  readonly mostRight: number;
 }
 
 /**
- * Puts classes that are taken for one another side by side: greedy merging of chains, the strongest mutual
- * confusion first, each chain turned so that its confused ends meet.
+ * `order` lists the entries in the order in which they are drawn; the counts of those it leaves out are not drawn. Entries that are
+ * `beside` the scale, since they gather what the others do not hold, do not say where it ends.
  */
-function bySimilarity(cells: Cells): Int32Array {
-  const weights = new Map<number, number>();
-  cells.counts.forEach((count, index) => {
-    const row = cells.rows[index] ?? 0;
-    const column = cells.columns[index] ?? 0;
-    if (row === column) return;
-    const code = Math.min(row, column) * cells.classes + Math.max(row, column);
-    weights.set(code, (weights.get(code) ?? 0) + count);
+export function drawnCells(
+  cells: Cells,
+  sums: Margins,
+  order: Int32Array,
+  mode: Normalisation,
+  beside: (entry: number) => boolean = () => false,
+): Drawn {
+  const at = new Int32Array(cells.size).fill(-1);
+  order.forEach((entry, place) => {
+    at[entry] = place;
   });
-  const chainOf = new Map<number, number[]>();
-  for (let index = 0; index < cells.classes; index++) chainOf.set(index, [index]);
-  const strongest = [...weights].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-  for (const [code] of strongest) {
-    const one = Math.floor(code / cells.classes);
-    const other = code % cells.classes;
-    const left = chainOf.get(one);
-    const right = chainOf.get(other);
-    if (!left || !right || left === right) continue;
-    if (left[0] === one) left.reverse();
-    if (right[right.length - 1] === other) right.reverse();
-    const joined = left.concat(right);
-    for (const member of joined) chainOf.set(member, joined);
+  const starts = new Uint32Array(order.length + 1);
+  const shown = new Uint32Array(cells.counts.length);
+  let many = 0;
+  for (let cell = 0; cell < shown.length; cell++) {
+    const row = cells.rows[cell] as number;
+    const column = cells.columns[cell] as number;
+    const y = at[row] as number;
+    if (y < 0 || (at[column] as number) < 0 || denominator(mode, row, column, sums) === null) continue;
+    shown[many++] = cell;
+    starts[y + 1] = (starts[y + 1] as number) + 1;
   }
-  const chains = [...new Set(chainOf.values())].sort((a, b) => b.length - a.length || (a[0] ?? 0) - (b[0] ?? 0));
-  return Int32Array.from(chains.flat());
+  for (let y = 0; y < order.length; y++) starts[y + 1] = (starts[y + 1] as number) + (starts[y] as number);
+  const next = starts.slice();
+  const ys = new Int32Array(many);
+  const xs = new Int32Array(many);
+  const counts = new Float64Array(many);
+  const values = new Float64Array(many);
+  let [mostWrong, mostRight] = [0, 0];
+  for (let place = 0; place < many; place++) {
+    const cell = shown[place] as number;
+    const row = cells.rows[cell] as number;
+    const column = cells.columns[cell] as number;
+    const y = at[row] as number;
+    const put = next[y] as number;
+    next[y] = put + 1;
+    const count = cells.counts[cell] as number;
+    const value = count / (denominator(mode, row, column, sums) as number);
+    ys[put] = y;
+    xs[put] = at[column] as number;
+    counts[put] = count;
+    values[put] = value;
+    if (beside(row) || beside(column)) continue;
+    if (row === column) mostRight = Math.max(mostRight, value);
+    else mostWrong = Math.max(mostWrong, value);
+  }
+  return { size: order.length, starts, ys, xs, counts, values, mostWrong, mostRight };
 }
 
-/** The classes that take part in most mistakes, true or predicted, in order of index. */
-export function mostConfused(cells: Cells, most: number): Int32Array {
-  const errors = new Float64Array(cells.classes);
-  cells.counts.forEach((count, index) => {
-    const row = cells.rows[index] ?? 0;
-    const column = cells.columns[index] ?? 0;
-    if (row === column) return;
-    errors[row] = (errors[row] ?? 0) + count;
-    errors[column] = (errors[column] ?? 0) + count;
-  });
-  const ranked = Int32Array.from(errors, (_, index) => index).sort(
-    (a, b) => (errors[b] ?? 0) - (errors[a] ?? 0) || a - b,
-  );
-  return ranked.slice(0, most).sort();
+/** The drawn cell at a row and column, or -1. */
+export function cellAt(drawn: Drawn, y: number, x: number): number {
+  for (let cell = drawn.starts[y] ?? 0; cell < (drawn.starts[y + 1] ?? 0); cell++)
+    if (drawn.xs[cell] === x) return cell;
+  return -1;
+}
+
+/** How strong a colour is: by the square root, so that one mistake is seen beside a hundred. */
+export function tone(drawn: Drawn, cell: number): number {
+  const most = drawn.xs[cell] === drawn.ys[cell] ? drawn.mostRight : drawn.mostWrong;
+  return most > 0 ? 0.08 + 0.92 * Math.min(1, Math.sqrt((drawn.values[cell] as number) / most)) : 1;
 }
