@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pellucid.comparison import Comparison, compare
     from pellucid.errors import PellucidError
     from pellucid.inspection import inspect
+    from pellucid.predictions import import_predictions
     from pellucid.record import Record
     from pellucid.watch import Watch, watch
 
@@ -31,6 +32,7 @@ __all__ = [
     "attribute",
     "compare",
     "graph",
+    "import_predictions",
     "inspect",
     "watch",
 ]
@@ -43,6 +45,7 @@ _HOMES = {
     "Watch": "pellucid.watch",
     "attribute": "pellucid.attribution",
     "compare": "pellucid.comparison",
+    "import_predictions": "pellucid.predictions",
     "inspect": "pellucid.inspection",
 }
 

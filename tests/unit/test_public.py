@@ -17,6 +17,7 @@ PUBLIC = [
     "attribute",
     "compare",
     "graph",
+    "import_predictions",
     "inspect",
     "watch",
 ]

@@ -20,6 +20,7 @@ from pellucid.cli.compare import compare
 from pellucid.cli.features import features
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
+from pellucid.cli.importing import import_
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
 
@@ -237,6 +238,7 @@ def export(
         say(f"Left out: {sentence}")
 
 
+application.command(name="import")(import_)
 application.command()(graph)
 application.command()(features)
 application.command()(hierarchy)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "read": "Looking through",
+    "read": "Looking through",
     "trace": "Tracing",
     "sweep": "Sweeping",
     "focus": "Looking closely",

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 GROUP = "pellucid.lenses"
 
+OF_ANSWERS = ("accuracy", "confusion", "loss", "predictions")
+"""Our lenses that need nothing but answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class LensContext:
@@ -63,6 +66,25 @@ class ArrayLens(Lens, Protocol):
 def available() -> dict[str, type[Lens]]:
     """Every installed lens by name, sorted; a broken one of someone else's raises when it is loaded."""
     return {entry.name: entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
+
+
+def without_model(context: LensContext) -> list[Lens]:
+    """Fresh lenses that need nothing but answers, as saved predictions have them: ours, and those of others that do.
+
+    Ours that need more are not loaded: they would bring torch along, and saved predictions need none.
+    """
+    found = {
+        entry.name: entry.load()
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+        if entry.name in OF_ANSWERS or not entry.value.startswith("pellucid.")
+    }
+    return [lens(context) for lens in found.values() if needs_answers_only(lens)]
+
+
+def needs_answers_only(lens: type[Lens]) -> bool:
+    """Whether a lens looks at nothing but a sweep's outputs and the columns that follow from them."""
+    needs = lens.needs
+    return needs.stages == {"sweep"} and not needs.reductions and not needs.activations and not needs.gradients
 
 
 def build(names: tuple[str, ...], context: LensContext) -> list[Lens]:

@@ -24,6 +24,22 @@ class ModelInfo(msgspec.Struct, frozen=True):
     weights: str = ""
 
 
+class SavedPredictions(msgspec.Struct, frozen=True):
+    """Where the answers came from, where no model was run: a file that somebody saved.
+
+    `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
+    counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read.
+    """
+
+    name: str
+    source: str
+    kind: Literal["classes", "probabilities", "logits"]
+    columns: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unnormalised: int = 0
+    undecodable: int = 0
+
+
 class DataInfo(msgspec.Struct, frozen=True):
     """The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index."""
 
@@ -75,7 +91,7 @@ class Manifest(msgspec.Struct):
     """What the record holds and how it came to be; rewritten atomically whenever something is finished.
 
     `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
-    record is the same whenever it is made again.
+    record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -86,6 +102,7 @@ class Manifest(msgspec.Struct):
     state: State = "running"
     error: str | None = None
     model: ModelInfo | None = None
+    saved: SavedPredictions | None = None
     data: DataInfo | None = None
     preprocessing: Preprocessing | None = None
     task: Literal["classification", "regression", "none"] = "none"

@@ -1,0 +1,324 @@
+"""Files of saved predictions and labels as columns, read a piece at a time: Parquet, CSV, and NumPy's .npy.
+
+However large a file is, only a piece of it is in memory. Nothing that could run code is opened: no pickle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+VALUES = "values"
+"""The one column of an array that has no names."""
+
+# Bytes that a Parquet column reads ahead; there may be thousands of columns.
+_READ_AHEAD = 1 << 16
+_CSV_BLOCK = 1 << 22
+_NO_VALUE = ["", "NaN", "nan", "null"]
+
+
+class Columns(Protocol):
+    """A table that is read in pieces, any number of times."""
+
+    @property
+    def source(self) -> str:
+        """How it was named."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns; its metadata may name the classes."""
+
+    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """These columns, in order; pieces of at most so many rows. Raises: DataError: it is damaged."""
+
+
+def open_columns(source: object, purpose: str) -> Columns:
+    """Opens a file by its ending, or takes an array, a torch tensor or an Arrow table that a program holds.
+
+    Args:
+        source: path, or what a program holds.
+        purpose: "predictions" or "labels", for the error's words.
+
+    Raises: DataError: no such file, or none that can be read.
+    """
+    import pyarrow as pa
+
+    if isinstance(source, pa.Table):
+        return _Held(source, f"{purpose} in memory")
+    if not isinstance(source, str | Path):
+        return _Array(_numbers(source, purpose), f"{purpose} in memory")
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f"There is no file {path}. Expected the {purpose} as .parquet, .csv, .tsv or .npy.")
+    if path.suffix in (".parquet", ".pq"):
+        return _parquet(path)
+    if path.suffix in (".csv", ".tsv"):
+        return _csv(path)
+    if path.suffix == ".npy":
+        return _Array(_mapped(path), str(path))
+    hint = ""
+    if path.suffix in (".pt", ".pth", ".pkl", ".npz"):
+        hint = " Pickled files can run code: write numpy.save('FILE.npy', scores.numpy())."
+    raise DataError(f"{path} is none of .parquet, .csv, .tsv and .npy, of which {purpose} are read.{hint}")
+
+
+# --- arrays ---------------------------------------------------------------------------------------------------
+
+
+def _numbers(values: Any, purpose: str) -> NDArray[Any]:
+    held = values.detach().cpu() if hasattr(values, "detach") else values
+    array = np.asarray(held)
+    if array.dtype.kind == "O":
+        raise DataError(f"The {purpose} are {type(values).__name__} of objects; expected numbers, or text for classes.")
+    return array
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(
+            f"{path} is no .npy file of numbers that can be read: {error}. Arrays of objects are pickled, which can run "
+            "code: write numbers, or text of one length (dtype U)."
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Array:
+    """One axis: a value a row; two axes: a list a row. What is read of a mapped file is given back at once."""
+
+    values: NDArray[Any]
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.values.ndim not in (1, 2):
+            raise DataError(
+                f"{self.source} has the shape {self.values.shape}; expected (examples,) or (examples, classes)."
+            )
+        if self.values.dtype.kind not in "biufU":
+            raise DataError(f"{self.source} holds {self.values.dtype}; expected whole numbers, floats or text.")
+
+    @property
+    def name(self) -> str:
+        return Path(self.source).stem
+
+    @property
+    def rows(self) -> int:
+        return len(self.values)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._piece(0, 0).schema
+
+    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        for start in range(0, self.rows, rows):
+            yield self._piece(start, min(start + rows, self.rows))
+
+    def _piece(self, start: int, end: int) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        values = _read(self.values, start, end)
+        array = pa.array(values.reshape(-1))
+        if values.ndim == 2:
+            array = pa.FixedSizeListArray.from_arrays(array, values.shape[1])
+        return pa.record_batch({VALUES: array})
+
+
+def _read(values: NDArray[Any], start: int, end: int) -> NDArray[Any]:
+    """Rows of an array, in the machine's byte order; of a mapped file by reading, for mapped pages stay in memory."""
+    if isinstance(values, np.memmap) and values.flags.c_contiguous and values.filename is not None:
+        width = values.shape[1] if values.ndim == 2 else 1
+        offset = values.offset + start * width * values.dtype.itemsize
+        with Path(values.filename).open("rb") as file:
+            content = np.fromfile(file, values.dtype, (end - start) * width, offset=offset)
+        piece = content.reshape((end - start, *values.shape[1:]))
+    else:
+        piece = np.ascontiguousarray(values[start:end])
+    return piece.astype(piece.dtype.newbyteorder("="), copy=False)
+
+
+# --- tables ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An Arrow table in memory."""
+
+    table: pa.Table
+    source: str
+
+    @property
+    def name(self) -> str:
+        return self.source
+
+    @property
+    def rows(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.table.schema
+
+    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self.table.select(list(columns)).to_batches(max_chunksize=rows)
+
+
+@dataclass(frozen=True)
+class _Parquet:
+    path: Path
+    schema: pa.Schema
+    rows: int
+
+    @property
+    def source(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.path, buffer_size=_READ_AHEAD, pre_buffer=False) as file:
+                # Row groups one by one: what is read of several at once is kept until the last of them.
+                for group in range(file.num_row_groups):
+                    yield from file.iter_batches(rows, [group], list(columns), use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{self.path} is damaged: {error}.") from error
+
+
+def _parquet(path: Path) -> _Parquet:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return _Parquet(path, file.schema_arrow, file.metadata.num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is no Parquet file that can be read: {error}.") from error
+
+
+@dataclass(frozen=True)
+class _Csv:
+    path: Path
+    types: dict[str, pa.DataType]
+    rows: int
+
+    @property
+    def source(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def schema(self) -> pa.Schema:
+        import pyarrow as pa
+
+        return pa.schema(list(self.types.items()))
+
+    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        for piece in _csv_pieces(self.path, self.types, list(columns)):
+            for start in range(0, piece.num_rows, rows):
+                yield piece.slice(start, rows)
+
+
+@dataclass
+class _Uneven:
+    """Rows that have too many or too few values."""
+
+    count: int = 0
+    first: str = ""
+
+    def __call__(self, row: Any) -> str:
+        if not self.count:
+            # The header is line 1, and lines are counted where the file is read by one thread.
+            where = f"line {row.number}" if row.number is not None else f"'{row.text[:60]}'"
+            self.first = f"{where} has {row.actual_columns}"
+        self.count += 1
+        return "skip"
+
+
+def _csv_pieces(
+    path: Path, types: dict[str, pa.DataType], columns: list[str] | None = None, uneven: _Uneven | None = None
+) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv
+
+    parse = csv.ParseOptions(
+        delimiter="\t" if path.suffix == ".tsv" else ",",
+        invalid_row_handler=uneven or _Uneven(),
+        newlines_in_values=True,
+    )
+    convert = csv.ConvertOptions(
+        column_types=types, include_columns=columns or [], null_values=_NO_VALUE, strings_can_be_null=True
+    )
+    read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
+    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
+        if not types:
+            types.update((entry.name, entry.type) for entry in reader.schema)
+            if len(types) != len(reader.schema):
+                raise DataError(f"{path} names a column twice in its first line: {', '.join(reader.schema.names)}.")
+        yield from reader
+
+
+def _csv(path: Path) -> _Csv:
+    """Reads it once: how many rows there are, and types that hold for all of them, not for the first only."""
+    import pyarrow as pa
+
+    types: dict[str, pa.DataType] = {}
+    uneven = _Uneven()
+    while True:
+        uneven.count = rows = 0
+        try:
+            for piece in _csv_pieces(path, types, uneven=uneven):
+                rows += piece.num_rows
+            break
+        except pa.ArrowInvalid as error:
+            if not _widened(types, str(error)):
+                raise DataError(f"{path} is no CSV file with a header that can be read: {error}.") from error
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}.") from error
+    if uneven.count:
+        raise DataError(
+            f"{path} has {len(types)} columns, but {uneven.count:,} rows of it have another number of values; {uneven.first}. "
+            "Text that holds the separator has to stand between double quotes."
+        )
+    # A column without any value has no type of its own.
+    return _Csv(path, {name: pa.float64() if pa.types.is_null(kind) else kind for name, kind in types.items()}, rows)
+
+
+def _widened(types: dict[str, pa.DataType], message: str) -> bool:
+    """Gives a column whose values turned out to be of another type a wider one; False where it is not that."""
+    import pyarrow as pa
+
+    found = re.search(r"In CSV column #(\d+): CSV conversion error", message)
+    if found is None or int(found.group(1)) >= len(types):
+        return False
+    name = list(types)[int(found.group(1))]
+    if types[name] == pa.string():
+        return False
+    types[name] = pa.float64() if pa.types.is_integer(types[name]) or pa.types.is_null(types[name]) else pa.string()
+    return True

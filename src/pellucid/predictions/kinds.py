@@ -1,0 +1,131 @@
+"""Told apart safely: are these rows probabilities, or logits? Where it is not beyond doubt, it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import DataError
+
+Kind: TypeAlias = Literal["classes", "probabilities", "logits"]
+
+# How far from one a sum may be by rounding: of half floats, or of numbers written with four digits.
+SUM_TOLERANCE = 2e-3
+
+# Logits of two or three classes may add up to one by chance, those of more do not.
+_CHANCE_CLASSES = 3
+_CHANCE = 1 / 200
+
+# Most rows of logits have a number that no probability is, and many a negative one; counts and percentages have none.
+_OUTSIDE = 0.5
+_NEGATIVE = 0.1
+
+
+@dataclass
+class _Rows:
+    """How many rows are of a kind, and the first of them."""
+
+    count: int = 0
+    first: int = -1
+    value: float = 0.0
+
+    def add(self, chosen: NDArray[np.bool_], start: int, values: NDArray[np.floating]) -> None:
+        found = np.flatnonzero(chosen)
+        if len(found) and not self.count:
+            self.first, self.value = start + int(found[0]), float(values[found[0]])
+        self.count += len(found)
+
+
+@dataclass
+class ScoreCounts:
+    """What the rows of scores look like, counted.
+
+    Attributes:
+        rows, nonfinite: all, and those with NaN or infinity, which count for no kind.
+        like: between 0 and 1 with the sum one.
+        unnormalised: between 0 and 1 with another sum.
+        negative, large: with a number below 0; with none, but one above 1.
+    """
+
+    rows: int = 0
+    classes: int = 0
+    nonfinite: _Rows = field(default_factory=_Rows)
+    like: _Rows = field(default_factory=_Rows)
+    unnormalised: _Rows = field(default_factory=_Rows)
+    negative: _Rows = field(default_factory=_Rows)
+    large: _Rows = field(default_factory=_Rows)
+
+    def add(self, scores: NDArray[np.floating], start: int) -> None:
+        """Counts a piece in: float[example class]."""
+        self.rows += len(scores)
+        self.classes = scores.shape[1]
+        lowest, highest = scores.min(axis=1), scores.max(axis=1)
+        finite = np.isfinite(lowest) & np.isfinite(highest)
+        self.nonfinite.add(~finite, start, lowest)
+        with np.errstate(invalid="ignore", over="ignore"):
+            negative = finite & (lowest < 0)
+            large = finite & (lowest >= 0) & (highest > 1 + SUM_TOLERANCE)
+            within = finite & ~negative & ~large
+            sums = scores.sum(axis=1, dtype=np.float64)
+            like = within & (np.abs(sums - 1) <= SUM_TOLERANCE)
+        self.like.add(like, start, sums)
+        self.unnormalised.add(within & ~like, start, sums)
+        self.negative.add(negative, start, lowest)
+        self.large.add(large, start, highest)
+
+    @property
+    def finite(self) -> int:
+        """Rows that are numbers throughout."""
+        return self.rows - self.nonfinite.count
+
+    def kind(self, asked: Kind | None, source: str) -> Kind:
+        """Which kind they are. Raises: DataError: it is not beyond doubt, or not what was asked for."""
+        if not self.finite:
+            raise DataError(f"None of the {self.rows:,} rows of {source} is finite: all hold NaN, infinity or nothing.")
+        if asked == "logits":
+            return "logits"
+        if asked == "probabilities":
+            self._check_probabilities(source)
+            return "probabilities"
+        if self.like.count == self.finite:
+            return "probabilities"
+        outside = self.negative.count + self.large.count
+        chance = self.finite * _CHANCE if self.classes <= _CHANCE_CLASSES else 0
+        if (
+            self.like.count <= chance
+            and outside >= _OUTSIDE * self.finite
+            and self.negative.count >= _NEGATIVE * self.finite
+        ):
+            return "logits"
+        raise DataError(
+            f"{source} holds neither probabilities nor logits beyond doubt. {self.told()} Rows of probabilities lie between 0 "
+            "and 1 and add up to one, all of them; most rows of logits have a number outside, many a negative one. Say which "
+            "they are: --kind probabilities (each row is divided by its sum) or --kind logits."
+        )
+
+    def _check_probabilities(self, source: str) -> None:
+        if self.negative.count or self.large.count:
+            raise DataError(
+                f"{source} holds numbers that are no probabilities, though --kind says so. {self.told()} If they are logits, "
+                "say --kind logits."
+            )
+
+    def told(self) -> str:
+        """The counts as a sentence, each with its first row."""
+        told = [
+            _told(self.like, "add up to one", ""),
+            _told(self.unnormalised, "lie between 0 and 1 and do not add up to one", "adds up to"),
+            _told(self.negative, "have negative numbers", "has"),
+            _told(self.large, "have none, but a number above 1", "has"),
+        ]
+        return f"Of {self.finite:,} finite rows, {'; '.join(part for part in told if part)}."
+
+
+def _told(rows: _Rows, words: str, verb: str) -> str:
+    if not rows.count:
+        return ""
+    example = f"row {rows.first:,} {verb} {rows.value:.6g}" if verb else f"row {rows.first:,} is the first"
+    return f"{rows.count:,} {words} ({example})"

@@ -1,0 +1,247 @@
+"""Looking saved predictions through before anything is written: what kind they are, which classes, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import DataError
+from pellucid.predictions.ids import IdHashes, ids_of, refuse_repeated
+from pellucid.predictions.kinds import Kind, ScoreCounts
+from pellucid.predictions.numbers import NO_CLASS, classes_of, is_text, scores_of
+from pellucid.predictions.roles import names_in
+from pellucid.predictions.saved import Piece, Saved
+
+# More names than this are no classes but ids, or free text.
+MOST_CLASSES = 1 << 20
+SHOWN = 5
+
+Hear: TypeAlias = Callable[[str, int, int | None], None]
+"""Hears how far a stage has come: its name, examples done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known once all rows have been looked at.
+
+    Attributes:
+        kind: what was saved.
+        classes: names in order of index.
+        by_name: index by name, where classes are named in the files; None where they are numbers.
+        unnormalised: rows of probabilities that do not add up to one by more than rounding.
+    """
+
+    kind: Kind
+    classes: tuple[str, ...]
+    by_name: dict[str, int] | None
+    unnormalised: int = 0
+
+
+def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None, hear: Hear) -> Look:
+    """Goes through everything once.
+
+    Args:
+        saved: the tables.
+        classes: names of the classes, where the caller gives them.
+        asked: what kind of predictions they are, likewise.
+        hear: hears how far it has come.
+
+    Raises: DataError: what makes the whole of no use, with the number of rows and the first of them.
+    """
+    names = _names(saved, classes)
+    texts = _Texts()
+    scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
+    hashes = IdHashes.first_of(saved.rows) if saved.roles.id else None
+    for piece in saved.looked_at():
+        if saved.roles.scores:
+            _add_scores(scores, saved, piece, asked)
+        else:
+            _add_classes(predictions, texts, piece.columns[saved.roles.prediction], names, piece.start)
+        target = saved.target(piece)
+        if target is not None:
+            _add_classes(targets, texts, target, names, piece.start)
+        if hashes is not None:
+            hashes.add(ids_of(piece.columns[saved.roles.id], piece.start))
+            _check_ids(saved, piece)
+        hear("read", piece.start + len(piece), saved.rows)
+    if hashes is not None:
+        refuse_repeated(hashes, lambda: _ids(saved), saved.predictions.source, saved.roles.id)
+    settled = _settled(saved, names, texts, scores, targets, predictions)
+    by_name = {name: index for index, name in enumerate(settled)} if texts.are_names(names) else None
+    texts.check(by_name, len(settled))
+    targets.check(len(settled), saved)
+    predictions.check(len(settled), saved)
+    if not saved.roles.scores:
+        return Look("classes", settled, by_name)
+    kind = scores.kind(asked, saved.predictions.source)
+    return Look(kind, settled, by_name, scores.unnormalised.count if kind == "probabilities" else 0)
+
+
+def scores_in(saved: Saved, piece: Piece, kind: Kind | None) -> NDArray[np.floating]:
+    """Scores of a piece, float[example class]; one number an example is that of the second of two classes.
+
+    Raises: DataError: rows of different length, or one number an example of which nothing says what it is.
+    """
+    scores = scores_of([piece.columns[name] for name in saved.roles.scores], piece.start)
+    if scores.shape[1] != 1:
+        return scores
+    if kind is None:
+        raise DataError(
+            f"{saved.predictions.source} has one number an example. Say what it is: --kind probabilities (of the second of two "
+            "classes) or --kind logits (likewise); predicted classes are whole numbers in one axis."
+        )
+    first = 1 - scores if kind == "probabilities" else np.zeros_like(scores)
+    return np.concatenate([first, scores], axis=1)
+
+
+def _names(saved: Saved, classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    if classes is not None:
+        return tuple(classes)
+    schema = saved.predictions.schema
+    found = names_in(schema, saved.roles.target)
+    if found is None and saved.labels is not None:
+        found = names_in(saved.labels.schema, saved.label_roles.target)
+    return found
+
+
+def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | None) -> None:
+    scores = scores_in(saved, piece, asked)
+    if counts.rows and scores.shape[1] != counts.classes:
+        raise DataError(
+            f"The rows of scores differ in length: row 0 has {counts.classes}, row {piece.start:,} has {scores.shape[1]}. Every "
+            "row needs a score of every class."
+        )
+    counts.add(scores, piece.start)
+
+
+@dataclass
+class _Texts:
+    """Distinct texts that stand for classes."""
+
+    found: set[str] = field(default_factory=set)
+
+    def add(self, column: Any) -> None:
+        self.found.update(one for one in column.unique().to_pylist() if one is not None)
+        if len(self.found) > MOST_CLASSES:
+            raise DataError(
+                f"There are more than {MOST_CLASSES:,} names of classes, '{next(iter(self.found))}' among them: is this the "
+                "column of classes? Name it (--labels COLUMN, --column COLUMN)."
+            )
+
+    def are_names(self, names: tuple[str, ...] | None) -> bool:
+        """Whether they are names, rather than numbers that were written as text."""
+        if not self.found:
+            return False
+        return bool(self.found & set(names or ())) or not all(one.lstrip("-").isdigit() for one in self.found)
+
+    def check(self, by_name: dict[str, int] | None, classes: int) -> None:
+        """Refuses names that are no class, or numbers beyond the classes."""
+        if by_name is None:
+            unknown = sorted(one for one in self.found if int(one) >= classes)
+            told = f"There are {classes} classes, 0 to {classes - 1}"
+        else:
+            unknown = sorted(self.found - set(by_name))
+            told = f"The classes are {', '.join(list(by_name)[:SHOWN])}{', ...' if len(by_name) > SHOWN else ''}"
+        if unknown:
+            more = f" and {len(unknown) - SHOWN:,} more" if len(unknown) > SHOWN else ""
+            raise DataError(
+                f"{told}; the files also name {', '.join(map(repr, unknown[:SHOWN]))}{more}. Correct them, or the names of the "
+                "classes (--classes FILE)."
+            )
+
+
+@dataclass
+class _Range:
+    """The largest class index so far, with its row."""
+
+    what: str
+    largest: int = NO_CLASS
+    row: int = 0
+
+    def add(self, indices: NDArray[np.int64], start: int) -> None:
+        largest = int(indices.max(initial=NO_CLASS))
+        if largest > self.largest:
+            self.largest, self.row = largest, start + int(indices.argmax())
+
+    def check(self, classes: int, saved: Saved) -> None:
+        """Refuses classes that there are not."""
+        if self.largest >= classes:
+            raise DataError(
+                f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}. Is "
+                f"this the right file of labels for {saved.predictions.source}?"
+            )
+
+
+def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ...] | None, start: int) -> None:
+    if is_text(column.type):
+        texts.add(column.dictionary_decode() if hasattr(column, "dictionary_decode") else column)
+        return
+    try:
+        found.add(classes_of(column, None, found.what, start), start)
+    except DataError as error:
+        if found.what == "prediction" and str(column.type) in ("float", "double", "halffloat"):
+            raise DataError(
+                f"{error} If these are numbers for the second of two classes, say which: --kind probabilities or --kind logits."
+            ) from error
+        raise
+
+
+def _check_ids(saved: Saved, piece: Piece) -> None:
+    """Refuses labels of other examples, where both tables say whose they are."""
+    if not saved.label_roles.id:
+        return
+    here = ids_of(piece.columns[saved.roles.id], piece.start)
+    there = ids_of(piece.labels[saved.label_roles.id], piece.start)
+    different = np.flatnonzero(np.asarray(here.to_numpy(zero_copy_only=False) != there.to_numpy(zero_copy_only=False)))
+    if len(different):
+        place = int(different[0])
+        raise DataError(
+            f"Row {piece.start + place:,} is '{here[place]}' in {saved.predictions.source} and '{there[place]}' in the labels. "
+            "Both must hold the same examples in the same order: sort both by id."
+        )
+
+
+def _ids(saved: Saved) -> Iterator[Any]:
+    start = 0
+    for piece in saved.predictions.pieces((saved.roles.id,), 1 << 16):
+        yield ids_of(piece.column(0), start)
+        start += piece.num_rows
+
+
+def _settled(
+    saved: Saved,
+    names: tuple[str, ...] | None,
+    texts: _Texts,
+    scores: ScoreCounts,
+    targets: _Range,
+    predictions: _Range,
+) -> tuple[str, ...]:
+    """Names of all classes, in order of index."""
+    if saved.roles.scores:
+        width = scores.classes
+        if width < 1:
+            raise DataError(f"The rows of {saved.predictions.source} are empty: expected a score of every class.")
+        if names is not None and len(names) != width:
+            raise DataError(
+                f"{saved.predictions.source} has {width:,} scores an example, but {len(names):,} class names are given. Give one "
+                "name a class, in order of index (--classes FILE)."
+            )
+        if names is None and texts.are_names(None):
+            some = ", ".join(sorted(texts.found)[:5])
+            raise DataError(
+                f"The labels are names ({some}, ...), and nothing says which score is whose. Give the names in order of index "
+                "(--classes FILE)."
+            )
+        return names or tuple(str(index) for index in range(width))
+    if names is not None:
+        return names
+    if texts.are_names(None):
+        return tuple(sorted(texts.found))
+    largest = max([targets.largest, predictions.largest, *(int(one) for one in texts.found)])
+    if largest < 0:
+        raise DataError(f"No row of {saved.predictions.source} has a class: there is nothing to import.")
+    return tuple(str(index) for index in range(largest + 1))

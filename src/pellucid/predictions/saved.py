@@ -1,0 +1,142 @@
+"""Saved predictions and their labels side by side, a piece at a time, row by row in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import DataError
+from pellucid.predictions.files import Columns
+from pellucid.predictions.roles import Roles
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Scores that are read at once, and rows where there are few scores or a picture a row.
+_SCORES = 1 << 20
+_MOST_ROWS = 1 << 16
+_PICTURES = 1 << 9
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of both tables that belong together.
+
+    Attributes:
+        start: row of the first.
+        columns: of the predictions, by name.
+        labels: of the labels where they come from a table of their own, by name.
+    """
+
+    start: int
+    columns: dict[str, Any]
+    labels: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(next(iter((self.columns or self.labels).values())))
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is imported: tables and what their columns are.
+
+    Attributes:
+        predictions, roles: the table with what the model answered.
+        labels, label_roles: a table of its own for the targets, if there is one.
+    """
+
+    predictions: Columns
+    roles: Roles
+    labels: Columns | None = None
+    label_roles: Roles = field(default_factory=Roles)
+
+    def __post_init__(self) -> None:
+        if not self.predictions.rows:
+            raise DataError(f"{self.predictions.source} holds no rows: there is nothing to import.")
+        if self.labels is not None and self.labels.rows != self.predictions.rows:
+            raise DataError(
+                f"{self.predictions.source} has {self.predictions.rows:,} rows and {self.labels.source} has "
+                f"{self.labels.rows:,}: expected one label a prediction, in the same order. A label that is not known is "
+                "empty or -1."
+            )
+
+    @property
+    def rows(self) -> int:
+        """Number of examples."""
+        return self.predictions.rows
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether there is a column of targets at all."""
+        return bool(self.roles.target or self.label_roles.target)
+
+    def target(self, piece: Piece) -> Any | None:
+        """The column of targets of a piece; None where there is none."""
+        if self.label_roles.target:
+            return piece.labels[self.label_roles.target]
+        return piece.columns[self.roles.target] if self.roles.target else None
+
+    def target_type(self) -> Any | None:
+        """Its type."""
+        if self.labels is not None:
+            return self.labels.schema.field(self.label_roles.target).type
+        return self.predictions.schema.field(self.roles.target).type if self.roles.target else None
+
+    def looked_at(self) -> Iterator[Piece]:
+        """Pieces of the columns that have to be looked through before anything is written."""
+        return self._pieces(self.roles.looked_at, self.label_roles.looked_at, self._rows(pictures=False))
+
+    def whole(self) -> Iterator[Piece]:
+        """Pieces of every column that is kept."""
+        return self._pieces(self.roles.read, self.label_roles.read, self._rows(pictures=bool(self.roles.media)))
+
+    def _rows(self, *, pictures: bool) -> int:
+        """How many rows are read at once."""
+        width = len(self.roles.scores)
+        if width == 1:
+            kind = self.predictions.schema.field(self.roles.scores[0]).type
+            # Lists of any length say theirs when they are read; few classes are as good as many for so many rows.
+            width = getattr(kind, "list_size", 1 << 10)
+        rows = max(1, min(_MOST_ROWS, _SCORES // max(width, 1)))
+        return min(rows, _PICTURES) if pictures else rows
+
+    def _pieces(self, columns: tuple[str, ...], labels: tuple[str, ...], rows: int) -> Iterator[Piece]:
+        start = 0
+        if self.labels is None:
+            for piece in self.predictions.pieces(columns, rows):
+                if piece.num_rows:
+                    yield Piece(start, dict(zip(piece.schema.names, piece.columns, strict=True)), {})
+                start += piece.num_rows
+            return
+        answers = in_step(self.predictions.pieces(columns, rows), rows)
+        targets = in_step(self.labels.pieces(labels, rows), rows)
+        for answer, target in zip(answers, targets, strict=True):
+            yield Piece(
+                start,
+                dict(zip(answer.schema.names, answer.columns, strict=True)),
+                dict(zip(target.schema.names, target.columns, strict=True)),
+            )
+            start += answer.num_rows
+
+
+def in_step(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in pieces of exactly so many, the last one of what is left."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for piece in pieces:
+        waiting.append(piece)
+        held += piece.num_rows
+        while held >= rows:
+            table = pa.Table.from_batches(waiting)
+            yield _one(table.slice(0, rows))
+            waiting = table.slice(rows).to_batches()
+            held -= rows
+    if held:
+        yield _one(pa.Table.from_batches(waiting))
+
+
+def _one(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches(max_chunksize=table.num_rows)[0]
