@@ -61,13 +61,14 @@ class CallSites:
         """How many files were judged."""
         return len(self._known)
 
-    def here(self, module: nn.Module | None = None) -> str | None:
+    def here(self, module: nn.Module | None = None, skip: int = 1) -> str | None:
         """File, without folders, and line of the call that is being made; None where no line of the model's makes it.
 
         Args:
             module: what is called: a `__call__` of its own is part of it, and not where it is called.
+            skip: how many frames up there is nothing but the tracer.
         """
-        frame: FrameType | None = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(skip)
         elsewhere: str | None = None
         known = self._known
         while frame is not None:
@@ -81,8 +82,8 @@ class CallSites:
                     break
             elif module is None or code.co_name != "__call__" or not _is_call_of(code, type(module)):
                 if file.of == "model":
-                    return f"{file.name}:{frame.f_lineno}"
-                elsewhere = elsewhere or f"{file.name}:{frame.f_lineno}"
+                    return _line(file.name, code, frame)
+                elsewhere = elsewhere or _line(file.name, code, frame)
             frame = frame.f_back
         return elsewhere
 
@@ -99,6 +100,25 @@ class CallSites:
             package = parts[places[-1] + 1].removesuffix(".py")
             return _File(shown, "model" if package in self._packages else "library")
         return _File(shown, "none" if name.startswith(_STANDARD) else "model")
+
+
+# Of code that has run in this process, by its identity: itself, and the lines where it calls something.
+_LINES: dict[int, tuple[CodeType, dict[int, str]]] = {}
+_MOST = 16384
+
+
+def _line(name: str, code: CodeType, frame: FrameType) -> str:
+    """File and line where a frame is; to work out a line from where its code has come to takes longer than to know it."""
+    known = _LINES.get(id(code))
+    if known is None or known[0] is not code:
+        if len(_LINES) >= _MOST:
+            _LINES.clear()
+        known = _LINES[id(code)] = code, {}
+    lines = known[1]
+    line = lines.get(frame.f_lasti)
+    if line is None:
+        line = lines[frame.f_lasti] = f"{name}:{frame.f_lineno}"
+    return line
 
 
 def _is_call_of(code: CodeType, kind: type) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import operator
 import random
 import sys
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _HOLDERS = (dict, collections.OrderedDict, list, set, collections.deque)
-_PLAIN_HOLDERS = frozenset(_HOLDERS)
-_NO_HOLDERS = frozenset({bool, int, float, str, tuple, type(None)})
 _HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -47,7 +46,8 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
         modules = list(model.modules())
     modes = [(module, module.training) for module in modules]
     kept = _Kept(modules, attributes)
-    values = [(buffer, buffer.detach().clone(), _version(buffer)) for module in modules for buffer in _buffers(module)]
+    buffers = [buffer for module in modules for buffer in _buffers(module)]
+    values = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in buffers]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
         try:
@@ -69,6 +69,8 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
 
 
 def _buffers(module: nn.Module) -> list[Tensor]:
+    if type(module._buffers) is dict and not module._buffers:
+        return []
     if isinstance(module, torch.jit.ScriptModule):
         return list(module.buffers(recurse=False))
     # What `buffers` gives too, which walks over the module's insides to tell that it need not.
@@ -93,11 +95,8 @@ class _Kept:
             else:
                 held.extend([own.get(name) for name in (*_HOOKS, "_buffers")])
         held = self._values if attributes else held
-        holders = [
-            one
-            for one in held
-            if type(one) in _PLAIN_HOLDERS or (type(one) not in _NO_HOLDERS and isinstance(one, _HOLDERS))
-        ]
+        kinds = frozenset(kind for kind in set(map(type, held)) if issubclass(kind, _HOLDERS))
+        holders = [*itertools.compress(held, map(kinds.__contains__, map(type, held)))]
         # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
         self._empty = [one for one in holders if not one]
         self._held = [(one, one.copy()) for one in holders if one]
@@ -138,7 +137,7 @@ def _put_back(held: Any, before: Any) -> None:
             held.clear()
             held.extend(before)
     elif isinstance(held, dict):
-        if held.keys() != before.keys() or not all(map(operator.is_, map(held.get, before), before.values())):
+        if [*held] != [*before] or not all(map(operator.is_, held.values(), before.values())):
             held.clear()
             held.update(before)
     else:

@@ -130,11 +130,14 @@ def differentiable_functions(through: Callable[[type, Callable[..., Any], Argume
                 setattr(cls, name, old)
 
 
-def _custom_functions(base: Any) -> Iterator[Any]:
-    for cls in base.__subclasses__():
+def _custom_functions(base: Any) -> list[Any]:
+    found: list[Any] = []
+    waiting = base.__subclasses__()
+    for cls in waiting:  # grows while it is walked
         if not cls.__module__.startswith("torch.") and isinstance(vars(cls).get("forward"), staticmethod):
-            yield cls
-        yield from _custom_functions(cls)
+            found.append(cls)
+        waiting += cls.__subclasses__()
+    return found
 
 
 class Functions(TorchFunctionMode):

@@ -79,6 +79,10 @@ class Nodes(Tally):
     @unseen
     def _read_by(self, frame: Frame, inputs: list[Tensor]) -> None:
         frame.went_in(inputs)
+        self._came_from(frame, inputs)
+
+    def _came_from(self, frame: Frame, inputs: list[Tensor]) -> None:
+        """Notes which nodes made what goes in."""
         shapes, source_of = frame.inputs, self._flow.source
         for argument, tensor in enumerate(inputs):
             source = source_of(tensor)
@@ -135,13 +139,16 @@ class Nodes(Tally):
         """What a call like one before returns; a node of it as if it had run.
 
         Args:
-            frame: its node, which knows what went in.
+            frame: its node.
             known: what the one before did.
             inputs: the tensors that it is given.
             alias_too: whether an input that it returns is another tensor for whoever reads it.
         """
         self._counted(frame, known)
         flow, number = self._flow, frame.id
+        frame.inputs, frame.input_dtypes = known.given.shapes, known.given.types
+        if not frame.sources:
+            self._came_from(frame, inputs)
         frame.origin = number
         frame.outputs, frame.output_dtypes, frame.memory, frame.floating = known.looks
         if known.wrote:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 from pellucid.graph.looks import Looks, looks_of
+from pellucid.graph.names import Role
 from pellucid.graph.remembered import DIRECT, Look
 from pellucid.record.schema import Pool
 
@@ -63,6 +64,16 @@ class View(NamedTuple):
     after: int
 
 
+class Part(NamedTuple):
+    """What a layer is: its class, the role that it plays, the activation that it is, where its channels are, its steps."""
+
+    operation: str
+    role: Role
+    activation: str | None
+    channel_last: bool | None
+    steps: int | None
+
+
 @dataclass(slots=True, eq=False)
 class Recalled:
     """What a call did.
@@ -73,8 +84,9 @@ class Recalled:
         container: what it returned them in, None for a tensor alone.
         wrote: whether it wrote to its first input.
         read: names of its own parameters that went into a tensor.
-        looks: what its node notes of what it returned.
+        given: what its node notes of what went in; looks: of what it returned.
         same: whether it returned what it was given, unchanged.
+        part: of a layer, what it is, once somebody has asked.
         arguments: its settings as text, once they were asked for; pool: what it keeps, if it is a function that pools.
     """
 
@@ -84,8 +96,10 @@ class Recalled:
     container: type[list[Any]] | type[tuple[Any, ...]] | None
     wrote: bool
     read: tuple[str, ...]
+    given: Looks
     looks: Looks
     same: bool
+    part: Part | None = None
     arguments: Mapping[str, str] | None = None
     pool: Pool | None = None
 
@@ -106,11 +120,11 @@ class Recall:
         # Whether uninitialised memory is filled, say, which is an operator more.
         self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled)
 
-    def module(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key | None:
+    def module(self, module: nn.Module, args: tuple[Any, ...]) -> Key | None:
         """What a call of a layer depends on; None where that is more than forms, or it is not torch's own."""
         kind: Any = type(module)
         forward = kind.forward
-        if kwargs or not _is_layer(kind, forward) or not self._plain():
+        if not _is_layer(kind, forward) or not self._plain():
             return None
         if torch._C._len_torch_function_stack() != self._function_modes:
             return None  # a mode of the model's own, which is to see what the layer calls
@@ -290,7 +304,9 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
             return None
     container = None if items is not result else type(items)
     same = not wrote and all(type(one) is int for one in outputs)
-    return Recalled(did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(items), same)
+    return Recalled(
+        did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(given), looks_of(items), same
+    )
 
 
 def _memory(tensor: Tensor) -> torch.UntypedStorage | None:

@@ -30,7 +30,7 @@ from pellucid.graph.names import (
 from pellucid.graph.nodes import Nodes, unseen
 from pellucid.graph.parts import Parts
 from pellucid.graph.pooling import pool_of_function
-from pellucid.graph.recalled import Key, Recalled
+from pellucid.graph.recalled import Key, Part, Recalled
 from pellucid.graph.structure import Shape
 
 # Functions that read values past every operator.
@@ -104,16 +104,16 @@ class Recording(Nodes):
         if path == "" and not opaque and not self._stack:
             # The model itself is the graph, not a node in it.
             return call(module, *args, **kwargs)
-        key, known = None, None
-        if opaque and self._recall is not None:
+        key = None
+        if opaque and self._recall is not None and not kwargs:
             with torch._C.DisableTorchFunction():
-                key = self._recall.module(module, args, kwargs)
-            known = self._recall.known.get(key) if key is not None else None
+                key = self._recall.module(module, args)
+                known = self._recall.known.get(key) if key is not None else None
+                if known is not None:
+                    return self._as_before(path, module, known, args)
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
-        frame.module, frame.source = module, self._sites.here(module)
-        if known is not None:
-            return self._as_before(frame, module, known, args)
+        frame.module, frame.source = module, self._sites.here(module, 3)
         if isinstance(module, torch.jit.ScriptModule):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
@@ -121,23 +121,28 @@ class Recording(Nodes):
             self._read_by(frame, inputs)
             before = versions(inputs)
             frame.steps = steps_of(module, args, kwargs)
-        output = self._done(frame, key, inputs, before, opaque, lambda: call(module, *args, **kwargs))
+        if key is None:
+            output = self._run(frame, opaque, call, (module, *args), kwargs)
+        else:
+            output = self._done(frame, key, inputs, before, call, (module, *args), kwargs)
         with torch._C.DisableTorchFunction():
             return self._returned(frame, inputs, before, output)
 
-    def _as_before(self, frame: Frame, module: nn.Module, known: Recalled, args: tuple[Any, ...]) -> Any:
+    def _as_before(self, path: str, module: nn.Module, known: Recalled, args: tuple[Any, ...]) -> Any:
         """What a layer returns of which a call like this one is known."""
-        with torch._C.DisableTorchFunction():
-            inputs: list[Tensor] = list(args) if len(args) == 1 and type(args[0]) is Fake else gathered(args)
-            self._read_by(frame, inputs)
-            if known.read:
-                parameters = module._parameters
-                self.read.update([id(parameters[name]) for name in known.read])
-            frame.steps = steps_of(module, args, {})
-            frame.role, frame.activation = module_role(module)
-            frame.channel_last = module_channel_last(module)
-            frame.recalled = known
-            return self._retold(frame, known, inputs)
+        part = known.part
+        if part is None:
+            last, steps = module_channel_last(module), steps_of(module, args, {})
+            part = known.part = Part(operation_of(module), *module_role(module), last, steps)
+        name, number = self._names.module(path)
+        frame = self._frame(name, path, part.operation, "module", number)
+        _, frame.role, frame.activation, frame.channel_last, frame.steps = part
+        frame.module, frame.source, frame.recalled = module, self._sites.here(module, 4), known
+        inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
+        if known.read:
+            parameters = module._parameters
+            self.read.update([id(parameters[name]) for name in known.read])
+        return self._retold(frame, known, inputs)
 
     @unseen
     def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
@@ -187,12 +192,12 @@ class Recording(Nodes):
             return tensors[0] if known.container is None else known.container(tensors)
         frame = self._frame("", "", operation, "function", 1)
         with torch._C.DisableTorchFunction():
-            self._read_by(frame, inputs)
+            frame.inputs, frame.outputs = known.given.shapes, known.looks.shapes
             frame.reads = self._reads(inputs)
             self._name(frame, count=True)
-            frame.outputs = known.looks.shapes
             self._describe(frame, lambda: bound(func, args, kwargs), known)
-            self._play(frame, args, kwargs, inputs, frame.outputs[0])
+            self._came_from(frame, inputs)
+            self._play(frame, args, kwargs, frame.outputs[0])
             return self._retold(frame, known, inputs, alias_too=False)
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -214,7 +219,10 @@ class Recording(Nodes):
         frame = self._frame("", "", operation, "function", 1)
         self._read_by(frame, inputs)
         try:
-            result = self._done(frame, key, inputs, before, True, lambda: func(*args, **kwargs))
+            if key is None:
+                result = self._run(frame, True, func, args, kwargs)
+            else:
+                result = self._done(frame, key, inputs, before, func, args, kwargs)
         except BaseException:
             self._name(frame, count=False)
             raise
@@ -230,7 +238,7 @@ class Recording(Nodes):
         known = None if key is None or self._recall is None else self._recall.known.get(key)
         frame.outputs = tuple([tuple(one.shape) for one in outputs])
         self._describe(frame, settings, known)
-        self._play(frame, args, kwargs, inputs, frame.outputs[0] if outputs else None)
+        self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
         return self._made(frame, inputs, before, result, alias_too=False)
 
     def _describe(self, frame: Frame, settings: Callable[[], dict[str, Any]], known: Recalled | None) -> None:
@@ -245,9 +253,7 @@ class Recording(Nodes):
         if known is not None:
             known.arguments, known.pool = frame.arguments, frame.pool
 
-    def _play(
-        self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], inputs: list[Tensor], made: Shape | None
-    ) -> None:
+    def _play(self, frame: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], made: Shape | None) -> None:
         """Notes which part a function plays, and where what it made has its channels."""
         frame.role, frame.activation = function_role(frame.operation)
         if frame.pool is not None:
@@ -259,9 +265,8 @@ class Recording(Nodes):
             frame.channel_last = channel_last_after(frame.operation, args, kwargs, frame.inputs[0], made, known)
 
     def _name(self, frame: Frame, count: bool) -> None:
-        module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
-        inside = module.path if module else ""
-        frame.source = self._sites.here()
+        inside = next((above.path for above in reversed(self._stack) if above.kind == "module"), "")
+        frame.source = self._sites.here(skip=4)
         frame.path = function_path(inside, frame.operation)
         # A call that raised is not counted: the model may catch the error and call again.
         frame.name, frame.call = self._names.function(inside, frame.operation) if count else (frame.path, 1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-import torch
 from msgspec.structs import replace
 from torch import nn
 
 from pellucid.graph.arguments import settings_of, texts
 from pellucid.graph.frames import Frame
 from pellucid.graph.loops import find_loops, with_feedback
-from pellucid.graph.parts import own_parameters
+from pellucid.graph.parts import Parts, own_parameters
 from pellucid.graph.points import capture_points
 from pellucid.graph.pooling import pool_of_module
 from pellucid.graph.recording import Recording
@@ -34,7 +33,7 @@ def sealed(
         raised: the same error, for the node that was running.
     """
     _sum_up(seen.frames)
-    weights = _Weights()
+    weights = _Weights(seen.parts)
     shares = _shared(seen, weights)
     nodes = tuple(_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames)
     if seen.failed is not None and raised is not None:
@@ -81,41 +80,57 @@ def _sum_up(frames: list[Frame]) -> None:
 class _Weights:
     """Parameters of modules, counted once each, however often they are called or shared."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._below: dict[int, dict[int, nn.Parameter]] = {}
         self._counts: dict[int, tuple[int, int, int]] = {}
+        self._own = parts.own
+        if not parts.shared:
+            self._add_up(parts)
+
+    def _add_up(self, parts: Parts) -> None:
+        """Where nothing is shared, what a module holds adds up from its own and its parts', which come after it."""
+        counts = self._counts
+        for module in reversed(parts.modules):
+            own, trainable = 0, 0
+            for parameter in self._own[id(module)].values():
+                size = parameter.numel()
+                own += size
+                if parameter.requires_grad:
+                    trainable += size
+            total = own
+            for part in module._modules.values():
+                if part is not None:
+                    below, _, free = counts[id(part)]
+                    total += below
+                    trainable += free
+            counts[id(module)] = total, own, trainable
 
     def of(self, module: nn.Module | None) -> tuple[int, int, int]:
         """Unique values in it and below, its own, and those in it and below that require a gradient."""
-        if module is None or not (isinstance(module, torch.jit.ScriptModule) or module._parameters or module._modules):
+        if module is None:
             return 0, 0, 0
         known = self._counts.get(id(module))
-        if known is None and not module._modules:
-            own_ones = {id(one): one for one in own_parameters(module).values()}.values()
-            total = sum([one.numel() for one in own_ones])
-            trainable = (
-                total
-                if all(one.requires_grad for one in own_ones)
-                else sum([one.numel() for one in own_ones if one.requires_grad])
-            )
-            known = self._counts[id(module)] = (total, total, trainable)
         if known is None:
             below = self._in(module).values()
             total = sum([parameter.numel() for parameter in below])
-            own = sum([parameter.numel() for parameter in own_parameters(module).values()])
+            own = sum([parameter.numel() for parameter in self._of_its_own(module).values()])
             trainable = sum([parameter.numel() for parameter in below if parameter.requires_grad])
             known = self._counts[id(module)] = (total, own, trainable)
         return known
 
-    def below(self, module: nn.Module) -> Iterable[nn.Parameter]:
+    def read_in(self, module: nn.Module) -> Iterable[nn.Parameter]:
         """The parameters in it and below, once each."""
-        return self._in(module).values()
+        return (self._in(module) if module._modules else self._of_its_own(module)).values()
 
-    def _in(self, module: nn.Module) -> dict[int, nn.Parameter]:
+    def _of_its_own(self, module: nn.Module) -> Mapping[str, nn.Parameter]:
+        own = self._own.get(id(module))
+        return own_parameters(module) if own is None else own
+
+    def _in(self, module: nn.Module) -> Mapping[int, nn.Parameter]:
         known = self._below.get(id(module))
         if known is None:
             known = self._below[id(module)] = {}
-            for parameter in own_parameters(module).values():
+            for parameter in self._of_its_own(module).values():
                 known[id(parameter)] = parameter
             for child in module.children():
                 known.update(self._in(child))
@@ -131,8 +146,9 @@ def _shared(seen: Recording, weights: _Weights) -> dict[int, tuple[int, ...]]:
             continue
         own = frame.reads
         if frame.module is not None:
-            inside = weights.below(frame.module) if frame.module._modules else own_parameters(frame.module).values()
-            own = tuple([id(parameter) for parameter in inside])
+            own = tuple([id(parameter) for parameter in weights.read_in(frame.module)])
+        if not own:
+            continue
         before = [first[key] for key in own if key in first]
         others = dict.fromkeys(one.id for one in before if one.path != frame.path)
         if others:

@@ -63,19 +63,17 @@ class Tally:
                 frame.flops = (frame.flops or 0) + count
 
     def _done(
-        self, frame: Frame, key: Key | None, inputs: list[Tensor], before: list[int], opaque: bool,
-        call: Callable[[], Any],
+        self, frame: Frame, key: Key, inputs: list[Tensor], before: list[int],
+        call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
-        """What a call returns, by running it, which is kept for the next where it has a key."""
-        if key is None or self._recall is None:
-            return self._run(frame, opaque, call)
-        if self._recall.known.get(key, _UNHEARD) is None:
-            return self._run(frame, opaque, call)  # more than forms decides what it does
+        """What a call returns, by running it, which is kept for the next."""
+        if self._recall is None or self._recall.known.get(key, _UNHEARD) is None:
+            return self._run(frame, True, call, args, kwargs)  # more than forms decides what it does
         module = frame.module
         writes, asked, read = self._writes, self._asked, self.read
         self.read = set()
         try:
-            result = self._run(frame, opaque, call)
+            result = self._run(frame, True, call, args, kwargs)
         finally:
             read |= (own := self.read)
             self.read = read
@@ -94,12 +92,14 @@ class Tally:
             self._recall.keep(key, inputs, inside, written, result, did)
         return result
 
-    def _run(self, frame: Frame, opaque: bool, call: Callable[[], Any]) -> Any:
+    def _run(
+        self, frame: Frame, opaque: bool, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Runs what a frame stands for; where it raises, the innermost frame has the error."""
         self._stack.append(frame)
         self._opaque += opaque
         try:
-            return call()
+            return call(*args, **kwargs)
         except BaseException as raised:
             if self._raised is not raised:
                 self._raised, self.failed = raised, frame

@@ -94,13 +94,14 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     model = _unwrapped(model)
     parts = Parts(model)
     parameters = list(parts.parameters.values())
-    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in parameters):
+    kinds = set(map(type, parameters))
+    if any(issubclass(kind, nn.parameter.UninitializedParameter) for kind in kinds):
         raise ModelError(
             f"{type(model).__name__} has lazy parameters without a shape: tracing would give them one. Call the model "
             "once on an example first."
         )
     device = _device(model)
-    meta = device.type == "meta" or any(parameter.is_meta for parameter in parameters)
+    meta = device.type == "meta" or any([parameter.is_meta for parameter in parameters])
     with _LOCK:
         with _unhurried():
             first = _run(parts, Valueless(parts, device), device, args, kwargs)
