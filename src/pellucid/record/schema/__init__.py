@@ -64,6 +64,7 @@ from pellucid.record.schema.graph import (
     Loop,
     Pool,
 )
+from pellucid.record.schema.hierarchy import HierarchyPanel
 from pellucid.record.schema.layers import (
     ActivationLayer,
     ActivationsPanel,
@@ -75,7 +76,6 @@ from pellucid.record.schema.layers import (
     TrainingPanel,
     WeightsPanel,
 )
-from pellucid.record.schema.hierarchy import HierarchyPanel
 from pellucid.record.schema.learning import LearningAnswer, LearningClass, LearningLayer, LearningPanel, NoiseScale
 from pellucid.record.schema.loss import Benchmark, ClassLoss, LabelIssue, LossPanel
 from pellucid.record.schema.manifest import (
@@ -102,6 +102,7 @@ from pellucid.record.schema.mapping import (
 )
 from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
 from pellucid.record.schema.predictions import PredictionsPanel
+from pellucid.record.schema.separation import SeparationChannel, SeparationConcept, SeparationLayer, SeparationPanel
 
 AnyPanel = (
     GraphPanel
@@ -117,6 +118,7 @@ AnyPanel = (
     | TuningPanel
     | OptimisedPanel
     | ConceptsPanel
+    | SeparationPanel
     | TrainingPanel
     | MappingPanel
     | SimilarityPanel
@@ -210,12 +212,16 @@ __all__ = [
     "SanityAnswer",
     "SavedPredictions",
     "Score",
+    "SeparationChannel",
+    "SeparationConcept",
+    "SeparationLayer",
+    "SeparationPanel",
     "Severity",
     "SimilarityPanel",
     "SizedModel",
     "Skipped",
-    "SliceDifference",
     "SliceAccuracy",
+    "SliceDifference",
     "SpaceLayer",
     "StageInfo",
     "State",
