@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 STAGES = {
     "read": "Looking through",
-    "read": "Looking through",
     "trace": "Tracing",
     "sweep": "Sweeping",
     "focus": "Looking closely",
