@@ -1,18 +1,14 @@
-/** Layouts on request: in a worker where one can start, else on the page in slices. The newest request is the one that counts. */
-import { FrameCache } from "./framecache";
-import { layOut } from "./layout";
-import type { Answer, Request } from "./messages";
+/** What is made of a model, on request: in a worker where one can start, else on the page in slices. The newest request counts. */
+import type { Answer, Maker, Request } from "./messages";
 import { frame, sliced } from "./slices";
-import { startWorker } from "./start";
-import type { Placed, Visible } from "./types";
 
 /** What of a worker is used. */
 export type WorkerLike = Pick<Worker, "postMessage" | "terminate" | "onmessage" | "onerror">;
 
-interface Pending {
+interface Pending<Ask, Done> {
   readonly id: number;
-  readonly visible: Visible;
-  readonly resolve: (placed: Placed) => void;
+  readonly ask: Ask;
+  readonly resolve: (done: Done) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -21,36 +17,41 @@ const BEGINS = 5000;
 const LETS_GO = 1500;
 const STRETCH = 8;
 
-export class LayoutClient {
+export class WorkClient<Model, Ask, Done> {
   #worker: WorkerLike | null = null;
   #ready = false;
   #without = false;
-  #pending: Pending | null = null;
+  #pending: Pending<Ask, Done> | null = null;
   #holding = new Set<number>();
   #begins: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
-  readonly #cache = new FrameCache();
+  #maker: Maker<Ask, Done> | null = null;
 
-  /** `start` makes a worker; where it throws, or the worker never begins, layouts are made on the page. */
+  /**
+   * `start` makes a worker; where it throws, or the worker never begins, all is made on the page by what `makerOf` gives.
+   * A worker is told `model` before all else: it must be plain and hold no more than can cross to it.
+   */
   constructor(
-    private readonly start: () => WorkerLike = startWorker,
+    private readonly model: Model,
+    private readonly makerOf: (model: Model) => Maker<Ask, Done>,
+    private readonly start: () => WorkerLike,
     private readonly patience = { begins: BEGINS, letsGo: LETS_GO },
   ) {}
 
-  /** Where layouts are made, as far as it is known. */
+  /** Where all is made, as far as it is known. */
   get where(): "worker" | "page" | "unknown" {
     return this.#without ? "page" : this.#ready ? "worker" : "unknown";
   }
 
   /**
-   * Rejects with an AbortError where a newer request came, `signal` was aborted or the client disposed of. The arrays of
-   * `visible` are copied: they stay the caller's.
+   * Rejects with an AbortError where a newer request came, `signal` was aborted or the client disposed of. What is asked is
+   * copied: it stays the caller's.
    */
-  place(visible: Visible, { signal }: { signal?: AbortSignal } = {}): Promise<Placed> {
+  make(ask: Ask, { signal }: { signal?: AbortSignal } = {}): Promise<Done> {
     this.#abort();
     if (signal?.aborted) return Promise.reject(aborted());
     return new Promise((resolve, reject) => {
-      const pending = { id: ++this.#last, visible, resolve, reject };
+      const pending = { id: ++this.#last, ask, resolve, reject };
       this.#pending = pending;
       signal?.addEventListener("abort", () => this.#pending === pending && this.#abort(), { once: true });
       this.#begin(pending);
@@ -63,23 +64,24 @@ export class LayoutClient {
     this.#end();
   }
 
-  #begin(pending: Pending): void {
+  #begin(pending: Pending<Ask, Done>): void {
     if (!this.#without && !this.#worker) this.#open();
     if (this.#worker) {
       this.#holding.add(pending.id);
-      this.#say({ kind: "place", id: pending.id, visible: columnsOf(pending.visible) });
-    } else void this.#placeHere(pending);
+      this.#say({ kind: "ask", id: pending.id, ask: pending.ask });
+    } else void this.#makeHere(pending);
   }
 
   #open(): void {
     try {
       const worker = this.start();
       this.#worker = worker;
-      worker.onmessage = ({ data }) => this.#worker === worker && this.#hear(data as Answer);
+      worker.onmessage = ({ data }) => this.#worker === worker && this.#hear(data as Answer<Done>);
       worker.onerror = (event) => {
         event.preventDefault?.();
         if (this.#worker === worker) this.#goWithout();
       };
+      this.#say({ kind: "model", model: this.model });
       this.#begins = setTimeout(() => this.#goWithout(), this.patience.begins);
     } catch {
       // The policy or the browser allows none: the page does it.
@@ -87,7 +89,7 @@ export class LayoutClient {
     }
   }
 
-  #hear(answer: Answer): void {
+  #hear(answer: Answer<Done>): void {
     if (answer.kind === "ready") {
       this.#ready = true;
       clearTimeout(this.#begins);
@@ -97,7 +99,7 @@ export class LayoutClient {
     const pending = this.#pending;
     if (pending?.id !== answer.id || answer.kind === "stopped") return;
     this.#pending = null;
-    if (answer.kind === "placed") pending.resolve(answer.placed);
+    if (answer.kind === "done") pending.resolve(answer.done);
     else pending.reject(new Error(answer.message));
   }
 
@@ -105,17 +107,18 @@ export class LayoutClient {
   #goWithout(): void {
     this.#end();
     this.#without = true;
-    if (this.#pending) void this.#placeHere(this.#pending);
+    if (this.#pending) void this.#makeHere(this.#pending);
   }
 
-  async #placeHere(pending: Pending): Promise<void> {
+  async #makeHere(pending: Pending<Ask, Done>): Promise<void> {
     try {
-      const work = layOut(pending.visible, this.#cache);
+      this.#maker ??= this.makerOf(this.model);
+      const work = this.#maker.make(pending.ask);
       const stopped = () => this.#pending !== pending;
-      const placed = await sliced(work, { stretch: STRETCH, pause: frame, stopped });
-      if (!placed || stopped()) return;
+      const done = await sliced(work, { stretch: STRETCH, pause: frame, stopped });
+      if (done === undefined || stopped()) return;
       this.#pending = null;
-      pending.resolve(placed);
+      pending.resolve(done);
     } catch (error) {
       if (this.#pending === pending) this.#pending = null;
       pending.reject(error);
@@ -138,7 +141,7 @@ export class LayoutClient {
     }, this.patience.letsGo);
   }
 
-  #say(request: Request): void {
+  #say(request: Request<Model, Ask>): void {
     this.#worker?.postMessage(request);
   }
 
@@ -151,29 +154,6 @@ export class LayoutClient {
   }
 }
 
-/** The columns alone: what else an object carries (a proxy of the page's state, functions) cannot cross to a worker. */
-function columnsOf(visible: Visible): Visible {
-  const { ids, frame, open, times, group, width, height } = visible;
-  const { source, target, edge, weight, sourcePort, targetPort, back, label } = visible;
-  return {
-    ids,
-    frame,
-    open,
-    times,
-    group,
-    width,
-    height,
-    source,
-    target,
-    edge,
-    weight,
-    sourcePort,
-    targetPort,
-    back,
-    label,
-  };
-}
-
 function aborted(): DOMException {
-  return new DOMException("The layout is no longer wanted.", "AbortError");
+  return new DOMException("The answer is no longer wanted.", "AbortError");
 }

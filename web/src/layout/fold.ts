@@ -64,16 +64,24 @@ export function fold(model: GraphModel, state: FoldState): Folded {
 }
 
 export function foldingOf(model: GraphModel, state: FoldState): Folding {
+  return {
+    opened: openedOf(model, state.open),
+    once: onceOf(model, state.spread),
+    activationsOnArrows: state.activationsOnArrows ?? false,
+  };
+}
+
+export function openedOf(model: GraphModel, open: ReadonlySet<number>): Uint8Array<ArrayBuffer> {
   const opened = new Uint8Array(model.order.length);
-  for (const id of state.open) {
+  for (const id of open) {
     const place = model.place(id);
     if (place >= 0 && (model.end[place] as number) > place + 1) opened[place] = 1;
   }
-  return {
-    opened,
-    once: Uint8Array.from(model.groups, ({ first }) => Number(!state.spread.has(first))),
-    activationsOnArrows: state.activationsOnArrows ?? false,
-  };
+  return opened;
+}
+
+export function onceOf(model: GraphModel, spread: ReadonlySet<number>): Uint8Array {
+  return Uint8Array.from(model.groups, ({ first }) => Number(!spread.has(first)));
 }
 
 /** How many boxes are seen, activations as boxes: costs one pass over those alone. */

@@ -70,6 +70,13 @@ export function flat(count: number, arrows: readonly (readonly [number, number])
   };
 }
 
+/** What is made step by step, made at once. */
+export function whole<T>(work: Iterator<undefined, T>): T {
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
+}
+
 /**
  * The calls of a large network with nothing folded: residual blocks with projections side by side, three hubs that every
  * block reads (a mask and two rotary embeddings), and long-range lines from the first half to the second.

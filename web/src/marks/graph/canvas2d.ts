@@ -28,6 +28,8 @@ export class Canvas2dRenderer implements Renderer {
   #maps = new Map<number, HTMLCanvasElement>();
   #sheet: Sheet | null = null;
   #overview: Overview | null = null;
+  /** Whether there are so many boxes that pictures of them are kept. */
+  #keeps = false;
   /** Filled anew in every frame. */
   readonly #frames: number[] = [];
   readonly #closed: number[] = [];
@@ -52,13 +54,15 @@ export class Canvas2dRenderer implements Renderer {
   }
 
   #anew(): void {
-    [this.#sheet, this.#overview] = [null, null];
     if (!this.#picture) return;
     this.#painter = new Painter(this.#picture, this.#from, this.#palette);
+    this.#keeps = this.#picture.visible.ids.length >= MOST_BOXES;
+    if (!this.#keeps) return;
     // Made now, not in the frame that first needs them.
-    if (this.#picture.visible.ids.length < MOST_BOXES) return;
-    this.#sheet = new Sheet(this.#picture, this.#painter, this.#palette, this.#emphasis.lights);
-    this.#overview = new Overview(this.#picture, this.#palette, this.#emphasis.lights);
+    this.#sheet ??= new Sheet();
+    this.#overview ??= new Overview();
+    this.#sheet.show(this.#picture, this.#painter, this.#palette, this.#emphasis.lights);
+    this.#overview.show(this.#picture, this.#palette, this.#emphasis.lights);
   }
 
   setEmphasis(emphasis: Emphasis): void {
@@ -72,8 +76,8 @@ export class Canvas2dRenderer implements Renderer {
       }
     }
     if (emphasis.lights !== this.#emphasis.lights) {
-      this.#sheet?.light(emphasis.lights);
-      this.#overview?.light(emphasis.lights);
+      if (this.#keeps) this.#sheet?.light(emphasis.lights);
+      if (this.#keeps) this.#overview?.light(emphasis.lights);
     }
     this.#emphasis = emphasis;
   }
@@ -97,7 +101,7 @@ export class Canvas2dRenderer implements Renderer {
       return frames.length + closed.length < MOST_BOXES;
     });
     let wanting = false;
-    if (this.#sheet && this.#overview && frames.length + closed.length >= MOST_BOXES) {
+    if (this.#keeps && this.#sheet && this.#overview && frames.length + closed.length >= MOST_BOXES) {
       wanting = this.#drawKept(this.#sheet, this.#overview, camera, view, density);
       for (const box of [this.#emphasis.selected, this.#emphasis.hovered]) painter.outline(context, box, camera.scale);
     } else {
@@ -112,7 +116,7 @@ export class Canvas2dRenderer implements Renderer {
         for (const box of closed) painter.words(context, box, this.#emphasis, scale, share, turn);
       }
       this.draws = 4;
-      wanting = this.#overview?.paint(AHEAD) ?? false;
+      wanting = this.#keeps && (this.#overview?.paint(AHEAD) ?? false);
     }
     painter.hand(context, this.#emphasis, this.#maps, camera.scale);
     this.draws += 1;

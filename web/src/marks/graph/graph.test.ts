@@ -1,13 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { whole } from "../../../tests/support/graphs";
 import type { Placed, Visible } from "../../layout/types";
 import { fitted, held, pan, reveal, toDrawing, toView, zoom } from "./camera";
-import { Places } from "./hit";
+import { drawingOrder, findingOf } from "./finding";
+import { gridOf, Places } from "./hit";
 import { LABEL_HEIGHT, labelOf } from "./labels";
 import { type Palette, parseColour } from "./palette";
-import { drawingOrder, Look, type Picture } from "./picture";
+import { Look, type Picture } from "./picture";
 import { addLine, boundsOf, lengthOf, part, pointAt, rounded, STROKE, Strokes, strokesOf } from "./strokes";
 import { escaped, svgOf } from "./svg";
-import { keeping, transition } from "./transition";
+import { keeping, linesFrom, movesOf } from "./transition";
 import { visibleRuns } from "./webgl";
 import { barsOf, wordsOf } from "./words";
 
@@ -44,17 +46,32 @@ function pictured(shift = 0, title = "frame"): Picture {
     right: 140,
     bottom: 284,
   };
+  return drawnOf(visible, placed, { titles: [title, "one", "two", "three"], labels: ["1×64"] });
+}
+
+function drawnOf(
+  visible: Visible,
+  placed: Placed,
+  { titles, labels }: { titles: readonly string[]; labels: readonly string[] },
+): Picture {
+  const lines = ["Sequential", "Conv2d", "ReLU", "Linear"];
+  const labelled = Uint8Array.from(visible.source, (_, arrow) => labels[arrow]?.length ?? 0);
   return {
     visible,
     placed,
-    titles: [title, "one", "two", "three"],
-    lines: ["Sequential", "Conv2d", "ReLU", "Linear"],
-    badges: ["", "", "× 4", ""],
+    words: {
+      title: (box) => titles[box] ?? "",
+      line: (box) => lines[box] ?? "",
+      badge: (box) => (box === 2 ? "× 4" : ""),
+      strip: (box) => (box === 2 ? [0.5, null, 1, 0.25] : []),
+      label: (arrow) => labels[arrow] ?? "",
+    },
     fill: new Uint8Array(16),
-    look: Uint8Array.of(Look.open, 0, Look.repeated, 0),
+    look: Uint8Array.of(Look.open, 0, Look.repeated | Look.strip, 0),
     change: new Uint8Array(4),
-    labels: new Map([[0, "1×64"]]),
-    strips: new Map([[2, [0.5, null, 1, 0.25]]]),
+    labelled,
+    finding: whole(findingOf(visible, placed, labelled, { oldLine: null, card: false })),
+    small: { width: 1, height: 1, pixels: new Uint8ClampedArray(4) },
   };
 }
 
@@ -113,7 +130,7 @@ describe("the camera", () => {
 describe("finding boxes", () => {
   it("gives the innermost box at a point, the frame beside it, and nothing outside", () => {
     const { visible, placed } = pictured();
-    const places = new Places(visible, placed);
+    const places = new Places(placed, gridOf(visible, placed));
     expect([places.at(30, 50), places.at(70, 130), places.at(5, 10), places.at(70, 250), places.at(139, 283)]).toEqual([
       1, 2, 0, 3, -1,
     ]);
@@ -140,7 +157,7 @@ describe("finding boxes", () => {
       ids: new Int32Array(count),
       open: Uint8Array.from({ length: count }, (_, at) => (at % 50 === 0 ? 1 : 0)),
     };
-    const places = new Places(visible, placed);
+    const places = new Places(placed, gridOf(visible, placed));
     for (const rect of [
       { x: 100, y: 200, width: 900, height: 700 },
       { x: 4000, y: 8000, width: 3000, height: 3000 },
@@ -216,10 +233,19 @@ describe("moving from one picture to the next", () => {
     const now = pictured(300);
     const old = pictured(0);
     const closed: Picture = { ...old, visible: { ...old.visible, ids: Int32Array.of(10, 99, 98, 13) } };
-    const { from, appears } = transition(closed, now);
-    expect([...appears]).toEqual([0, 1, 1, 0]);
-    expect([...from.subarray(0, 4)]).toEqual([0, 0, 140, 200]);
-    expect([...from.subarray(4, 8)]).toEqual([20, 40, 100, 44]);
+    const moves = movesOf(closed, now);
+    expect([...(moves?.appears ?? [])]).toEqual([0, 1, 1, 0]);
+    expect([...(moves?.from.subarray(0, 4) ?? [])]).toEqual([0, 0, 140, 200]);
+    expect([...(moves?.from.subarray(4, 8) ?? [])]).toEqual([20, 40, 100, 44]);
+    // Of the arrows only the one from the frame to what stands below was there.
+    expect([...(moves?.was ?? [])]).toEqual([-1, 1, -1]);
+    const line = linesFrom(closed.placed, moves?.was ?? new Int32Array(3));
+    expect([line(0), line(1)]).toEqual([null, [70, 200, 70, 240]]);
+  });
+
+  it("moves nothing where only colours and words are others", () => {
+    expect(movesOf(pictured(0), pictured(0))).toBeNull();
+    expect(movesOf(pictured(0), pictured(1))).not.toBeNull();
   });
 
   it("draws frames before what they hold", () => {
@@ -230,12 +256,15 @@ describe("moving from one picture to the next", () => {
 
 describe("words and bars", () => {
   it("keep what steers the direction of writing out of the picture", () => {
-    const picture = { ...pictured(), titles: ["\u202egnp.exe", "a", "b", "c"] };
+    const picture = pictured(0, "\u202egnp.exe");
     expect(wordsOf(picture, 0)[0]?.text).toBe("\ufffdgnp.exe");
   });
 
   it("leave room for the multiplier", () => {
-    const words = wordsOf({ ...pictured(), titles: ["", "", "a very long name of a block", ""] }, 2);
+    const words = wordsOf(
+      { ...pictured(), words: { ...pictured().words, title: () => "a very long name of a block" } },
+      2,
+    );
     const [title, badge] = [words[0], words.find((word) => word.text === "× 4")];
     expect((title?.x ?? 0) + (title?.most ?? 0)).toBeLessThan((badge?.x ?? 0) - 20);
   });
@@ -289,17 +318,35 @@ describe("words on arrows", () => {
     expect(labelOf(picture, 0)).toMatchObject({ text: "1×64", x: 70, y: 102 });
     // Two lines from one box, as near one another as boxes stand.
     const points = Float32Array.of(70, 84, 30, 120, 70, 84, 110, 120, 110, 84, 110, 98, 110, 226, 110, 240);
-    const fan: Picture = {
-      ...picture,
-      placed: { ...picture.placed, points },
-      labels: new Map([
-        [0, "1×16×128"],
-        [1, "1×16×128"],
-      ]),
-    };
+    const labels = ["1×16×128", "1×16×128"];
+    const fan = drawnOf(picture.visible, { ...picture.placed, points }, { titles: [], labels });
     const [one, other] = [labelOf(fan, 0), labelOf(fan, 1)];
     const across = Math.abs((one?.x ?? 0) - (other?.x ?? 0));
     const down = Math.abs((one?.y ?? 0) - (other?.y ?? 0));
     expect(across > 8 * 6.6 || down >= LABEL_HEIGHT).toBe(true);
+  });
+
+  it("keep clear of the borders and titles of frames that their line crosses", () => {
+    // From a box in the frame down to one below it; the middle of the line is on the frame's lower border.
+    const { visible, placed } = pictured();
+    const points = Float32Array.of(70, 84, 70, 120, 70, 164, 70, 236, 70, 84, 70, 98, 70, 226, 70, 240);
+    const crossing = drawnOf(visible, { ...placed, points }, { titles: [], labels: ["", "1×64"] });
+    const { x, y } = labelOf(crossing, 1) as { x: number; y: number };
+    const away = Math.min(
+      Math.abs(y - 200),
+      Math.abs(y - LABEL_HEIGHT / 2 - 200),
+      Math.abs(y + LABEL_HEIGHT / 2 - 200),
+    );
+    expect(x).toBe(70);
+    expect(away).toBeGreaterThanOrEqual(2);
+    expect(y - LABEL_HEIGHT / 2 > 200 || y + LABEL_HEIGHT / 2 < 200).toBe(true);
+    // Into a frame: not on its title.
+    const into = drawnOf(
+      { ...visible, open: Uint8Array.of(0, 0, 0, 1) },
+      { ...placed, y: Float32Array.of(0, 40, 120, 150), points },
+      { titles: [], labels: ["", "1×64"] },
+    );
+    const title = labelOf(into, 1) as { y: number };
+    expect(title.y - LABEL_HEIGHT / 2 >= 150 + 24 || title.y + LABEL_HEIGHT / 2 <= 150).toBe(true);
   });
 });

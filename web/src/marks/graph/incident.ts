@@ -1,8 +1,13 @@
 /** Which arrows meet which boxes. */
-import type { Picture } from "./picture";
+import type { Visible } from "../../layout/types";
 
 /** The arrows at every box: those of box b are arrows[start[b]] up to start[b + 1]. */
-export function incidentOf({ visible }: Picture): { start: Uint32Array; arrows: Uint32Array } {
+export interface Incident {
+  readonly start: Uint32Array;
+  readonly arrows: Uint32Array;
+}
+
+export function incidentOf(visible: Visible): Incident {
   const start = new Uint32Array(visible.ids.length + 1);
   const each = (visit: (box: number, arrow: number) => void) => {
     for (let arrow = 0; arrow < visible.source.length; arrow++) {

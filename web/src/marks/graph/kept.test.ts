@@ -1,7 +1,8 @@
 /** What the drawing without a graphics card keeps: strokes of arrows in view, and pictures of very many boxes. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { flat, network } from "../../../tests/support/graphs";
+import { flat, network, whole } from "../../../tests/support/graphs";
 import { layOut } from "../../layout/layout";
+import { findingOf } from "./finding";
 import { Painter } from "./painter";
 import { type Palette, parseColour } from "./palette";
 import type { Picture } from "./picture";
@@ -29,21 +30,19 @@ const PALETTE: Palette = {
 
 function pictured(count: number): Picture {
   const visible = flat(count, network(count));
-  const work = layOut(visible);
-  let step = work.next();
-  while (!step.done) step = work.next();
-  const words = new Array<string>(count).fill("a");
+  const placed = whole(layOut(visible));
+  const labelled = new Uint8Array(visible.source.length);
+  const words = () => "a";
   return {
     visible,
-    placed: step.value,
-    titles: words,
-    lines: words,
-    badges: words,
+    placed,
+    words: { title: words, line: words, badge: words, label: words, strip: () => [] },
+    labelled,
+    finding: whole(findingOf(visible, placed, labelled, { oldLine: null, card: false })),
+    small: { width: 1, height: 1, pixels: new Uint8ClampedArray(4) },
     fill: new Uint8Array(4 * count).fill(255),
     look: new Uint8Array(count),
     change: new Uint8Array(count),
-    labels: new Map(),
-    strips: new Map(),
   };
 }
 
@@ -83,7 +82,8 @@ describe("a picture of very many boxes", () => {
 
   it("is painted over several frames, then shown as it is until the eye comes nearer or the lights change", () => {
     const picture = pictured(4000);
-    const sheet = new Sheet(picture, new Painter(picture, null, PALETTE), PALETTE, null);
+    const sheet = new Sheet();
+    sheet.show(picture, new Painter(picture, null, PALETTE), PALETTE, null);
     const shown = vi.fn();
     const context = { drawImage: shown } as unknown as CanvasRenderingContext2D;
     const view = { width: 800, height: 600 };
@@ -103,6 +103,9 @@ describe("a picture of very many boxes", () => {
     expect(calls).toEqual(painted);
     expect(frames(0.22)).toBeGreaterThan(1);
     sheet.light(new Uint8Array(4000).fill(1));
+    expect(frames(0.22)).toBeGreaterThan(1);
+    expect(frames(0.22)).toBe(1);
+    sheet.show(picture, new Painter(picture, null, PALETTE), PALETTE, null);
     expect(frames(0.22)).toBeGreaterThan(1);
   });
 });

@@ -1,4 +1,5 @@
 /** Where words stand on arrows, for every renderer: in the middle of their line, or by its side or further along where something stands. */
+import { HEADER, type Placed, type Visible } from "../../layout/types";
 import { plain } from "../format";
 import type { Picture } from "./picture";
 import { lineOf, pointAt, rounded } from "./strokes";
@@ -24,27 +25,24 @@ const MOST_APART = 6000;
 /** A letter, at the widest that fonts have them at this size. */
 const LETTER = 7.9;
 const CELL = 96;
-
-/** Middle of a label. */
-type Point = readonly [number, number];
-const settled = new WeakMap<Picture, ReadonlyMap<number, Point>>();
+/** Half of what is kept free around a border. */
+const BORDER = 1;
 
 export function labelOf(picture: Picture, arrow: number): Label | null {
-  const text = picture.labels.get(arrow);
-  if (!text) return null;
-  const framed = (picture.visible.frame[picture.visible.target[arrow] as number] as number) >= 0;
-  if (picture.visible.back[arrow]) return { text: plain(text), ...besideOf(picture, arrow), right: true, framed };
-  let points = settled.get(picture);
-  if (!points) {
-    points = picture.labels.size > MOST_APART ? new Map() : apart(picture);
-    settled.set(picture, points);
-  }
-  const [x, y] = points.get(arrow) ?? pointAt(rounded(lineOf(picture.placed, arrow)), 0.5);
-  return { text: plain(text), x, y, right: false, framed };
+  const { visible, placed, finding } = picture;
+  if (!picture.labelled[arrow]) return null;
+  const text = plain(picture.words.label(arrow));
+  const framed = (visible.frame[visible.target[arrow] as number] as number) >= 0;
+  if (visible.back[arrow]) return { text, ...besideOf(placed, arrow), right: true, framed };
+  const [x, y] =
+    finding.labels.length > 0
+      ? [finding.labels[2 * arrow] as number, finding.labels[2 * arrow + 1] as number]
+      : pointAt(rounded(lineOf(placed, arrow)), 0.5);
+  return { text, x, y, right: false, framed };
 }
 
 /** Beside its outermost part: in its middle it would cover the box that a line fed back leads around. */
-function besideOf({ placed }: Picture, arrow: number): { x: number; y: number } {
+function besideOf(placed: Placed, arrow: number): { x: number; y: number } {
   const line = lineOf(placed, arrow);
   let at = 0;
   for (let corner = 2; corner < line.length; corner += 2)
@@ -53,20 +51,21 @@ function besideOf({ placed }: Picture, arrow: number): { x: number; y: number } 
   return { x: (line[at] as number) - 6, y: ((line[before + 1] as number) + (line[at + 1] as number)) / 2 };
 }
 
-/** By arrow, where its words cover least of boxes and of words that were placed before. */
-function apart(picture: Picture): ReadonlyMap<number, Point> {
-  const { visible, placed, labels } = picture;
-  const taken = new Taken();
-  for (let box = 0; box < visible.ids.length; box++) {
-    if (visible.open[box]) continue;
-    const [x, y] = [placed.x[box] as number, placed.y[box] as number];
-    taken.add([x, y, x + (placed.width[box] as number), y + (placed.height[box] as number)]);
-  }
-  const points = new Map<number, Point>();
-  for (const [arrow, text] of labels) {
-    if (visible.back[arrow]) continue;
+/**
+ * Middles of the words on arrows, x and y in turns, where they cover least of boxes, of frames' titles and borders, and of
+ * words that were placed before; nothing where there are too many to tell apart.
+ */
+export function labelPoints(visible: Visible, placed: Placed, labelled: Uint8Array): Float32Array {
+  let count = 0;
+  for (const letters of labelled) count += Number(letters > 0);
+  if (count === 0 || count > MOST_APART) return new Float32Array(0);
+  const taken = takenBy(visible, placed);
+  const points = new Float32Array(2 * labelled.length);
+  for (let arrow = 0; arrow < labelled.length; arrow++) {
+    const letters = labelled[arrow] as number;
+    if (letters === 0 || visible.back[arrow]) continue;
     const line = rounded(lineOf(placed, arrow));
-    const half = Math.min(LABEL_MOST, text.length * LETTER) / 2 + 2;
+    const half = Math.min(LABEL_MOST, letters * LETTER) / 2 + 2;
     let least = Number.POSITIVE_INFINITY;
     let best: Rect = [0, 0, 0, 0];
     for (const share of SHARES) {
@@ -77,12 +76,29 @@ function apart(picture: Picture): ReadonlyMap<number, Point> {
         const covered = least > 0 ? taken.covered(rect) : least;
         if (covered >= least) continue;
         [least, best] = [covered, rect];
-        points.set(arrow, [x, y]);
+        points.set([x, y], 2 * arrow);
       }
     }
     taken.add(best);
   }
   return points;
+}
+
+/** Closed boxes whole; of frames the title and the borders, through which lines pass. */
+function takenBy(visible: Visible, placed: Placed): Taken {
+  const taken = new Taken();
+  for (let box = 0; box < visible.ids.length; box++) {
+    const [left, top] = [placed.x[box] as number, placed.y[box] as number];
+    const [right, bottom] = [left + (placed.width[box] as number), top + (placed.height[box] as number)];
+    if (!visible.open[box]) {
+      taken.add([left, top, right, bottom]);
+      continue;
+    }
+    taken.add([left, top - BORDER, right, top + HEADER]);
+    taken.add([left, bottom - BORDER, right, bottom + BORDER]);
+    for (const side of [left, right]) taken.add([side - BORDER, top + HEADER, side + BORDER, bottom - BORDER]);
+  }
+  return taken;
 }
 
 /** Left, upper, right and lower end. */

@@ -4,29 +4,40 @@ import { boundsOf } from "./strokes";
 
 const RUN = 64;
 
+/** Ends of every part, x0 y0 x1 y1, the arrow that it belongs to, and the bounds of each run of them. */
+export interface LineParts {
+  readonly parts: Float32Array;
+  readonly arrows: Uint32Array;
+  readonly bounds: Float32Array;
+}
+
+export function partsOf(placed: Placed): LineParts {
+  const arrows = placed.route.length;
+  const parts = new Float32Array(2 * placed.points.length);
+  const owners = new Uint32Array(placed.points.length / 2);
+  let count = 0;
+  for (let arrow = 0; arrow < arrows; arrow++) {
+    const [first, end] = [placed.start[arrow] as number, placed.start[arrow + 1] as number];
+    for (let corner = first; corner + 1 < end; corner++) {
+      // Between its two stubs nothing of an arrow is drawn.
+      if (placed.route[arrow] === Route.stub && corner !== first && corner + 2 !== end) continue;
+      for (let at = 0; at < 4; at++) parts[4 * count + at] = placed.points[2 * corner + at] as number;
+      owners[count++] = arrow;
+    }
+  }
+  const taken = parts.subarray(0, 4 * count);
+  return { parts: taken, arrows: owners.subarray(0, count), bounds: boundsOf(taken, count, 4, RUN) };
+}
+
 export class LinePlaces {
-  /** Ends of every part, x0 y0 x1 y1, and the arrow that it belongs to. */
   readonly #parts: Float32Array;
   readonly #arrows: Uint32Array;
   readonly #bounds: Float32Array;
 
-  constructor(placed: Placed) {
-    const arrows = placed.route.length;
-    const parts = new Float32Array(2 * placed.points.length);
-    const owners = new Uint32Array(placed.points.length / 2);
-    let count = 0;
-    for (let arrow = 0; arrow < arrows; arrow++) {
-      const [first, end] = [placed.start[arrow] as number, placed.start[arrow + 1] as number];
-      for (let corner = first; corner + 1 < end; corner++) {
-        // Between its two stubs nothing of an arrow is drawn.
-        if (placed.route[arrow] === Route.stub && corner !== first && corner + 2 !== end) continue;
-        parts.set(placed.points.subarray(2 * corner, 2 * corner + 4), 4 * count);
-        owners[count++] = arrow;
-      }
-    }
-    this.#parts = parts.subarray(0, 4 * count);
-    this.#arrows = owners.subarray(0, count);
-    this.#bounds = boundsOf(this.#parts, count, 4, RUN);
+  constructor({ parts, arrows, bounds }: LineParts) {
+    this.#parts = parts;
+    this.#arrows = arrows;
+    this.#bounds = bounds;
   }
 
   /** The arrow nearest to a point of the drawing, at most `reach` away; -1 where there is none. */

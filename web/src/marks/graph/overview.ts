@@ -9,38 +9,47 @@ const SLICE = 1.6;
 const RUN = 64;
 
 export class Overview {
-  readonly canvas = document.createElement("canvas");
+  /** Kept from picture to picture: what a canvas of this size takes to be made is more than a frame has. */
+  readonly #canvas = document.createElement("canvas");
   readonly #context: CanvasRenderingContext2D | null;
-  readonly #picture: Picture;
-  readonly #palette: Palette;
-  #lights: Uint8Array | null;
+  #picture: Picture | null = null;
+  #palette: Palette | null = null;
+  #lights: Uint8Array | null = null;
   #next = 0;
+  /** What of the canvas the picture takes. */
+  #width = 1;
+  #height = 1;
 
-  constructor(picture: Picture, palette: Palette, lights: Uint8Array | null) {
+  constructor() {
+    this.#canvas.width = this.#canvas.height = SIDE;
+    this.#context = this.#canvas.getContext("2d");
+  }
+
+  show(picture: Picture, palette: Palette, lights: Uint8Array | null): void {
     this.#picture = picture;
     this.#palette = palette;
-    this.#lights = lights;
-    this.canvas.width = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.right)));
-    this.canvas.height = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.bottom)));
-    this.#context = this.canvas.getContext("2d");
+    this.#width = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.right)));
+    this.#height = Math.max(1, Math.min(SIDE, Math.ceil(picture.placed.bottom)));
+    this.light(lights);
   }
 
   /** Other lights: painted anew. */
   light(lights: Uint8Array | null): void {
     this.#lights = lights;
     this.#next = 0;
-    this.#context?.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.#context?.clearRect(0, 0, SIDE, SIDE);
   }
 
   /** On a context in units of the drawing. */
   draw(context: CanvasRenderingContext2D): void {
+    if (!this.#picture) return;
     const { right, bottom } = this.#picture.placed;
-    context.drawImage(this.canvas, 0, 0, right, bottom);
+    context.drawImage(this.#canvas, 0, 0, this.#width, this.#height, 0, 0, right, bottom);
   }
 
   /** As many spots as a slice of a frame allows, in milliseconds; true where some are left. */
   paint(slice = SLICE): boolean {
-    const count = this.#picture.visible.ids.length;
+    const count = this.#picture?.visible.ids.length ?? 0;
     const until = performance.now() + slice;
     while (this.#next < count) {
       const end = Math.min(count, this.#next + RUN);
@@ -51,15 +60,15 @@ export class Overview {
   }
 
   #spot(box: number): void {
-    const [paint, picture] = [this.#context, this.#picture];
+    const [paint, picture, palette] = [this.#context, this.#picture, this.#palette];
+    if (!paint || !picture || !palette || picture.visible.open[box]) return;
     const { placed, fill } = picture;
-    if (!paint || picture.visible.open[box]) return;
-    const [across, down] = [this.canvas.width / placed.right, this.canvas.height / placed.bottom];
+    const [across, down] = [this.#width / placed.right, this.#height / placed.bottom];
     const change = picture.change[box] ? CHANGE_COLOURS[picture.change[box] as number] : undefined;
     const measured = (fill[4 * box + 3] as number) > 0;
     const own: Rgb = measured
       ? [fill[4 * box] as number, fill[4 * box + 1] as number, fill[4 * box + 2] as number]
-      : this.#palette.lineStrong;
+      : palette.lineStrong;
     paint.fillStyle = css(change ?? own);
     paint.globalAlpha = this.#lights?.[box] === Light.dim ? 0.28 : 1;
     const [x, y] = [(placed.x[box] as number) * across, (placed.y[box] as number) * down];

@@ -1,6 +1,5 @@
 /** Draws boxes, arrows and words on a canvas: on the one that is seen, or on one that is kept. */
 import { fitting } from "../fitting";
-import { incidentOf } from "./incident";
 import { LABEL_HEIGHT, type Label, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
@@ -52,7 +51,6 @@ export class Painter {
     [[], []],
     [[], []],
   ];
-  readonly #incident: ReturnType<typeof incidentOf>;
   /** By arrow, the turn in which its words were written last. */
   readonly #written: Uint32Array;
   #turns = 0;
@@ -63,7 +61,6 @@ export class Painter {
     this.#palette = palette;
     this.#plain = css(palette.lineStrong);
     this.runs = new Runs(picture, from?.line ?? null);
-    this.#incident = incidentOf(picture);
     this.#written = new Uint32Array(picture.visible.source.length);
   }
 
@@ -275,8 +272,8 @@ export class Painter {
 
   /** The values of the blocks that a box stands for. */
   #strip(context: CanvasRenderingContext2D, box: number): void {
-    const values = this.#picture.strips.get(box);
-    if (!values) return;
+    if (!((this.#picture.look[box] as number) & Look.strip)) return;
+    const values = this.#picture.words.strip(box);
     const [x, y, width, height] = this.rect(box, 1);
     for (const bar of barsOf(values, width, height)) {
       context.fillStyle = css(bar.known ? this.#palette.bar : this.#palette.lineStrong);
@@ -311,7 +308,7 @@ export class Painter {
       context.fillText(word.text, x + word.x, y + word.y);
     }
     context.globalAlpha = alpha * share;
-    const { start, arrows } = this.#incident;
+    const { start, arrows } = this.#picture.finding.incident;
     for (let at = start[box] as number; at < (start[box + 1] as number); at++) {
       const arrow = arrows[at] as number;
       if (this.#written[arrow] === turn) continue;

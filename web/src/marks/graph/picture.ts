@@ -1,6 +1,8 @@
 /** What the renderers draw: boxes and arrows where they stand, with their words, colours and marks. */
 import { HEADER, type Placed, type Visible } from "../../layout/types";
 import type { Rect } from "./camera";
+import type { Finding } from "./finding";
+import type { Small } from "./small";
 
 /** How a box looks; bits of `Picture.look`. */
 export const Look = {
@@ -16,6 +18,8 @@ export const Look = {
   failed: 16,
   /** Holds something: can be opened. */
   holds: 32,
+  /** Bears the values of the blocks that it stands for. */
+  strip: 64,
 } as const;
 
 /** What became of a box on the way from another graph; `Picture.change`. */
@@ -24,21 +28,35 @@ export const Change = { none: 0, added: 1, removed: 2, changed: 3, moved: 4 } as
 /** How strongly a box stands out now; changes without a new picture. */
 export const Light = { plain: 0, dim: 1, lit: 2, now: 3 } as const;
 
-export interface Picture {
+/** All of a picture but its words, in columns: as it comes from a worker. */
+export interface Drawn {
   readonly visible: Visible;
   readonly placed: Placed;
-  /** By box: its name, what it is with the measure, and its multiplier. */
-  readonly titles: readonly string[];
-  readonly lines: readonly string[];
-  readonly badges: readonly string[];
   /** RGBA by box; nothing where not measured. */
   readonly fill: Uint8Array;
   readonly look: Uint8Array;
   readonly change: Uint8Array;
-  /** Words on arrows, by arrow. */
-  readonly labels: ReadonlyMap<number, string>;
+  /** Letters of the words on each arrow; 0 where it bears none. */
+  readonly labelled: Uint8Array;
+  readonly finding: Finding;
+  /** The whole of it in a few pixels. */
+  readonly small: Small;
+}
+
+/** What is written, made when it is first drawn: of a large picture most of it never is. */
+export interface Words {
+  /** A box's name, what it is with the measure, and its multiplier. */
+  title(box: number): string;
+  line(box: number): string;
+  badge(box: number): string;
   /** Values of the blocks that a box stands for, between 0 and 1; null where one was not measured. */
-  readonly strips: ReadonlyMap<number, readonly (number | null)[]>;
+  strip(box: number): readonly (number | null)[];
+  /** On an arrow. */
+  label(arrow: number): string;
+}
+
+export interface Picture extends Drawn {
+  readonly words: Words;
 }
 
 /** A small picture on a box: a map with values already turned to pixels. */
@@ -90,15 +108,4 @@ export function rectOf(placed: Placed, box: number): Rect {
 /** 0 below the first, 1 above the second, straight between. */
 export function ramp([low, high]: readonly [number, number], value: number): number {
   return Math.min(1, Math.max(0, (value - low) / (high - low)));
-}
-
-/** Frames first, then the boxes in them: what is drawn later covers what came before. */
-export function drawingOrder(visible: Visible): { order: Uint32Array; frames: number } {
-  const count = visible.ids.length;
-  const order = new Uint32Array(count);
-  let at = 0;
-  for (let box = 0; box < count; box++) if (visible.open[box]) order[at++] = box;
-  const frames = at;
-  for (let box = 0; box < count; box++) if (!visible.open[box]) order[at++] = box;
-  return { order, frames };
 }

@@ -1,53 +1,56 @@
 /** Strokes of arrows in runs, each made when it is first drawn: of a large graph most of them never are. */
+import type { Placed } from "../../layout/types";
 import type { Rect } from "./camera";
 import type { Picture } from "./picture";
 import { addArrow, type Line, type OldLine, Strokes } from "./strokes";
 
 const ARROWS = 16;
 
+/** Left, upper, right and lower end of each run; while the drawing moves, of where its lines come from as well. */
+export function runBoundsOf({ start, points }: Placed, oldLine: OldLine | null): Float32Array {
+  const arrows = start.length - 1;
+  const bounds = new Float32Array(4 * Math.ceil(arrows / ARROWS));
+  for (let run = 0; 4 * run < bounds.length; run++) {
+    const last = Math.min(arrows, (run + 1) * ARROWS);
+    bounds.set([Infinity, Infinity, -Infinity, -Infinity], 4 * run);
+    reach(bounds, run, points, 2 * (start[run * ARROWS] as number), 2 * (start[last] as number));
+    for (let arrow = run * ARROWS; oldLine && arrow < last; arrow++) {
+      const was = oldLine(arrow);
+      if (was) reach(bounds, run, was, 0, was.length);
+    }
+  }
+  return bounds;
+}
+
+function reach(bounds: Float32Array, run: number, points: Float32Array | Line, first: number, last: number): void {
+  let [left, top] = [bounds[4 * run] as number, bounds[4 * run + 1] as number];
+  let [right, bottom] = [bounds[4 * run + 2] as number, bounds[4 * run + 3] as number];
+  for (let at = first; at < last; at += 2) {
+    const [x, y] = [points[at] as number, points[at + 1] as number];
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
+  }
+  bounds[4 * run] = left;
+  bounds[4 * run + 1] = top;
+  bounds[4 * run + 2] = right;
+  bounds[4 * run + 3] = bottom;
+}
+
 export class Runs {
   readonly count: number;
   readonly #picture: Picture;
   readonly #oldLine: OldLine | null;
-  /** Left, upper, right and lower end of each run. */
   readonly #bounds: Float32Array;
   readonly #made: (Strokes | undefined)[];
 
   constructor(picture: Picture, oldLine: OldLine | null) {
     this.#picture = picture;
     this.#oldLine = oldLine;
-    const { start, points } = picture.placed;
-    const arrows = picture.visible.source.length;
-    this.count = Math.ceil(arrows / ARROWS);
+    this.#bounds = picture.finding.runs;
+    this.count = this.#bounds.length / 4;
     this.#made = new Array(this.count);
-    this.#bounds = new Float32Array(4 * this.count);
-    for (let run = 0; run < this.count; run++) {
-      const last = Math.min(arrows, (run + 1) * ARROWS);
-      this.#bounds.set([Infinity, Infinity, -Infinity, -Infinity], 4 * run);
-      this.#reach(run, points, 2 * (start[run * ARROWS] as number), 2 * (start[last] as number));
-      // While the drawing moves, lines are in view that come from or go to where they are not.
-      for (let arrow = run * ARROWS; oldLine && arrow < last; arrow++) {
-        const was = oldLine(arrow);
-        if (was) this.#reach(run, was, 0, was.length);
-      }
-    }
-  }
-
-  #reach(run: number, points: Float32Array | Line, first: number, last: number): void {
-    let [left, top, right, bottom] = this.#bounds.subarray(4 * run, 4 * run + 4) as unknown as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    for (let at = first; at < last; at += 2) {
-      const [x, y] = [points[at] as number, points[at + 1] as number];
-      if (x < left) left = x;
-      if (x > right) right = x;
-      if (y < top) top = y;
-      if (y > bottom) bottom = y;
-    }
-    this.#bounds.set([left, top, right, bottom], 4 * run);
   }
 
   touches(run: number, rect: Rect): boolean {

@@ -5,7 +5,7 @@
 import { type Camera, covers, type Rect, type Size, seen } from "./camera";
 import type { Painter } from "./painter";
 import { css, type Palette } from "./palette";
-import { drawingOrder, type Emphasis, FONT, LEGIBLE, NO_EMPHASIS, type Picture } from "./picture";
+import { type Emphasis, FONT, LEGIBLE, NO_EMPHASIS, type Picture } from "./picture";
 
 /** Milliseconds of one frame that painting may take. */
 const SLICE = 1.4;
@@ -30,28 +30,28 @@ interface Side {
   scale: number;
 }
 
+/** What is painted: a picture by its painter, in the colours of a theme. */
+interface Subject {
+  readonly picture: Picture;
+  readonly painter: Painter;
+  readonly palette: Palette;
+}
+
 export class Sheet {
-  readonly #picture: Picture;
-  readonly #painter: Painter;
-  readonly #palette: Palette;
+  #subject: Subject | null = null;
   /** Nothing is in hand on it: that is drawn over it, in every frame. */
-  #emphasis: Emphasis;
-  readonly #order: Uint32Array;
-  readonly #frames: number;
+  #emphasis: Emphasis = NO_EMPHASIS;
   readonly #parts: number[] = [];
   #shown = sideOf();
   #coming = sideOf();
   #work: Iterator<undefined> | null = null;
   #stale = false;
 
-  constructor(picture: Picture, painter: Painter, palette: Palette, lights: Uint8Array | null) {
-    this.#picture = picture;
-    this.#painter = painter;
-    this.#palette = palette;
-    this.#emphasis = { ...NO_EMPHASIS, lights };
-    const { order, frames } = drawingOrder(picture.visible);
-    this.#order = order;
-    this.#frames = frames;
+  /** Another picture: nothing is left of the one before. */
+  show(picture: Picture, painter: Painter, palette: Palette, lights: Uint8Array | null): void {
+    this.#subject = { picture, painter, palette };
+    this.light(lights);
+    this.#shown.window = this.#coming.window = null;
   }
 
   /** Paints a slice and shows what there is, on a context in units of the drawing; true while it is not as sharp as it will be. */
@@ -87,14 +87,14 @@ export class Sheet {
       [side.canvas.width, side.canvas.height] = [width, height];
     side.window = { x: left / pixels, y: top / pixels, width: width / pixels, height: height / pixels };
     side.scale = scale;
-    const context = side.context;
-    if (!context) return;
+    const [context, subject] = [side.context, this.#subject];
+    if (!context || !subject) return;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.globalAlpha = 1;
-    context.fillStyle = css(this.#palette.paper);
+    context.fillStyle = css(subject.palette.paper);
     context.fillRect(0, 0, width, height);
     context.setTransform(pixels, 0, 0, pixels, -left, -top);
-    this.#work = this.#paint(context, side.window, scale);
+    this.#work = this.#paint(subject, context, side.window, scale);
   }
 
   #slice(): void {
@@ -111,17 +111,24 @@ export class Sheet {
     }
   }
 
-  *#paint(context: CanvasRenderingContext2D, window: Rect, scale: number): Generator<undefined, void> {
-    yield* this.#boxes(context, window, scale, 0, this.#frames);
-    if (scale > LEAST_FOR_ARROWS) yield* this.#lines(context, window, scale);
-    yield* this.#boxes(context, window, scale, this.#frames, this.#order.length);
+  *#paint(
+    subject: Subject,
+    context: CanvasRenderingContext2D,
+    window: Rect,
+    scale: number,
+  ): Generator<undefined, void> {
+    const { picture, painter } = subject;
+    const { order, frames } = picture.finding;
+    yield* this.#boxes(subject, context, window, scale, 0, frames);
+    if (scale > LEAST_FOR_ARROWS) yield* this.#lines(painter, context, window, scale);
+    yield* this.#boxes(subject, context, window, scale, frames, order.length);
     if (FONT * scale <= LEGIBLE[0]) return;
-    const turn = this.#painter.turn();
+    const turn = painter.turn();
     let work = 0;
-    for (const box of this.#order) {
+    for (const box of order) {
       work++;
-      if (this.#touches(box, window)) {
-        this.#painter.words(context, box, this.#emphasis, scale, 1, turn);
+      if (touches(picture, box, window)) {
+        painter.words(context, box, this.#emphasis, scale, 1, turn);
         work += SPOTS / STEP;
       }
       if (work < SPOTS) continue;
@@ -131,6 +138,7 @@ export class Sheet {
   }
 
   *#boxes(
+    { picture, painter }: Subject,
     context: CanvasRenderingContext2D,
     window: Rect,
     scale: number,
@@ -139,10 +147,10 @@ export class Sheet {
   ): Generator<undefined, void> {
     let work = 0;
     for (let at = first; at < last; at++) {
-      const box = this.#order[at] as number;
+      const box = picture.finding.order[at] as number;
       work++;
-      if (this.#touches(box, window) && !this.#painter.spot(context, box, this.#emphasis.lights, scale)) {
-        this.#painter.box(context, box, this.#emphasis, scale, 1);
+      if (touches(picture, box, window) && !painter.spot(context, box, this.#emphasis.lights, scale)) {
+        painter.box(context, box, this.#emphasis, scale, 1);
         work += SPOTS / STEP;
       }
       if (work < SPOTS) continue;
@@ -152,8 +160,13 @@ export class Sheet {
     context.globalAlpha = 1;
   }
 
-  *#lines(context: CanvasRenderingContext2D, window: Rect, scale: number): Generator<undefined, void> {
-    const { runs } = this.#painter;
+  *#lines(
+    painter: Painter,
+    context: CanvasRenderingContext2D,
+    window: Rect,
+    scale: number,
+  ): Generator<undefined, void> {
+    const { runs } = painter;
     const parts = this.#parts;
     parts.length = 0;
     for (let run = 0; run < runs.count; run++) {
@@ -161,23 +174,22 @@ export class Sheet {
       if (!runs.touches(run, window)) continue;
       parts.push(run);
       if (parts.length < RUNS) continue;
-      this.#painter.lines(context, parts, scale, 1);
+      painter.lines(context, parts, scale, 1);
       parts.length = 0;
       yield;
     }
-    this.#painter.lines(context, parts, scale, 1);
+    painter.lines(context, parts, scale, 1);
   }
+}
 
-  #touches(box: number, rect: Rect): boolean {
-    const { x, y, width, height } = this.#picture.placed;
-    const [left, top] = [x[box] as number, y[box] as number];
-    return (
-      left <= rect.x + rect.width &&
-      left + (width[box] as number) >= rect.x &&
-      top <= rect.y + rect.height &&
-      top + (height[box] as number) >= rect.y
-    );
-  }
+function touches({ placed: { x, y, width, height } }: Picture, box: number, rect: Rect): boolean {
+  const [left, top] = [x[box] as number, y[box] as number];
+  return (
+    left <= rect.x + rect.width &&
+    left + (width[box] as number) >= rect.x &&
+    top <= rect.y + rect.height &&
+    top + (height[box] as number) >= rect.y
+  );
 }
 
 function sideOf(): Side {

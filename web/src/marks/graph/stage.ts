@@ -7,13 +7,12 @@ import type { Camera, Rect, Size } from "./camera";
 import * as cameras from "./camera";
 import { Canvas2dRenderer } from "./canvas2d";
 import { Places } from "./hit";
-import { incidentOf } from "./incident";
 import { LinePlaces } from "./linehit";
 import type { Palette } from "./palette";
 import { type Emphasis, NO_EMPHASIS, type Picture, rectOf, wholeOf } from "./picture";
 import { Pointing } from "./pointing";
 import type { Renderer } from "./renderer";
-import { eased, keeping, transition } from "./transition";
+import { eased, keeping, linesFrom, type Moves } from "./transition";
 import { WebglRenderer } from "./webgl";
 
 const MOVE = 180;
@@ -52,7 +51,6 @@ export class Stage {
   #palette: Palette;
   #picture: Picture | null = null;
   #places: Places | null = null;
-  #incident: { start: Uint32Array; arrows: Uint32Array } | null = null;
   #emphasis: Emphasis = NO_EMPHASIS;
   #hovered = -1;
   #hoveredArrow = -1;
@@ -142,25 +140,24 @@ export class Stage {
     this.ask();
   }
 
-  /** Another picture. `keep` is the id of the node that stays where it is on screen, for a module that was opened or closed. */
-  setPicture(picture: Picture, keep: number | null = null): void {
+  /**
+   * Another picture. `keep` is the id of the node that stays where it is on screen, for a module that was opened or closed;
+   * `moves` is where all comes from in the picture that stands, null where nothing moves.
+   */
+  setPicture(picture: Picture, keep: number | null = null, moves: Moves | null = null): void {
     const old = this.#picture;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    // Only colours or words are others: nothing moves.
-    const moves = old !== null && old.placed !== picture.placed;
-    const from = moves && !still ? transition(old, picture) : null;
+    const from = old && moves && !still ? { ...moves, line: linesFrom(old.placed, moves.was) } : null;
     this.#picture = picture;
-    if (!this.#places || old?.placed !== picture.placed) {
-      this.#places = new Places(picture.visible, picture.placed);
-      this.#incident = incidentOf(picture);
-      [this.#hovered, this.#hoveredArrow] = [-1, -1];
-      this.#lines = null;
-    }
+    this.#places = new Places(picture.placed, picture.finding.grid);
+    this.#lines = null;
+    // Where only colours or words are others, what is pointed at is still under the hand.
+    if (moves || old?.visible.ids.length !== picture.visible.ids.length) [this.#hovered, this.#hoveredArrow] = [-1, -1];
     this.#renderer.setPicture(picture, this.#places, from);
     this.#emphasise();
     if (this.#fresh) {
       this.fit(false);
-    } else if (moves) {
+    } else if (old && moves) {
       const to = keep === null ? this.camera : keeping(this.#moving?.to ?? this.camera, old, picture, keep);
       this.#moving = still ? null : { since: performance.now(), from: this.camera, to, boxes: true };
       if (still) this.#set(to);
@@ -177,8 +174,8 @@ export class Stage {
     const arrows = new Set(this.#emphasis.arrows);
     if (this.#hoveredArrow >= 0) arrows.add(this.#hoveredArrow);
     for (const box of [this.#emphasis.selected, this.#hovered]) {
-      if (box < 0 || !this.#incident) continue;
-      const { start, arrows: own } = this.#incident;
+      if (box < 0 || !this.#picture) continue;
+      const { start, arrows: own } = this.#picture.finding.incident;
       for (let at = start[box] as number; at < (start[box + 1] as number) && arrows.size < MOST_ARROWS; at++)
         arrows.add(own[at] as number);
     }
@@ -252,7 +249,7 @@ export class Stage {
     if (!picture || this.camera.scale < LEAST_FOR_ARROWS) return -1;
     const box = this.boxAt(x, y);
     if (box >= 0 && !picture.visible.open[box]) return -1;
-    this.#lines ??= new LinePlaces(picture.placed);
+    this.#lines ??= new LinePlaces(picture.finding.parts);
     const point = cameras.toDrawing(this.camera, x, y);
     return this.#lines.at(point.x, point.y, REACH / this.camera.scale);
   }

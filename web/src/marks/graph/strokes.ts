@@ -50,7 +50,7 @@ export class Strokes {
 export type Line = number[];
 
 /** Corners of an arrow, x and y in turns. */
-export function lineOf({ points, start }: Placed, arrow: number): Line {
+export function lineOf({ points, start }: Pick<Placed, "points" | "start">, arrow: number): Line {
   const line: Line = [];
   const last = 2 * (start[arrow + 1] as number);
   for (let at = 2 * (start[arrow] as number); at < last; at++) line.push(points[at] as number);

@@ -3,7 +3,7 @@ import { Route } from "../../layout/types";
 import { plain } from "../format";
 import { LABEL_HEIGHT, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
-import { drawingOrder, FONT, Look, type Picture, RADIUS, STRIP, TITLE_BAR } from "./picture";
+import { FONT, Look, type Picture, RADIUS, STRIP, TITLE_BAR } from "./picture";
 import { type Line, lineOf, rounded } from "./strokes";
 import { barsOf, type Tone, wordsOf } from "./words";
 
@@ -26,11 +26,11 @@ export function svgOf(picture: Picture, palette: Palette, caption: Caption): str
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" font-family="${escaped(palette.sans)}" font-size="${FONT}">`,
     `<rect x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}" fill="${css(palette.paper)}"/>`,
   ];
-  const { order, frames } = drawingOrder(visible);
+  const { order, frames } = picture.finding;
   for (let index = 0; index < frames; index++) parts.push(boxText(picture, palette, order[index] as number));
   for (let arrow = 0; arrow < visible.source.length; arrow++) parts.push(arrowText(picture, palette, arrow));
   for (let index = frames; index < order.length; index++) parts.push(boxText(picture, palette, order[index] as number));
-  for (const arrow of picture.labels.keys()) {
+  for (let arrow = 0; arrow < visible.source.length; arrow++) {
     const label = labelOf(picture, arrow);
     if (!label) continue;
     const wide = [...label.text].length * LETTER + 6;
@@ -60,7 +60,9 @@ function boxText(picture: Picture, palette: Palette, box: number): string {
   const stroke = borderColour(palette, (look & Look.failed) !== 0, change, open);
   const rect = (shift: number, fill: string, edge: string, more = "") =>
     `<rect x="${n(x + shift)}" y="${n(y + shift)}" width="${n(width)}" height="${n(height)}" rx="${n(radius)}" fill="${fill}" stroke="${edge}"${more}/>`;
-  const parts: string[] = [`<g><title>${escaped(plain(`${picture.titles[box]} ${picture.lines[box]}`))}</title>`];
+  const parts: string[] = [
+    `<g><title>${escaped(plain(`${picture.words.title(box)} ${picture.words.line(box)}`))}</title>`,
+  ];
   if (look & Look.repeated)
     for (const shift of [6, 3]) parts.push(rect(shift, css(palette.paper), css(palette.lineStrong)));
   const body = open
@@ -84,7 +86,7 @@ function boxText(picture: Picture, palette: Palette, box: number): string {
       `<rect x="${n(x + inset)}" y="${n(y + 0.5)}" width="${STRIP}" height="${n(height - 1)}" fill="${css([fill[0] as number, fill[1] as number, fill[2] as number])}"/>`,
     );
   }
-  for (const bar of barsOf(picture.strips.get(box) ?? [], width, height)) {
+  for (const bar of barsOf(look & Look.strip ? picture.words.strip(box) : [], width, height)) {
     parts.push(
       `<rect x="${n(x + bar.x - bar.half)}" y="${n(y + bar.top)}" width="${n(2 * bar.half)}" height="${n(bar.bottom - bar.top)}" fill="${css(bar.known ? palette.bar : palette.lineStrong)}"/>`,
     );

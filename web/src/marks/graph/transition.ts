@@ -1,4 +1,6 @@
 /** Where every box and arrow of a new picture comes from, so that opening a module moves its surroundings and no more. */
+import { PairTable } from "../../layout/pairs";
+import type { Placed, Visible } from "../../layout/types";
 import type { Camera } from "./camera";
 import type { Picture } from "./picture";
 import { lineOf, type OldLine } from "./strokes";
@@ -8,14 +10,23 @@ export interface Transition {
   readonly from: Float32Array;
   /** 1 for boxes that were not to be seen. */
   readonly appears: Uint8Array;
-  /** Where an arrow ran; null instead where there are too many to move. */
-  readonly line: OldLine | null;
+  /** Where an arrow ran. */
+  readonly line: OldLine;
 }
 
-/** Up to so many arrows move; above, they stand where they end at once. */
-const MOST_MOVED = 30_000;
+/** The same in columns, as it comes from a worker: `was` is the arrow that ran between the same boxes, -1 where none did. */
+export interface Moves extends Omit<Transition, "line"> {
+  readonly was: Int32Array;
+}
 
-export function transition(old: Picture, now: Picture): Transition {
+/** What is there of a picture to come from. */
+export interface Stood {
+  readonly visible: Pick<Visible, "ids" | "source" | "target">;
+  readonly placed: Pick<Placed, "x" | "y" | "width" | "height" | "start" | "points">;
+}
+
+/** null where nothing moves and nothing is new. */
+export function movesOf(old: Stood, now: Pick<Picture, "visible" | "placed">): Moves | null {
   const [before, after] = [old.placed, now.placed];
   const index = new Map<number, number>();
   old.visible.ids.forEach((id, box) => {
@@ -24,17 +35,24 @@ export function transition(old: Picture, now: Picture): Transition {
   const count = now.visible.ids.length;
   const from = new Float32Array(4 * count);
   const appears = new Uint8Array(count);
+  let moved = old.visible.ids.length !== count;
   for (let box = 0; box < count; box++) {
     const was = index.get(now.visible.ids[box] as number);
+    const [x, y] = [after.x[box] as number, after.y[box] as number];
+    const [width, height] = [after.width[box] as number, after.height[box] as number];
     if (was !== undefined) {
-      from.set([before.x[was], before.y[was], before.width[was], before.height[was]] as number[], 4 * box);
+      const at = 4 * box;
+      from[at] = before.x[was] as number;
+      from[at + 1] = before.y[was] as number;
+      from[at + 2] = before.width[was] as number;
+      from[at + 3] = before.height[was] as number;
+      moved ||= from[at] !== x || from[at + 1] !== y || from[at + 2] !== width || from[at + 3] !== height;
       continue;
     }
     appears[box] = 1;
+    moved = true;
     // Inside what was just opened: from the same place within it when it was closed. A frame comes before what it holds.
     const frame = now.visible.frame[box] as number;
-    const [x, y] = [after.x[box] as number, after.y[box] as number];
-    const [width, height] = [after.width[box] as number, after.height[box] as number];
     if (frame < 0) {
       from.set([x, y, width, height], 4 * box);
       continue;
@@ -51,18 +69,27 @@ export function transition(old: Picture, now: Picture): Transition {
       4 * box,
     );
   }
-  return { from, appears, line: oldLines(old, now) };
+  return moved ? { from, appears, was: oldArrows(old.visible, now.visible) } : null;
 }
 
-function oldLines(old: Picture, now: Picture): OldLine | null {
-  if (Math.max(old.visible.source.length, now.visible.source.length) > MOST_MOVED) return null;
-  const key = (picture: Picture, arrow: number) =>
-    `${picture.visible.ids[picture.visible.source[arrow] as number]} ${picture.visible.ids[picture.visible.target[arrow] as number]}`;
-  const arrows = new Map<string, number>();
-  for (let arrow = 0; arrow < old.visible.source.length; arrow++) arrows.set(key(old, arrow), arrow);
+function oldArrows(old: Stood["visible"], now: Stood["visible"]): Int32Array {
+  const pairs = new PairTable(old.source.length);
+  // Of several between the same two boxes the last.
+  const last = new Int32Array(old.source.length);
+  const pairOf = ({ ids, source, target }: Stood["visible"], arrow: number) =>
+    [ids[source[arrow] as number] as number, ids[target[arrow] as number] as number] as const;
+  for (let arrow = 0; arrow < old.source.length; arrow++) last[pairs.at(...pairOf(old, arrow))] = arrow;
+  return now.source.map((_, arrow) => {
+    const pair = pairs.get(...pairOf(now, arrow));
+    return pair < 0 ? -1 : (last[pair] as number);
+  });
+}
+
+/** Where arrows ran in what stood before. */
+export function linesFrom(old: Stood["placed"], was: Int32Array): OldLine {
   return (arrow) => {
-    const was = arrows.get(key(now, arrow));
-    return was === undefined ? null : lineOf(old.placed, was);
+    const before = was[arrow] as number;
+    return before < 0 ? null : lineOf(old, before);
   };
 }
 

@@ -111,11 +111,12 @@ export class Typesetter {
     };
     places.within(now, take);
     places.within(window, take);
-    const { source, target } = picture.visible;
-    const arrows = [...picture.labels.keys()].filter(
-      (arrow) => boxes.has(source[arrow] as number) || boxes.has(target[arrow] as number),
-    );
-    this.#coming = { ...this.#coming, count: 0, window, boxes: [...boxes], arrows, next: 0, again: false };
+    const { start, arrows: own } = picture.finding.incident;
+    const arrows = new Set<number>();
+    for (const box of boxes)
+      for (let at = start[box] as number; at < (start[box + 1] as number); at++)
+        if (picture.labelled[own[at] as number]) arrows.add(own[at] as number);
+    this.#coming = { ...this.#coming, count: 0, window, boxes: [...boxes], arrows: [...arrows], next: 0, again: false };
     this.#setting = true;
   }
 

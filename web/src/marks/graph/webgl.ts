@@ -4,19 +4,20 @@
  */
 import { type Atlas, MASTER } from "./atlas";
 import { type Camera, type Rect, type Size, seen } from "./camera";
+import { STROKE_RUN } from "./finding";
 import { Instances, type Program, programOf, tableOf } from "./gl";
 import type { Places } from "./hit";
 import { CHANGE_COLOURS, mixed, type Palette, type Rgb } from "./palette";
-import { drawingOrder, type Emphasis, FILLED, FONT, LEGIBLE, NO_EMPHASIS, type Picture, ramp } from "./picture";
+import { type Emphasis, FILLED, FONT, LEGIBLE, Look, NO_EMPHASIS, type Picture, ramp } from "./picture";
 import type { Renderer } from "./renderer";
 import * as shaders from "./shaders";
-import { addLine, boundsOf, Kind, lineOf, rounded, STROKE, Strokes, strokesOf } from "./strokes";
+import { addLine, boundsOf, Kind, lineOf, rounded, Strokes } from "./strokes";
 import type { Transition } from "./transition";
 import { Typesetter } from "./typesetter";
 import { barsOf } from "./words";
 
-/** Boxes or strokes in one run that is drawn or left out as a whole. */
-const RUN = 512;
+/** Boxes, as strokes, in one run that is drawn or left out as a whole. */
+const RUN = STROKE_RUN;
 /** Between these scales arrows come up. */
 const FADED = [0.01, 0.03] as const;
 const STAMP_CELLS = 16;
@@ -84,7 +85,7 @@ export class WebglRenderer implements Renderer {
   }
 
   setPicture(picture: Picture, places: Places, from: Transition | null): void {
-    const { visible, placed } = picture;
+    const { visible, placed, finding } = picture;
     this.#picture = picture;
     this.#places = places;
     this.#from = from;
@@ -99,7 +100,7 @@ export class WebglRenderer implements Renderer {
     tableOf(this.#gl, this.#tables.to, rects, "numbers");
     tableOf(this.#gl, this.#tables.from, from?.from ?? rects, "numbers");
     tableOf(this.#gl, this.#tables.fill, picture.fill, "colours");
-    const { order, frames } = drawingOrder(visible);
+    const { order, frames, strokes } = finding;
     this.#frames = frames;
     this.#boxes.fill(order, count);
     const corners = new Float32Array(4 * (count - frames));
@@ -109,9 +110,8 @@ export class WebglRenderer implements Renderer {
       corners.set([x, y, x + (placed.width[box] as number), y + (placed.height[box] as number)], 4 * (index - frames));
     }
     this.#boxBounds = boundsOf(corners, count - frames, 4, RUN);
-    const strokes = strokesOf(visible, placed, from?.line ?? null);
-    this.#arrowBounds = boundsOf(strokes.numbers, strokes.count, STROKE, RUN);
-    this.#arrows.fill(strokes.numbers, strokes.count);
+    this.#arrowBounds = strokes?.bounds ?? new Float32Array(0);
+    this.#arrows.fill(strokes?.numbers ?? new Float32Array(0), strokes?.count ?? 0);
     this.#strips = stripsOf(picture);
     this.setEmphasis(NO_EMPHASIS);
     this.#sendFlags(picture);
@@ -294,11 +294,13 @@ export class WebglRenderer implements Renderer {
 }
 
 /** The bars of folded runs. */
-function stripsOf({ strips, placed }: Picture): Strokes {
+function stripsOf({ words, look, placed }: Picture): Strokes {
   const strokes = new Strokes();
-  for (const [box, values] of strips) {
+  for (let box = 0; box < look.length; box++) {
+    if (!((look[box] as number) & Look.strip)) continue;
     const [x, y] = [placed.x[box] as number, placed.y[box] as number];
-    for (const bar of barsOf(values, placed.width[box] as number, placed.height[box] as number)) {
+    const [width, height] = [placed.width[box] as number, placed.height[box] as number];
+    for (const bar of barsOf(words.strip(box), width, height)) {
       const ends = [x + bar.x, y + bar.bottom, x + bar.x, y + bar.top];
       strokes.add([...ends, ...ends, bar.half, bar.half, 0, bar.known ? Kind.value : Kind.missing]);
     }

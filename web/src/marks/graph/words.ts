@@ -24,9 +24,9 @@ export function wordsOf(picture: Picture, box: number): Word[] {
   const [width, height] = [placed.width[box] as number, placed.height[box] as number];
   const look = picture.look[box] as number;
   const words: Word[] = [];
-  const badge = plain(picture.badges[box] ?? "");
-  const title = plain(picture.titles[box] ?? "");
-  const line = plain(picture.lines[box] ?? "");
+  const badge = plain(picture.words.badge(box));
+  const title = plain(picture.words.title(box));
+  const line = plain(picture.words.line(box));
   const left = look & Look.open ? INSET : STRIP + INSET;
   const badgeRoom = badge ? badge.length * LETTER + INSET : 0;
   const room = width - left - INSET - badgeRoom;

@@ -4,7 +4,9 @@ import { GraphModel } from "../../layout/model";
 import type { GraphDifferencePanel, GraphNode, GraphPanel } from "../../record/schema.gen";
 import { EMPTY } from "../../selection/selection";
 import { inHand, neighbours, nodeSentences, poolSentence, taking } from "../../shell/inspector/node";
-import { compactShape, lineOf, sizeOf } from "./compose";
+import { sizesOf } from "./boxes";
+import { columnsOf } from "./columns";
+import { compactShape, lineOf } from "./compose";
 import { unionOf } from "./difference";
 import { pool } from "./maps";
 import {
@@ -19,6 +21,7 @@ import {
   short,
   shownValues,
 } from "./measures";
+import { boxValues } from "./values";
 import { step } from "./walk";
 
 function node(id: number, name: string, parent: number | null, more: Partial<GraphNode> = {}): GraphNode {
@@ -111,9 +114,12 @@ describe("measures", () => {
   });
 
   it("leave room for pictures on boxes while an example plays", () => {
-    const wishes = { measure: measure("parameters"), shown: shown("parameters"), sized: false, largest: 0 } as never;
-    const [width, height] = sizeOf(model, wishes)(model.at(model.place(2)), 1);
-    const pictured = sizeOf(model, { ...(wishes as object), pictured: true } as never)(model.at(model.place(2)), 1);
+    const columns = columnsOf(model);
+    const values = boxValues(columns, measure("parameters"), shown("parameters"));
+    const size = (pictured: boolean) =>
+      sizesOf(columns, values, measure("parameters"), { sized: false, pictured })(model.place(2), 1);
+    const [width, height] = size(false);
+    const pictured = size(true);
     expect(pictured[1]).toBe(height);
     expect(pictured[0]).toBeGreaterThanOrEqual(width + height - 4);
   });

@@ -258,7 +258,7 @@ export function shownValues(measure: Measure, model: GraphModel, own: Float64Arr
   const shown = own.slice();
   const count = own.length;
   const held = new Float64Array(count).fill(Number.NaN);
-  const joins = measure.folded === "sum" ? sum : most;
+  const joins = joinedBy(measure);
   for (let at = count - 1; at >= 0; at--) {
     const holds = (model.end[at] as number) > at + 1;
     if (holds && (measure.id === "memory" || Number.isNaN(own[at] as number) || measure.folded === "most"))
@@ -267,6 +267,11 @@ export function shownValues(measure: Measure, model: GraphModel, own: Float64Arr
     if (above >= 0) held[above] = joins(held[above] as number, shown[at] as number);
   }
   return shown;
+}
+
+/** How two values become that of what holds both. */
+export function joinedBy(measure: Measure): (one: number, other: number) => number {
+  return measure.folded === "sum" ? sum : most;
 }
 
 function sum(one: number, other: number): number {
@@ -301,7 +306,7 @@ export function boxValue(measure: Measure, model: GraphModel, shown: Float64Arra
   const group = times > 1 ? model.groupOf(id) : undefined;
   if (!group || (group.kind === "loop" && measure.id === "parameters")) return own;
   const position = group.firsts.indexOf(id);
-  const joins = measure.folded === "sum" ? sum : most;
+  const joins = joinedBy(measure);
   return group.members.reduce(
     (so, member) => joins(so, shown[model.place(member[position] ?? -1)] ?? Number.NaN),
     Number.NaN,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { edge, flat, node } from "../../../tests/support/graphs";
 import { fold } from "../../layout/fold";
 import { GraphModel } from "../../layout/model";
-import { LinePlaces } from "../../marks/graph/linehit";
+import { LinePlaces, partsOf } from "../../marks/graph/linehit";
 import { carriedBy, tensorLines } from "./tensor";
 
 function model() {
@@ -62,13 +62,13 @@ describe("which arrow is at a point", () => {
     bottom: 100,
   };
   it("is the nearest within reach", () => {
-    const lines = new LinePlaces(placed);
+    const lines = new LinePlaces(partsOf(placed));
     expect(lines.at(3, 50, 5)).toBe(0);
     expect(lines.at(7, 50, 5)).toBe(-1);
     expect(lines.at(48, 5, 5)).toBe(1);
   });
   it("is none where only the hidden part of a stub would run", () => {
-    expect(new LinePlaces(placed).at(90, 50, 5)).toBe(-1);
-    expect(new LinePlaces(placed).at(50, 86, 5)).toBe(1);
+    expect(new LinePlaces(partsOf(placed)).at(90, 50, 5)).toBe(-1);
+    expect(new LinePlaces(partsOf(placed)).at(50, 86, 5)).toBe(1);
   });
 });

@@ -1,5 +1,5 @@
 /** How a graph is folded: kept as long as the record is open, so that a look at another page does not lose it. */
-import { boxesSeen, type FoldState, foldingOf } from "../../layout/fold";
+import { boxesSeen, type Folding, type FoldState, foldingOf, onceOf, openedOf } from "../../layout/fold";
 import { GraphModel } from "../../layout/model";
 import type { GraphPanel } from "../../record/schema.gen";
 
@@ -10,7 +10,9 @@ const DEEPEST = 8;
 export class GraphView {
   readonly graph: GraphPanel;
   readonly model: GraphModel;
-  open = $state.raw<ReadonlySet<number>>(new Set());
+  #open = $state.raw<ReadonlySet<number>>(new Set());
+  /** The same by place in the model: one more of very many is told without a look at all. */
+  #opened = $state.raw(new Uint8Array(0));
   spread = $state.raw<ReadonlySet<number>>(new Set());
   /** The node that stays where it is on screen at the next change. */
   keep: number | null = null;
@@ -23,12 +25,27 @@ export class GraphView {
     this.keep = null;
   }
 
+  get open(): ReadonlySet<number> {
+    return this.#open;
+  }
+
+  set open(open: ReadonlySet<number>) {
+    this.#open = open;
+    this.#opened = openedOf(this.model, open);
+  }
+
+  folding(activationsOnArrows: boolean): Folding {
+    return { opened: this.#opened, once: onceOf(this.model, this.spread), activationsOnArrows };
+  }
+
   toggle(id: number): void {
     if (!this.model.holds(id)) return;
-    const open = new Set(this.open);
+    const open = new Set(this.#open);
     if (!open.delete(id)) open.add(id);
     this.keep = id;
-    this.open = open;
+    this.#open = open;
+    this.#opened = this.#opened.slice();
+    this.#opened[this.model.place(id)] = Number(open.has(id));
   }
 
   /** Equal blocks one by one, or drawn once. */

@@ -1,7 +1,0 @@
-/** Starts the layout worker from the app's own script: its text is in there, so it works from a file as well. */
-import LayoutWorker from "./worker?worker&inline";
-
-/** Throws where workers are not allowed. */
-export function startWorker(): Worker {
-  return new LayoutWorker({ name: "layout" });
-}

@@ -1,0 +1,138 @@
+/** Sizes, colours and marks of boxes, and room for words on arrows, from columns. */
+import type { Visible } from "../../layout/types";
+import { colormap } from "../../marks/colormap";
+import { Look } from "../../marks/graph/picture";
+import { type DrawingColumns, letters, Mark } from "./columns";
+import { badgeText, JOIN, measured, more, returned } from "./compose";
+import { domainOfValues, type Measure, placeOn } from "./measures";
+import type { BoxValues } from "./values";
+
+const LETTER = 6.9;
+const HEIGHT = 44;
+const STRIP_HEIGHT = 60;
+const LOW_HEIGHT = 28;
+/** Width that a picture on a box takes. */
+const PICTURE_ROOM = 40;
+/** With sizes, the largest value makes a box this much higher. */
+const GROWTH = 66;
+
+/** Width and height of a closed box, from its call's place and how many blocks it stands for. */
+export function sizesOf(
+  columns: DrawingColumns,
+  values: BoxValues,
+  measure: Measure,
+  { sized, pictured }: { sized: boolean; pictured: boolean },
+): (place: number, times: number) => readonly [number, number] {
+  return (place, times) => {
+    const value = values.at(place, times);
+    const standing = columns.line[place] as number;
+    const said = letters(measured(measure, value, times));
+    const line = standing + said + (standing > 0 && said > 0 ? JOIN.length : 0);
+    const badge = letters(badgeText(times, columns.loop[columns.group[place] as number] === 1));
+    const most = Math.max((columns.title[place] as number) + (badge ? badge + 2 : 0), line + 1);
+    const width = Math.round(Math.min(236, Math.max(92, most * LETTER + 34)) / 4) * 4;
+    const plain = times > 1 && values.differ(place) ? STRIP_HEIGHT : line === 0 ? LOW_HEIGHT : HEIGHT;
+    const share =
+      sized && !Number.isNaN(value) && values.largest > 0
+        ? Math.sqrt(Math.min(1, Math.abs(value) / values.largest))
+        : 0;
+    return [width + (pictured ? PICTURE_ROOM : 0), plain + Math.round(GROWTH * share)];
+  };
+}
+
+export interface Coloured {
+  readonly fill: Uint8Array;
+  readonly look: Uint8Array;
+  readonly change: Uint8Array;
+  /** Of the colours. */
+  readonly domain: readonly [number, number];
+  /** The largest value of a closed box. */
+  readonly most: number;
+}
+
+/** `places` is by box. */
+export function coloured(
+  columns: DrawingColumns,
+  visible: Visible,
+  places: Int32Array,
+  {
+    ask,
+    measure,
+    values,
+  }: {
+    ask: { reaches: number; dark: boolean; changes: Uint8Array };
+    measure: Measure;
+    values: BoxValues;
+  },
+): Coloured {
+  const count = places.length;
+  const look = new Uint8Array(count);
+  const change = new Uint8Array(count);
+  const own = new Float64Array(count);
+  let most = 0;
+  for (let box = 0; box < count; box++) {
+    const place = places[box] as number;
+    const times = visible.times[box] as number;
+    const value = values.at(place, times);
+    const marks = columns.marks[place] as number;
+    const open = visible.open[box] === 1;
+    own[box] = open ? Number.NaN : value;
+    if (!open && Math.abs(value) > most) most = Math.abs(value);
+    change[box] = ask.changes[place] ?? 0;
+    look[box] =
+      (open ? Look.open : 0) |
+      (times > 1 ? Look.repeated : 0) |
+      (marks & Mark.terminal ? Look.terminal : 0) |
+      (measure.id !== "none" && Number.isNaN(value) && !(marks & Mark.terminal) ? Look.hollow : 0) |
+      (marks & Mark.failed ? Look.failed : 0) |
+      ((columns.end[place] as number) > place + 1 ? Look.holds : 0) |
+      (!open && times > 1 && values.differ(place) ? Look.strip : 0);
+  }
+  const domain = domainOfValues(measure, [most, ask.reaches]);
+  return { fill: filled(own, measure, domain, ask.dark), look, change, domain, most };
+}
+
+/** RGBA by box; nothing where there is no value. */
+function filled(values: Float64Array, measure: Measure, domain: readonly [number, number], dark: boolean): Uint8Array {
+  const fill = new Uint8Array(4 * values.length);
+  if (measure.id === "none") return fill;
+  const colours = colormap(measure.colours, dark);
+  for (let box = 0; box < values.length; box++) {
+    const value = values[box] as number;
+    // Nothing of a sum is not measured as little: it is left plain, so that what there is stands out.
+    if (Number.isNaN(value) || (value === 0 && measure.folded === "sum")) continue;
+    const at = 3 * Math.round(255 * Math.min(1, Math.max(0, placeOn(measure, value, domain))));
+    for (let part = 0; part < 3; part++) fill[4 * box + part] = colours[at + part] as number;
+    fill[4 * box + 3] = 255;
+  }
+  return fill;
+}
+
+/** Letters of the words on each arrow, as `arrowWords` writes them; 0 where there are none, 255 at most. */
+export function arrowLetters(
+  columns: DrawingColumns,
+  visible: Visible,
+  places: Int32Array,
+  shapes: boolean,
+): Uint8Array {
+  let placeOf: Map<number, number> | null = null;
+  const acting = (id: number) => {
+    placeOf ??= new Map(Array.from(columns.ids, (one, place) => [one, place]));
+    return columns.acting[placeOf.get(id) ?? -1] ?? 0;
+  };
+  return Uint8Array.from(visible.source, (source, arrow) => {
+    const edge = visible.edge[arrow] as number;
+    const enters = visible.frame[visible.target[arrow] as number] === source;
+    const back = visible.back[arrow] === 1;
+    const parts: number[] = [];
+    if (back) parts.push(returned(columns.times[visible.group[source] as number]).length);
+    const label = visible.label[arrow] as number;
+    const acts = columns.acts[edge] as number;
+    if (label >= 0) parts.push(acting(label));
+    else if (acts > 0 && !columns.activation[places[source] as number] && !enters) parts.push(acts);
+    if (shapes && !back && !enters)
+      parts.push((columns.shape[edge] as number) + more(visible.weight[arrow] as number).length);
+    const all = parts.reduce((sum, part) => sum + part, 0) + JOIN.length * Math.max(0, parts.length - 1);
+    return Math.min(255, all);
+  });
+}
