@@ -1,0 +1,85 @@
+"""Cost against accuracy: the front against a slow loop, replicates, slopes against scipy and a closed form."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pellucid.comparison.costs import factors_of, reached
+from pellucid.comparison.sizes import front, groups_of, least_squares, welch
+from pellucid.record.schema import ComparedModel, LearningPoint
+
+
+def model(name: str, parameters: int | None = 100) -> ComparedModel:
+    return ComparedModel(
+        name=name, record=name, title=name, fingerprint="", parameters=parameters, flops=None, seconds=None, bytes=None,
+        device="cpu", count=10, correct=5, accuracy=0.5, accuracy_interval=None, loss=None, loss_interval=None, ece=None,
+        confidence=None, calibration=[], factors=factors_of(name), learned=[], accuracy_of="", training_steps=None,
+        training_seconds=None, matched=10, unmatched=0, unanswered=0, repeated=0, relabelled=0, matched_by="id",
+    )  # fmt: skip
+
+
+points = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=8)
+
+
+@given(points)
+def test_the_front_is_what_nothing_dominates(found: list[tuple[int, int]]) -> None:
+    places = front([float(cost) for cost, _ in found], [float(value) for _, value in found], lambda one, other: False)
+    for (cost, value), place in zip(found, places, strict=True):
+        dominated = any(
+            (other_cost <= cost and other > value) or (other_cost < cost and other >= value)
+            for other_cost, other in found
+        )
+        assert place == ("maybe" if dominated else "on")
+
+
+def test_a_better_one_beyond_doubt_takes_another_off_the_front() -> None:
+    assert front([1, 2, 3], [0.9, 0.8, 0.95], lambda one, other: (one, other) == (0, 1)) == ["on", "off", "on"]
+    assert front([1, None, 3], [0.9, 0.8, None], lambda one, other: True) == ["on", None, None]
+
+
+def test_models_that_differ_in_the_seed_alone_are_replicates() -> None:
+    names = ["width8-seed0", "width8-seed1", "width16-seed0", "old", "new", "seed1"]
+    groups = groups_of([model(name) for name in names])
+    assert [(group.name, group.members) for group in groups] == [
+        ("width8", [0, 1]), ("width16-seed0", [2]), ("old", [3]), ("new", [4]), ("seed1", [5]),
+    ]  # fmt: skip
+
+
+def test_welch_is_that_of_scipy() -> None:
+    one, other = np.array([0.91, 0.93, 0.92]), np.array([0.88, 0.9, 0.86, 0.87])
+    found = welch(one, other)
+    expected = stats.ttest_ind(one, other, equal_var=False).confidence_interval(0.95)
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert welch(one[:1], other) is None
+
+
+def test_a_slope_is_that_of_scipy_with_its_interval() -> None:
+    rng = np.random.default_rng(0)
+    x = np.arange(6.0)
+    y = 0.3 * x + rng.normal(0, 0.1, 6)
+    found, intervals = least_squares(np.column_stack([np.ones(6), x]), y)
+    expected = stats.linregress(x, y)
+    half = stats.t.ppf(0.975, 4) * expected.stderr
+    assert found[1] == pytest.approx(expected.slope)
+    assert (intervals[1].low, intervals[1].high) == pytest.approx((expected.slope - half, expected.slope + half))
+
+
+def test_factors_beside_each_other_are_told_apart() -> None:
+    width, depth = (column.ravel() for column in np.meshgrid([3.0, 4.0, 5.0], [0.0, 1.0, 2.0]))
+    found, intervals = least_squares(np.column_stack([np.ones(9), width, depth]), 0.5 + 0.02 * width - 0.01 * depth)
+    assert found == pytest.approx([0.5, 0.02, -0.01])
+    assert all(math.isclose(one.low, one.high, abs_tol=1e-9) for one in intervals)
+
+
+def test_the_first_step_that_reaches_an_accuracy_counts() -> None:
+    rise = [LearningPoint(10, 1.0, 0.5), LearningPoint(20, 2.0, 0.9)]
+    assert reached(rise, 0.5) == rise[0]
+    assert reached(rise, 0.6) == rise[1]
+    assert reached(rise, 0.95) is None
