@@ -13,11 +13,13 @@ from pellucid.attribution.cams import refuse_cam
 from pellucid.attribution.finite import explained
 from pellucid.attribution.layers import by_module, embeddings, shaped, traced, with_planes
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
+from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
 from pellucid.capture import Captured, Session
+from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, LayerError, MethodError, ModelError
 from pellucid.graph import Graph
 from pellucid.graph.dataflow import tensors_in
@@ -116,12 +118,10 @@ def attribute(
     found: dict[str, Maps] = {}
     plain = [each for each in chosen if each.cost == "plain"]
     if plain:
-        found.update(_plain(problem, finder, plain, passes))
+        found.update(in_parts(problem, lambda part: _plain(part, finder, plain, passes)))
     for each in chosen:
         if each.cost != "plain":
-            asked = each.explains_layers and (layers is not None or not each.names_layers)
-            wanted = finder.chosen(each) if asked else ()
-            found[each.name] = each.explain(replace(problem, layers=wanted))
+            found.update(in_parts(problem, lambda part, each=each: {each.name: _alone(part, finder, each)}))  # type: ignore[misc]
             passes.add(found[each.name].passes)
     for name, maps in found.items():
         told, cost = explained(problem, maps, lambda: finder.graph.layers)
@@ -167,7 +167,14 @@ def _attribution(name: str, maps: Maps, passes: Passes) -> Attribution:
     )
 
 
-def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: Passes) -> dict[str, Maps]:
+def _alone(problem: Problem, finder: _Layers, method: Method) -> Maps:
+    """A method that makes passes of its own."""
+    asked = method.explains_layers and (problem.named is not None or not method.names_layers)
+    layers = finder.chosen(method) if asked else ()
+    return method.explain(replace(problem, layers=layers))
+
+
+def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: Passes) -> Found:
     """The plain methods, from one forward and one backward."""
     every = any(each.needs_every_layer for each in plain)
     positions = next((each for each in plain if each.positions and not each.needs_every_layer), None)
@@ -229,8 +236,10 @@ class _Layers:
             try:
                 with problem.view(plain) as view:
                     seen = view.explain(problem.inputs, input_gradients=backwards)
-            except (LayerError, MethodError):
-                pass  # the graph knows better what is wrong
+            except (LayerError, MethodError) as error:
+                if for_memory(error):
+                    raise
+                # The graph knows better what is wrong.
             else:
                 whole = shaped(self._model, plain, seen)
                 if whole is not None and not (positions is not None and any(map(no_cam, whole))):

@@ -75,6 +75,21 @@ class Goal:
         self.unit = (layer, target) if layer is not None and isinstance(target, Unit) else None
         self._index: Tensor | None = None
 
+    @property
+    def divisible(self) -> bool:
+        """Whether examples may be scored some at a time; a function of the output may know them by their place."""
+        return self.unit is not None or isinstance(self.target, Tensor) or not callable(self.target)
+
+    def of(self, rows: Tensor, batch: int) -> Goal:
+        """The goal of some of the examples. Raises: TargetError: there is not one target for each of the batch."""
+        target: Any = self.target
+        if self.unit is None and not isinstance(target, int | str) and hasattr(target, "__len__"):
+            each = torch.as_tensor(target)
+            if each.ndim and len(each.reshape(-1)) != batch:
+                raise TargetError(_one_each(len(each.reshape(-1)), batch))
+            target = each.reshape(-1)[rows.to(each.device)] if each.ndim else each
+        return Goal(target, None if self.unit is None else self.unit[0])
+
     def scores(self, output: Any, rows: Tensor | None = None, batch: int | None = None) -> Tensor:
         """One score a row.
 
@@ -129,13 +144,17 @@ def class_index(logits: Tensor, target: Any) -> Tensor:
         index = torch.as_tensor(target, device=logits.device).long()
         index = index.expand(len(logits)) if index.ndim == 0 else index.reshape(-1)
         if len(index) != len(logits):
-            raise TargetError(f"One target an example is needed: got {len(index)} targets for {len(logits)} examples.")
+            raise TargetError(_one_each(len(index), len(logits)))
     if int(index.min()) < 0 or int(index.max()) >= logits.shape[1]:
         wrong = next(int(one) for one in index if not 0 <= int(one) < logits.shape[1])
         raise TargetError(
             f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}."
         )
     return index
+
+
+def _one_each(targets: int, examples: int) -> str:
+    return f"One target an example is needed: got {targets} targets for {examples} examples."
 
 
 def _is_integral(target: Any) -> bool:
