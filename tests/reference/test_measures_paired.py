@@ -10,7 +10,6 @@ from scipy import optimize, stats
 from sklearn.metrics import cohen_kappa_score
 
 from pellucid.measures.paired import (
-    benjamini_hochberg,
     calibration_difference,
     kappa,
     mcnemar,
@@ -168,9 +167,3 @@ def test_the_interval_of_kappa_is_that_of_fleiss_cohen_and_everitt() -> None:
     assert interval is not None
     assert value == pytest.approx((observed - expected) / (1 - expected))
     assert (interval.high - interval.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * deviation)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_adjusted_p_values_are_those_of_scipy(p_values: list[float]) -> None:
-    found = benjamini_hochberg(np.array(p_values))
-    assert found == pytest.approx(stats.false_discovery_control(p_values), abs=1e-12)

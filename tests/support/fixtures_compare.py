@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.comparison.pairs import Pair, accuracy_difference, by_class, ece_difference, flips_of, loss_difference
-from pellucid.measures.intervals import mean_interval, wilson
-from pellucid.measures.paired import benjamini_hochberg, kappa, mcnemar, share_difference
+from pellucid.measures.intervals import benjamini_hochberg, mean_interval, wilson
+from pellucid.measures.paired import kappa, mcnemar, share_difference
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "compare.json"
 CLASSES = 4

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.comparison.together import BASE, Together
-from pellucid.measures.intervals import LEVEL, wilson
+from pellucid.measures.intervals import LEVEL, benjamini_hochberg, wilson
 from pellucid.measures.paired import (
-    benjamini_hochberg,
     calibration_difference,
     kappa,
     mcnemar,

@@ -196,20 +196,3 @@ def kappa(
     variance = float((diagonal + apart).mean()) - (value - expected * (1 - value)) ** 2
     half = normal_quantile(0.5 + level / 2) * math.sqrt(max(variance, 0.0) / count) / (1 - expected)
     return value, Interval(max(-1.0, value - half), min(1.0, value + half), level, "delta")
-
-
-def benjamini_hochberg(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Adjusts p values for the number of tests, holding the share of false discoveries.
-
-    Args:
-        p_values: float64[test].
-
-    Returns: float64[test], at most 1, in the order given.
-    Source: Benjamini & Hochberg 1995, J. R. Statist. Soc. B 57:289-300.
-    """
-    number = len(p_values)
-    order = np.argsort(p_values, kind="stable")[::-1]
-    ranks = np.arange(number, 0, -1)
-    adjusted = np.empty(number, np.float64)
-    adjusted[order] = np.minimum(np.minimum.accumulate(p_values[order] * number / ranks), 1.0)
-    return adjusted
