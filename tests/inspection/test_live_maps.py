@@ -86,6 +86,37 @@ def test_the_effective_field_grows_with_its_examples_and_lies_in_its_box(record:
     assert said["pixels"] == sorted(said["pixels"])
 
 
+@pytest.mark.parametrize(
+    ("question", "given", "of"),
+    [
+        ("effective_field", {"layer": "two", "examples": 20}, 8),
+        ("places", {"layer": "relu()", "method": "pca", "examples": 20}, 64),
+    ],
+)
+def test_memory_that_does_not_suffice_takes_fewer_examples_at_a_time_and_says_so(
+    record: Record, question: str, given: dict[str, Any], of: int
+) -> None:
+    live = record.live
+    assert isinstance(live, LiveModel)
+    whole, expected, _ = ask(record, question, **given)
+    assert whole["warnings"] == []
+
+    def short(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if len(inputs[0]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    handle = live.model.register_forward_pre_hook(short)
+    try:
+        said, tensors, _ = ask(record, question, **given)
+    finally:
+        handle.remove()
+    size = 2 if of == 8 else 3  # 8, 4, 2; 20 of the 64, 10, 5, 3
+    assert said["warnings"] == [f"Memory did not suffice for {of} examples at a time: {size} were used."]
+    assert (said["count"], said["total"], said["partial"]) == (20, 20, False)
+    for name, values in expected.items():
+        np.testing.assert_allclose(np.abs(tensors[name]), np.abs(values), rtol=2e-3, atol=1e-5)
+
+
 def test_any_number_of_examples_lies_where_the_principal_components_of_the_layer_put_them(record: Record) -> None:
     said, tensors, partial = ask(record, "places", layer="relu()", method="pca", examples=10)
     assert tensors["rows"].tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]

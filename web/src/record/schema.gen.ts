@@ -1459,6 +1459,7 @@ export interface StageInfo {
  *     inside: share of the whole inside that box; None where nothing reaches the input.
  *     shares, pixels: the fewest pixels that hold each share of the whole.
  *     scales: what each float16 tensor was divided by.
+ *     warnings: in words, that memory did not suffice for so many examples at a time.
  */
 export interface EffectiveFieldAnswer {
   layer: string;
@@ -1471,6 +1472,7 @@ export interface EffectiveFieldAnswer {
   pixels: number[];
   scales: Record<string, number>;
   partial: boolean;
+  warnings: string[];
 }
 
 /**
@@ -1536,6 +1538,7 @@ export interface MapsAnswer {
  *     count: examples that are placed; total: examples that were asked for. Those that are not finite are left out.
  *     units: width of the layer's space; kept: numbers of each example that the places are made from.
  *     partial: whether more examples, or better places, are on the way.
+ *     warnings: in words, that memory did not suffice for so many examples at a time.
  */
 export interface PlacesAnswer {
   layer: string;
@@ -1547,6 +1550,7 @@ export interface PlacesAnswer {
   units: number;
   kept: number;
   partial: boolean;
+  warnings: string[];
 }
 
 /**

@@ -81,8 +81,9 @@ class EffectiveFieldOf(Question, frozen=True):
     examples: int = 32
 
     def answer(self, live: LiveModel, tell: Tell) -> Answer:
-        """One forward and one backward for each 8 examples, with what there is so far after each."""
+        """One forward and one backward for each 8 examples, fewer where memory makes it so, and what there is after each."""
         from pellucid.capture import Session, unwrapped
+        from pellucid.capture.memory import Batches
         from pellucid.mapping import effective_field
         from pellucid.mapping.effective import merged, middle_of
 
@@ -96,18 +97,22 @@ class EffectiveFieldOf(Question, frozen=True):
         layer = graph.layer(self.layer)
         position = middle_of(layer)
         found: EffectiveField | None = None
+        batches = Batches(len(rows), BATCH)
         with Session(unwrapped(live.model), [layer]) as session:
-            for start in range(0, len(rows), BATCH):
-                part = effective_field(session, layer, live.batch(*rows[start : start + BATCH]).inputs, position)
+
+            def measured(start: int, stop: int) -> EffectiveField:
+                return effective_field(session, layer, live.batch(*rows[start:stop]).inputs, position)
+
+            for part in batches.run(measured):
                 found = part if found is None else merged([found, part])
-                sofar = self._said(graph, found, len(rows))
+                sofar = self._said(graph, found, len(rows), batches.note)
                 if not tell(lambda sofar=sofar: self.packed(sofar)):  # type: ignore[misc]
                     break
         if found is None:
             raise RecordError("The record holds no examples to measure on.")
-        return self._said(graph, found, len(rows))
+        return self._said(graph, found, len(rows), batches.note)
 
-    def _said(self, graph: Graph, found: EffectiveField, total: int) -> Answer:
+    def _said(self, graph: Graph, found: EffectiveField, total: int, note: str) -> Answer:
         import torch
 
         from pellucid.lenses.focus import Packed
@@ -127,6 +132,7 @@ class EffectiveFieldOf(Question, frozen=True):
             pixels=[found.pixels(share) for share in SHARES],
             scales=packed.scales,
             partial=found.count < total,
+            warnings=[note] if note else [],
         )
         return Answer(said, packed.tensors)
 

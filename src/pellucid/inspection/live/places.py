@@ -46,11 +46,13 @@ class Places(Question, frozen=True):
             raise OptionError(f"The number of examples must be 0 to {MOST_EXAMPLES:,}; got {self.examples}.")
         if self.examples == 0:
             return self._of_sample(live)
-        rows, features, units = self._asked(live, tell)
+        rows, features, units, note = self._asked(live, tell)
         total = self._total(live)
         if self.method == "pca" or not tell(lambda: self.packed(self._by_components(rows, features, units, total))):
-            return self._by_components(rows, features, units, total, partial=False)
-        return self._by_neighbours(rows, features, units, total, live.record.manifest.seed)
+            found = self._by_components(rows, features, units, total, partial=False)
+        else:
+            found = self._by_neighbours(rows, features, units, total, live.record.manifest.seed)
+        return Answer(msgspec.structs.replace(found.said, warnings=[note] if note else []), found.tensors)
 
     def _of_sample(self, live: LiveModel) -> Answer:
         panel = live.record.panel("similarity")
@@ -70,9 +72,10 @@ class Places(Question, frozen=True):
     def _total(self, live: LiveModel) -> int:
         return min(self.examples, len(live.record.examples()))
 
-    def _asked(self, live: LiveModel, tell: Tell) -> tuple[NDArray[np.int32], NDArray[np.float32], int]:
-        """Rows, float32[example kept] and the layer's width, of all examples or of those before the asker left."""
+    def _asked(self, live: LiveModel, tell: Tell) -> tuple[NDArray[np.int32], NDArray[np.float32], int, str]:
+        """Rows, float32[example kept], the layer's width and what to warn of, of all examples or those before the asker left."""
         from pellucid.capture import Session, unwrapped
+        from pellucid.capture.memory import Batches
         from pellucid.capture.until import until
         from pellucid.lenses import LensContext
         from pellucid.lenses.similarity import SimilarityLens
@@ -86,11 +89,15 @@ class Places(Question, frozen=True):
         rows: list[NDArray[np.int32]] = []
         parts: list[NDArray[np.float32]] = []
         units = _width(layer)
+        batches = Batches(total, BATCH)
         with Session(unwrapped(live.model), [layer]) as session:
-            for start in range(0, total, BATCH):
-                some = chosen[start : start + BATCH]
+
+            def looked_at(start: int, stop: int) -> tuple[list[int], NDArray[np.float32]]:
+                some = chosen[start:stop]
                 output = until(session, live.batch(*some).inputs, [layer.name])[layer.name]
-                pooled = reduce(output, layer)["pooled"].numpy()
+                return some, reduce(output, layer)["pooled"].numpy()
+
+            for some, pooled in batches.run(looked_at):
                 finite = np.isfinite(pooled).all(1)
                 rows.append(np.asarray(some, np.int32)[finite])
                 parts.append(pooled[finite])
@@ -98,7 +105,7 @@ class Places(Question, frozen=True):
                     lambda: self.packed(self._by_components(np.concatenate(rows), np.concatenate(parts), units, total))
                 ):
                     break
-        return np.concatenate(rows), np.concatenate(parts), units
+        return np.concatenate(rows), np.concatenate(parts), units, batches.note
 
     def _by_components(
         self, rows: NDArray[np.int32], features: NDArray[np.float32], units: int, total: int, *, partial: bool = True

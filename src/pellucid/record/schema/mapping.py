@@ -130,6 +130,7 @@ class EffectiveFieldAnswer(msgspec.Struct, frozen=True):
         inside: share of the whole inside that box; None where nothing reaches the input.
         shares, pixels: the fewest pixels that hold each share of the whole.
         scales: what each float16 tensor was divided by.
+        warnings: in words, that memory did not suffice for so many examples at a time.
     """
 
     layer: str
@@ -142,6 +143,7 @@ class EffectiveFieldAnswer(msgspec.Struct, frozen=True):
     pixels: list[int]
     scales: dict[str, float]
     partial: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 class PlacesAnswer(msgspec.Struct, frozen=True):
@@ -153,6 +155,7 @@ class PlacesAnswer(msgspec.Struct, frozen=True):
         count: examples that are placed; total: examples that were asked for. Those that are not finite are left out.
         units: width of the layer's space; kept: numbers of each example that the places are made from.
         partial: whether more examples, or better places, are on the way.
+        warnings: in words, that memory did not suffice for so many examples at a time.
     """
 
     layer: str
@@ -164,3 +167,4 @@ class PlacesAnswer(msgspec.Struct, frozen=True):
     units: int = 0
     kept: int = 0
     partial: bool = False
+    warnings: list[str] = field(default_factory=list)
