@@ -1,0 +1,97 @@
+/** Pairs of classes that are confused beyond chance, for any selection; the twin of pellucid.measures.confusion.confused_pairs. */
+import type { ConfusedPair } from "../record/schema.gen";
+import type { ConfusionCounts } from "./confusion";
+import { wilson } from "./intervals";
+import { logGamma } from "./student";
+
+/** Cells below this many examples cannot be told from chance: they are not listed, but counted among the tests. */
+const LEAST_COUNT = 3;
+const LEVEL = 0.95;
+
+/** The pairs, most surprising first; see the record's ConfusedPair for what chance means. */
+export function confusedPairs(cells: ConfusionCounts, classes: number, most = 200): ConfusedPair[] {
+  const [supports, errors, called] = [0, 1, 2].map(() => new Float64Array(classes)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const counted = new Map<number, number>();
+  let [wrong, total] = [0, 0];
+  for (let cell = 0; cell < cells.counts.length; cell++) {
+    const [row, column, count] = [cells.rows[cell], cells.columns[cell], cells.counts[cell]] as [
+      number,
+      number,
+      number,
+    ];
+    supports[row] = (supports[row] as number) + count;
+    if (row === column) continue;
+    wrong += 1;
+    total += count;
+    errors[row] = (errors[row] as number) + count;
+    called[column] = (called[column] as number) + count;
+    counted.set(row * classes + column, count);
+  }
+  const found: { row: number; column: number; count: number; expected: number; tail: number }[] = [];
+  for (const [code, count] of counted) {
+    if (count < LEAST_COUNT) continue;
+    const [row, column] = [Math.floor(code / classes), code % classes];
+    const own = errors[row] as number;
+    const elsewhere = (called[column] as number) - count;
+    const others =
+      total - own - (called[row] as number) - (errors[column] as number) + (counted.get(column * classes + row) ?? 0);
+    found.push({
+      row,
+      column,
+      count,
+      expected: ((elsewhere + 1) / (others + classes - 1)) * own,
+      tail: hypergeometricTail(count, own, elsewhere + 1 + count, others + classes - 1 + own),
+    });
+  }
+  const adjusted = holm(
+    found.map((one) => one.tail),
+    wrong,
+  );
+  return found
+    .map((one, place) => ({ ...one, pValue: adjusted[place] as number }))
+    .sort((a, b) => a.pValue - b.pValue || b.count - a.count || a.row - b.row || a.column - b.column)
+    .slice(0, most)
+    .map(({ row, column, count, expected, pValue }) => {
+      const support = supports[row] as number;
+      const { low, high } = wilson(count, support) ?? { low: 0, high: 1 };
+      const interval = { low, high, level: LEVEL, method: "wilson" };
+      return {
+        true: row,
+        predicted: column,
+        count,
+        support,
+        rate: count / support,
+        interval,
+        expected,
+        p_value: pValue,
+      };
+    });
+}
+
+/** P(at least `marked` of `drawn` are marked) where `all` of `population` are. Source: Fisher 1934, section 21.02. */
+export function hypergeometricTail(marked: number, drawn: number, all: number, population: number): number {
+  const choose = (of: number, take: number) => logGamma(of + 1) - logGamma(take + 1) - logGamma(of - take + 1);
+  const whole = choose(population, drawn);
+  let sum = 0;
+  for (let hits = Math.max(marked, drawn + all - population); hits <= Math.min(drawn, all); hits++)
+    sum += Math.exp(choose(all, hits) + choose(population - all, drawn - hits) - whole);
+  return Math.min(1, sum);
+}
+
+/** p values adjusted for `tests` tests, of which these are the smallest. Source: Holm 1979, Scand. J. Statist. 6:65. */
+export function holm(pValues: readonly number[], tests = pValues.length): number[] {
+  const order = pValues
+    .map((_, place) => place)
+    .sort((a, b) => (pValues[a] as number) - (pValues[b] as number) || a - b);
+  const adjusted = new Array<number>(pValues.length).fill(1);
+  let largest = 0;
+  order.forEach((place, rank) => {
+    largest = Math.max(largest, (pValues[place] as number) * (tests - rank));
+    adjusted[place] = Math.min(1, largest);
+  });
+  return adjusted;
+}
