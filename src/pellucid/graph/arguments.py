@@ -30,7 +30,9 @@ def settings_of(module: nn.Module) -> dict[str, Any]:
     Only plain values are read, and only from the instance itself: no property of a stranger's class runs.
     """
     own = vars(module)
-    parts: Mapping[str, Any] = {**own.get("_parameters", {}), **own.get("_buffers", {})}
+    parts: Mapping[str, Any] = own.get("_parameters") or {}
+    if own.get("_buffers"):
+        parts = {**parts, **own["_buffers"]}
     settings: dict[str, Any] = {}
     kind: type = type(module)
     for name in _names_of_settings(kind):

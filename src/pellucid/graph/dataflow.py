@@ -165,6 +165,10 @@ def tensors_in(tree: Any) -> Iterator[Tensor]:
 
 def gathered(tree: Any) -> list[Tensor]:
     """The same as a list."""
+    if type(tree) is tuple and len(tree) == 1 and type(tree[0]) is Fake:
+        return [tree[0]]
+    if type(tree) is Fake:
+        return [tree]
     found: list[Tensor] = []
     _gather(tree, found)
     return found

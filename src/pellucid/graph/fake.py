@@ -11,8 +11,8 @@ small, and models ask for its values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Collection, Iterable
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -161,26 +161,28 @@ class Valueless:
     def __init__(self, parts: Parts, device: torch.device) -> None:
         self.device = torch.device("cpu") if device == META else device
         # By identity, and by the memory that views and `.data` share with them.
-        self._parameters: dict[int, Tensor | None] = {}
-        self._places: dict[int, torch.UntypedStorage | None] = {}
+        self._learned = list(parts.parameters.values())
+        self._parameters: dict[int, Tensor | None] = dict.fromkeys(map(id, self._learned))
         self._real: dict[int, torch.UntypedStorage] = {}
         self._held: list[torch.UntypedStorage] = []
-        self._own: set[int] = set()
         self._forms = Forms()
         self.writes = False
         self._modules = parts.modules
-        for parameter in parts.parameters.values():
-            self._parameters[id(parameter)] = None
-            storage = memory_of(parameter)
-            if storage is not None:
-                self._own.add(storage._cdata)
-                if not parameter.is_meta:
-                    self._places[storage._cdata] = None
 
     @property
-    def parameters(self) -> set[int]:
+    def parameters(self) -> Collection[int]:
         """Ids of the parameters, whose values nobody knows."""
-        return set(self._parameters)
+        return self._parameters.keys()
+
+    @cached_property
+    def _own(self) -> dict[int, bool]:
+        """Memory of the parameters, and whether it holds values; looked up when an operator runs for the first time."""
+        found = [(memory_of(parameter), parameter.is_meta) for parameter in self._learned]
+        return {storage._cdata: not meta for storage, meta in found if storage is not None}
+
+    @cached_property
+    def _places(self) -> dict[int, torch.UntypedStorage | None]:
+        return {place: None for place, holds in self._own.items() if holds}
 
     def put_on_device(self) -> None:
         """Puts wrappers in the place of buffers without values, so that those claim to be on the device too.

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from pellucid.graph.dataflow import Source
+from pellucid.graph.fake import Fake
 from pellucid.graph.looks import looks_of
 from pellucid.graph.names import Role
 from pellucid.graph.recalled import Recalled
@@ -61,8 +62,15 @@ class Frame:
 
     def went_in(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its arguments."""
-        self.inputs, self.input_dtypes = looks_of(tensors)[:2]
+        if len(tensors) == 1 and type(tensors[0]) is Fake and (look := tensors[0].looks()) is not None:
+            self.inputs, self.input_dtypes = look.alone
+        else:
+            self.inputs, self.input_dtypes = looks_of(tensors)[:2]
 
     def came_out(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its results."""
-        self.outputs, self.output_dtypes, self.memory, self.floating = looks_of(tensors)
+        if len(tensors) == 1 and type(tensors[0]) is Fake and (look := tensors[0].looks()) is not None:
+            self.outputs, self.output_dtypes = look.alone
+            self.memory, self.floating = look.memory, look.floating
+        else:
+            self.outputs, self.output_dtypes, self.memory, self.floating = looks_of(tensors)

@@ -9,7 +9,7 @@ import operator
 import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -149,12 +149,18 @@ class ParameterGuard:
     """Puts back parameters that a forward writes to, without copying those that it leaves alone."""
 
     def __init__(self, model: nn.Module, parameters: Iterable[Tensor] | None = None) -> None:
-        self._owners: dict[int, list[Tensor]] = {}
+        self._parameters = model.parameters() if parameters is None else parameters
         self._saved: list[tuple[Tensor, Tensor]] = []
-        for parameter in model.parameters() if parameters is None else parameters:
+
+    @cached_property
+    def _owners(self) -> dict[int, list[Tensor]]:
+        """The parameters over each memory; looked up when something is written to for the first time."""
+        owners: dict[int, list[Tensor]] = {}
+        for parameter in self._parameters:
             memory = memory_of(parameter)
             if memory is not None:
-                self._owners.setdefault(memory._cdata, []).append(parameter)
+                owners.setdefault(memory._cdata, []).append(parameter)
+        return owners
 
     def before(self, overload: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Hears of an operator that is about to run; copies the parameters that it will write to."""

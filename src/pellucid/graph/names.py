@@ -103,6 +103,11 @@ def function_name(function: object) -> str:
     name = str(getattr(function, "__name__", type(function).__name__))
     if name == "__get__":
         name = str(getattr(getattr(function, "__self__", None), "__name__", name))
+    return _without_underscores(name)
+
+
+@lru_cache(maxsize=4096)
+def _without_underscores(name: str) -> str:
     return name.partition(".")[0].strip("_") or name
 
 

@@ -7,7 +7,7 @@ told from that, and no operator is run for it. Kept for the whole process, up to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType
@@ -113,7 +113,7 @@ class Recall:
 
     known: dict[Key, Recalled | None] = {}  # noqa: RUF012 - one for the process, by design
 
-    def __init__(self, parameters: set[int]) -> None:
+    def __init__(self, parameters: Collection[int]) -> None:
         self._parameters = parameters
         self._modes = torch._C._len_torch_dispatch_stack() + 1
         self._function_modes = torch._C._len_torch_function_stack() + 1
@@ -231,9 +231,10 @@ class Recall:
             parts += (kind, value)
             return True
         if kind is nn.Parameter:
-            if id(value) not in self._parameters or value.layout is not torch.strided or value.dtype.is_complex:
+            dtype = value.dtype
+            if id(value) not in self._parameters or value.layout is not torch.strided or dtype.is_complex:
                 return False
-            parts += (kind, value.size(), value.stride(), value.dtype, value.device, value.requires_grad)
+            parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
             return True
         if kind is slice:
             if not _ALIKE.issuperset((type(value.start), type(value.stop), type(value.step))):

@@ -265,11 +265,15 @@ class Recording(Nodes):
             frame.channel_last = channel_last_after(frame.operation, args, kwargs, frame.inputs[0], made, known)
 
     def _name(self, frame: Frame, count: bool) -> None:
-        inside = next((above.path for above in reversed(self._stack) if above.kind == "module"), "")
+        inside = ""
+        for above in reversed(self._stack):
+            if above.kind == "module":
+                inside = above.path
+                break
         frame.source = self._sites.here(skip=4)
         frame.path = function_path(inside, frame.operation)
         # A call that raised is not counted: the model may catch the error and call again.
-        frame.name, frame.call = self._names.function(inside, frame.operation) if count else (frame.path, 1)
+        frame.name, frame.call = self._names.module(frame.path) if count else (frame.path, 1)
 
     def _inside(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a function that a leaf of the graph calls inside."""

@@ -37,9 +37,10 @@ class Look:
         name: the type in words: "float32".
         memory: bytes of its elements.
         floating: whether they are floating-point numbers.
+        alone: what a node notes of one such tensor that goes in: shapes and types of all.
     """
 
-    __slots__ = ("device", "dtype", "floating", "memory", "name", "shape", "size", "stride")
+    __slots__ = ("alone", "device", "dtype", "floating", "memory", "name", "shape", "size", "stride")
 
     def __init__(self, size: torch.Size, stride: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
         self.size, self.stride, self.dtype, self.device = size, stride, dtype, device
@@ -47,6 +48,7 @@ class Look:
         self.name = str(dtype).removeprefix("torch.")
         self.memory = math.prod(self.shape) * dtype.itemsize
         self.floating = dtype.is_floating_point
+        self.alone = (self.shape,), (self.name,)
 
 
 @lru_cache(maxsize=65536)

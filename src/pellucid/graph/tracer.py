@@ -101,7 +101,7 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
             "once on an example first."
         )
     device = _device(model)
-    meta = device.type == "meta" or any([parameter.is_meta for parameter in parameters])
+    meta = device.type == "meta" or any(parameter.is_meta for parameter in parameters)
     with _LOCK:
         with _unhurried():
             first = _run(parts, Valueless(parts, device), device, args, kwargs)
