@@ -3,6 +3,12 @@ import type { Tensor } from "../../record/safetensors";
 import type { ConceptInfo, ConceptLayer } from "../../record/schema.gen";
 import { rowOf } from "./units";
 
+/** A concept of either kind of set. */
+export type Named = Pick<ConceptInfo, "name" | "kind">;
+
+/** A layer of either kind of answer, as far as its detectors go. */
+export type Detecting = Pick<ConceptLayer, "index" | "name" | "units" | "detectors" | "low" | "high" | "found">;
+
 export interface Agreement {
   readonly name: string;
   readonly kind: string;
@@ -10,12 +16,12 @@ export interface Agreement {
 }
 
 /** Kinds of concepts in the order of the set. */
-export function kindsOf(concepts: readonly ConceptInfo[]): string[] {
+export function kindsOf(concepts: readonly Named[]): string[] {
   return [...new Set(concepts.map((one) => one.kind))];
 }
 
 /** How many channels of a layer detect something of each kind, and how many different things. */
-export function byKind(layer: ConceptLayer, concepts: readonly ConceptInfo[]) {
+export function byKind(layer: Pick<Detecting, "found">, concepts: readonly Named[]) {
   return kindsOf(concepts).map((kind) => {
     const named = concepts.filter((one) => one.kind === kind && (layer.found[one.name] ?? 0) > 0);
     return {
@@ -30,7 +36,7 @@ export function byKind(layer: ConceptLayer, concepts: readonly ConceptInfo[]) {
 }
 
 /** The concepts that a channel agrees with, most first. */
-export function agreements(iou: Tensor | null, unit: number, concepts: readonly ConceptInfo[]): Agreement[] {
+export function agreements(iou: Tensor | null, unit: number, concepts: readonly Named[]): Agreement[] {
   return rowOf(iou, unit)
     .map((value, at) => ({ name: concepts[at]?.name ?? "", kind: concepts[at]?.kind ?? "", iou: value }))
     .sort((a, b) => b.iou - a.iou);
@@ -60,7 +66,7 @@ export const STANDINGS: Readonly<Record<Standing, string>> = {
 };
 
 /** Channels whose pictures are stored, the best agreement first. */
-export function ordered(stored: Tensor | null, iou: Tensor | null, concepts: readonly ConceptInfo[]): number[] {
+export function ordered(stored: Tensor | null, iou: Tensor | null, concepts: readonly Named[]): number[] {
   if (!stored) return [];
   const units = Array.from(stored.values as ArrayLike<number>, Number);
   const best = new Map(units.map((unit) => [unit, agreements(iou, unit, concepts)[0]?.iou ?? 0]));
