@@ -1,5 +1,5 @@
 /** Layouts of frames by what they were made from, so that opening a module lays out the frames on its path alone. */
-import type { FrameInput, FrameLayout } from "./frame";
+import type { FrameLayout } from "./frame";
 import { mix } from "./pairs";
 
 interface Known {
@@ -15,13 +15,14 @@ export class FrameCache {
   readonly #known = new Map<number, Known[]>();
   #size = 0;
 
-  get(input: FrameInput): FrameLayout | undefined {
-    const content = contentOf(input);
-    return this.#known.get(hashOf(content))?.find((one) => equal(one.content, content))?.layout;
+  get(content: Int32Array): FrameLayout | undefined {
+    const same = this.#known.get(hashOf(content));
+    if (same) for (const one of same) if (equal(one.content, content)) return one.layout;
+    return undefined;
   }
 
-  put(input: FrameInput, layout: FrameLayout): void {
-    const content = contentOf(input);
+  /** `content` is kept: nobody may write to it afterwards. */
+  put(content: Int32Array, layout: FrameLayout): void {
     if (this.#size + content.length > LIMIT) {
       this.#known.clear();
       this.#size = 0;
@@ -34,27 +35,14 @@ export class FrameCache {
   }
 }
 
-/** All that a layout depends on, as bits. */
-function contentOf(input: FrameInput): Int32Array {
-  const columns = [input.width, input.height, input.source, input.target, input.leavesAt, input.arrivesAt];
-  const length = columns.reduce((sum, column) => sum + column.length, input.back.length + 4);
-  const content = new Int32Array(length);
-  content.set([input.boxes, input.entries, input.exits, Math.round(input.leastWidth)]);
-  let at = 4;
-  for (const column of columns) {
-    content.set(new Int32Array(column.buffer, column.byteOffset, column.length), at);
-    at += column.length;
-  }
-  content.set(input.back, at);
-  return content;
-}
-
 function hashOf(content: Int32Array): number {
   let hash = content.length;
-  for (const value of content) hash = mix(hash, value);
+  for (let at = 0; at < content.length; at++) hash = mix(hash, content[at] as number);
   return hash;
 }
 
 function equal(one: Int32Array, other: Int32Array): boolean {
-  return one.length === other.length && one.every((value, at) => value === other[at]);
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }

@@ -1,22 +1,17 @@
 /** The layout of a whole graph: every open frame by itself, the inner ones first, each then a box in the one around it. */
-import { listed } from "./columns";
-import type { FrameInput, FrameLayout } from "./frame";
+import { type Lists, listed } from "./columns";
+import { FrameContents, inputOf } from "./content";
+import type { FrameLayout } from "./frame";
 import { FrameCache } from "./framecache";
 import { layFrame } from "./layered";
 import { HEADER, type Placed, type Visible } from "./types";
 
-/** Arrows of one frame, and which of the graph's ports its nodes are. */
-interface Framed {
-  readonly children: Int32Array;
-  readonly arrows: Int32Array;
-  readonly ports: readonly number[];
-  readonly layout: FrameLayout;
-}
+/** Frames between two places where a layout that is known already can be stopped. */
+const STEP = 256;
 
 /** Yields wherever it can be stopped. Frames that the cache knows are not laid out again. */
 export function* layOut(visible: Visible, cache = new FrameCache()): Generator<undefined, Placed> {
   const count = visible.ids.length;
-  const arrows = visible.source.length;
   const width = visible.width.slice();
   const height = visible.height.slice();
   // The top is kept under `count`.
@@ -26,75 +21,101 @@ export function* layOut(visible: Visible, cache = new FrameCache()): Generator<u
   );
   const within = listed(drawnIn(visible), count + 1);
   const portX = new Float32Array(portsOf(visible)).fill(Number.NaN);
-  const local = new Int32Array(count).fill(-1);
-  const frames: (Framed | undefined)[] = new Array(count + 1);
-  const inside = function* (frame: number): Generator<undefined, void> {
-    const held = children.items.subarray(children.start[frame], children.start[frame + 1]);
-    const drawn = within.items.subarray(within.start[frame], within.start[frame + 1]);
-    held.forEach((box, at) => {
-      local[box] = at;
-    });
-    const { input, ports } = inputOf(visible, frame, held, drawn, { width, height, portX, local });
-    const known = cache.get(input);
-    const layout = known ?? (yield* layFrame(input));
-    if (!known) cache.put(input, layout);
-    ports.forEach((port, at) => {
-      portX[port] = layout.portX[at] as number;
-    });
-    frames[frame] = { children: held, arrows: drawn, ports, layout };
-    if (frame < count) {
-      width[frame] = layout.width;
-      height[frame] = layout.height + HEADER;
+  const contents = new FrameContents(visible, { width, height, portX });
+  const layouts: (FrameLayout | undefined)[] = new Array(count + 1);
+  let since = 0;
+  for (let frame = count; frame >= 0; frame--) {
+    // The top last of all.
+    const one = frame === 0 ? count : frame - 1;
+    if (one < count && !visible.open[one]) continue;
+    const content = contents.write(one, itemsOf(children, one), itemsOf(within, one));
+    let layout = cache.get(content);
+    if (!layout) {
+      const own = content.slice() as Int32Array<ArrayBuffer>;
+      layout = yield* layFrame(inputOf(own));
+      cache.put(own, layout);
+      yield;
+    } else if (++since % STEP === 0) yield;
+    const { ports } = contents;
+    for (let at = 0; at < ports.length; at++) portX[ports[at] as number] = layout.portX[at] as number;
+    layouts[one] = layout;
+    if (one < count) {
+      width[one] = layout.width;
+      height[one] = layout.height + HEADER;
     }
-  };
-  for (let frame = count - 1; frame >= 0; frame--) {
-    if (!visible.open[frame]) continue;
-    yield* inside(frame);
-    yield;
   }
-  yield* inside(count);
+  return yield* gathered(visible, { layouts, children, within, width, height });
+}
 
+/** What stands in each frame, moved to where the frame stands. */
+function* gathered(
+  visible: Visible,
+  {
+    layouts,
+    children,
+    within,
+    width,
+    height,
+  }: {
+    layouts: readonly (FrameLayout | undefined)[];
+    children: Lists;
+    within: Lists;
+    width: Float32Array;
+    height: Float32Array;
+  },
+): Generator<undefined, Placed> {
+  const count = visible.ids.length;
+  const arrows = visible.source.length;
   const x = new Float32Array(count);
   const y = new Float32Array(count);
   const rank = new Int32Array(count);
   const route = new Uint8Array(arrows);
   const start = new Uint32Array(arrows + 1);
   // A frame comes before what it holds: where it stands is known when its inside is moved there.
-  const sequence = [count, ...frames.keys()].slice(0, count + 1);
-  for (const frame of sequence) {
-    const framed = frames[frame];
-    if (!framed) continue;
+  for (let turn = 0; turn <= count; turn++) {
+    const frame = turn === 0 ? count : turn - 1;
+    const layout = layouts[frame];
+    if (!layout) continue;
     const [left, top] = frame === count ? [0, 0] : [x[frame] as number, (y[frame] as number) + HEADER];
-    framed.children.forEach((box, at) => {
-      x[box] = left + (framed.layout.x[at] as number);
-      y[box] = top + (framed.layout.y[at] as number);
-      rank[box] = framed.layout.rank[at] as number;
-    });
-    framed.arrows.forEach((arrow, at) => {
-      route[arrow] = framed.layout.route[at] as number;
-      start[arrow + 1] = (framed.layout.start[at + 1] as number) - (framed.layout.start[at] as number);
-    });
+    const [first, end] = [children.start[frame] as number, children.start[frame + 1] as number];
+    for (let at = first; at < end; at++) {
+      const box = children.items[at] as number;
+      x[box] = left + (layout.x[at - first] as number);
+      y[box] = top + (layout.y[at - first] as number);
+      rank[box] = layout.rank[at - first] as number;
+    }
+    const own = within.start[frame] as number;
+    for (let at = own; at < (within.start[frame + 1] as number); at++) {
+      const arrow = within.items[at] as number;
+      route[arrow] = layout.route[at - own] as number;
+      start[arrow + 1] = (layout.start[at - own + 1] as number) - (layout.start[at - own] as number);
+    }
   }
   yield;
   for (let arrow = 0; arrow < arrows; arrow++)
     start[arrow + 1] = (start[arrow + 1] as number) + (start[arrow] as number);
   const points = new Float32Array(2 * (start[arrows] as number));
-  for (const frame of sequence) {
-    const framed = frames[frame];
-    if (!framed) continue;
+  for (let frame = 0; frame <= count; frame++) {
+    const layout = layouts[frame];
+    if (!layout) continue;
     const [left, top] = frame === count ? [0, 0] : [x[frame] as number, (y[frame] as number) + HEADER];
-    framed.arrows.forEach((arrow, at) => {
-      const from = 2 * (framed.layout.start[at] as number);
-      const length = 2 * (framed.layout.start[at + 1] as number) - from;
-      const to = 2 * (start[arrow] as number);
+    const own = within.start[frame] as number;
+    for (let at = own; at < (within.start[frame + 1] as number); at++) {
+      const from = 2 * (layout.start[at - own] as number);
+      const length = 2 * (layout.start[at - own + 1] as number) - from;
+      const to = 2 * (start[within.items[at] as number] as number);
       for (let item = 0; item < length; item += 2) {
-        points[to + item] = left + (framed.layout.points[from + item] as number);
-        points[to + item + 1] = top + (framed.layout.points[from + item + 1] as number);
+        points[to + item] = left + (layout.points[from + item] as number);
+        points[to + item + 1] = top + (layout.points[from + item + 1] as number);
       }
-    });
+    }
   }
-  const whole = frames[count]?.layout;
+  const whole = layouts[count];
   return { x, y, width, height, rank, route, start, points, right: whole?.width ?? 0, bottom: whole?.height ?? 0 };
+}
+
+function itemsOf(lists: Lists, at: number): Int32Array {
+  return lists.items.subarray(lists.start[at] as number, lists.start[at + 1] as number);
 }
 
 /** By arrow: the frame in which it is drawn; the number of boxes for the top. */
@@ -108,55 +129,7 @@ function drawnIn({ source, target, frame, ids }: Visible): Int32Array {
 
 function portsOf({ sourcePort, targetPort }: Visible): number {
   let most = -1;
-  for (const port of sourcePort) most = Math.max(most, port);
-  for (const port of targetPort) most = Math.max(most, port);
+  for (let arrow = 0; arrow < sourcePort.length; arrow++)
+    most = Math.max(most, sourcePort[arrow] as number, targetPort[arrow] as number);
   return most + 1;
-}
-
-function inputOf(
-  visible: Visible,
-  frame: number,
-  held: Int32Array,
-  drawn: Int32Array,
-  known: { width: Float32Array; height: Float32Array; portX: Float32Array; local: Int32Array },
-): { input: FrameInput; ports: readonly number[] } {
-  const entries = new Map<number, number>();
-  const exits = new Map<number, number>();
-  for (const arrow of drawn) {
-    const into = visible.sourcePort[arrow] as number;
-    const outOf = visible.targetPort[arrow] as number;
-    if (visible.source[arrow] === frame && !entries.has(into)) entries.set(into, entries.size);
-    if (visible.target[arrow] === frame && !exits.has(outOf)) exits.set(outOf, exits.size);
-  }
-  const boxes = held.length;
-  const count = drawn.length;
-  const source = new Int32Array(count);
-  const target = new Int32Array(count);
-  const leavesAt = new Float32Array(count).fill(Number.NaN);
-  const arrivesAt = new Float32Array(count).fill(Number.NaN);
-  const at = (port: number) => (port < 0 ? Number.NaN : (known.portX[port] as number));
-  drawn.forEach((arrow, index) => {
-    const from = visible.source[arrow] as number;
-    const to = visible.target[arrow] as number;
-    const fromPort = visible.sourcePort[arrow] as number;
-    const toPort = visible.targetPort[arrow] as number;
-    source[index] = from === frame ? boxes + (entries.get(fromPort) as number) : (known.local[from] as number);
-    target[index] = to === frame ? boxes + entries.size + (exits.get(toPort) as number) : (known.local[to] as number);
-    if (from !== frame) leavesAt[index] = at(fromPort);
-    if (to !== frame) arrivesAt[index] = at(toPort);
-  });
-  const input = {
-    boxes,
-    entries: entries.size,
-    exits: exits.size,
-    leastWidth: frame < visible.ids.length ? (visible.width[frame] as number) : 0,
-    width: Float32Array.from(held, (box) => known.width[box] as number),
-    height: Float32Array.from(held, (box) => known.height[box] as number),
-    source,
-    target,
-    leavesAt,
-    arrivesAt,
-    back: Uint8Array.from(drawn, (arrow) => visible.back[arrow] as number),
-  };
-  return { input, ports: [...entries.keys(), ...exits.keys()] };
 }

@@ -21,27 +21,35 @@ export function gridOf(visible: Visible, placed: Placed): Grid {
   const cell = Math.max(LEAST_CELL, Math.sqrt(area / Math.max(1, count)));
   const columns = Math.max(1, Math.ceil(placed.right / cell));
   const rows = Math.max(1, Math.ceil(placed.bottom / cell));
-  const size = { cell, columns, rows };
   const start = new Uint32Array(columns * rows + 1);
-  const each = (visit: (cell: number, box: number) => void) => {
-    for (let box = 0; box < count; box++) {
-      if (visible.open[box]) continue;
-      const [x, y] = [placed.x[box] as number, placed.y[box] as number];
-      const [left, top, right, bottom] = cellsOf(size, x, y, placed.width[box] ?? 0, placed.height[box] ?? 0);
-      for (let row = top; row <= bottom; row++)
-        for (let column = left; column <= right; column++) visit(row * columns + column, box);
-    }
-  };
-  each((at) => {
-    start[at + 1] = (start[at + 1] as number) + 1;
-  });
+  // Left column, upper row, right column, lower row of each box: asked for twice.
+  const reach = new Int32Array(4 * count);
+  const last = [columns - 1, rows - 1] as const;
+  for (let box = 0; box < count; box++) {
+    if (visible.open[box]) continue;
+    const [x, y] = [placed.x[box] as number, placed.y[box] as number];
+    const left = within(x / cell, last[0]);
+    const right = within((x + (placed.width[box] as number)) / cell, last[0]);
+    const top = within(y / cell, last[1]);
+    const bottom = within((y + (placed.height[box] as number)) / cell, last[1]);
+    reach.set([left, top, right, bottom], 4 * box);
+    for (let row = top; row <= bottom; row++)
+      for (let at = row * columns + left; at <= row * columns + right; at++)
+        start[at + 1] = (start[at + 1] as number) + 1;
+  }
   for (let at = 1; at < start.length; at++) start[at] = (start[at] as number) + (start[at - 1] as number);
   const next = start.slice();
   const boxes = new Uint32Array(start[start.length - 1] as number);
-  each((at, box) => {
-    boxes[next[at] as number] = box;
-    next[at] = (next[at] as number) + 1;
-  });
+  for (let box = 0; box < count; box++) {
+    if (visible.open[box]) continue;
+    const [left, right] = [reach[4 * box] as number, reach[4 * box + 2] as number];
+    for (let row = reach[4 * box + 1] as number; row <= (reach[4 * box + 3] as number); row++) {
+      for (let at = row * columns + left; at <= row * columns + right; at++) {
+        boxes[next[at] as number] = box;
+        next[at] = (next[at] as number) + 1;
+      }
+    }
+  }
   return { frames, cell, columns, rows, start, boxes };
 }
 
@@ -114,6 +122,16 @@ function cellsOf(
   width: number,
   height: number,
 ): [number, number, number, number] {
-  const place = (value: number, most: number) => Math.min(most - 1, Math.max(0, Math.floor(value / cell)));
-  return [place(x, columns), place(y, rows), place(x + width, columns), place(y + height, rows)];
+  const [right, bottom] = [columns - 1, rows - 1];
+  return [
+    within(x / cell, right),
+    within(y / cell, bottom),
+    within((x + width) / cell, right),
+    within((y + height) / cell, bottom),
+  ];
+}
+
+/** The cell of a place, from 0 to the last. */
+function within(place: number, last: number): number {
+  return Math.min(last, Math.max(0, Math.floor(place)));
 }

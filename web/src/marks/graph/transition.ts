@@ -28,19 +28,16 @@ export interface Stood {
 /** null where nothing moves and nothing is new. */
 export function movesOf(old: Stood, now: Pick<Picture, "visible" | "placed">): Moves | null {
   const [before, after] = [old.placed, now.placed];
-  const index = new Map<number, number>();
-  old.visible.ids.forEach((id, box) => {
-    index.set(id, box);
-  });
+  const boxOf = boxesById(old.visible.ids);
   const count = now.visible.ids.length;
   const from = new Float32Array(4 * count);
   const appears = new Uint8Array(count);
   let moved = old.visible.ids.length !== count;
   for (let box = 0; box < count; box++) {
-    const was = index.get(now.visible.ids[box] as number);
+    const was = boxOf(now.visible.ids[box] as number);
     const [x, y] = [after.x[box] as number, after.y[box] as number];
     const [width, height] = [after.width[box] as number, after.height[box] as number];
-    if (was !== undefined) {
+    if (was >= 0) {
       const at = 4 * box;
       from[at] = before.x[was] as number;
       from[at + 1] = before.y[was] as number;
@@ -72,17 +69,33 @@ export function movesOf(old: Stood, now: Pick<Picture, "visible" | "placed">): M
   return moved ? { from, appears, was: oldArrows(old.visible, now.visible) } : null;
 }
 
+/** The box of a node; -1 where it has none. Ids mostly count from 0, but a record may hold any. */
+function boxesById(ids: Int32Array): (id: number) => number {
+  let most = 0;
+  for (let box = 0; box < ids.length; box++) most = Math.max(most, ids[box] as number);
+  if (most > 1_000_000 + 16 * ids.length) {
+    const index = new Map(Array.from(ids, (id, box) => [id, box]));
+    return (id) => index.get(id) ?? -1;
+  }
+  const index = new Int32Array(most + 1).fill(-1);
+  for (let box = 0; box < ids.length; box++) index[ids[box] as number] = box;
+  return (id) => index[id] ?? -1;
+}
+
 function oldArrows(old: Stood["visible"], now: Stood["visible"]): Int32Array {
   const pairs = new PairTable(old.source.length);
   // Of several between the same two boxes the last.
   const last = new Int32Array(old.source.length);
-  const pairOf = ({ ids, source, target }: Stood["visible"], arrow: number) =>
-    [ids[source[arrow] as number] as number, ids[target[arrow] as number] as number] as const;
-  for (let arrow = 0; arrow < old.source.length; arrow++) last[pairs.at(...pairOf(old, arrow))] = arrow;
-  return now.source.map((_, arrow) => {
-    const pair = pairs.get(...pairOf(now, arrow));
-    return pair < 0 ? -1 : (last[pair] as number);
-  });
+  for (let arrow = 0; arrow < old.source.length; arrow++)
+    last[pairs.at(old.ids[old.source[arrow] as number] as number, old.ids[old.target[arrow] as number] as number)] =
+      arrow;
+  const was = new Int32Array(now.source.length);
+  for (let arrow = 0; arrow < was.length; arrow++) {
+    const source = now.ids[now.source[arrow] as number] as number;
+    const pair = pairs.get(source, now.ids[now.target[arrow] as number] as number);
+    was[arrow] = pair < 0 ? -1 : (last[pair] as number);
+  }
+  return was;
 }
 
 /** Where arrows ran in what stood before. */

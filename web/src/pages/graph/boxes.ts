@@ -23,10 +23,21 @@ export function sizesOf(
   measure: Measure,
   { sized, pictured }: { sized: boolean; pictured: boolean },
 ): (place: number, times: number) => readonly [number, number] {
+  // Of very many calls most have the same few values, and to write a number takes longer than to look it up.
+  const known = [new Map<number, number>(), new Map<number, number>()] as const;
+  const lettersOf = (value: number, times: number) => {
+    const of = known[times > 1 ? 1 : 0];
+    let count = of.get(value);
+    if (count === undefined) {
+      count = letters(measured(measure, value, times));
+      of.set(value, count);
+    }
+    return count;
+  };
   return (place, times) => {
     const value = values.at(place, times);
     const standing = columns.line[place] as number;
-    const said = letters(measured(measure, value, times));
+    const said = lettersOf(value, times);
     const line = standing + said + (standing > 0 && said > 0 ? JOIN.length : 0);
     const badge = letters(badgeText(times, columns.loop[columns.group[place] as number] === 1));
     const most = Math.max((columns.title[place] as number) + (badge ? badge + 2 : 0), line + 1);
@@ -120,19 +131,23 @@ export function arrowLetters(
     placeOf ??= new Map(Array.from(columns.ids, (one, place) => [one, place]));
     return columns.acting[placeOf.get(id) ?? -1] ?? 0;
   };
-  return Uint8Array.from(visible.source, (source, arrow) => {
-    const edge = visible.edge[arrow] as number;
-    const enters = visible.frame[visible.target[arrow] as number] === source;
-    const back = visible.back[arrow] === 1;
-    const parts: number[] = [];
-    if (back) parts.push(returned(columns.times[visible.group[source] as number]).length);
-    const label = visible.label[arrow] as number;
-    const acts = columns.acts[edge] as number;
-    if (label >= 0) parts.push(acting(label));
-    else if (acts > 0 && !columns.activation[places[source] as number] && !enters) parts.push(acts);
-    if (shapes && !back && !enters)
-      parts.push((columns.shape[edge] as number) + more(visible.weight[arrow] as number).length);
-    const all = parts.reduce((sum, part) => sum + part, 0) + JOIN.length * Math.max(0, parts.length - 1);
-    return Math.min(255, all);
-  });
+  const { source, target, edge, weight, frame, label, back, group } = visible;
+  const all = new Uint8Array(source.length);
+  for (let arrow = 0; arrow < all.length; arrow++) {
+    const from = source[arrow] as number;
+    const of = edge[arrow] as number;
+    const enters = frame[target[arrow] as number] === from;
+    const acts = columns.acts[of] as number;
+    let [count, parts] = [0, 0];
+    const add = (more: number) => {
+      count += more;
+      parts++;
+    };
+    if (back[arrow]) add(returned(columns.times[group[from] as number]).length);
+    if ((label[arrow] as number) >= 0) add(acting(label[arrow] as number));
+    else if (acts > 0 && !columns.activation[places[from] as number] && !enters) add(acts);
+    if (shapes && !back[arrow] && !enters) add((columns.shape[of] as number) + more(weight[arrow] as number).length);
+    all[arrow] = Math.min(255, count + JOIN.length * Math.max(0, parts - 1));
+  }
+  return all;
 }
