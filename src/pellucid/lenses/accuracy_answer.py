@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pellucid.measures.calibration import class_wise
 from pellucid.measures.classification import Tallies
-from pellucid.measures.curves import Area, Ordered, average_precision, roc_area
+from pellucid.measures.curves import Area, Ordered, average_precision, average_precision_interval, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
 from pellucid.measures.score_cells import ScoreCells
 from pellucid.record.schema import CalibrationError, ClassAccuracy, Interval, Score
@@ -63,10 +63,7 @@ def _area_interval(area: Area | None, curve: Ordered | None) -> Interval | None:
 
 
 def _precision_interval(precision: Area | None, curve: Ordered | None) -> Interval | None:
-    if precision is None or curve is None:
-        return None
-    positives = int(curve.positives.sum())
-    return wilson(min(precision.value, 1.0) * positives, positives)
+    return None if precision is None or curve is None else average_precision_interval(curve, precision.value)
 
 
 def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int) -> list[Score]:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.measures.intervals import delta_interval, wilson
+from pellucid.record.schema import Interval
+
 Floats = NDArray[np.float64]
 
 
@@ -89,7 +92,7 @@ def roc_area(of: Ordered, *, binned: bool = False) -> Area | None:
 def average_precision(of: Ordered, *, binned: bool = False) -> Area | None:
     """Sum over thresholds of precision times the recall gained there; None without a positive.
 
-    With bins it is the middle between the best and the worst order inside each bin, and `error` half of what lies between.
+    With bins it is the middle between the best and the worst order of distinct scores inside each bin, and `error` half of that.
 
     Source: Manning, Raghavan & Schutze 2008, Introduction to Information Retrieval, section 8.4; no interpolation.
     """
@@ -104,6 +107,29 @@ def average_precision(of: Ordered, *, binned: bool = False) -> Area | None:
     best = _precisions(of.positives, before, false - of.negatives)
     worst = _precisions(of.positives, before, false)
     return Area((best + worst) / 2 / positives, (best - worst) / 2 / positives)
+
+
+def average_precision_interval(of: Ordered, value: float) -> Interval | None:
+    """Interval of an average precision, on the log-odds; None without a positive, Wilson's of all positives found at exactly 1.
+
+    The delta method: an example of the class adds its own precision and raises that of all thresholds below it, another one
+    lowers them. With bins, the precision at the end of each.
+
+    Args:
+        of: the examples by score.
+        value: the average precision.
+    """
+    positives = int(of.positives.sum())
+    if not positives:
+        return None
+    true, false = np.cumsum(of.positives).astype(np.float64), np.cumsum(of.negatives).astype(np.float64)
+    called = np.maximum(true + false, 1.0)
+    # Sums over the thresholds at and below each place.
+    raised = np.cumsum((of.positives * false / called**2)[::-1])[::-1]
+    lowered = np.cumsum((of.positives * true / called**2)[::-1])[::-1]
+    own = (true / called - value + raised) / positives
+    variance = float((of.positives * own**2).sum() + (of.negatives * (lowered / positives) ** 2).sum())
+    return delta_interval(value, float(np.sqrt(variance)), "share") or wilson(positives, positives)
 
 
 def _precisions(positives: NDArray[np.int64], before: NDArray[np.int64], false: NDArray[np.int64]) -> float:

@@ -17,8 +17,7 @@ LEVEL = 0.95
 def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval | None:
     """Score interval of a share; None where there was no trial.
 
-    An average precision over P examples of the class has about the variance of a share of P (Boyd, Eng & Page 2013, LNCS
-    8190:451): its interval is that of `value * P` successes, which need not be whole.
+    Successes and trials need not be whole: a share whose variance is that of fewer independent trials.
 
     Source: Wilson 1927, JASA 22:209-212.
     """

@@ -1,0 +1,213 @@
+"""Curves and their areas, against scikit-learn, closed forms, and the exact order that bins forget."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from pellucid.measures.calibration import BINS, bin_of
+from pellucid.measures.curves import (
+    Ordered,
+    average_precision,
+    average_precision_interval,
+    ordered,
+    precision_recall,
+    roc,
+    roc_area,
+)
+from pellucid.measures.intervals import wilson
+from pellucid.measures.predictions import log_softmax
+from pellucid.measures.score_cells import ScoreCells, bins_of, lower_edges, steps_for, width_of
+
+SCORES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
+
+
+def logits_and_targets(count: int = 600, classes: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    target = random.integers(0, classes, count)
+    logits = random.normal(size=(count, classes)) * 2
+    logits[np.arange(count), target] += 2.5
+    return logits, target
+
+
+def cells_of(logits: np.ndarray, target: np.ndarray) -> ScoreCells:
+    top = logits.max(axis=1)
+    normalisers = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return ScoreCells.of(logits, normalisers, target)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(SCORES)
+def test_curves_and_areas_are_scikit_learns(pairs: list[tuple[int, bool]]) -> None:
+    scores, positive = np.array([float(one) for one, _ in pairs]), np.array([one for _, one in pairs])
+    of = ordered(scores, positive)
+    if not positive.any():
+        assert precision_recall(of) is None
+        assert average_precision(of) is None
+    else:
+        found = average_precision(of)
+        assert found is not None
+        assert found.value == pytest.approx(metrics.average_precision_score(positive, scores), abs=1e-12)
+    if positive.all() or not positive.any():
+        assert roc(of) is None
+        assert roc_area(of) is None
+        return
+    area, curve = roc_area(of), roc(of)
+    assert area is not None
+    assert curve is not None
+    assert area.value == pytest.approx(metrics.roc_auc_score(positive, scores), abs=1e-12)
+    assert area.error == 0
+    false, true, _ = metrics.roc_curve(positive, scores, drop_intermediate=False)
+    np.testing.assert_allclose(curve, (false, true), atol=1e-12)
+    precision, recall, _ = metrics.precision_recall_curve(positive, scores)
+    mine = precision_recall(of)
+    assert mine is not None
+    np.testing.assert_allclose(mine[0], precision[:-1][::-1], atol=1e-12)
+    np.testing.assert_allclose(mine[1], recall[:-1][::-1], atol=1e-12)
+
+
+def test_closed_forms() -> None:
+    """Two of the class at 0.9 and 0.4, two others at 0.6 and 0.1: three of four pairs are in order."""
+    of = ordered(np.array([0.9, 0.4, 0.6, 0.1]), np.array([True, True, False, False]))
+    assert roc_area(of).value == 0.75  # type: ignore[union-attr]
+    assert average_precision(of).value == pytest.approx((1 + 2 / 3) / 2)  # type: ignore[union-attr]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(SCORES, st.randoms(use_true_random=False))
+def test_bins_bound_every_order_that_they_forget(pairs: list[tuple[int, bool]], random: object) -> None:
+    """Whatever the distinct scores inside the bins are, the exact areas lie within the stated error."""
+    bins, positive = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
+    if positive.all() or not positive.any():
+        return
+    # Distinct: equal scores of the class count as found all at once, which no order of them gives.
+    inside = np.array(random.sample(range(len(pairs)), len(pairs))) / len(pairs)  # type: ignore[attr-defined]
+    coarse = ordered(bins.astype(float), positive)
+    area, precision = roc_area(coarse, binned=True), average_precision(coarse, binned=True)
+    assert area is not None
+    assert precision is not None
+    for scores in (bins + inside, bins + (positive + inside) / 3, bins + (1 - positive + inside) / 3):
+        assert abs(metrics.roc_auc_score(positive, scores) - area.value) <= area.error + 1e-12
+        assert abs(metrics.average_precision_score(positive, scores) - precision.value) <= precision.error + 1e-12
+
+
+def test_the_bound_is_reached() -> None:
+    of = Ordered(np.array([1.0]), np.array([3]), np.array([4]))
+    assert roc_area(of, binned=True) == roc_area(of, binned=True)
+    area = roc_area(of, binned=True)
+    assert (area.value, area.error) == (0.5, 0.5)  # type: ignore[union-attr]
+    worst = (1 / 5 + 2 / 6 + 3 / 7) / 3
+    precision = average_precision(of, binned=True)
+    assert precision.value == pytest.approx((1 + worst) / 2)  # type: ignore[union-attr]
+    assert precision.error == pytest.approx((1 - worst) / 2)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("steps", [128, 1024])
+def test_bins_ascend_with_the_probability_and_refine_both_partitions(steps: int) -> None:
+    probabilities = np.sort(np.concatenate([np.random.default_rng(0).random(4000), 10.0 ** -np.arange(1, 9), [1.0]]))
+    bins = bins_of(probabilities, steps)
+    assert (np.diff(bins) >= 0).all()
+    assert bins.min() >= 0
+    assert bins.max() < steps + BINS
+    edges = lower_edges(steps)
+    assert len(edges) == steps + BINS
+    assert (edges[bins] <= probabilities + 1e-12).all()
+    # Those of one bin are of one equal-width bin of calibration.
+    for own in np.unique(bins):
+        assert len(np.unique(bin_of(probabilities[bins == own]))) == 1
+
+
+def test_the_curves_of_a_batch_are_within_their_bounds_of_scikit_learn() -> None:
+    logits, target = logits_and_targets()
+    probabilities = np.exp(log_softmax(logits).log_probabilities)
+    cells = cells_of(logits, target)
+    for index in range(6):
+        curve = cells.of_class(index, 6, len(target))
+        assert curve.positives.sum() == (target == index).sum()
+        assert (curve.positives + curve.negatives).sum() == len(target)
+        area, precision = roc_area(curve, binned=True), average_precision(curve, binned=True)
+        assert area is not None
+        assert precision is not None
+        exact = metrics.roc_auc_score(target == index, probabilities[:, index])
+        assert abs(area.value - exact) <= area.error + 1e-12
+        assert area.error < 0.01
+        exact = metrics.average_precision_score(target == index, probabilities[:, index])
+        assert abs(precision.value - exact) <= precision.error + 1e-12
+        assert precision.error < 0.03
+    pairs = cells.of_all(6, len(target))
+    area, exact = roc_area(pairs, binned=True), metrics.roc_auc_score(np.eye(6)[target], probabilities, average="micro")
+    assert area is not None
+    assert abs(area.value - exact) <= area.error + 1e-12
+
+
+def test_probabilities_that_are_next_to_nothing_are_counted_at_the_bottom() -> None:
+    """The target of the last example has probability e^-50: no threshold finds it before the others."""
+    logits = np.array([[0.0, -30.0], [0.0, -40.0], [0.0, -50.0]])
+    cells = cells_of(logits, np.array([0, 0, 1]))
+    curve = cells.of_class(1, 2, 3)
+    assert (curve.positives.tolist(), curve.negatives.tolist()) == ([1], [2])
+    area = roc_area(curve, binned=True)
+    assert (area.value, area.error) == (0.5, 0.5)  # type: ignore[union-attr]
+    with np.errstate(divide="ignore"):
+        certain = cells_of(np.log([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
+    assert certain.of_class(0, 2, 2).positives.sum() == 2
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.integers(0, 120), max_size=4), st.permutations(range(5)))
+def test_merging_parts_counts_the_whole(cuts: list[int], order: list[int]) -> None:
+    logits, target = logits_and_targets(120)
+    whole, total = cells_of(logits, target), ScoreCells()
+    places = [0, *sorted(cuts), 120]
+    parts = [slice(low, high) for low, high in pairwise(places)]
+    for place in order:
+        if place < len(parts) and parts[place].stop > parts[place].start:
+            total.merge(cells_of(logits[parts[place]], target[parts[place]]))
+    for name in ("codes", "counts", "positives"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(total, name))
+    np.testing.assert_allclose(whole.sums, total.sums, rtol=1e-12)
+
+
+def test_class_wise_bins_are_those_of_the_probabilities() -> None:
+    logits, target = logits_and_targets(400, 3)
+    probabilities = np.exp(log_softmax(logits).log_probabilities)
+    counts, sums, positives = cells_of(logits, target).reliability(3, 400)
+    for index in range(3):
+        places = bin_of(probabilities[:, index])
+        np.testing.assert_array_equal(counts[index], np.bincount(places, minlength=BINS))
+        np.testing.assert_array_equal(positives[index], np.bincount(places[target == index], minlength=BINS))
+        # What is below e^-12 is counted, and its probability left out of the sum.
+        wanted = np.bincount(places, weights=probabilities[:, index], minlength=BINS)
+        np.testing.assert_allclose(sums[index], wanted, atol=400 * np.exp(-12))
+
+
+def test_memory_is_bounded_by_classes_times_bins() -> None:
+    assert [steps_for(classes) for classes in (2, 128, 1000, 21_841)] == [1024, 1024, 131, 128]
+    logits, target = logits_and_targets(5000, 3)
+    assert len(cells_of(logits, target).codes) <= 3 * width_of(3)
+
+
+def test_the_interval_of_an_average_precision_is_about_that_of_drawn_examples() -> None:
+    random = np.random.default_rng(8)
+    positive = random.random(400) < 0.3
+    scores = random.normal(1.5 * positive, 1)
+    of = ordered(scores, positive)
+    value = average_precision(of).value  # type: ignore[union-attr]
+    mine = average_precision_interval(of, value)
+    drawn = []
+    for _ in range(600):
+        rows = random.integers(0, 400, 400)
+        drawn.append(metrics.average_precision_score(positive[rows], scores[rows]))
+    assert mine is not None
+    # Half widths on the log-odds are two deviations there.
+    half = (np.log(mine.high / (1 - mine.high)) - np.log(mine.low / (1 - mine.low))) / 2
+    drawn_odds = np.log(np.array(drawn) / (1 - np.array(drawn)))
+    assert half / 1.96 == pytest.approx(drawn_odds.std(), rel=0.12)
+    certain = average_precision_interval(ordered(np.arange(10.0), np.arange(10) >= 5), 1.0)
+    assert certain == wilson(5, 5)
+    assert average_precision_interval(ordered(np.arange(3.0), np.zeros(3, bool)), 0.0) is None
