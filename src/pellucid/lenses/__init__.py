@@ -78,10 +78,10 @@ def without_model(context: LensContext) -> list[Lens]:
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
         if entry.name in OF_ANSWERS or not entry.value.startswith("pellucid.")
     }
-    return [lens(context) for lens in found.values() if needs_answers_only(lens)]
+    return [lens for lens in (kind(context) for kind in found.values()) if needs_answers_only(lens)]
 
 
-def needs_answers_only(lens: type[Lens]) -> bool:
+def needs_answers_only(lens: Lens) -> bool:
     """Whether a lens looks at nothing but a sweep's outputs and the columns that follow from them."""
     needs = lens.needs
     return needs.stages == {"sweep"} and not needs.reductions and not needs.activations and not needs.gradients

@@ -314,7 +314,7 @@ def _widened(types: dict[str, pa.DataType], message: str) -> bool:
     """Gives a column whose values turned out to be of another type a wider one; False where it is not that."""
     import pyarrow as pa
 
-    found = re.search(r"In CSV column #(\d+): CSV conversion error", message)
+    found = re.search(r"In CSV column #(\d+): .*CSV conversion error", message)
     if found is None or int(found.group(1)) >= len(types):
         return False
     name = list(types)[int(found.group(1))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import DataError
-from pellucid.predictions.ids import IdHashes, ids_of, refuse_repeated
+from pellucid.predictions.ids import IdHashes, refuse_repeated
 from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
@@ -55,7 +55,7 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     names = _names(saved, classes)
     texts = _Texts()
     scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
-    hashes = IdHashes.first_of(saved.rows) if saved.roles.id else None
+    hashes = IdHashes.first_of(saved.rows)
     for piece in saved.looked_at():
         if saved.roles.scores:
             _add_scores(scores, saved, piece, asked)
@@ -64,12 +64,12 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
         target = saved.target(piece)
         if target is not None:
             _add_classes(targets, texts, target, names, piece.start)
-        if hashes is not None:
-            hashes.add(ids_of(piece.columns[saved.roles.id], piece.start))
-            _check_ids(saved, piece)
+        ids = saved.ids(piece)
+        if ids is not None:
+            hashes.add(ids)
         hear("read", piece.start + len(piece), saved.rows)
-    if hashes is not None:
-        refuse_repeated(hashes, lambda: _ids(saved), saved.predictions.source, saved.roles.id)
+    if saved.id_column:
+        refuse_repeated(hashes, saved.all_ids, saved.predictions.source, saved.id_column)
     settled = _settled(saved, names, texts, scores, targets, predictions)
     by_name = {name: index for index, name in enumerate(settled)} if texts.are_names(names) else None
     texts.check(by_name, len(settled))
@@ -188,28 +188,6 @@ def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ..
                 f"{error} If these are numbers for the second of two classes, say which: --kind probabilities or --kind logits."
             ) from error
         raise
-
-
-def _check_ids(saved: Saved, piece: Piece) -> None:
-    """Refuses labels of other examples, where both tables say whose they are."""
-    if not saved.label_roles.id:
-        return
-    here = ids_of(piece.columns[saved.roles.id], piece.start)
-    there = ids_of(piece.labels[saved.label_roles.id], piece.start)
-    different = np.flatnonzero(np.asarray(here.to_numpy(zero_copy_only=False) != there.to_numpy(zero_copy_only=False)))
-    if len(different):
-        place = int(different[0])
-        raise DataError(
-            f"Row {piece.start + place:,} is '{here[place]}' in {saved.predictions.source} and '{there[place]}' in the labels. "
-            "Both must hold the same examples in the same order: sort both by id."
-        )
-
-
-def _ids(saved: Saved) -> Iterator[Any]:
-    start = 0
-    for piece in saved.predictions.pieces((saved.roles.id,), 1 << 16):
-        yield ids_of(piece.column(0), start)
-        start += piece.num_rows
 
 
 def _settled(

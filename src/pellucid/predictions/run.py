@@ -21,7 +21,6 @@ from pellucid.lenses.parts import Part
 from pellucid.measures.predictions import Columns, columns_of
 from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
 from pellucid.predictions.files import open_columns
-from pellucid.predictions.ids import ids_of
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through, scores_in
 from pellucid.predictions.numbers import ArrowColumn, classes_of, floats_of
@@ -103,8 +102,6 @@ def _opened(
     label_roles = roles_of_labels(beside, id_column=id_column or roles.id)
     # What comes along with both is taken from the predictions.
     along = tuple(name for name in label_roles.along if name not in table.schema.names)
-    if not roles.id and label_roles.id:
-        along = (*along, label_roles.id) if label_roles.id not in table.schema.names else along
     return Saved(table, roles, beside, replace(label_roles, along=along))
 
 
@@ -235,12 +232,13 @@ class _Import:
     def _ids(self, piece: Piece) -> ArrowColumn:
         import pyarrow as pa
 
-        if self.saved.roles.id:
-            ids = ids_of(piece.columns[self.saved.roles.id], piece.start)
-        else:
-            ids = pa.array(np.arange(piece.start, piece.start + len(piece))).cast(pa.string())
-        self.digest.update("\0".join(ids.to_pylist()).encode() if self.saved.roles.id else f"to {ids[-1]}".encode())
-        return ArrowColumn(ids)
+        ids = self.saved.ids(piece)
+        if ids is not None:
+            self.digest.update("\0".join(ids.to_pylist()).encode())
+            return ArrowColumn(ids)
+        numbers = pa.array(np.arange(piece.start, piece.start + len(piece))).cast(pa.string())
+        self.digest.update(f"to {numbers[-1]}".encode())
+        return ArrowColumn(numbers)
 
     def _along(self, piece: Piece) -> dict[str, ArrowColumn]:
         found = {name: piece.columns[name] for name in self.saved.roles.along}

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pellucid.errors import DataError
 from pellucid.predictions.files import Columns
+from pellucid.predictions.ids import ids_of
 from pellucid.predictions.roles import Roles
 
 if TYPE_CHECKING:
@@ -67,21 +70,40 @@ class Saved:
         return self.predictions.rows
 
     @property
-    def has_targets(self) -> bool:
-        """Whether there is a column of targets at all."""
-        return bool(self.roles.target or self.label_roles.target)
+    def id_column(self) -> str:
+        """The column of ids, of the predictions where they have one, else of the labels; empty where none has."""
+        return self.roles.id or self.label_roles.id
+
+    def ids(self, piece: Piece) -> pa.Array | None:
+        """Ids of a piece, as text. Raises: DataError: one is missing, or the labels are those of other examples."""
+        if not self.id_column:
+            return None
+        here = ids_of(piece.columns[self.roles.id], piece.start) if self.roles.id else None
+        there = ids_of(piece.labels[self.label_roles.id], piece.start) if self.label_roles.id else None
+        if here is None or there is None:
+            return there if here is None else here
+        different = np.flatnonzero(here.to_numpy(zero_copy_only=False) != there.to_numpy(zero_copy_only=False))
+        if len(different):
+            place = int(different[0])
+            raise DataError(
+                f"Row {piece.start + place:,} is '{here[place]}' in {self.predictions.source} and '{there[place]}' in the labels. "
+                "Both must hold the same examples in the same order: sort both by id."
+            )
+        return here
+
+    def all_ids(self) -> Iterator[pa.Array]:
+        """Ids of all examples, in pieces."""
+        table, name = (self.predictions, self.roles.id) if self.roles.id else (self.labels, self.label_roles.id)
+        start = 0
+        for piece in () if table is None else table.pieces((name,), _MOST_ROWS):
+            yield ids_of(piece.column(0), start)
+            start += piece.num_rows
 
     def target(self, piece: Piece) -> Any | None:
         """The column of targets of a piece; None where there is none."""
         if self.label_roles.target:
             return piece.labels[self.label_roles.target]
         return piece.columns[self.roles.target] if self.roles.target else None
-
-    def target_type(self) -> Any | None:
-        """Its type."""
-        if self.labels is not None:
-            return self.labels.schema.field(self.label_roles.target).type
-        return self.predictions.schema.field(self.roles.target).type if self.roles.target else None
 
     def looked_at(self) -> Iterator[Piece]:
         """Pieces of the columns that have to be looked through before anything is written."""

@@ -1,0 +1,179 @@
+"""What cannot be right is refused before anything is written, with where it stands; what is missing is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import pellucid
+from pellucid.errors import DataError, OptionError, PellucidError
+from pellucid.predictions import ids
+from pellucid.record import schema
+from support.saved import CLASSES, answered, softmax
+
+LOGITS, TARGETS = answered(30)
+SAVED = softmax(LOGITS)
+LISTS = SAVED.tolist()
+
+
+def refused(tmp_path: Path, *given: Any, error: type[PellucidError] = DataError, **options: Any) -> str:
+    with pytest.raises(error) as told:
+        pellucid.import_predictions(*given, out=tmp_path / "net.pellucid", **options)
+    assert not (tmp_path / "net.pellucid").exists(), "nothing is left behind"
+    return str(told.value)
+
+
+def with_(index: int, value: Any, values: Any) -> list[Any]:
+    changed = list(values)
+    changed[index] = value
+    return changed
+
+
+def test_tables_that_do_not_go_together(tmp_path: Path) -> None:
+    assert "has 30 rows and labels in memory has 29" in refused(tmp_path, SAVED, TARGETS[:29])
+    assert "holds no rows" in refused(tmp_path, SAVED[:0], TARGETS[:0])
+    assert "holds no rows" in refused(tmp_path, pa.table({"prediction": pa.array([], pa.int64())}))
+    here = pa.table({"id": [f"i{row}" for row in range(30)], "probabilities": LISTS})
+    there = pa.table({"id": with_(9, "other", [f"i{row}" for row in range(30)]), "label": TARGETS})
+    assert "Row 9 is 'i9'" in refused(tmp_path, here, there)
+
+
+def test_rows_of_different_length(tmp_path: Path) -> None:
+    message = refused(tmp_path, pa.table({"probabilities": with_(17, [0.5, 0.5], LISTS), "label": TARGETS}))
+    assert "row 0 has 4, row 17 has 2 (1 such rows among 30)" in message
+
+
+def test_ids_that_repeat_are_refused_however_many_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"i{row}" for row in range(30)]
+    table = pa.table({"id": with_(3, "i20", with_(4, "i20", names)), "probabilities": LISTS, "label": TARGETS})
+    for most in (1 << 22, 7):  # at once, and a share after the other
+        monkeypatch.setattr(ids, "MOST_HASHES", most)
+        message = refused(tmp_path, table)
+        assert "'i20' stands in 3 rows" in message
+        assert "--id-column row" in message
+    record = pellucid.import_predictions(table, out=tmp_path / "numbered", id_column="row")
+    assert record.examples()["id"].to_pylist() == [str(row) for row in range(30)]
+    assert record.examples()["id_column"].to_pylist()[3] == "i20"
+    assert "Row 2 has no id" in refused(tmp_path, table.set_column(0, "id", pa.array(with_(2, None, names))))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (with_(5, 4, TARGETS), "The label of row 5 is 4, but there are 4 classes, 0 to 3"),
+        (with_(5, -2, TARGETS), "The label of row 5 is -2, which is no class"),
+        (with_(5, 0.5, TARGETS.astype(float)), "The label of row 5 is 0.5, which is no class"),
+        (with_(5, 1e300, TARGETS.astype(float)), "The label of row 5 is 1e+300"),
+        ([[1]] * 30, "The labels are"),
+    ],
+)
+def test_labels_that_are_no_class(tmp_path: Path, labels: list[Any], words: str) -> None:
+    if isinstance(labels[0], list):
+        table = pa.table({"probabilities": LISTS, "label": labels})
+        assert words in refused(tmp_path, table, "label")
+        return
+    assert words in refused(tmp_path, SAVED, np.array(labels))
+
+
+def test_names_that_are_no_class(tmp_path: Path) -> None:
+    names = np.array(CLASSES)[TARGETS]
+    assert "nothing says which score is whose" in refused(tmp_path, SAVED, names)
+    message = refused(tmp_path, SAVED, np.array(with_(0, "cow", names)), classes=CLASSES)
+    assert message.startswith("The classes are cat, dog, owl, yak; the files also name 'cow'.")
+    assert "has 4 scores an example, but 3 class names" in refused(tmp_path, SAVED, TARGETS, classes=CLASSES[:3])
+    beyond = with_(7, 9, TARGETS)
+    assert "The prediction of row 7 is 9" in refused(tmp_path, np.array(beyond), TARGETS, classes=CLASSES)
+
+
+def test_columns_that_are_not_there_or_could_be_two(tmp_path: Path) -> None:
+    table = pa.table({"a": LISTS, "b": LISTS, "label": TARGETS})
+    assert "a and b could be the scores" in refused(tmp_path, table)
+    assert pellucid.import_predictions(table, out=tmp_path / "a", column="a").summary().examples == 30
+    assert "--column names 'c'" in refused(tmp_path, table, column="c", error=OptionError)
+    assert "--id-column names 'c'" in refused(tmp_path, table, column="a", id_column="c", error=OptionError)
+    assert "expected a column of lists" in refused(tmp_path, pa.table({"label": TARGETS, "age": TARGETS}))
+    assert "There is no file nowhere.npy" in refused(tmp_path, SAVED, "nowhere.npy")
+    assert "expected a column 'label'" in refused(tmp_path, SAVED, pa.table({"x": TARGETS, "y": TARGETS}))
+    assert "shape (30, 4, 1)" in refused(tmp_path, SAVED[..., None])
+    assert "of objects" in refused(tmp_path, [{}])
+    assert "kind must be" in refused(tmp_path, SAVED, kind="odds", error=OptionError)
+    assert "--kind classes, but" in refused(tmp_path, SAVED, kind="classes", error=OptionError)
+    assert "no scores" in refused(tmp_path, TARGETS, kind="logits", error=OptionError)
+
+
+def test_csv_files_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    for text, words in (
+        ("", "no CSV file with a header"),
+        ("prediction,label\n", "holds no rows"),
+        ("prediction,label\n1,0\n1\n0,0,0\n", "2 rows of it have another number of values; line 3 has 1"),
+        ("label,label\n1,0\n", "names a column twice"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert words in refused(tmp_path, path), text
+
+
+def test_a_record_that_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
+    pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "net")
+    with pytest.raises(pellucid.errors.RecordError, match="There is a record at"):
+        pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "net")
+
+
+# --- counted, or not defined ------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_counted(tmp_path: Path) -> None:
+    scores = SAVED.copy()
+    scores[[3, 8]] = np.nan
+    table = pa.table(
+        {
+            "probabilities": pa.array(with_(11, None, scores.tolist()), pa.list_(pa.float32())),
+            "label": pa.array(with_(20, None, with_(21, -1, TARGETS.tolist()))),
+        }
+    )
+    record = pellucid.import_predictions(table, out=tmp_path / "net")
+    panel = record.panel("predictions")
+    assert isinstance(panel, schema.PredictionsPanel)
+    assert (panel.count, panel.nonfinite, panel.without_target) == (30, 3, 2)
+    assert record.manifest.nonfinite == 3
+    rows = record.examples()
+    assert np.flatnonzero(rows["nonfinite"].to_numpy()).tolist() == [3, 8, 11]
+    for name in ("prediction", "loss", "confidence", "top_classes"):
+        assert [row for row, value in enumerate(rows[name].to_pylist()) if value is None and row in (3, 8, 11)] == [
+            3,
+            8,
+            11,
+        ]
+    accuracy = record.panel("accuracy")
+    assert isinstance(accuracy, schema.AccuracyPanel)
+    assert accuracy.count == 25
+
+
+def test_without_targets_nothing_is_said_of_right_and_wrong(tmp_path: Path) -> None:
+    record = pellucid.import_predictions(SAVED, out=tmp_path / "net")
+    summary = record.summary()
+    assert (summary.examples, summary.accuracy, summary.accuracy_interval, summary.mean_loss) == (30, None, None, None)
+    every = pellucid.import_predictions(SAVED, np.full(30, -1), out=tmp_path / "unknown")
+    assert every.summary().accuracy is None
+
+
+def test_one_class_only(tmp_path: Path) -> None:
+    record = pellucid.import_predictions(np.zeros(30, np.int64), np.zeros(30, np.int64), out=tmp_path / "net")
+    assert record.summary().accuracy == 1.0
+    confusion = record.panel("confusion")
+    assert isinstance(confusion, schema.ConfusionPanel)
+    assert (confusion.rows, confusion.columns, confusion.counts) == ([0], [0], [30])
+
+
+def test_a_probability_of_zero_for_the_target_is_no_number_and_is_counted(tmp_path: Path) -> None:
+    scores = np.eye(4)[TARGETS]
+    scores[2] = np.eye(4)[(TARGETS[2] + 1) % 4]
+    record = pellucid.import_predictions(scores, TARGETS, out=tmp_path / "net")
+    loss = record.panel("loss")
+    assert isinstance(loss, schema.LossPanel)
+    assert loss.count == 29
+    assert record.examples()["loss"].to_pylist()[2] is None

@@ -1,0 +1,99 @@
+"""Any pieces, any order: the same integers; and a kill at any moment leaves a record that reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import pellucid
+from pellucid import lenses
+from pellucid.lenses import LensContext
+from pellucid.predictions import run, saved
+from pellucid.record import Record
+from support import killed_import
+from support.saved import answered, integers, softmax
+
+COUNTED = ("predictions", "accuracy", "confusion")
+
+
+def test_pieces_and_parts_of_any_size_give_the_same_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, targets = answered(200, 6)
+    logits[50, 1] = np.nan
+    table = pa.table({"logits": logits.tolist(), "shelf": [row % 3 for row in range(200)]})
+    whole = pellucid.import_predictions(table, targets, out=tmp_path / "whole")
+    expected = integers(whole, *COUNTED)
+    for rows, part in ((1, 64), (7, 20), (33, 1000)):
+        monkeypatch.setattr(saved, "_MOST_ROWS", rows)
+        monkeypatch.setattr(run, "PART_EXAMPLES", part)
+        record = pellucid.import_predictions(table, targets, out=tmp_path / "pieces", overwrite=True)
+        assert integers(record, *COUNTED) == expected
+        assert record.parts > 1 or part == 1000
+        assert record.examples().to_pylist() == whole.examples().to_pylist()
+        assert record.summary().mean_loss == pytest.approx(whole.summary().mean_loss, rel=1e-12)
+        assert record.verify() == []
+
+
+def test_any_order_of_the_examples_gives_the_same_integers(tmp_path: Path) -> None:
+    logits, targets = answered(300, 5)
+    expected = None
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(300)
+        record = pellucid.import_predictions(softmax(logits[order]), targets[order], out=tmp_path / str(seed))
+        # The temperature is fitted on every other row, and its calibration is that of the others.
+        counted = {
+            path: value
+            for path, value in integers(record, "accuracy", "confusion").items()
+            if not path.startswith("accuracy.temperature")
+        }
+        expected = expected or counted
+        assert counted == expected
+
+
+def test_only_lenses_that_need_answers_alone_are_asked() -> None:
+    fresh = lenses.build(tuple(lenses.available()), LensContext())
+    every = {lens.name for lens in fresh if lenses.needs_answers_only(lens)}
+    assert every == set(lenses.OF_ANSWERS)
+    assert {lens.name for lens in lenses.without_model(LensContext())} >= every
+
+
+def test_importing_needs_no_torch(tmp_path: Path) -> None:
+    np.save(tmp_path / "p.npy", softmax(answered(50)[0]))
+    script = (
+        "import sys, pellucid\n"
+        f"pellucid.import_predictions(r'{tmp_path / 'p.npy'}', out=r'{tmp_path / 'net'}')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+def test_an_import_killed_at_any_moment_leaves_a_record_that_reads(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, killed_import.__file__, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "read-80").exists(), "nothing is written while it is looked through"
+    for moment, rows in (("sweep-20", 0), ("sweep-60", 40), ("sweep-200", 160)):
+        record = Record(tmp_path / moment)
+        assert record.state == "interrupted"
+        assert record.verify() == []
+        assert record.examples()["row"].to_pylist() == list(range(rows))
+        assert record.summary().examples == rows
+        assert record.panels == []
+        pellucid.import_predictions(killed_import.SCORES, killed_import.TARGETS, out=record.path, overwrite=True)
+        assert Record(record.path).summary().examples == 200
+
+
+def test_an_import_that_fails_says_so_in_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(stage: str, done: int, total: int | None) -> None:
+        if stage == "sweep":
+            raise RuntimeError("the disk is on fire")
+
+    with pytest.raises(RuntimeError):
+        pellucid.import_predictions(killed_import.SCORES, out=tmp_path / "net", progress=failing)
+    record = Record(tmp_path / "net")
+    assert (record.state, record.manifest.error) == ("failed", "the disk is on fire")
+    assert record.manifest.stages[0].state == "failed"
