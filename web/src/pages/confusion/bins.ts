@@ -43,7 +43,7 @@ export function binned(drawn: Drawn, window: Window, room: number): Bins {
 function stronger(drawn: Drawn, one: number, other: number): boolean {
   const wrong = drawn.xs[one] !== drawn.ys[one];
   if (wrong !== (drawn.xs[other] !== drawn.ys[other])) return wrong;
-  return (drawn.values[one] as number) > (drawn.values[other] as number);
+  return Math.abs(drawn.values[one] as number) > Math.abs(drawn.values[other] as number);
 }
 
 /** The bins as pixels, RGBA; a bin without a cell is left clear. */

@@ -2,7 +2,17 @@ import { describe, expect, it } from "vitest";
 import { confusionOf } from "../../measures/confusion";
 import { classAxis, classesIn, conceptAxis, gathered, spanOf } from "./axis";
 import { binned } from "./bins";
-import { type Cells, cellAt, denominator, drawnCells, margins, mostConfused, type Normalisation, tone } from "./matrix";
+import {
+  type Cells,
+  cellAt,
+  denominator,
+  difference,
+  drawnCells,
+  margins,
+  mostConfused,
+  type Normalisation,
+  tone,
+} from "./matrix";
 import { type Ordering, order } from "./order";
 import { frontier, kindsOf, treeOf, treeOrder } from "./tree";
 import { around, fitted, kept, showing, zoomed } from "./window";
@@ -252,6 +262,32 @@ describe("what is drawn", () => {
     expect(drawn.mostWrong).toBeCloseTo(3 / 7, 12);
     expect(drawn.mostRight).toBeCloseTo(9 / 12, 12);
     expect(tone(drawn, cellAt(drawn, 2, 2))).toBe(1);
+  });
+
+  it("takes an older model's cells away, value from value", () => {
+    const past = cellsOf([
+      [9, 0, 0, 0, 5, 0],
+      [0, 9, 2, 1, 0, 0],
+      [0, 3, 4, 0, 0, 0],
+      [0, 0, 0, 0, 0, 0],
+      [0, 0, 0, 2, 8, 0],
+      [0, 0, 0, 0, 0, 0],
+    ]);
+    const index = Int32Array.of(0, 1, 2, 3, 4, 5);
+    const signed = difference(
+      drawnCells(cells, margins(cells), index, "true"),
+      drawnCells(past, margins(past), index, "true"),
+    );
+    const value = (y: number, x: number) => signed.values[cellAt(signed, y, x)];
+    expect(value(0, 0)).toBeCloseTo(-1 / 14, 12);
+    expect(value(0, 2)).toBeCloseTo(1 / 14, 12);
+    expect(value(4, 3)).toBeCloseTo(-0.2, 12);
+    expect(value(1, 1)).toBeCloseTo(0, 12);
+    expect(signed.counts[cellAt(signed, 4, 0)]).toBe(4);
+    expect(signed.mostWrong).toBeCloseTo(0.4, 12);
+    expect(tone(signed, cellAt(signed, 4, 0))).toBe(1);
+    expect(tone(signed, cellAt(signed, 1, 1))).toBe(0.5);
+    expect(tone(signed, cellAt(signed, 0, 0))).toBeLessThan(0.5);
   });
 
   it("leaves out what the order leaves out", () => {

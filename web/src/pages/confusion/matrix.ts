@@ -77,9 +77,11 @@ export interface Drawn {
   readonly xs: Int32Array;
   readonly counts: Float64Array;
   readonly values: Float64Array;
-  /** Largest value beside the diagonal, and on it. */
+  /** Largest value beside the diagonal, and on it; of a difference, the largest of all without its sign. */
   readonly mostWrong: number;
   readonly mostRight: number;
+  /** Whether the values are differences between two models. */
+  readonly signed: boolean;
 }
 
 /**
@@ -132,7 +134,7 @@ export function drawnCells(
     if (row === column) mostRight = Math.max(mostRight, value);
     else mostWrong = Math.max(mostWrong, value);
   }
-  return { size: order.length, starts, ys, xs, counts, values, mostWrong, mostRight };
+  return { size: order.length, starts, ys, xs, counts, values, mostWrong, mostRight, signed: false };
 }
 
 /** The drawn cell at a row and column, or -1. */
@@ -142,8 +144,53 @@ export function cellAt(drawn: Drawn, y: number, x: number): number {
   return -1;
 }
 
-/** How strong a colour is: by the square root, so that one mistake is seen beside a hundred. */
+/** What the new cells have more than the old ones, by count and by value; a share minus a share is in points. */
+export function difference(next: Drawn, before: Drawn): Drawn {
+  const most = next.values.length + before.values.length;
+  const [ys, xs] = [new Int32Array(most), new Int32Array(most)];
+  const [counts, values] = [new Float64Array(most), new Float64Array(most)];
+  const starts = new Uint32Array(next.size + 1);
+  let [many, largest] = [0, 0];
+  const place = new Map<number, number>();
+  for (let y = 0; y < next.size; y++) {
+    place.clear();
+    for (const [drawn, sign] of [
+      [next, 1],
+      [before, -1],
+    ] as const)
+      for (let cell = drawn.starts[y] as number; cell < (drawn.starts[y + 1] as number); cell++) {
+        const x = drawn.xs[cell] as number;
+        const at = place.get(x) ?? many++;
+        place.set(x, at);
+        ys[at] = y;
+        xs[at] = x;
+        counts[at] = (counts[at] as number) + sign * (drawn.counts[cell] as number);
+        values[at] = (values[at] as number) + sign * (drawn.values[cell] as number);
+      }
+    starts[y + 1] = many;
+    for (const at of place.values()) largest = Math.max(largest, Math.abs(values[at] as number));
+  }
+  const [cut, cutValues] = [(all: Int32Array) => all.slice(0, many), (all: Float64Array) => all.slice(0, many)];
+  return {
+    size: next.size,
+    starts,
+    ys: cut(ys),
+    xs: cut(xs),
+    counts: cutValues(counts),
+    values: cutValues(values),
+    mostWrong: largest,
+    mostRight: largest,
+    signed: true,
+  };
+}
+
+/**
+ * How strong a colour is: by the square root, so that one mistake is seen beside a hundred. Of a difference, a place around the
+ * middle of a map of signed values.
+ */
 export function tone(drawn: Drawn, cell: number): number {
+  const value = drawn.values[cell] as number;
   const most = drawn.xs[cell] === drawn.ys[cell] ? drawn.mostRight : drawn.mostWrong;
-  return most > 0 ? 0.08 + 0.92 * Math.min(1, Math.sqrt((drawn.values[cell] as number) / most)) : 1;
+  const share = most > 0 ? Math.min(1, Math.sqrt(Math.abs(value) / most)) : 1;
+  return drawn.signed ? 0.5 + 0.5 * Math.sign(value) * share : 0.08 + 0.92 * share;
 }
