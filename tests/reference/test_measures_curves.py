@@ -35,10 +35,10 @@ def logits_and_targets(count: int = 600, classes: int = 6, seed: int = 0) -> tup
     return logits, target
 
 
-def cells_of(logits: np.ndarray, target: np.ndarray) -> ScoreCells:
+def cells_of(logits: np.ndarray, target: np.ndarray, sampled: np.ndarray | None = None) -> ScoreCells:
     top = logits.max(axis=1)
     normalisers = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    return ScoreCells.of(logits, normalisers, target)
+    return ScoreCells.of(logits, normalisers, target, np.ones(len(target), bool) if sampled is None else sampled)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
@@ -127,7 +127,7 @@ def test_the_curves_of_a_batch_are_within_their_bounds_of_scikit_learn() -> None
     probabilities = np.exp(log_softmax(logits).log_probabilities)
     cells = cells_of(logits, target)
     for index in range(6):
-        curve = cells.of_class(index, 6, len(target))
+        curve = cells.of_class(index, 6, len(target), len(target))
         assert curve.positives.sum() == (target == index).sum()
         assert (curve.positives + curve.negatives).sum() == len(target)
         area, precision = roc_area(curve, binned=True), average_precision(curve, binned=True)
@@ -139,7 +139,7 @@ def test_the_curves_of_a_batch_are_within_their_bounds_of_scikit_learn() -> None
         exact = metrics.average_precision_score(target == index, probabilities[:, index])
         assert abs(precision.value - exact) <= precision.error + 1e-12
         assert precision.error < 0.03
-    pairs = cells.of_all(6, len(target))
+    pairs = cells.of_all(6, len(target), len(target))
     area, exact = roc_area(pairs, binned=True), metrics.roc_auc_score(np.eye(6)[target], probabilities, average="micro")
     assert area is not None
     assert abs(area.value - exact) <= area.error + 1e-12
@@ -149,13 +149,13 @@ def test_probabilities_that_are_next_to_nothing_are_counted_at_the_bottom() -> N
     """The target of the last example has probability e^-50: no threshold finds it before the others."""
     logits = np.array([[0.0, -30.0], [0.0, -40.0], [0.0, -50.0]])
     cells = cells_of(logits, np.array([0, 0, 1]))
-    curve = cells.of_class(1, 2, 3)
+    curve = cells.of_class(1, 2, 3, 3)
     assert (curve.positives.tolist(), curve.negatives.tolist()) == ([1], [2])
     area = roc_area(curve, binned=True)
     assert (area.value, area.error) == (0.5, 0.5)  # type: ignore[union-attr]
     with np.errstate(divide="ignore"):
         certain = cells_of(np.log([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
-    assert certain.of_class(0, 2, 2).positives.sum() == 2
+    assert certain.of_class(0, 2, 2, 2).positives.sum() == 2
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -168,9 +168,25 @@ def test_merging_parts_counts_the_whole(cuts: list[int], order: list[int]) -> No
     for place in order:
         if place < len(parts) and parts[place].stop > parts[place].start:
             total.merge(cells_of(logits[parts[place]], target[parts[place]]))
-    for name in ("codes", "counts", "positives"):
+    for name in ("codes", "counts", "positives", "more"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(total, name))
     np.testing.assert_allclose(whole.sums, total.sums, rtol=1e-12)
+
+
+def test_a_sample_of_the_others_stands_for_all() -> None:
+    logits, target = logits_and_targets(6000)
+    sampled = np.random.default_rng(1).random(6000) < 0.25
+    whole, part = cells_of(logits, target), cells_of(logits, target, sampled)
+    exact, found = whole.of_class(2, 6, 6000, 6000), part.of_class(2, 6, 6000, int(sampled.sum()))
+    np.testing.assert_array_equal(exact.positives[exact.positives > 0], found.positives[found.positives > 0])
+    assert found.negatives.sum() == (sampled & (target != 2)).sum()
+    assert found.weight * found.negatives.sum() == pytest.approx((target != 2).sum())
+    one, other = roc_area(exact, binned=True), roc_area(found, binned=True)
+    assert one.value == pytest.approx(other.value, abs=0.01)  # type: ignore[union-attr]
+    one, other = average_precision(exact, binned=True), average_precision(found, binned=True)
+    assert one.value == pytest.approx(other.value, abs=0.03)  # type: ignore[union-attr]
+    narrow, wide = (average_precision_interval(of, 0.8) for of in (exact, found))
+    assert wide.high - wide.low > narrow.high - narrow.low  # type: ignore[union-attr]
 
 
 def test_class_wise_bins_are_those_of_the_probabilities() -> None:

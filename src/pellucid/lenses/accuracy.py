@@ -57,7 +57,8 @@ class AccuracyLens:
         cells: the confusion, the fields of SparseCounts.
         confidences: counts, sums of confidences and right answers by fine bin of confidence.
         variance: sum of c (1 - c) over confidences c.
-        scores: probabilities of the classes in bins, the fields of ScoreCells; scored: of how many examples.
+        scores: probabilities of the classes in bins, the fields of ScoreCells; scored: of how many examples; sampled: of
+            how many with all their classes.
         halves: fields of TemperatureSums, of the half that fits and the half that tests.
         numbers: fields of Moments.
         values: column -> value -> [examples, right answers].
@@ -75,6 +76,7 @@ class AccuracyLens:
     variance: float = 0.0
     scores: dict[str, Any] = field(default_factory=lambda: vars(ScoreCells()))
     scored: int = 0
+    sampled: int = 0
     halves: list[dict[str, Any]] = field(default_factory=lambda: [vars(TemperatureSums.empty()) for _ in range(2)])
     numbers: dict[str, Any] = field(default_factory=lambda: vars(Moments()))
     values: dict[str, dict[str, list[int]]] = field(default_factory=dict)
@@ -108,8 +110,12 @@ class AccuracyLens:
         certainty = confidence[sure].astype(np.float64)
         self.confidences = _added(self.confidences, _fine_bins(certainty, right[sure]))
         self.variance += float((certainty * (1 - certainty)).sum())
-        if sure.any():
-            self._add_scores(outputs[sure], target[sure], prediction[sure], certainty, batch_rows(batch)[sure])
+        # Where a table brought confidences without whole rows, outputs are NaN.
+        whole = sure & ~np.isnan(outputs[:, 0])
+        if whole.any():
+            self._add_scores(
+                outputs[whole], target[whole], prediction[whole], confidence[whole], batch_rows(batch)[whole]
+            )
 
     def _add_cells(self, cells: SparseCounts) -> None:
         total = SparseCounts(**self.cells)
@@ -121,14 +127,16 @@ class AccuracyLens:
     ) -> None:
         places = np.arange(len(target))
         # The prediction's logit less its log-probability: the sum over classes was made once, for the table.
-        normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence)
+        normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence.astype(np.float64))
+        place = keys(rows, self.context.seed) * 2
+        sampled = place % 1 < share_of(logits.shape[1])
         total = ScoreCells(**self.scores)
-        total.merge(ScoreCells.of(logits, normalisers, target))
+        total.merge(ScoreCells.of(logits, normalisers, target, sampled))
         self.scores = vars(total)
         self.scored += len(target)
+        self.sampled += int(sampled.sum())
         # A target that is impossible is so at every temperature: its loss is infinite and no sum.
-        place = keys(rows, self.context.seed) * 2
-        wanted = (place % 1 < share_of(logits.shape[1])) & np.isfinite(logits[places, target])
+        wanted = sampled & np.isfinite(logits[places, target])
         for half in range(2):
             chosen = wanted & (place.astype(np.int64) == half)
             if chosen.any():
@@ -171,6 +179,7 @@ class AccuracyLens:
         total.merge(ScoreCells(**other.scores))
         self.scores = vars(total)
         self.scored += other.scored
+        self.sampled += other.sampled
         self.halves = [
             vars(TemperatureSums(**one).merged(TemperatureSums(**two)))
             for one, two in zip(self.halves, other.halves, strict=True)
@@ -191,7 +200,7 @@ class AccuracyLens:
         number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
         of = tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
         count, correct = int(cells.counts.sum()), int(of.right.sum())
-        by_class = class_rows(of, scored, self.scored)
+        by_class = class_rows(of, scored, self.scored, self.sampled)
         bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
         recalls = [entry.recall for entry in by_class if entry.recall is not None]
         fitted, tested = (TemperatureSums(**half) for half in self.halves)
@@ -214,9 +223,9 @@ class AccuracyLens:
             mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
             ranks=np.trim_zeros(self.ranks, "b").tolist(),
             scores=class_scores(cells, number, self.context.seed),
-            areas=area_scores(by_class, scored, self.scored),
+            areas=area_scores(by_class, scored, self.scored, self.sampled),
             equal_mass=equal_mass(bins).to_schema(),
-            calibration_errors=[*calibration_errors(bins), class_wise_error(scored, number, self.scored)],
+            calibration_errors=[*calibration_errors(bins), class_wise_error(scored, number, self.sampled)],
             temperature=temperature(fitted, tested, share_of(max(self.classes, 1))),
             without_probabilities=count - bins.total,
             slices=slices,

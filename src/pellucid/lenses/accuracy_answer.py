@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.calibration import class_wise
+from pellucid.measures.calibration import BINS, class_wise
 from pellucid.measures.classification import Tallies
 from pellucid.measures.curves import Area, Ordered, average_precision, average_precision_interval, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
@@ -17,19 +17,20 @@ from pellucid.record.schema import CalibrationError, ClassAccuracy, Interval, Sc
 UNKNOWN = "only the classes were saved, not their probabilities"
 
 
-def class_rows(of: Tallies, cells: ScoreCells, scored: int) -> list[ClassAccuracy]:
+def class_rows(of: Tallies, cells: ScoreCells, scored: int, sampled: int) -> list[ClassAccuracy]:
     """One row a class.
 
     Args:
         of: counts by class.
         cells: the classes' probabilities.
         scored: examples whose probabilities are known.
+        sampled: those of them whose every class is counted.
     """
     classes = len(of.support)
     rows = []
     for index in range(classes):
         support, predicted, right = (int(counts[index]) for counts in (of.support, of.predicted, of.right))
-        curve = cells.of_class(index, classes, scored) if scored else None
+        curve = cells.of_class(index, classes, scored, sampled) if sampled else None
         area, precision = (
             (roc_area(curve, binned=True), average_precision(curve, binned=True)) if curve else (None, None)
         )
@@ -66,29 +67,29 @@ def _precision_interval(precision: Area | None, curve: Ordered | None) -> Interv
     return None if precision is None or curve is None else average_precision_interval(curve, precision.value)
 
 
-def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int) -> list[Score]:
+def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int, sampled: int) -> list[Score]:
     """Areas over the classes, and over all pairs of example and class.
 
     The interval of a mean over classes is the mean of their intervals: right if all go up and down together, else too wide.
     That of the pairs takes half as many independent pairs as there are examples, which no dependence can undercut.
     """
     names = ("macro area under ROC", "macro average precision", "micro area under ROC", "micro average precision")
-    if not scored:
+    if not sampled:
         return [Score(name, None, None, 0, UNKNOWN if rows else "no example has a target") for name in names]
     areas = [(one.area, one.area_interval, one.area_error) for one in rows]
     precisions = [(one.average_precision, one.average_precision_interval, one.average_precision_error) for one in rows]
-    pairs = cells.of_all(len(rows), scored)
+    pairs = cells.of_all(len(rows), scored, sampled)
     area, precision = roc_area(pairs, binned=True), average_precision(pairs, binned=True)
     found = [_mean_score(names[0], areas, scored), _mean_score(names[1], precisions, scored)]
     if area is None or precision is None:
         return [*found, *(Score(name, None, None, scored, "there is one class only") for name in names[2:])]
     return [
         *found,
-        Score(names[2], area.value, newcombe_auc(area.value, scored / 2, scored / 2), scored, error=area.error),
+        Score(names[2], area.value, newcombe_auc(area.value, scored / 2, sampled / 2), scored, error=area.error),
         Score(
             names[3],
             precision.value,
-            wilson(min(precision.value, 1.0) * scored / 2, scored / 2),
+            wilson(min(precision.value, 1.0) * sampled / 2, sampled / 2),
             scored,
             error=precision.error,
         ),
@@ -107,10 +108,10 @@ def _mean_score(name: str, entries: Sequence[tuple[float | None, Interval | None
     return Score(name, value, Interval(low, high, 0.95, "at least"), count, error=error)
 
 
-def class_wise_error(cells: ScoreCells, classes: int, scored: int) -> CalibrationError:
+def class_wise_error(cells: ScoreCells, classes: int, sampled: int) -> CalibrationError:
     """The class-wise calibration error; its chance level is not known without the classes' covariances."""
-    value = class_wise(*cells.reliability(classes, scored)) if scored else None
-    return CalibrationError("class-wise", value, None, None, 15, scored, "" if scored else UNKNOWN)
+    value = class_wise(*cells.reliability(classes, sampled)) if sampled else None
+    return CalibrationError("class-wise", value, None, None, BINS, sampled, "" if sampled else UNKNOWN)
 
 
 def grown(counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:

@@ -25,11 +25,13 @@ class Ordered:
     Attributes:
         scores: float64[place], the (lowest) score of each place, descending.
         positives, negatives: int64[place], examples of the class and others at that score.
+        weight: how many others each of those counted stands for, where they are a sample.
     """
 
     scores: Floats
     positives: NDArray[np.int64]
     negatives: NDArray[np.int64]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def precision_recall(of: Ordered) -> tuple[Floats, Floats] | None:
     positives = int(of.positives.sum())
     if not positives:
         return None
-    true, called = np.cumsum(of.positives), np.cumsum(of.positives + of.negatives)
+    true, called = np.cumsum(of.positives), np.cumsum(of.positives + of.weight * of.negatives)
     something = called > 0
     return true[something] / called[something], true[something] / positives
 
@@ -99,13 +101,13 @@ def average_precision(of: Ordered, *, binned: bool = False) -> Area | None:
     positives = int(of.positives.sum())
     if not positives:
         return None
-    true, false = np.cumsum(of.positives), np.cumsum(of.negatives)
+    true, false = np.cumsum(of.positives), of.weight * np.cumsum(of.negatives)
     if not binned:
-        called = np.maximum(true + false, 1)
+        called = np.maximum(true + false, 1.0)
         return Area(float((of.positives * (true / called)).sum()) / positives, 0.0)
     before = true - of.positives
-    best = _precisions(of.positives, before, false - of.negatives)
-    worst = _precisions(of.positives, before, false)
+    best = _precisions(of.positives, before, (false - of.weight * of.negatives).astype(np.float64))
+    worst = _precisions(of.positives, before, false.astype(np.float64))
     return Area((best + worst) / 2 / positives, (best - worst) / 2 / positives)
 
 
@@ -122,17 +124,17 @@ def average_precision_interval(of: Ordered, value: float) -> Interval | None:
     positives = int(of.positives.sum())
     if not positives:
         return None
-    true, false = np.cumsum(of.positives).astype(np.float64), np.cumsum(of.negatives).astype(np.float64)
+    true, false = np.cumsum(of.positives).astype(np.float64), of.weight * np.cumsum(of.negatives)
     called = np.maximum(true + false, 1.0)
     # Sums over the thresholds at and below each place.
     raised = np.cumsum((of.positives * false / called**2)[::-1])[::-1]
     lowered = np.cumsum((of.positives * true / called**2)[::-1])[::-1]
     own = (true / called - value + raised) / positives
-    variance = float((of.positives * own**2).sum() + (of.negatives * (lowered / positives) ** 2).sum())
+    variance = float((of.positives * own**2).sum() + (of.negatives * (of.weight * lowered / positives) ** 2).sum())
     return delta_interval(value, float(np.sqrt(variance)), "share") or wilson(positives, positives)
 
 
-def _precisions(positives: NDArray[np.int64], before: NDArray[np.int64], false: NDArray[np.int64]) -> float:
+def _precisions(positives: NDArray[np.int64], before: NDArray[np.int64], false: Floats) -> float:
     """Sum over the positives of each place, one after the other, of the precision there, `false` others being ahead of all."""
     from scipy.special import digamma
 

@@ -1,5 +1,7 @@
 """How probable each class was for how many examples, in bins that merge: curves and class-wise calibration without a list.
 
+With many classes the others of each class are a sample, as they are far more than its own; its own are all counted.
+
 A bin is a cell of two partitions of (0, 1) at once: equal steps of the log-odds, which curves need, and the equal-width bins of
 calibration. Both grow with the probability, so that the sum of the two bin numbers names the cell.
 """
@@ -7,7 +9,7 @@ calibration. Both grow with the probability, so that the sum of the two bin numb
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from pellucid.measures.calibration import BINS, bin_of
 from pellucid.measures.curves import Ordered
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 # Log-odds beyond these share the first or the last bin; a probability below e^-12 is counted, not looked at.
 RANGE = 12.0
@@ -36,60 +39,90 @@ class ScoreCells:
 
     Attributes:
         codes: int64[cell], class x (steps + BINS) + bin, ascending. Scores below e^-12 of other classes are in no cell.
-        counts, positives: int64[cell], examples, and those of the class.
-        sums: float64[cell], of their probabilities.
+        counts, positives: int64[cell], sampled examples, and those of the class.
+        more: int64[cell], examples of the class that are not in the sample.
+        sums: float64[cell], of the probabilities of the sampled.
     """
 
     codes: NDArray[np.int64] = field(default_factory=_none)
     counts: NDArray[np.int64] = field(default_factory=_none)
     positives: NDArray[np.int64] = field(default_factory=_none)
+    more: NDArray[np.int64] = field(default_factory=_none)
     sums: Floats = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
-    def of(cls, logits: Floats, normalisers: Floats, targets: NDArray[np.int64]) -> Self:
+    def of(
+        cls, logits: NDArray[np.floating], normalisers: Floats, targets: NDArray[np.int64], sampled: NDArray[np.bool_]
+    ) -> Self:
         """Counts a batch.
 
         Args:
             logits: float[example class], -inf allowed.
             normalisers: float64[example], the logarithm of the sum of their exponentials.
             targets: int64[example], all known.
+            sampled: bool[example], those whose other classes count too.
         """
         classes = logits.shape[1]
-        wanted = logits > (normalisers - RANGE)[:, None]
-        wanted[np.arange(len(targets)), targets] = True
-        example, class_of = np.nonzero(wanted)
+        some = np.flatnonzero(sampled)
+        wanted = logits[some] > (normalisers[some] - RANGE)[:, None]
+        wanted[np.arange(len(some)), targets[some]] = True
+        place, class_of = np.nonzero(wanted)
+        alone = np.flatnonzero(~sampled)
+        example, class_of = np.concatenate([some[place], alone]), np.concatenate([class_of, targets[alone]])
         logs = logits[example, class_of].astype(np.float64) - normalisers[example]
         probabilities = np.minimum(np.exp(logs), 1.0)
         codes = class_of * width_of(classes) + bins_of(probabilities, steps_for(classes))
-        right = (targets[example] == class_of).astype(np.int64)
-        return cls(*_gathered(codes, np.ones(len(codes), np.int64), right, probabilities))
+        inside, right = sampled[example], targets[example] == class_of
+        return cls(*_gathered(codes, inside, inside & right, ~inside, np.where(inside, probabilities, 0.0)))
 
     def merge(self, other: Self) -> None:
         """Counts another's cells in."""
-        self.codes, self.counts, self.positives, self.sums = _gathered(
+        if not len(other.codes):
+            return
+        self.codes, self.counts, self.positives, self.more, self.sums = _gathered(
             np.concatenate([self.codes, other.codes]),
             np.concatenate([self.counts, other.counts]),
             np.concatenate([self.positives, other.positives]),
+            np.concatenate([self.more, other.more]),
             np.concatenate([self.sums, other.sums]),
         )
 
-    def of_class(self, index: int, classes: int, examples: int) -> Ordered:
-        """The curve of one class against the others. `examples`: how many were looked at in all."""
+    def of_class(self, index: int, classes: int, examples: int, sampled: int) -> Ordered:
+        """The curve of one class against the others.
+
+        Args:
+            index: the class.
+            classes: how many there are.
+            examples: how many were looked at in all.
+            sampled: how many of them with all their classes.
+        """
         width = width_of(classes)
         low, high = np.searchsorted(self.codes, (index * width, (index + 1) * width))
-        bins = self.codes[low:high] - index * width
-        return _ordered(bins, self.counts[low:high], self.positives[low:high], examples, steps_for(classes))
+        own = slice(int(low), int(high))
+        return _ordered(
+            self.codes[own] - index * width,
+            (self.counts[own], self.positives[own], self.more[own]),
+            (examples, sampled),
+            steps_for(classes),
+        )
 
-    def of_all(self, classes: int, examples: int) -> Ordered:
+    def of_all(self, classes: int, examples: int, sampled: int) -> Ordered:
         """The curve of all pairs of example and class together (micro-average)."""
         width = width_of(classes)
-        counts, positives = np.zeros(width, np.int64), np.zeros(width, np.int64)
-        np.add.at(counts, self.codes % width, self.counts)
-        np.add.at(positives, self.codes % width, self.positives)
-        return _ordered(np.arange(width), counts, positives, examples * classes, steps_for(classes))
+        summed = []
+        for values in (self.counts, self.positives, self.more):
+            sums = np.zeros(width, np.int64)
+            np.add.at(sums, self.codes % width, values)
+            summed.append(sums)
+        return _ordered(
+            np.arange(width),
+            (summed[0], summed[1], summed[2]),
+            (examples * classes, sampled * classes),
+            steps_for(classes),
+        )
 
-    def reliability(self, classes: int, examples: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
-        """Equal-width bins of every class: counts, sums of probabilities, examples of the class; [class bin] each."""
+    def reliability(self, classes: int, sampled: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+        """Equal-width bins of every class over the sample, [class bin]: counts, sums of probabilities, examples of the class."""
         width = width_of(classes)
         inside = _calibration_bins(steps_for(classes))[self.codes % width]
         places = self.codes // width * BINS + inside
@@ -99,7 +132,7 @@ class ScoreCells:
         np.add.at(counts.reshape(-1), places, self.counts)
         np.add.at(positives.reshape(-1), places, self.positives)
         np.add.at(sums.reshape(-1), places, self.sums)
-        counts[:, 0] += examples - counts.sum(axis=1)
+        counts[:, 0] += sampled - counts.sum(axis=1)
         return counts, sums, positives
 
 
@@ -131,22 +164,36 @@ def _calibration_bins(steps: int) -> NDArray[np.int64]:
 
 
 def _ordered(
-    bins: NDArray[np.int64], counts: NDArray[np.int64], positives: NDArray[np.int64], examples: int, steps: int
+    bins: Integers, counted: tuple[Integers, Integers, Integers], examples: tuple[int, int], steps: int
 ) -> Ordered:
     """Highest first; those that were too improbable to be looked at lie in the lowest bin."""
-    rest = examples - int(counts.sum())
+    counts, positives, more = counted
+    every, sampled = examples
+    rest = sampled - int(counts.sum())
     if not len(bins) or bins[0] != 0:
-        bins, counts, positives = (np.insert(values, 0, 0) for values in (bins, counts, positives))
+        bins, counts, positives, more = (np.insert(values, 0, 0) for values in (bins, counts, positives, more))
     negatives = counts - positives
     negatives[0] += rest
-    return Ordered(lower_edges(steps)[bins[::-1]], positives[::-1], negatives[::-1])
+    own, others = positives + more, int(negatives.sum())
+    weight = (every - int(own.sum())) / others if others else 1.0
+    return Ordered(lower_edges(steps)[bins[::-1]], own[::-1], negatives[::-1], weight)
+
+
+# Counting bin by bin costs less than sorting where there are no more than so many bins for each code.
+_BINS_A_CODE = 8
 
 
 def _gathered(
-    codes: NDArray[np.int64], counts: NDArray[np.int64], positives: NDArray[np.int64], sums: Floats
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats]:
-    distinct, place = np.unique(codes, return_inverse=True)
-    counted, right = np.zeros(len(distinct), np.int64), np.zeros(len(distinct), np.int64)
-    np.add.at(counted, place, counts)
-    np.add.at(right, place, positives)
-    return distinct, counted, right, np.bincount(place, weights=sums, minlength=len(distinct)).astype(np.float64)
+    codes: Integers, counts: NDArray[Any], positives: NDArray[Any], more: NDArray[Any], sums: Floats
+) -> tuple[Integers, Integers, Integers, Integers, Floats]:
+    """One cell a distinct code, ascending, with what its entries add up to; sums of integers are exact below 2^53."""
+    if int(codes.max(initial=0)) < _BINS_A_CODE * len(codes):
+        distinct = np.flatnonzero(np.bincount(codes))
+        added = [np.bincount(codes, weights=values)[distinct] for values in (counts, positives, more, sums)]
+    else:
+        distinct, place = np.unique(codes, return_inverse=True)
+        added = [
+            np.bincount(place, weights=values, minlength=len(distinct)) for values in (counts, positives, more, sums)
+        ]
+    counted, right, further = (values.astype(np.int64) for values in added[:3])
+    return distinct, counted, right, further, added[3].astype(np.float64)

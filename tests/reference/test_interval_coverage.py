@@ -1,0 +1,42 @@
+"""A 95% interval holds the truth 95 times in 100: simulated here, and in the table of docs/accuracy.md with more draws."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.simulated import WORLDS, World, coverage
+
+PAGE = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+DOCUMENTED = {
+    name: float(share) / 100 for name, share in re.findall(r"^\| ([^|]+) \| ([\d.]+)% \|$", PAGE, re.MULTILINE)
+}
+TIMES = 800
+
+
+def test_every_documented_coverage_lies_between_94_and_96_percent() -> None:
+    assert len(DOCUMENTED) == 18
+    assert all(0.94 <= share <= 0.96 for share in DOCUMENTED.values()), DOCUMENTED
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_simulating_again_agrees_with_the_page(world: World) -> None:
+    found = coverage(world, TIMES, seed=7)
+    for name, share in found.items():
+        # Four standard errors of the shorter simulation.
+        assert share == pytest.approx(DOCUMENTED[name], abs=4 * np.sqrt(0.95 * 0.05 / TIMES)), name
+
+
+def test_too_narrow_an_interval_is_noticed() -> None:
+    """The simulation can fail: intervals of two thirds of the width hold the truth in about 80 of 100."""
+
+    def narrow(random: np.random.Generator):  # type: ignore[no-untyped-def]
+        from pellucid.measures.intervals import wilson
+
+        share = random.uniform(0.5, 0.98)
+        return {"narrow": (share, wilson(int(random.binomial(200, share)), 200, level=0.8))}
+
+    assert coverage(narrow, TIMES)["narrow"] < 0.86

@@ -1,0 +1,148 @@
+"""How often each 95% interval holds the truth, by simulation: worlds whose true value is known, drawn again and again.
+
+A world gives one simulated record and its intervals; `python -m support.simulated 10000` (from `tests/`) prints the table of
+docs/accuracy.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy import integrate, stats
+
+from pellucid.measures.bootstrap import bootstrap
+from pellucid.measures.classification import STATISTICS, Tallies, balanced_interval, delta_scores, tallies
+from pellucid.measures.confusion import SparseCounts
+from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
+from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
+from pellucid.measures.regression import Moments, regression_scores
+from pellucid.measures.temperature import TemperatureSums, _interval, fit
+from pellucid.record.schema import Interval
+
+Random = np.random.Generator
+World = Callable[[Random], Mapping[str, tuple[float, Interval | None]]]
+
+# Shares of true class by predicted class of an uneven three-class model.
+SHARES = np.array([[0.38, 0.05, 0.02], [0.06, 0.22, 0.04], [0.03, 0.05, 0.15]])
+ROWS, COLUMNS = (places.reshape(-1) for places in np.indices((3, 3)))
+SEPARATION = 1.5
+
+
+def shares(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """A share anywhere between a half and almost all, of 200."""
+    share = random.uniform(0.5, 0.98)
+    return {"accuracy, top k, recall, precision (Wilson)": (share, wilson(int(random.binomial(200, share)), 200))}
+
+
+def _drawn(random: Random, count: int) -> tuple[SparseCounts, Tallies, Tallies]:
+    counts = random.multinomial(count, SHARES.reshape(-1))
+    held = counts > 0
+    cells = SparseCounts(ROWS[held], COLUMNS[held], counts[held])
+    return cells, tallies(ROWS, COLUMNS, counts.astype(float), 3), tallies(ROWS, COLUMNS, SHARES.reshape(-1), 3)
+
+
+def classes(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """300 answers among three classes, closed forms only."""
+    cells, seen, true = _drawn(random, 300)
+    found = {"balanced accuracy (MOVER)": (float(STATISTICS["balanced accuracy"](true)), balanced_interval(seen))}
+    f1 = float(2 * true.right[1] / (true.support[1] + true.predicted[1]))
+    found["F1 of a class (Wilson, mapped)"] = (
+        f1, f1_interval(int(seen.right[1]), int(seen.support[1]), int(seen.predicted[1]))
+    )  # fmt: skip
+    for name, interval in delta_scores(cells, 3).items():
+        found[f"{name} (delta method)"] = (float(STATISTICS[name](true)), interval)
+    return found
+
+
+def draws(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """300 answers among three classes, by bootstrap."""
+    cells, _, true = _drawn(random, 300)
+    names = ["macro precision", "macro F1", "weighted F1", "Matthews correlation", "Cohen's kappa"]
+
+    def statistic(counts: np.ndarray) -> np.ndarray:
+        of = tallies(cells.rows, cells.columns, counts, 3)
+        return np.stack([STATISTICS[name](of) for name in names], axis=-1)
+
+    found = bootstrap(cells.counts, statistic, seed=int(random.integers(2**31)))
+    return {
+        f"{name} (bootstrap)": (float(STATISTICS[name](true)), interval)
+        for name, interval in zip(names, found, strict=True)
+    }
+
+
+def _true_precision() -> float:
+    """The average precision of endless examples: 30 in 100 are of the class, their scores normal and shifted."""
+
+    def precision(recall: float) -> float:
+        cut = stats.norm.isf(recall, SEPARATION)
+        return 0.3 * recall / (0.3 * recall + 0.7 * float(stats.norm.sf(cut)))
+
+    return float(integrate.quad(precision, 0, 1)[0])
+
+
+PRECISION = _true_precision()
+
+
+def curves(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """200 examples, about 60 of a class, normal scores."""
+    positive = random.random(200) < 0.3
+    of = ordered(random.normal(SEPARATION * positive, 1), positive)
+    area, precision, groups = roc_area(of), average_precision(of), (int(positive.sum()), int((~positive).sum()))
+    if area is None or precision is None:
+        raise ValueError("both groups hold examples")
+    return {
+        "area under ROC (Newcombe)": (
+            float(stats.norm.cdf(SEPARATION / np.sqrt(2))),
+            newcombe_auc(area.value, *groups),
+        ),
+        "average precision (delta method)": (PRECISION, average_precision_interval(of, precision.value)),
+    }
+
+
+def numbers(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """200 targets of spread 2 and residuals of spread 1 about 0.3."""
+    target, residual = random.normal(0, 2, 200), random.normal(0.3, 1, 200)
+    listed = {one.name: one.interval for one in regression_scores(Moments.of(target, residual))}
+    absolute = float(stats.foldnorm.mean(0.3))
+    return {
+        "R2 (delta method)": (1 - 1.09 / 4, listed["R2"]),
+        "root mean squared error (delta method)": (np.sqrt(1.09), listed["root mean squared error"]),
+        "mean absolute error (t)": (absolute, listed["mean absolute error"]),
+        "bias (t)": (0.3, listed["bias"]),
+    }
+
+
+def temperatures(random: Random) -> dict[str, tuple[float, Interval | None]]:
+    """300 answers of a calibrated model whose logits were doubled."""
+    logits = random.normal(size=(300, 4)) * 1.5
+    target = np.argmax(logits + random.gumbel(size=logits.shape), axis=1)
+    sums = TemperatureSums.empty()
+    sums.add(2 * logits, target)
+    found = fit(sums.sums)
+    if found is None:
+        return {"temperature (sandwich)": (2.0, None)}
+    from pellucid.measures.temperature import INVERSE
+
+    place = int(np.argmin(np.abs(np.log(INVERSE / found[0]))))
+    return {"temperature (sandwich)": (2.0, _interval(sums.sums, place, found[0]))}
+
+
+WORLDS: tuple[World, ...] = (shares, classes, draws, curves, numbers, temperatures)
+
+
+def coverage(world: World, times: int, seed: int = 0) -> dict[str, float]:
+    """Share of the simulated records whose interval holds the truth, by name of the interval; one that is not there does not."""
+    random = np.random.default_rng(seed)
+    held: dict[str, int] = {}
+    for _ in range(times):
+        for name, (truth, interval) in world(random).items():
+            held[name] = held.get(name, 0) + (interval is not None and interval.low <= truth <= interval.high)
+    return {name: count / times for name, count in held.items()}
+
+
+if __name__ == "__main__":
+    for one in WORLDS:
+        for name, share in coverage(one, int(sys.argv[1])).items():
+            sys.stdout.write(f"| {name} | {share:.1%} |\n")
