@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
 const [executablePath, address, renderer, seconds] = process.argv.slice(2);
 const FRAMES = 300;
+const TURNS = 5;
 /** Milliseconds for one hand: where a card is played by the processor a frame can take half a second. */
 const PATIENCE = 6000;
 const FLAGS = {
@@ -51,8 +52,8 @@ async function played([kind, frames, patience]) {
   return { draws, drawn };
 }
 
-/** Script of each frame: what ran since the frame before it, nested parts counted once. */
-function framesOf(events) {
+/** Script of each frame, from the `first` on: what ran since the frame before it, nested parts counted once. */
+function framesOf(events, first = 2) {
   const marks = events.filter((event) => event.name === "FireAnimationFrame" && event.ph === "X");
   const threads = new Map();
   for (const { pid, tid } of marks) threads.set(`${pid} ${tid}`, (threads.get(`${pid} ${tid}`) ?? 0) + 1);
@@ -75,23 +76,49 @@ function framesOf(events) {
     cpu += (event.tdur ?? event.dur) / 1000;
     clock += event.dur / 1000;
   }
-  return frames.slice(2);
+  frames.push({ cpu, clock });
+  return frames.slice(first);
 }
 
-/** Frames while a module is opened and closed again, near enough to read it, with all else open. */
-async function unfolded(page) {
+/** Runs in the page: clicks a button of what is in hand; milliseconds until the page shows that it is at work, and until it is done. */
+async function clicked(name) {
+  const host = document.querySelector("[role=application]");
+  const button = [...document.querySelectorAll("nav[aria-label='Where it stands'] button")].find((one) => one.textContent === name);
+  const boxes = host.dataset.boxes;
+  let shown = null;
+  const begun = performance.now();
+  const done = new Promise((stands) => {
+    const observer = new MutationObserver(() => {
+      const now = performance.now() - begun;
+      if (host.parentElement.querySelector(".turned") !== null) shown ??= now;
+      if (host.dataset.boxes === boxes) return;
+      observer.disconnect();
+      stands({ shown: shown ?? now, done: now });
+    });
+    observer.observe(host.parentElement, { subtree: true, childList: true, attributes: true });
+  });
+  button.click();
+  return done;
+}
+
+/** Frames while a module is folded and unfolded again, near enough to read it, with all else open. */
+async function turned(page) {
   await page.evaluate(() => {
     location.hash = `${location.hash}&v.node=2`;
   });
-  await page.waitForTimeout(600);
-  const crumbs = page.getByRole("navigation", { name: "Where it stands" });
-  await browser.startTracing(page, { categories: CATEGORIES });
-  for (let turn = 0; turn < 4; turn++) {
-    await crumbs.getByRole("button", { name: turn % 2 === 0 ? "Fold" : "Unfold", exact: true }).click();
-    await page.waitForTimeout(1500);
+  const found = { fold: { frames: [], answers: [] }, unfold: { frames: [], answers: [] } };
+  for (let turn = 0; turn < 2 * TURNS; turn++) {
+    const kind = turn % 2 === 0 ? "fold" : "unfold";
+    await page.waitForTimeout(600);
+    await browser.startTracing(page, { categories: CATEGORIES });
+    const answer = await page.evaluate(clicked, kind === "fold" ? "Fold" : "Unfold");
+    await page.waitForTimeout(700);
+    const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+    found[kind].frames.push(...framesOf(traceEvents, 0));
+    found[kind].answers.push(answer);
+    found[kind].draws = Number(await page.getByRole("application").getAttribute("data-draws"));
   }
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
-  return { draws: Number(await page.getByRole("application").getAttribute("data-draws")), frames: framesOf(traceEvents) };
+  return found;
 }
 
 const browser = await chromium.launch({ executablePath, timeout: 30_000, args: ["--headless", "--no-sandbox", "--disable-background-networking", ...FLAGS] });
@@ -130,7 +157,7 @@ try {
   await measure("zoom");
   await page.keyboard.press("0");
   await measure("whole");
-  if (renderer === "canvas") found.unfold = await unfolded(page);
+  if (renderer === "canvas") Object.assign(found, await turned(page));
   await end("");
 } catch (problem) {
   await end(String(problem.message).split("\n")[0]);

@@ -136,7 +136,7 @@ export class Canvas2dRenderer implements Renderer {
     const runs = this.#runs;
     runs.length = 0;
     for (let run = 0; run < painter.runs.count && runs.length < MOST_RUNS; run++) {
-      if (painter.runs.touches(run, rect)) runs.push(run);
+      if (painter.runs.touches(run, rect, share)) runs.push(run);
     }
     painter.lines(this.#context, runs, scale, share);
   }

@@ -25,7 +25,7 @@ export interface Finding {
 /** Strokes in one run that a card draws or leaves out as a whole. */
 export const STROKE_RUN = 512;
 
-/** Yields between its parts. `oldLine` tells where arrows come from, `card` whether a graphics card draws them. */
+/** Yields between its parts. `oldLine` tells where strokes come from, `card` whether a graphics card draws them. */
 export function* findingOf(
   visible: Visible,
   placed: Placed,
@@ -38,7 +38,7 @@ export function* findingOf(
   const incident = incidentOf(visible);
   const parts = partsOf(placed);
   yield;
-  const runs = runBoundsOf(placed, oldLine);
+  const runs = runBoundsOf(placed, null);
   const labels = labelPoints(visible, placed, labelled);
   yield;
   if (!card) return { order, frames, grid, incident, parts, runs, labels, strokes: null };

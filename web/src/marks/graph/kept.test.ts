@@ -6,9 +6,9 @@ import { findingOf } from "./finding";
 import { Painter } from "./painter";
 import { type Palette, parseColour } from "./palette";
 import type { Picture } from "./picture";
-import { Runs } from "./runs";
+import { Runs, runBoundsOf } from "./runs";
 import { Sheet } from "./sheet";
-import { STROKE, strokesOf } from "./strokes";
+import { type OldLine, STROKE, strokesOf } from "./strokes";
 
 const COLOUR = parseColour("#888");
 const PALETTE: Palette = {
@@ -60,6 +60,14 @@ describe("strokes in runs", () => {
       expect(runs.touches(run, { x: -900, y: -900, width: 10, height: 10 })).toBe(false);
     });
   });
+});
+
+it("reaches as far as its lines come from while they move, and no further once they stand", () => {
+  const picture = pictured(40);
+  const far: OldLine = () => [5000, 5000, 5000, 5040];
+  const runs = new Runs(picture, { line: far, runs: runBoundsOf(picture.placed, far) });
+  const there = { x: 4990, y: 4990, width: 20, height: 20 };
+  expect([runs.touches(0, there, 0.5), runs.touches(0, there, 1)]).toEqual([true, false]);
 });
 
 describe("a picture of very many boxes", () => {

@@ -3,10 +3,11 @@ import type { Placed } from "../../layout/types";
 import type { Rect } from "./camera";
 import type { Picture } from "./picture";
 import { addArrow, type Line, type OldLine, Strokes } from "./strokes";
+import type { Transition } from "./transition";
 
 const ARROWS = 16;
 
-/** Left, upper, right and lower end of each run; while the drawing moves, of where its lines come from as well. */
+/** Left, upper, right and lower end of each run; with `oldLine`, of all the way from where its lines were. */
 export function runBoundsOf({ start, points }: Placed, oldLine: OldLine | null): Float32Array {
   const arrows = start.length - 1;
   const bounds = new Float32Array(4 * Math.ceil(arrows / ARROWS));
@@ -42,19 +43,22 @@ export class Runs {
   readonly count: number;
   readonly #picture: Picture;
   readonly #oldLine: OldLine | null;
-  readonly #bounds: Float32Array;
+  readonly #atRest: Float32Array;
+  readonly #moving: Float32Array;
   readonly #made: (Strokes | undefined)[];
 
-  constructor(picture: Picture, oldLine: OldLine | null) {
+  constructor(picture: Picture, from: Pick<Transition, "line" | "runs"> | null) {
     this.#picture = picture;
-    this.#oldLine = oldLine;
-    this.#bounds = picture.finding.runs;
-    this.count = this.#bounds.length / 4;
+    this.#oldLine = from?.line ?? null;
+    this.#atRest = picture.finding.runs;
+    this.#moving = from?.runs ?? this.#atRest;
+    this.count = this.#atRest.length / 4;
     this.#made = new Array(this.count);
   }
 
-  touches(run: number, rect: Rect): boolean {
-    const bounds = this.#bounds;
+  /** `share` of its way is what a line has gone: at 1 it is where it stays. */
+  touches(run: number, rect: Rect, share = 1): boolean {
+    const bounds = share < 1 ? this.#moving : this.#atRest;
     return (
       (bounds[4 * run] as number) <= rect.x + rect.width &&
       (bounds[4 * run + 2] as number) >= rect.x &&

@@ -3,6 +3,7 @@ import { PairTable } from "../../layout/pairs";
 import type { Placed, Visible } from "../../layout/types";
 import type { Camera } from "./camera";
 import type { Picture } from "./picture";
+import { runBoundsOf } from "./runs";
 import { lineOf, type OldLine } from "./strokes";
 
 export interface Transition {
@@ -12,6 +13,8 @@ export interface Transition {
   readonly appears: Uint8Array;
   /** Where an arrow ran. */
   readonly line: OldLine;
+  /** Bounds of runs of arrows all the way from where they were. */
+  readonly runs: Float32Array;
 }
 
 /** The same in columns, as it comes from a worker: `was` is the arrow that ran between the same boxes, -1 where none did. */
@@ -66,7 +69,9 @@ export function movesOf(old: Stood, now: Pick<Picture, "visible" | "placed">): M
       4 * box,
     );
   }
-  return moved ? { from, appears, was: oldArrows(old.visible, now.visible) } : null;
+  if (!moved) return null;
+  const was = oldArrows(old.visible, now.visible);
+  return { from, appears, was, runs: runBoundsOf(after, linesFrom(before, was)) };
 }
 
 /** The box of a node; -1 where it has none. Ids mostly count from 0, but a record may hold any. */
