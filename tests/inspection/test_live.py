@@ -210,6 +210,13 @@ def test_the_sanity_check_puts_the_weights_back_also_where_it_is_stopped(live: L
     assert said["modules"] == list(expected.modules)
     assert said["correlations"] == pytest.approx(expected.correlations[:, 0].tolist(), nan_ok=True)
     assert said["fails"] == expected.fails
+    assert said["verdict"] == expected.judged.verdict
+    random = [float("nan") if one is None else one for one in said["random"]]
+    assert random == pytest.approx(expected.random[:, 0].tolist(), nan_ok=True)
+    assert (said["mean"], said["low"], said["high"], said["chance"]) == (
+        expected.judged.mean, expected.judged.low, expected.judged.high, expected.judged.chance
+    )  # fmt: skip
+    assert said["done"] == said["total"] == len(expected.modules) + 7
     with pytest.raises(MethodError, match="was stopped; the weights are what they were"):
         ask(live, "sanity", _stops_at(3), row=1)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 from torch import Tensor, nn
 
 import pellucid
 from pellucid.attribution import deletion, insertion, sanity
+from pellucid.attribution.verdict import Judged, Ranks, judged
 from pellucid.errors import OptionError
 
 
@@ -77,6 +79,75 @@ def test_methods_that_recover_the_image_from_random_weights_are_shown_failing(me
     last = found.correlations[-1].abs()
     assert bool((last > 0.5).all()) == fails
     assert bool((last < 0.4).all()) != fails
+
+
+def enlarged(count: int, side: int, generator: torch.Generator) -> Tensor:
+    """Unrelated maps of few places, as CAMs are: float[count 1 24 24]."""
+    small = torch.rand(count, 1, side, side, generator=generator)
+    return nn.functional.interpolate(small, size=(24, 24), mode="bilinear", align_corners=False)
+
+
+def test_small_maps_that_are_alike_by_chance_are_not_shown_failing_and_those_that_are_alike_are() -> None:
+    generator = torch.Generator().manual_seed(0)
+    by_chance, verdicts, alike = 0, [], []
+    for _ in range(60):
+        before = enlarged(1, 3, generator)
+        others = [enlarged(1, 3, generator) for _ in range(8)]
+        by_chance += abs(spearmanr(before.flatten(), others[0].flatten()).statistic) > 0.5
+        verdicts.append(judged(Ranks(before), list(map(Ranks, others))))
+        same = [before + 0.3 * one for one in others]
+        alike.append(judged(Ranks(before), list(map(Ranks, same))).verdict)
+    assert by_chance >= 6, "a single random model would be wrong every tenth time"
+    assert sum(one.verdict == "fails" for one in verdicts) == 0
+    assert alike.count("fails") >= 54
+    # The interval is one of the mean over random models: that of many more lies inside nearly always.
+    many = [
+        abs(float(Ranks(enlarged(1, 3, generator)).correlations(Ranks(enlarged(1, 3, generator)))[0]))
+        for _ in range(400)
+    ]
+    center = sum(many) / len(many)
+    inside = sum(
+        one.low <= center + 0.1 and one.high >= center - 0.1 for one in verdicts if one.low is not None and one.high
+    )
+    assert inside >= 54
+
+
+def test_large_maps_that_are_unrelated_pass() -> None:
+    generator = torch.Generator().manual_seed(1)
+    before = enlarged(2, 12, generator)
+    found = judged(Ranks(before), [Ranks(enlarged(2, 12, generator)) for _ in range(4)])
+    assert found.verdict == "passes"
+    assert found.chance is not None
+    assert found.chance < 0.3
+
+
+def test_the_verdict_by_hand_and_where_there_is_none() -> None:
+    before = torch.randn(2, 30, generator=torch.Generator().manual_seed(2))
+    others = [torch.randn(2, 30, generator=torch.Generator().manual_seed(3 + at)) for at in range(3)]
+    found = judged(Ranks(before), list(map(Ranks, others)))
+    each = [
+        float(np.mean([abs(spearmanr(a, b).statistic) for a, b in zip(before, other, strict=True)])) for other in others
+    ]
+    assert found.mean == pytest.approx(np.mean(each))
+    low, high = t.interval(0.95, 2, np.mean(each), np.std(each, ddof=1) / 3**0.5)
+    assert found.low == pytest.approx(max(low, 0))
+    assert found.high == pytest.approx(min(high, 1))
+    constant = Ranks(torch.zeros(2, 30))
+    assert judged(Ranks(before), [constant, constant]) == Judged(None, None, None, None, "undefined")
+    with pytest.raises(OptionError, match=r"2 or more random models.*got rounds=1"):
+        sanity(net(), images(), 0, rounds=1)
+
+
+def test_a_cam_of_four_places_gets_no_verdict_by_chance() -> None:
+    """The deepest map here is 2 x 2: which of its places is strongest is one of four, whatever the weights."""
+    torch.manual_seed(4)
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(16, 3),
+    )  # fmt: skip
+    given = torch.randn(1, 1, 11, 11, generator=torch.Generator().manual_seed(5))
+    for seed in range(2):
+        assert not sanity(model.eval(), given, 0, "grad_cam", seed=seed).fails
 
 
 def test_the_model_is_put_back_after_an_error() -> None:

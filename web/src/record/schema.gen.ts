@@ -334,7 +334,10 @@ export interface PerturbationCurve {
  * The answer to the live question "sanity": correlations of a map with itself while the weights are randomised.
  *
  * `correlations[i]` is Spearman's rank correlation after the parameters of `modules[i]` and all before it were drawn anew,
- * None where one of the maps is constant. `fails`: the map of a wholly random model still correlates above `limit`.
+ * None where one of the maps is constant. `random` are those with the maps of several wholly random models, `mean` their mean
+ * size, `low` and `high` its 95% interval, and below `chance` unrelated maps of the same form stay 19 times in 20. The
+ * `verdict` is "fails" where the interval lies above `limit` and `chance`, "passes" where it lies below `limit`,
+ * "undecided" else, "undefined" where no correlation is; `fails` says the first.
  */
 export interface SanityAnswer {
   method: string;
@@ -345,6 +348,12 @@ export interface SanityAnswer {
   done: number;
   total: number;
   partial: boolean;
+  verdict: "fails" | "passes" | "undecided" | "undefined";
+  random: (number | null)[];
+  mean: number | null;
+  low: number | null;
+  high: number | null;
+  chance: number | null;
 }
 
 /**

@@ -48,23 +48,23 @@ class SanityCheck(_Check, frozen=True):
     name: ClassVar[str] = "sanity"
 
     def answer(self, live: LiveModel, tell: Tell) -> Answer:
-        """One map for each module with parameters; the weights are put back, also where it is stopped."""
-        from pellucid.attribution.sanity import FAILS_ABOVE, sanity
+        """One map for each module with parameters, and some of other random weights; all is put back, also where it is stopped."""
+        from pellucid.attribution.sanity import ROUNDS, sanity
+        from pellucid.attribution.verdict import FAILS_ABOVE
 
         method = method_named(self.method, self.options)
         subject = self.subject(live)
         modules = [one for one in live.model.modules() if next(one.parameters(recurse=False), None) is not None]
         maps = 0
 
-        def said(names: list[str], correlations: list[float | None], *, fails: bool = False) -> SanityAnswer:
-            done = len(names) or maps - 1
-            total = len(names) or len(modules)
-            return SanityAnswer(method.name, names, correlations, fails, FAILS_ABOVE, done, total, partial=not names)
+        def sofar() -> SanityAnswer:
+            total = max(len(modules) + ROUNDS - 1, maps - 1)
+            return SanityAnswer(method.name, [], [], False, FAILS_ABOVE, maps - 1, total, partial=True)
 
         def before() -> None:
             nonlocal maps
             maps += 1
-            if not tell(lambda: self.packed(Answer(said([], [])))):
+            if not tell(lambda: self.packed(Answer(sofar()))):
                 raise MethodError("The check was stopped; the weights are what they were.")
 
         found = sanity(
@@ -74,7 +74,24 @@ class SanityCheck(_Check, frozen=True):
             interrupted(method, before),
             self.layered(method, subject),
         )
-        return Answer(said(list(found.modules), _numbers(found.correlations[:, 0]), fails=found.fails))
+        judged = found.judged
+        return Answer(
+            SanityAnswer(
+                method=method.name,
+                modules=list(found.modules),
+                correlations=_numbers(found.correlations[:, 0]),
+                fails=found.fails,
+                limit=FAILS_ABOVE,
+                done=maps - 1,
+                total=maps - 1,
+                verdict=judged.verdict,
+                random=_numbers(found.random[:, 0]),
+                mean=judged.mean,
+                low=judged.low,
+                high=judged.high,
+                chance=judged.chance,
+            )
+        )
 
 
 @question

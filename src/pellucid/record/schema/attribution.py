@@ -119,7 +119,10 @@ class SanityAnswer(msgspec.Struct, frozen=True):
     """The answer to the live question "sanity": correlations of a map with itself while the weights are randomised.
 
     `correlations[i]` is Spearman's rank correlation after the parameters of `modules[i]` and all before it were drawn anew,
-    None where one of the maps is constant. `fails`: the map of a wholly random model still correlates above `limit`.
+    None where one of the maps is constant. `random` are those with the maps of several wholly random models, `mean` their mean
+    size, `low` and `high` its 95% interval, and below `chance` unrelated maps of the same form stay 19 times in 20. The
+    `verdict` is "fails" where the interval lies above `limit` and `chance`, "passes" where it lies below `limit`,
+    "undecided" else, "undefined" where no correlation is; `fails` says the first.
     """
 
     method: str
@@ -130,6 +133,12 @@ class SanityAnswer(msgspec.Struct, frozen=True):
     done: int = 0
     total: int = 0
     partial: bool = False
+    verdict: Literal["fails", "passes", "undecided", "undefined"] = "undefined"
+    random: list[float | None] = field(default_factory=list)
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
 
 
 class PerturbationCurve(msgspec.Struct, frozen=True):

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AttributedMethod, MethodInfo } from "../../record/schema.gen";
+import type { AttributedMethod, MethodInfo, SanityAnswer } from "../../record/schema.gen";
 import {
   type Aimed,
   completeness,
@@ -18,6 +18,24 @@ const tensor = (shape: number[], ...values: number[]) => ({ shape, values: Float
 const method = (name: string, cost: MethodInfo["cost"]) => ({ name, cost }) as MethodInfo;
 const found = (part: Partial<AttributedMethod>) =>
   ({ residual: null, difference: null, error: null, ...part }) as AttributedMethod;
+
+const judged = (said: Partial<SanityAnswer>): SanityAnswer => ({
+  method: "grad_cam",
+  modules: ["head"],
+  correlations: [0.4],
+  fails: said.verdict === "fails",
+  limit: 0.5,
+  done: 8,
+  total: 8,
+  partial: false,
+  verdict: "undefined",
+  random: [0.4, null, 0.5],
+  mean: null,
+  low: null,
+  high: null,
+  chance: null,
+  ...said,
+});
 
 describe("a question about a target", () => {
   it("has the parameters of its kind of target alone", () => {
@@ -79,7 +97,7 @@ describe("badges", () => {
     const said = [
       completeness(found({ residual: 1, difference: 4 })),
       spread(found({ error: 0.1 })),
-      sanityBadge(0.1, false, 0.5),
+      sanityBadge(judged({ verdict: "passes", mean: 0.1, low: 0.05, high: 0.15, chance: 0.2 })),
     ];
     for (const badge of said) expect(badge?.lines.length).toBeGreaterThan(1);
     expect(said[0]?.lines.join(" ")).toContain("adds up to 5");
@@ -87,8 +105,18 @@ describe("badges", () => {
   });
 
   it("show a method that fails the sanity check failing", () => {
-    expect(sanityBadge(0.72, true, 0.5)).toMatchObject({ text: "fails: 0.72 on random weights", bad: true });
-    expect(sanityBadge(null, false, 0.5)).toMatchObject({ text: "– on random weights", bad: false });
+    const fails = sanityBadge(judged({ verdict: "fails", mean: 0.72, low: 0.61, high: 0.83, chance: 0.3 }));
+    expect(fails).toMatchObject({ text: "fails: 0.72 on random weights", bad: true });
+    expect(fails.lines[1]).toContain("of 2 models");
+    expect(fails.lines[1]).toContain("95% interval 0.61 to 0.83");
+    expect(sanityBadge(judged({}))).toMatchObject({ text: "– on random weights", bad: false });
+  });
+
+  it("say where a map is too small for a verdict, and what chance alone gives", () => {
+    const small = sanityBadge(judged({ verdict: "undecided", mean: 0.55, low: 0.31, high: 0.79, chance: 0.68 }));
+    expect(small).toMatchObject({ text: "undecided: 0.55 on random weights", bad: false });
+    expect(small.lines.join(" ")).toContain("too few places");
+    expect(small.lines.join(" ")).toContain("up to 0.68 by chance");
   });
 });
 

@@ -2,7 +2,7 @@
 import { NOT_DEFINED, number, percent } from "../../marks/format";
 import { clippedDomain } from "../../marks/raster";
 import type { AnswerFile, FloatTensor } from "../../record/answer";
-import type { AttributedMethod, AttributionAnswer, MethodInfo } from "../../record/schema.gen";
+import type { AttributedMethod, AttributionAnswer, MethodInfo, SanityAnswer } from "../../record/schema.gen";
 import type { Parameters } from "../../record/source";
 
 export type Maps = AnswerFile<AttributionAnswer>;
@@ -129,15 +129,31 @@ export function spread({ error }: AttributedMethod): Badge | null {
   };
 }
 
+const VERDICTS: Record<SanityAnswer["verdict"], string> = {
+  fails: "fails the sanity check: maps of random weights are like the trained model's",
+  passes: "passes the sanity check: maps of random weights are another's",
+  undecided: "undecided: the map has too few places to tell, or the random models differ too much",
+  undefined: "not defined: a map without any difference has no ranks",
+};
+const SAID: Record<SanityAnswer["verdict"], string> = {
+  fails: "fails: ",
+  passes: "",
+  undecided: "undecided: ",
+  undefined: "",
+};
+
 /** Whether the map depends on what the model has learned. */
-export function sanityBadge(last: number | null, fails: boolean, limit: number): Badge {
+export function sanityBadge(said: SanityAnswer): Badge {
+  const { verdict, mean, low, high, chance, limit, random } = said;
+  const known = random.filter((one) => one !== null).length;
+  const interval = low === null || high === null ? "" : ` (95% interval ${rank(low)} to ${rank(high)})`;
   return {
-    text: fails ? `fails: ${rank(last)} on random weights` : `${rank(last)} on random weights`,
-    bad: fails,
+    text: `${SAID[verdict]}${rank(mean)} on random weights`,
+    bad: verdict === "fails",
     lines: [
-      fails ? "fails the sanity check" : "passes the sanity check",
-      `Spearman's rank correlation of the map with the same map of a model whose weights are wholly random is ${rank(last)}.`,
-      `Above ${limit} in size the map shows the input or the architecture, not what was learned.`,
+      VERDICTS[verdict],
+      `The mean size of Spearman's rank correlation of the map with the same map of ${known} models whose weights are wholly random is ${rank(mean)}${interval}.`,
+      `Unrelated maps of this form reach up to ${rank(chance)} by chance, 19 times in 20. An interval above ${limit} and above that fails: the map shows the input or the architecture, not what was learned. One below ${limit} passes.`,
       "Adebayo et al. 2018, arXiv:1810.03292, section 3.1 (cascading randomisation)",
     ],
   };
