@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 from sklearn import metrics
 
-from pellucid.measures import predictions
-from pellucid.measures.confusion import SparseCounts
+from pellucid.measures import confusion, predictions
+from pellucid.measures.confusion import SparseCounts, confused_pairs
 from pellucid.measures.predictions import columns_of
 from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
 from pellucid.measures.strongest import rank_of, strongest
@@ -174,3 +174,14 @@ def test_a_million_classes_need_no_square_of_memory() -> None:
     assert cells.rows.tolist() == [0, 5, 999_999]
     assert cells.columns.tolist() == [999_999, 5, 0]
     assert cells.counts.tolist() == [3, 2, 3]
+
+
+def test_the_pairs_farthest_above_chance_are_the_same_where_not_all_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    targets = generator.integers(40, size=20_000)
+    wrong = (targets + 1 + np.minimum(generator.geometric(0.2, 20_000), 38)) % 40
+    cells = SparseCounts.of(targets, np.where(generator.random(20_000) < 0.5, targets, wrong))
+    every = confused_pairs(cells, 40, most=30)
+    assert np.count_nonzero(cells.counts >= confusion.LEAST_COUNT) > 200
+    monkeypatch.setattr(confusion, "_TESTED", 100)
+    assert confused_pairs(cells, 40, most=30) == every

@@ -14,6 +14,9 @@ from pellucid.record.schema import ConfusedPair
 # Cells below this many examples cannot be told from chance and are left out of the tests' listing, not of their number.
 LEAST_COUNT = 3
 
+# Pairs that are tested exactly at most, which takes some tens of microseconds each.
+_TESTED = 1024
+
 # Counting cell by cell costs less than sorting where a square has no more than so many cells for each code.
 _CELLS_A_CODE = 8
 _SMALL_SQUARE = 1 << 12
@@ -109,28 +112,19 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
         classes: number of classes.
         most: longest list.
 
-    Returns: pairs off the diagonal with at least three examples; see schema.ConfusedPair for what chance means.
+    Returns: pairs off the diagonal with at least three examples; see schema.ConfusedPair for what chance means. Of more than
+        _TESTED such pairs only those farthest above chance are tested exactly; all count as tests.
     """
     wrong = cells.rows != cells.columns
     rows, columns, counts = cells.rows[wrong], cells.columns[wrong], cells.counts[wrong]
     supports = cells.supports(classes)
-    errors = _summed(rows, counts, classes)
-    called = _summed(columns, counts, classes)
-    total = int(counts.sum())
+    chance = _Chance.of(rows, columns, counts, classes)
     listed = np.flatnonzero(counts >= LEAST_COUNT)
-    counted = {(int(row), int(column)): int(count) for row, column, count in zip(rows, columns, counts, strict=True)}
-    chances = np.empty(len(listed))
-    tails = np.empty(len(listed))
-    for place, cell in enumerate(listed):
-        row, column = int(rows[cell]), int(columns[cell])
-        # Errors of the classes beside the two, but those that name the row's class: the row itself cannot make these.
-        elsewhere = int(called[column]) - int(counts[cell])
-        others = total - int(errors[row]) - int(called[row]) - int(errors[column]) + counted.get((column, row), 0)
-        chances[place] = (elsewhere + 1) / (others + classes - 1)
-        # One error of the others is added to each class, as above: where they make none, any class is as likely.
-        own, count = int(errors[row]), int(counts[cell])
-        tails[place] = hypergeometric_tail(count, own, elsewhere + 1 + count, others + classes - 1 + own)
-    adjusted = holm(tails, tests=max(len(listed), len(rows)))
+    tests = max(len(listed), len(rows))
+    if len(listed) > _TESTED:
+        above = _deviance(counts[listed], chance.expected[listed])
+        listed = np.sort(listed[np.argpartition(-above, _TESTED)[:_TESTED]])
+    adjusted = holm(chance.tails(listed), tests=tests)
     order = np.lexsort((-counts[listed], adjusted))[:most]
     pairs = []
     for place in order:
@@ -147,8 +141,63 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
                 support=int(supports[row]),
                 rate=count / int(supports[row]),
                 interval=interval,
-                expected=float(chances[place] * errors[row]),
+                expected=float(chance.expected[cell]),
                 p_value=float(adjusted[place]),
             )
         )
     return pairs
+
+
+@dataclass(frozen=True)
+class _Chance:
+    """What each wrong cell would hold by chance, from the errors of the classes beside its two.
+
+    Attributes:
+        counts: int64[cell], what it holds.
+        errors: int64[cell], errors of its row.
+        elsewhere: int64[cell], errors of the others that name its column.
+        others: int64[cell], errors of the others that could have; one more is added to each class: where they make none, any
+            class is as likely.
+        classes: number of classes.
+    """
+
+    counts: NDArray[np.int64]
+    errors: NDArray[np.int64]
+    elsewhere: NDArray[np.int64]
+    others: NDArray[np.int64]
+    classes: int
+
+    @classmethod
+    def of(
+        cls, rows: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.int64], classes: int
+    ) -> _Chance:
+        """From wrong cells, sorted by row, then column."""
+        errors, called = _summed(rows, counts, classes), _summed(columns, counts, classes)
+        codes, mirrored = rows * classes + columns, columns * classes + rows
+        place = np.minimum(np.searchsorted(codes, mirrored), max(len(codes) - 1, 0))
+        back = np.where(codes[place] == mirrored, counts[place], 0) if len(codes) else counts
+        # Not those that name the row's class: the row itself cannot make these.
+        others = counts.sum() - errors[rows] - called[rows] - errors[columns] + back
+        return cls(counts, errors[rows], called[columns] - counts, others, classes)
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """float64[cell]."""
+        expected: NDArray[np.float64] = (self.elsewhere + 1) / (self.others + self.classes - 1) * self.errors
+        return expected
+
+    def tails(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probability of at least as many in these cells by chance, float64[cell]: Fisher's exact test, one-sided."""
+        held, own = self.counts[cells], self.errors[cells]
+        tails = np.empty(len(cells))
+        for place, (count, drawn) in enumerate(zip(held.tolist(), own.tolist(), strict=True)):
+            cell = cells[place]
+            marked = int(self.elsewhere[cell]) + 1 + count
+            tails[place] = hypergeometric_tail(count, drawn, marked, int(self.others[cell]) + self.classes - 1 + drawn)
+        return tails
+
+
+def _deviance(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far above its expectation a count is, float64[cell]: the Poisson deviance; below it, negative."""
+    distance = counts * np.log(counts / expected) - (counts - expected)
+    return np.where(counts > expected, distance, -distance)
