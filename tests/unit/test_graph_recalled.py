@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -230,3 +231,73 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch, known: dict[An
     run, told = twice(nn.Sequential(*[nn.Linear(width, width + 1) for width in range(1, 9)]), torch.zeros(1, 1))
     assert run == told
     assert len(known) <= 3
+
+
+def doubling(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @functools.wraps(original)
+    def twice(*args: Any, **kwargs: Any) -> Tensor:
+        return original(*args, **kwargs) * 2
+
+    return twice
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.linear, self.act = nn.Conv2d(2, 2, 1), nn.Linear(3, 3), nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.linear(self.conv(x)))  # type: ignore[no-any-return]
+
+
+REPLACED = [
+    (nn.functional, "linear", "linear"),
+    (nn.functional, "gelu", "act"),
+    (nn.Conv2d, "_conv_forward", "conv"),
+    (nn.Linear, "forward", "linear"),
+]
+
+
+@pytest.mark.parametrize(("place", "name", "node"), REPLACED)
+def test_whoever_replaces_what_a_layer_calls_is_seen_and_so_is_who_puts_it_back(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, node: str
+) -> None:
+    net, x = Small(), torch.zeros(1, 2, 3, 3)
+    plain, told = twice(net, x)
+    assert plain == told
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, doubling(getattr(place, name)))
+        run, again = twice(net, x)
+    assert run == again
+    assert run.by_name[node].operators == plain.by_name[node].operators + 1
+    assert run.operators == plain.operators + 1
+    assert trace(net, x) == plain
+
+
+def test_other_code_in_a_function_of_torch_s_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:  # noqa: A002
+        return input.softmax(dim) * 2
+
+    net, x = nn.Softmax(1), torch.zeros(1, 3)
+    plain, told = twice(net, x)
+    assert plain == told
+    with monkeypatch.context() as patched:
+        patched.setattr(nn.functional.softmax, "__code__", softmax.__code__)
+        run, again = twice(net, x)
+    assert run == again
+    assert run.operators == plain.operators + 1
+    assert trace(net, x) == plain
+
+
+def test_who_stands_in_the_way_of_every_call_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    original: Callable[..., Any] = nn.Module.__call__
+    called: list[str] = []
+
+    def counted(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        called.append(type(self).__name__)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "__call__", counted)
+    run, told = twice(nn.Sequential(nn.ReLU()), torch.zeros(1, 2))
+    assert run == told
+    assert called == ["Sequential", "ReLU"] * 2

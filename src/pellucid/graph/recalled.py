@@ -2,7 +2,8 @@
 
 A network makes the same calls in every block, and is traced again and again. Where a call only makes new tensors, what it
 made, how many operators ran for it and what they counted is kept by the forms of all that went in; the next such call is
-told from that, and no operator is run for it. Kept for the whole process, up to a bound, since it depends on no model.
+told from that, and no operator is run for it. Kept for the whole process, up to a bound, since it depends on no model; but
+only as long as what layers and functions of torch call is torch's own, which each trace makes sure of when it begins.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 from pellucid.graph.looks import Looks, looks_of
 from pellucid.graph.names import Role
+from pellucid.graph.originals import Originals, calls_are_torch_s
 from pellucid.graph.remembered import DIRECT, Look
 from pellucid.record.schema import Pool
 
@@ -111,20 +113,34 @@ class Recall:
         parameters: ids of those that count as values that nobody knows.
     """
 
-    known: dict[Key, Recalled | None] = {}  # noqa: RUF012 - one for the process, by design
+    # One of each for the process, by design.
+    known: dict[Key, Recalled | None] = {}  # noqa: RUF012
+    originals = Originals()
 
     def __init__(self, parameters: Collection[int]) -> None:
         self._parameters = parameters
         self._modes = torch._C._len_torch_dispatch_stack() + 1
         self._function_modes = torch._C._len_torch_function_stack() + 1
         # Whether uninitialised memory is filled, say, which is an operator more.
+        if not self.originals.stand():
+            self.known.clear()  # what was kept may have called what is there no more
+        self._layers: dict[type, bool] = {}
+        self._functions_hold = self.originals.own
+        self._layers_hold = self._functions_hold and calls_are_torch_s()
         self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled)
 
     def module(self, module: nn.Module, args: tuple[Any, ...]) -> Key | None:
         """What a call of a layer depends on; None where that is more than forms, or it is not torch's own."""
         kind: Any = type(module)
         forward = kind.forward
-        if not _is_layer(kind, forward) or not self._plain():
+        if not self._layers_hold or not _is_layer(kind, forward) or not self._plain():
+            return None
+        if kind not in self._layers:
+            written = self.originals.layer(kind)
+            if written is None:
+                self.known.clear()
+            self._layers[kind] = written is not False and self.originals.layer(kind) is True
+        if not self._layers[kind]:
             return None
         if torch._C._len_torch_function_stack() != self._function_modes:
             return None  # a mode of the model's own, which is to see what the layer calls
@@ -162,7 +178,7 @@ class Recall:
 
     def function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key | None:
         """The same of a call of a function; None where it is not torch's own."""
-        if not _is_torch_s(func) or not self._plain():
+        if not self._functions_hold or not _is_torch_s(func) or not self._plain():
             return None
         parts: list[Any] = [func, self._settings, torch.get_default_dtype(), len(args)]
         if func.__name__ == _ATTENTION:
