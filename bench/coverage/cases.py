@@ -24,6 +24,9 @@ class Case:
         constant: outputs that no input reaches, by position.
         fails: whether the forward raises half-way, so that the graph is to end there.
         twin: the same architecture, narrower and with values, where this one has none: its operators are counted instead.
+        wide: the same architecture at its published widths, where this one is cut: it is timed instead. None where there is no
+            room for it.
+        cut: whether this one is smaller than what was published, in more than the number of its layers.
     """
 
     model: nn.Module
@@ -33,6 +36,8 @@ class Case:
     constant: frozenset[int] = frozenset()
     fails: bool = False
     twin: Case | None = None
+    wide: Callable[[], Case | None] | None = None
+    cut: bool = False
 
 
 def leaves(graph: Graph) -> list[int]:

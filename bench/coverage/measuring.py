@@ -31,6 +31,7 @@ class Result:
         reasons: why it does not count as traced; empty where it does.
         backend, nodes, edges, operators, parameters: of its graph.
         trace, forward: CPU milliseconds, medians; the forward is None where the model has no values or raises.
+        cut: whether what was timed is smaller than what was published, in more than its layers.
         peak: MiB of the whole process at its largest.
     """
 
@@ -45,6 +46,7 @@ class Result:
     trace: float | None = None
     forward: float | None = None
     peak: int = 0
+    cut: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -77,10 +79,27 @@ def _measure(result: Result, case: Case, timed: bool) -> None:
     result.reasons += shortcomings(case, graph, bare(case))
     if not timed:
         return
+    result.cut = case.cut
+    if case.wide is not None:
+        wide = _fitting(case.wide)
+        if wide is not None:
+            result.cut, case = False, wide
     result.trace = _median(lambda: _traced(case))
     if not case.fails and not on_meta(case):
         with quiet(case.model):
             result.forward = _median(lambda: case.model(*case.args, **case.kwargs))
+
+
+def _fitting(build: Callable[[], Case | None]) -> Case | None:
+    """The case that is timed, once it has run; None where it cannot be built or does not run."""
+    try:
+        wide = build()
+        if wide is not None:
+            warm(wide)
+            _traced(wide)
+    except Exception:  # whatever: then the one that was checked is timed, and the page says so
+        return None
+    return wide
 
 
 def _traced(case: Case) -> Graph:

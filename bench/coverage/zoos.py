@@ -6,6 +6,7 @@ import inspect
 import json
 import tempfile
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,30 @@ def timm_case(name: str, size: str = "") -> Case:
     return Case(model.eval(), (torch.randn(1, *shape),))
 
 
+# What a configuration of the list may change without cutting widths: how many layers, experts and rows of a table there are.
+_COUNTS = (
+    "layer",
+    "depth",
+    "vocab_size",
+    "expert",
+    "token_id",
+    "attention_types",
+    "block",
+    "first_k_dense",
+    "language",
+)
+# Values that a model may have to be timed here: 4 bytes each.
+_ROOM = 1_350_000_000
+TIMED_TOKENS = 128
+
+
 def configurations() -> dict[str, dict[str, Any]]:
     """The tables of transformers.toml, by name.
 
     Each has a `type` (where its name is not that), `config` (settings over the type's defaults), `architecture` (where
     it is not the plain model), `constant` (outputs that no input reaches), `values` (false: on the meta device, in the size
-    that it says) and, with that, `narrow` (settings that make it small enough to run).
+    that it says) and, with that, `narrow` (settings that make it small enough to run). `wide` has the widths of a published
+    model where the defaults of the type are none.
     """
     return tomllib.loads((HERE / "transformers.toml").read_text())
 
@@ -66,13 +85,41 @@ def transformers_case(name: str, entry: dict[str, Any]) -> Case:
     values = entry.get("values", True)
     case = _opened(name, entry, entry.get("config", {}), values)
     case.constant = frozenset(entry.get("constant", ()))
-    if not values:
+    if values:
+        wide = _counts(entry.get("config", {})) | entry.get("wide", {})
+        case.wide = partial(_wide, name, entry, wide)
+        case.cut = wide != entry.get("config", {})
+    else:
         case.twin = _opened(name, entry, entry["config"] | entry["narrow"], True)
         # Of several ways to run a mixture of experts, the one without questions for values is chosen where there are none.
         way = getattr(case.model.config, "_experts_implementation", None)
         if way is not None:
             case.twin.model.config._experts_implementation = way
     return case
+
+
+def _counts(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings without those that cut widths."""
+    return {
+        name: _counts(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if isinstance(value, dict) or any(word in name for word in _COUNTS)
+    }
+
+
+def _wide(name: str, entry: dict[str, Any], config: dict[str, Any]) -> Case | None:
+    """The model at its published widths, few layers deep, with more tokens; None where there is no room for it."""
+    from pellucid.models import transformers_inputs
+
+    for one in (config, {**config, "num_hidden_layers": 1}):
+        bare = _opened(name, entry, one, False).model
+        if sum(parameter.numel() for parameter in bare.parameters()) <= _ROOM:
+            before, transformers_inputs.TOKENS = transformers_inputs.TOKENS, TIMED_TOKENS
+            try:
+                return _opened(name, entry, one, True)
+            finally:
+                transformers_inputs.TOKENS = before
+    return None
 
 
 def _opened(name: str, entry: dict[str, Any], config: dict[str, Any], values: bool) -> Case:

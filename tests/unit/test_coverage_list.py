@@ -40,7 +40,7 @@ def test_the_families_of_timm_are_distinct_and_there() -> None:
 
 
 def test_configurations_say_what_they_are() -> None:
-    known = {"type", "config", "architecture", "values", "constant", "narrow"}
+    known = {"type", "config", "architecture", "values", "constant", "narrow", "wide"}
     for name, entry in configurations().items():
         assert set(entry) <= known, name
         assert entry.get("values", True) or {"type", "architecture", "config", "narrow"} <= set(entry), name
