@@ -2,6 +2,7 @@
 import type { PageModule } from "../shell/pages";
 import { accuracy } from "./accuracy";
 import { activations } from "./activations";
+import { compare } from "./compare";
 import { confusion } from "./confusion";
 import { examples } from "./examples";
 import { features } from "./features";
@@ -23,5 +24,6 @@ export const PAGES: readonly PageModule[] = [
   features,
   histograms,
   training,
+  compare,
   examples,
 ];

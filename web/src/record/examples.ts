@@ -25,6 +25,7 @@ export class Extra {
   readonly numeric: boolean;
   readonly #column: Column<unknown>;
   #codes: Int32Array | null = null;
+  #numbers: Float64Array | null = null;
   #values: string[] = [];
 
   constructor(name: string, column: Column<unknown>) {
@@ -51,6 +52,12 @@ export class Extra {
   /** For every row the position of its value in `values`. */
   get codes(): Int32Array {
     return this.#encode();
+  }
+
+  /** As numbers, NaN where there is none. */
+  get numbers(): Float64Array {
+    this.#numbers ??= numbersOf(this.#column, this.#column.length, (count) => new Float64Array(count), Number.NaN);
+    return this.#numbers;
   }
 
   #encode(): Int32Array {

@@ -166,5 +166,6 @@ export const PAGE_IDS = [
   "activations",
   "histograms",
   "training",
+  "compare",
   "examples",
 ] as const;
