@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import pellucid
 from pellucid.record import Record
 from pellucid.record.schema import Finding
+from pellucid.types import Example
 from support.nets import TinyNet, digits, trained
 
 Fault = tuple[nn.Module, Any]
@@ -107,6 +108,17 @@ def _threes_look_like_eights(logits: Tensor, images: Tensor) -> Tensor:
 
 def confused_pair() -> Fault:
     return Changed(_threes_look_like_eights), held_out()
+
+
+def weak_slice() -> Fault:
+    """Every fourth picture came from a scanner that turns it upside down."""
+    images, labels = digits("test")
+    turned = torch.arange(len(images)) % 4 == 1
+    images = torch.where(turned[:, None, None, None], images.flip(-1, -2), images)
+    return trained(), [
+        Example(str(row), image, label, columns={"scanner": "b" if turned[row] else "a"})
+        for row, (image, label) in enumerate(items(images, labels))
+    ]
 
 
 def never_predicted() -> Fault:
@@ -256,6 +268,7 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("confused-pair", swapped_labels, {"true": "3", "predicted": "8"}, "high"),
     ("weak-class", confused_pair, {"true": "3"}, "high"),
     ("never-predicted", never_predicted, {"true": "4"}, "high"),
+    ("weak-slice", weak_slice, {"column.scanner": "b"}, "high"),
     ("worse-than-prior", worse_than_prior, {}, "high"),
     ("unused-parameters", unused_parameters, {}, "low"),
     ("zero-weights", zero_weights, {"layer": "features.4"}, "medium"),
@@ -370,6 +383,8 @@ def understood(finding: Finding, record: Record) -> None:
                 assert all(0 <= row < record.manifest.examples for row in rows)
             case "layer":
                 assert value in layers | modules
+            case _ if name.startswith("column."):
+                assert value in record.examples()[name.removeprefix("column.")].to_pylist()
             case "v.view":
                 assert value == "learning"
             case "v.kind":
