@@ -12,6 +12,8 @@ import type { Transition } from "./transition";
 /** So many boxes in view are drawn anew in every frame; of more a picture is kept. */
 const MOST_BOXES = 140;
 const MOST_RUNS = 250;
+/** Boxes and arrows whose words a frame may fit for the first time: a new picture has its words within a few frames. */
+const FRESH = 40;
 /** Milliseconds of a frame that may go into what later frames will need. */
 const AHEAD = 0.5;
 
@@ -111,12 +113,13 @@ export class Canvas2dRenderer implements Renderer {
       this.#drawStrokes(painter, rect, scale, share);
       for (const box of closed) painter.box(context, box, this.#emphasis, scale, share);
       if (FONT * scale > LEGIBLE[0]) {
-        const turn = painter.turn();
+        const turn = painter.turn(FRESH);
         for (const box of frames) painter.words(context, box, this.#emphasis, scale, share, turn);
         for (const box of closed) painter.words(context, box, this.#emphasis, scale, share, turn);
+        wanting = painter.wanting;
       }
       this.draws = 4;
-      wanting = this.#keeps && (this.#overview?.paint(AHEAD) ?? false);
+      if (this.#keeps && this.#overview?.paint(AHEAD)) wanting = true;
     }
     painter.hand(context, this.#emphasis, this.#maps, camera.scale);
     this.draws += 1;

@@ -5,7 +5,7 @@ import { layOut } from "../../layout/layout";
 import { findingOf } from "./finding";
 import { Painter } from "./painter";
 import { type Palette, parseColour } from "./palette";
-import type { Picture } from "./picture";
+import { NO_EMPHASIS, type Picture } from "./picture";
 import { Runs, runBoundsOf } from "./runs";
 import { Sheet } from "./sheet";
 import { type OldLine, STROKE, strokesOf } from "./strokes";
@@ -115,5 +115,24 @@ describe("a picture of very many boxes", () => {
     expect(frames(0.22)).toBe(1);
     sheet.show(picture, new Painter(picture, null, PALETTE), PALETTE, null);
     expect(frames(0.22)).toBeGreaterThan(1);
+  });
+
+  it("has so many words fitted at a time as are allowed, the others when their turn comes", () => {
+    const picture = pictured(10);
+    const painter = new Painter(picture, null, PALETTE);
+    const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+    const write = (fresh?: number) => {
+      const turn = painter.turn(fresh);
+      calls.fillText = 0;
+      for (let box = 0; box < 10; box++) painter.words(context, box, NO_EMPHASIS, 1, 1, turn);
+      return [calls.fillText, painter.wanting];
+    };
+    // A title and a badge each: boxes of this height have no line.
+    expect([write(4), write(4), write(4), write(0)]).toEqual([
+      [8, true],
+      [16, true],
+      [20, false],
+      [20, false],
+    ]);
   });
 });

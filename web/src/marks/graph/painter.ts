@@ -54,6 +54,9 @@ export class Painter {
   /** By arrow, the turn in which its words were written last. */
   readonly #written: Uint32Array;
   #turns = 0;
+  #fresh = 0;
+  /** Whether words had to be left out of the last painting. */
+  wanting = false;
 
   constructor(picture: Picture, from: Transition | null, palette: Palette) {
     this.#picture = picture;
@@ -281,10 +284,22 @@ export class Painter {
     }
   }
 
-  /** A number for one painting of words, in which each arrow's are written once. */
-  turn(): number {
+  /**
+   * A number for one painting of words, in which each arrow's are written once. `fresh` boxes and arrows are fitted at most
+   * that were not met before; the others stay without words this time.
+   */
+  turn(fresh = Number.POSITIVE_INFINITY): number {
     this.#turns += 1;
+    this.#fresh = fresh;
+    this.wanting = false;
     return this.#turns;
+  }
+
+  /** Whether one more may be made that was not met before. */
+  #may(): boolean {
+    this.wanting ||= this.#fresh <= 0;
+    this.#fresh -= 1;
+    return this.#fresh >= 0;
   }
 
   /** Words on a box, and on the arrows that begin or end there. */
@@ -311,7 +326,7 @@ export class Painter {
     const { start, arrows } = this.#picture.finding.incident;
     for (let at = start[box] as number; at < (start[box + 1] as number); at++) {
       const arrow = arrows[at] as number;
-      if (this.#written[arrow] === turn) continue;
+      if (!this.#picture.labelled[arrow] || this.#written[arrow] === turn) continue;
       this.#written[arrow] = turn;
       this.#label(context, arrow);
     }
@@ -323,6 +338,7 @@ export class Painter {
     const { quiet, paper, ground, sans } = this.#palette;
     let label = this.#labels.get(arrow);
     if (label === undefined) {
+      if (!this.#may()) return;
       if (this.#labels.size > KEPT) this.#labels.clear();
       label = labelOf(this.#picture, arrow);
       this.#labels.set(arrow, label);
@@ -341,6 +357,7 @@ export class Painter {
   #fitted(context: CanvasRenderingContext2D, box: number): readonly Fitted[] {
     const known = this.#words.get(box);
     if (known) return known;
+    if (!this.#may()) return [];
     if (this.#words.size > KEPT) this.#words.clear();
     const width = (words: string) => context.measureText(words).width;
     const fitted = wordsOf(this.#picture, box).map(({ text, x, y, most, bold, tone, align }) => {

@@ -320,7 +320,7 @@ export class Stage {
     else if (before.width > 0)
       this.#set({ ...this.camera, x: this.camera.x + (before.width - width) / this.camera.scale / 2 });
     // Now, not in the next frame: a canvas that was sized is empty.
-    if (this.#picture) this.#renderer.draw(this.camera, this.view, this.#density, 1);
+    if (this.#picture && this.#renderer.draw(this.camera, this.view, this.#density, 1)) this.ask();
   }
 
   dispose(): void {
