@@ -85,3 +85,20 @@ def test_layers_without_positions_are_refused_by_name() -> None:
     table = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
     with pytest.raises(MethodError, match="Score-CAM needs a layer"):
         pellucid.attribute(table, torch.randn(2, 4), 0, "score_cam")
+
+
+@pytest.mark.parametrize("method", [ScoreCam(batch_size=3), AblationCam(batch_size=3)], ids=lambda method: method.name)
+def test_what_is_told_on_the_way_is_the_map_of_the_channels_so_far(method: ScoreCam | AblationCam) -> None:
+    told: list[tuple[int, Tensor]] = []
+
+    def watch(progress: pellucid.attribution.Progress) -> None:
+        told.append((progress.done, progress.estimate()))
+
+    found = pellucid.attribute(net(), images(), TARGETS, method, layers=["3"], watch=watch)
+    assert [done for done, _ in told] == [1, 2, 3, 4, 5]
+    assert all(map_.shape == found.input.shape and bool(map_.isfinite().all()) for _, map_ in told)
+    torch.testing.assert_close(told[-1][1], found.input)
+    stopped = pellucid.attribute(
+        net(), images(), TARGETS, method, layers=["3"], watch=lambda progress: progress.done < 3
+    )
+    torch.testing.assert_close(stopped.input, told[2][1])

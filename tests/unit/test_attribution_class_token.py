@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
 import pellucid
+from pellucid.attribution import AblationCam, ScoreCam
 from pellucid.inspection.live import LiveModel
 
 
@@ -53,6 +54,64 @@ def test_eigen_cam_needs_no_gradient_and_stays_at_the_deepest_layer() -> None:
     found = pellucid.attribute(vit(), images(), 2, "eigen_cam")
     assert not found.warnings
     assert found.input.any()
+
+
+def test_ablation_cam_takes_channels_from_the_patches_alone_at_the_deepest_layer_that_is_read() -> None:
+    model = vit()
+    expected = next(
+        words
+        for words in pellucid.attribute(model, images(), 2, "grad_cam").warnings
+        if "reads no position of" in words
+    ).split("'")[-2]
+    found = pellucid.attribute(model, images(), 2, AblationCam(relu=False))
+    assert list(found.layers) == [expected], "the same layer as the gradient finds"
+    assert "The score reads no position of" in found.warnings[0]
+    # By hand: the block's output without one channel of its patches, the class token as it was.
+    kept: list[Tensor] = []
+    module = model.get_submodule(expected)
+    with torch.no_grad():
+        handle = module.register_forward_hook(lambda _, given, output: kept.append(output.clone()))
+        whole = model(images())[:, 2]
+        handle.remove()
+        weights = []
+        for channel in range(16):
+
+            def without(_: nn.Module, given: object, output: Tensor, channel: int = channel) -> Tensor:
+                output = output.clone()
+                output[:, 1:, channel] = 0
+                return output
+
+            handle = module.register_forward_hook(without)
+            weights.append((whole - model(images())[:, 2]) / whole.abs())
+            handle.remove()
+    patches = kept[0][:, 1:].transpose(1, 2).reshape(2, 16, 4, 4)
+    map_ = torch.einsum("bchw,bc->bhw", patches, torch.stack(weights, 1))
+    torch.testing.assert_close(found.layers[expected], map_, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["score_cam", "ablation_cam"])
+def test_forward_only_cams_say_of_a_named_layer_that_it_is_not_read(method: str) -> None:
+    found = pellucid.attribute(vit(), images(), 2, method, layers=["encoder.ln"])
+    assert "The score reads no position of 'encoder.ln' but its class token." in found.warnings
+    assert bool(found.input.any()) == (method == "score_cam"), "nothing falls where nothing is read"
+
+
+def test_score_cam_masks_the_image_by_patches_of_the_deepest_layer_that_is_read() -> None:
+    model = vit()
+    found = pellucid.attribute(model, images(), 2, ScoreCam(relu=False))
+    (name,) = found.layers
+    kept: list[Tensor] = []
+    with torch.no_grad():
+        handle = model.get_submodule(name).register_forward_hook(lambda _, given, output: kept.append(output))
+        model(images())
+        handle.remove()
+        maps = kept[0][:, 1:].transpose(1, 2).reshape(2, 16, 4, 4)
+        wide = nn.functional.interpolate(maps, size=(32, 32), mode="bilinear", align_corners=False)
+        low, high = wide.amin((2, 3), keepdim=True), wide.amax((2, 3), keepdim=True)
+        masks = (wide - low) / (high - low)
+        table = torch.stack([model(images() * masks[:, channel, None])[:, 2] for channel in range(16)], 1)
+    expected = torch.einsum("bchw,bc->bhw", maps, table.softmax(1))
+    torch.testing.assert_close(found.layers[name], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_first_map_on_screen_is_not_blank_and_those_of_token_layers_are_planes(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pellucid.attribution import cam
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.cams import class_weights, fitting, on_input, pooled_head
-from pellucid.attribution.layouts import channels_of
+from pellucid.attribution.layouts import channels_of, class_tokens
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.targets import class_index
@@ -22,18 +22,25 @@ from pellucid.capture import as_logits, logits_of
 from pellucid.errors import MethodError
 from pellucid.types import Layer, Passes
 
+Shown = Callable[[Tensor, Tensor], Any]
+"""From a layer's output and the weights of its channels to the map of the input."""
+
 
 @dataclass(frozen=True)
 class _ChannelCam(Method):
     """One forward a channel and example. Without names of layers, the deepest one that fits is explained.
 
+    Where tokens have a class token, that is the deepest whose other positions the score reads: a forward without them tells.
+
     Attributes:
+        removes: whether channels are taken from the layer itself, not from the input.
         relu: whether to keep only what speaks for the score.
         batch_size: rows at a time; None for the size that is best on the device.
     """
 
     cost: ClassVar[Cost] = "passes"
     positions: ClassVar[bool] = True
+    removes: ClassVar[bool] = False
 
     relu: bool = True
     batch_size: int | None = None
@@ -43,23 +50,38 @@ class _ChannelCam(Method):
         layers = fitting(problem.layers, self.title)
         maps: dict[str, Tensor] = {}
         passes = Passes()
-        warnings: list[str] = []
+        chosen, unread, warnings = _read(problem, layers, passes)
         scores: Tensor | None = None
-        for layer in layers if problem.named is not None else layers[-1:]:
+        for layer in chosen:
             copies = Copies(problem, self.name, channels_of(layer)[0], self.batch_size)
+
+            def shown(activation: Tensor, weights: Tensor, layer: Layer = layer) -> Any:
+                return on_input(
+                    {layer.name: self._map(activation, weights, layer)}, [layer.name], problem.inputs, self.title
+                )
+
             with problem.view([layer]) as view:
-                scores, activation, weights = self._weights(problem, view, layer, copies)
+                if self.removes and layer.name in unread:  # nothing falls, but by rounding
+                    scores, (activation, _) = view.scores(problem.inputs), view.activation(problem.inputs)
+                    weights = scores.new_zeros(len(scores), copies.total)
+                else:
+                    scores, activation, weights = self._weights(problem, view, layer, copies, shown)
                 passes.add(view.passes)
-            found = cam.weighed(cam.as_maps(activation, layer), weights.to(activation))
-            maps[layer.name] = found.clamp_(min=0) if self.relu else found
+            maps[layer.name] = self._map(activation, weights, layer)
             warnings += copies.warnings
         if scores is None:
             raise MethodError(f"{self.title} was given no layer.")
         order = [layer.name for layer in sorted(layers, key=lambda one: one.index)]
         return Maps(on_input(maps, order, problem.inputs, self.title), maps, scores, passes, warnings=tuple(warnings))
 
+    def _map(self, activation: Tensor, weights: Tensor, layer: Layer) -> Tensor:
+        found = cam.weighed(cam.as_maps(activation, layer), weights.to(activation))
+        return found.clamp_(min=0) if self.relu else found
+
     @abstractmethod
-    def _weights(self, problem: Problem, view: View, layer: Layer, copies: Copies) -> tuple[Tensor, Tensor, Tensor]:
+    def _weights(
+        self, problem: Problem, view: View, layer: Layer, copies: Copies, shown: Shown
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of the examples, the layer's output, and the weights of its channels: float[batch channel]."""
 
 
@@ -74,7 +96,9 @@ class ScoreCam(_ChannelCam):
     name: ClassVar[str] = "score_cam"
     title: ClassVar[str] = "Score-CAM"
 
-    def _weights(self, problem: Problem, view: View, layer: Layer, copies: Copies) -> tuple[Tensor, Tensor, Tensor]:
+    def _weights(
+        self, problem: Problem, view: View, layer: Layer, copies: Copies, shown: Shown
+    ) -> tuple[Tensor, Tensor, Tensor]:
         leaf = only_leaf(problem.inputs, self.title)
         if leaf.ndim != 4:
             raise MethodError(
@@ -94,7 +118,14 @@ class ScoreCam(_ChannelCam):
             masks = (wide - first) / span
             return changed(tree, lambda one: one * masks.to(one))
 
-        table = _scored(view, copies, visible, examples_in(problem.inputs), None)
+        table = _scored(
+            view,
+            copies,
+            visible,
+            examples_in(problem.inputs),
+            None,
+            lambda sofar: shown(activation, sofar.softmax(dim=1)),
+        )
         return scores, activation, table.softmax(dim=1)
 
 
@@ -109,8 +140,11 @@ class AblationCam(_ChannelCam):
 
     name: ClassVar[str] = "ablation_cam"
     title: ClassVar[str] = "Ablation-CAM"
+    removes: ClassVar[bool] = True
 
-    def _weights(self, problem: Problem, view: View, layer: Layer, copies: Copies) -> tuple[Tensor, Tensor, Tensor]:
+    def _weights(
+        self, problem: Problem, view: View, layer: Layer, copies: Copies, shown: Shown
+    ) -> tuple[Tensor, Tensor, Tensor]:
         activation, outputs = view.activation(problem.inputs)
         scores = view.scores(problem.inputs)
         maps = cam.as_maps(activation, layer)
@@ -122,19 +156,70 @@ class AblationCam(_ChannelCam):
             falls = weights * maps.mean(dim=(2, 3))
         else:
             _, axis = channels_of(layer)
+            outside = class_tokens(layer)
 
             def ablate(channels: Tensor) -> Callable[[Tensor], Tensor]:
                 def without(output: Tensor) -> Tensor:
                     moved = output.clone().movedim(axis, 1)
-                    moved[torch.arange(len(moved)), channels.to(moved.device)] = 0
+                    # A class token is no position of the map.
+                    moved[torch.arange(len(moved)), channels.to(moved.device), outside:] = 0
                     return moved.movedim(1, axis)
 
                 return without
 
-            table = _scored(view, copies, lambda tree, rows, channels: tree, examples_in(problem.inputs), ablate)
-            falls = torch.where(table == -torch.inf, 0, scores.to(table)[:, None] - table)
-        size = scores.abs().to(falls)[:, None]
-        return scores, activation, falls / torch.where(size == 0, 1, size)
+            def falling(table: Tensor) -> Tensor:
+                return torch.where(table == -torch.inf, 0, scores.to(table)[:, None] - table)
+
+            table = _scored(
+                view, copies, lambda tree, rows, channels: tree, examples_in(problem.inputs), ablate,
+                lambda sofar: shown(activation, _over_size(falling(sofar), scores)),
+            )  # fmt: skip
+            falls = falling(table)
+        return scores, activation, _over_size(falls, scores)
+
+
+def _over_size(falls: Tensor, scores: Tensor) -> Tensor:
+    """Falls as parts of the scores' size."""
+    size = scores.abs().to(falls)[:, None]
+    found: Tensor = falls / torch.where(size == 0, 1, size)
+    return found
+
+
+def _read(problem: Problem, layers: Sequence[Layer], passes: Passes) -> tuple[list[Layer], list[str], list[str]]:
+    """The layers to explain, the names of those among them whose positions the score does not read, and a word about it.
+
+    Args:
+        problem: with the names that were given, or none.
+        layers: those that fit, in order of execution.
+        passes: what finding out costs is added.
+    """
+    if problem.named is not None:
+        unread = [layer.name for layer in layers if not _reads(problem, layer, passes)]
+        return list(layers), unread, [_unread(name) for name in unread]
+    for layer in reversed(layers):
+        if _reads(problem, layer, passes):
+            words = f"The score reads no position of '{layers[-1].name}': the map is that of '{layer.name}'."
+            return [layer], [], [] if layer is layers[-1] else [words]
+    return list(layers[-1:]), [layers[-1].name], [_unread(layers[-1].name)]
+
+
+def _unread(name: str) -> str:
+    return f"The score reads no position of '{name}' but its class token."
+
+
+def _reads(problem: Problem, layer: Layer, passes: Passes) -> bool:
+    """Whether the score is another without a layer's positions. Only where there is a class token could it be the same."""
+    outside = class_tokens(layer)
+    if outside == 0:
+        return True
+
+    def blank(output: Tensor) -> Tensor:
+        return torch.cat([output[:, :outside], torch.zeros_like(output[:, outside:])], dim=1)
+
+    with problem.view([layer]) as view:
+        scores, without = view.scores(problem.inputs), view.scores(problem.inputs, change=blank)
+        passes.add(view.passes)
+    return not torch.allclose(scores, without, rtol=1e-6, atol=0, equal_nan=True)
 
 
 def _scored(
@@ -143,6 +228,7 @@ def _scored(
     vary: Callable[[Any, Tensor, Tensor], Any],
     examples: int,
     change: Callable[[Tensor], Callable[[Tensor], Tensor]] | None,
+    sofar: Callable[[Tensor], Any],
 ) -> Tensor:
     """The score of each example with each channel, float64[batch channel]; -infinity where it was not reached."""
     table = torch.full((examples, copies.total), -torch.inf, dtype=torch.float64)
@@ -150,6 +236,6 @@ def _scored(
     def work(tree: Any, rows: Tensor, channels: Tensor) -> Tensor:
         return view.scores(tree, rows, examples, None if change is None else change(channels))
 
-    for found, rows, channels in copies.run(view, vary, work, lambda: table):
+    for found, rows, channels in copies.run(view, vary, work, lambda: sofar(table)):
         table[rows, channels] = found.double().cpu()
     return table

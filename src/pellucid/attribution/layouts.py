@@ -47,6 +47,12 @@ def token_grid(tokens: int) -> tuple[int, int] | None:
     return None
 
 
+def class_tokens(layer: Layer) -> int:
+    """How many leading tokens of a layer's output stand outside its grid; 0 where it has no tokens."""
+    grid = token_grid(layer.shape[0]) if layer.layout == "tokens" else None
+    return 0 if grid is None else grid[1]
+
+
 def as_maps(values: Tensor, layer: Layer) -> Tensor:
     """A layer's output as float[batch channel height width]; tokens are laid out on their grid, row by row."""
     if layer.layout == "maps":
