@@ -19,6 +19,7 @@ from pellucid.lenses import (
     confusion,
     gradients,
     loss,
+    loss_labels,
     predictions,
     reductions,
     similarity,
@@ -73,7 +74,7 @@ def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
     ("lens", "words", "value"),
     [
         ("loss", "confidence ≥ {}", loss.SURE),
-        ("loss", "the {} most disputed examples", loss.MOST_SUSPECTS),
+        ("loss", "the {} most disputed examples", loss_labels.MOST_ISSUES),
         ("loss", "S ≥ {}, S ≥ 3A", loss.LEAST_ISSUES),
         ("loss", "at least {} label issues", loss.LEAST_ISSUES),
         ("accuracy", "k = {}", ", ".join(map(str, accuracy.TOP_K))),

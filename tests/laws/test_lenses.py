@@ -27,6 +27,7 @@ from pellucid import lenses
 from pellucid.inspection import Inspection
 from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
+from pellucid.lenses.again import look_again
 from pellucid.lenses.predictions import PredictionsLens
 from pellucid.lenses.reductions import summarise
 from pellucid.types import Example, Layer, Needs, Observation, Stage, Task
@@ -167,6 +168,11 @@ def _absolute(where: str, values: np.ndarray) -> float:
     return 1e-9
 
 
+def _small(where: str) -> float:
+    """How far floats near 0 may differ: where a part of a loss is what others leave of it, by the rounding of float32 outputs."""
+    return 1e-7 if ".parts[" in where else 1e-9
+
+
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
     """Where two answers differ by more than the order of adding floats explains."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -186,7 +192,7 @@ def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
         for index, pair in enumerate(zip(one, other, strict=False)):
             yield from differences(*pair, f"{where}[{index}]")
     elif isinstance(one, float) and isinstance(other, float):
-        if one != pytest.approx(other, rel=1e-6, abs=1e-9, nan_ok=True):
+        if one != pytest.approx(other, rel=1e-6, abs=_small(where), nan_ok=True):
             yield f"{where}: {one} and {other}"
     elif type(one) is not type(other) or one != other:
         yield f"{where}: {one!r} and {other!r}"
@@ -379,6 +385,7 @@ def test_skipping_examples_that_cannot_be_strongest_changes_no_answer(task: Task
             lens = whole(name, task)
             if not shown(task).of(lens):
                 continue
+            look_again([lens], record.example_parts())
             panel = msgspec.json.decode(msgspec.json.encode(record.panel(name)))
             assert list(differences(panel, answer(lens)["report"])) == []
             if isinstance(lens, ArrayLens):

@@ -115,6 +115,9 @@ def inspect(
     chosen: options.Chosen = 48,
     learned: options.Learned = None,
     target: options.Target = "prediction",
+    loss: options.LossName = None,
+    target_loss: options.TargetLoss = None,
+    labels: options.Labels = None,
     title: options.Title = None,
     skip_bad: options.SkipBad = False,
     resume: options.Resume = False,
@@ -131,7 +134,7 @@ def inspect(
 
     opened = open_model(model, weights=weights, trust=trust, classes=classes)
     recipe = Preparation(resize, crop, size, mean, std, grayscale).over(opened.recipe)
-    source = open_data(data, recipe=recipe, limit=limit, skip_bad=skip_bad)
+    source = open_data(data, recipe=recipe, limit=limit, skip_bad=skip_bad, labels=labels)
     with progress_bars(shown=not no_progress) as hear:
         record = run(
             opened.model,
@@ -145,6 +148,8 @@ def inspect(
             seed=seed,
             chosen=chosen,
             learned=learned,
+            loss=loss,
+            target_loss=target_loss,
             device=device_named(device),
             title=title or opened.name,
             model_source=opened.source,

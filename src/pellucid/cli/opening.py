@@ -96,6 +96,7 @@ def opened_again(
         recipe=preparation.over(recipe_of(record.manifest.preprocessing)),
         limit=limit if isinstance(limit, int) else None,
         skip_bad=bool(record.manifest.skipped),
+        labels=(record.manifest.data.labels or None) if record.manifest.data else None,
     )
     return opened, source
 

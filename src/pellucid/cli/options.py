@@ -64,6 +64,24 @@ Learned = Annotated[
     typer.Option(metavar="N", help="Examples for gradients by the parameters. As many as cost a tenth if left out."),
 ]
 Target = Annotated[str, typer.Option(metavar="prediction|label|INDEX", help="The output whose score is explained.")]
+LossName = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        metavar="NAME[:SETTING=VALUE]",
+        help="The loss to look at, or file.py:function; the task's own if left out.",
+    ),
+]
+TargetLoss = Annotated[
+    float | None,
+    typer.Option("--target-loss", metavar="NUMBER", help="A loss that you want to reach, to compare with."),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Column of a Parquet file that holds the labels; lists are soft labels or sets."
+    ),
+]
 Title = Annotated[str | None, typer.Option(help="Title of the record.")]
 OpenAfter = Annotated[bool, typer.Option("--open", help="Then open the app, with the model at hand.")]
 

@@ -45,6 +45,7 @@ class ListedImages:
     listings: Sequence[Listing]
     recipe: Recipe
     skip_bad: bool = False
+    labels: str = ""
     skipped: list[Skipped] = field(default_factory=list)
     _kept: list[int] = field(default_factory=list)
 

@@ -82,6 +82,10 @@ class _Renamed:
     def skipped(self) -> list[Skipped]:
         return self.inner.skipped
 
+    @property
+    def labels(self) -> str:
+        return getattr(self.inner, "labels", "")
+
     def __len__(self) -> int:
         return len(self.inner)
 

@@ -53,6 +53,7 @@ def open_data(
         listings=listings if limit is None else listings[:limit],
         recipe=recipe or Recipe(),
         skip_bad=skip_bad,
+        labels=labels or "",
     )
 
 

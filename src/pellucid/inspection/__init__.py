@@ -14,6 +14,7 @@ from pellucid.data import Source, from_python
 from pellucid.data.naming import under_names
 from pellucid.inspection.describe import check_same, manifest_of, on_device
 from pellucid.inspection.live import LiveModel
+from pellucid.inspection.losses import LossChoice, chosen_loss
 from pellucid.inspection.options import Explains, Options, Progress, silent
 from pellucid.inspection.run import Inspection
 from pellucid.lenses import LensContext, available, build
@@ -38,6 +39,8 @@ def inspect(
     seed: int = 0,
     chosen: int = 48,
     learned: int | None = None,
+    loss: LossChoice = None,
+    target_loss: float | None = None,
     device: str | None = None,
     title: str | None = None,
     model_source: str = "",
@@ -64,6 +67,9 @@ def inspect(
         chosen: how many examples get a closer look (one forward and one backward each).
         learned: of how many examples at most gradients by the parameters are taken (one forward and one backward each); as many
             as cost about a tenth of the sweep where None.
+        loss: name of the loss to look at ("cross-entropy:smoothing=0.1", "focal", "hinge", ...; see docs/loss.md), or your own
+            function or module of (outputs, targets), which gives one number an example; the task's own where None.
+        target_loss: a loss that you want to reach, to compare with.
         device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
         title: of the record; the model's name where None.
         model_source: how the model was named by who opened it; kept in the record.
@@ -76,7 +82,9 @@ def inspect(
     Raises: OptionError, ModelError, DataError, RecordError; what was finished by then stays readable in `out`.
     """
     names = tuple(lenses) if lenses is not None else tuple(available())
-    options = Options(target, names, batch_size, limit, seed, chosen, learned)
+    asked = chosen_loss(loss)
+    spec = asked.spec if asked is not None else None
+    options = Options(target, names, batch_size, limit, seed, chosen, learned, spec, target_loss)
     build(names, LensContext())  # an unknown name is refused before anything is written
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
     if classes is not None:
@@ -89,7 +97,7 @@ def inspect(
                 check_same(writer.manifest, manifest)
                 if writer.manifest.state == "complete":
                     return _with_model(Record(out), model, source)
-            run = Inspection(model, source, known, options, writer, place, progress)
+            run = Inspection(model, source, known, options, writer, place, progress, asked)
             with writer.sealing():
                 run.run()
     return _with_model(Record(out), model, source)

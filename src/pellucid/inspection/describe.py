@@ -69,6 +69,7 @@ def data_info(source: Source, classes: tuple[str, ...], examples: int | None) ->
         fingerprint=source.fingerprint(),
         examples=examples if examples is not None else length_of(source),
         classes=list(classes),
+        labels=getattr(source, "labels", "") or "",
     )
 
 
@@ -80,12 +81,15 @@ def length_of(source: Source) -> int | None:
         return None
 
 
-def task_of(outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...]) -> Task:
+def task_of(outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...], *, sets: bool = False) -> Task:
     """What kind of question the model answers, from one example's output and target.
 
     Classification: one score a class, float[batch class], with class indices or without targets; or a single logit
-    with targets 0 and 1 or two class names. Regression: one number with targets that are numbers.
+    with targets 0 and 1 or two class names. Multilabel: one score a class, with sets of classes. Regression: one number with
+    targets that are numbers.
     """
+    if sets:
+        return "multilabel" if outputs.ndim == 2 else "none"
     single = outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
     indices = targets is not None and not targets.is_floating_point()
     if outputs.ndim == 2 and not single:

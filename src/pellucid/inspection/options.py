@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -33,6 +34,8 @@ class Options:
     seed: int = 0
     chosen: int = 48
     learned: int | None = None
+    loss: str | None = None
+    target_loss: float | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -43,6 +46,8 @@ class Options:
             raise OptionError(f"The number of chosen examples must be 0 or more; got {self.chosen}.")
         if self.learned is not None and self.learned < 0:
             raise OptionError(f"The number of examples to learn from must be 0 or more; got {self.learned}.")
+        if self.target_loss is not None and not math.isfinite(self.target_loss):
+            raise OptionError(f"The loss to reach must be a number; got {self.target_loss}.")
         if not (self.target in ("prediction", "label") or (isinstance(self.target, int) and self.target >= 0)):
             raise OptionError(f"target must be 'prediction', 'label' or a class index >= 0; got {self.target!r}.")
 
@@ -55,4 +60,6 @@ class Options:
             "limit": self.limit,
             "chosen": self.chosen,
             "learned": self.learned,
+            "loss": self.loss,
+            "target_loss": self.target_loss,
         }

@@ -18,9 +18,11 @@ from pellucid.inspection.describe import data_info, length_of, task_of
 from pellucid.inspection.options import Options, Progress
 from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
+from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
 from pellucid.measures.choose import choose
-from pellucid.measures.predictions import columns_of
+from pellucid.measures.labels import check_fits, labelled_columns
+from pellucid.measures.losses import Loss
 from pellucid.models import check_classes
 from pellucid.record import Record, Writer, schema
 from pellucid.types import Batch, Layer, Observation, Passes, Stage, Task
@@ -49,6 +51,7 @@ class Inspection:
     writer: Writer
     device: str
     progress: Progress
+    loss: Loss | None = None
     task: Task = "none"
     layers: dict[str, Layer] = field(default_factory=dict)
 
@@ -96,12 +99,14 @@ class Inspection:
         from pellucid.capture import as_logits, logits_of
 
         outputs = logits_of(session.forward(first.inputs).outputs)
-        targets = first.targets
-        if targets is None:
+        labels = first
+        if first.targets is None and not any(first.sets):
             # An example without a target says nothing about the others'.
-            targets = next(self.source.batches(self.options.batch_size)).targets
-        self.task = task_of(outputs, targets, self.classes)
-        if self.task == "classification":
+            labels = next(self.source.batches(self.options.batch_size))
+        self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets))
+        if self.loss is not None:
+            check_fits(self.loss, self.task, soft=labels.soft is not None)
+        if self.task in ("classification", "multilabel"):
             number = as_logits(outputs).shape[1]
             check_classes(self.classes or None, number)
             self.classes = self.classes or tuple(str(index) for index in range(number))
@@ -145,6 +150,7 @@ class Inspection:
                 self._finish(part, totals)
             if stage.examples == 0:
                 raise DataError(f"No example of {self.source.source} could be read: there is nothing to inspect.")
+            look_again(totals, Record(self.writer.path).example_parts())
             for total in totals:
                 self._report(total)
         self.writer.update(data=data_info(self.source, self.classes, stage.examples), skipped=list(self.source.skipped))
@@ -155,7 +161,9 @@ class Inspection:
 
         outputs = self._outputs(batch, captured)
         targets = None if batch.targets is None else batch.targets.numpy()
-        columns = columns_of(outputs.numpy(), targets, task=self.task)
+        columns = labelled_columns(
+            outputs.numpy(), targets, task=self.task, loss=self.loss, soft=batch.soft, sets=batch.sets
+        )
         return Observation(
             stage="sweep",
             batch=batch,
@@ -171,8 +179,8 @@ class Inspection:
         from pellucid.capture import as_logits, logits_of
 
         outputs = logits_of(captured.outputs).detach().to("cpu").float()
-        if self.task == "classification":
-            outputs = as_logits(outputs)
+        if self.task in ("classification", "multilabel"):
+            outputs = as_logits(outputs) if self.task == "classification" else outputs
             check_targets(batch, outputs.shape[1])
         return outputs
 
@@ -299,7 +307,7 @@ class Inspection:
 
     def _lenses(self, stage: Stage) -> list[Lens]:
         """Fresh lenses that observe in a stage."""
-        context = LensContext(self.classes, self.task, self.options.seed)
+        context = LensContext(self.classes, self.task, self.options.seed, self.loss, self.options.target_loss)
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 
     def _restored(self, total: Lens, index: int) -> Lens:

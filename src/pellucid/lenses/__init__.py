@@ -19,6 +19,7 @@ from pellucid.types import Needs, Observation, Task
 if TYPE_CHECKING:
     import numpy as np
 
+    from pellucid.measures.losses import Loss
     from pellucid.record.schema import Panel
 
 GROUP = "pellucid.lenses"
@@ -29,11 +30,18 @@ OF_ANSWERS = ("accuracy", "confusion", "loss", "predictions")
 
 @dataclass(frozen=True, slots=True)
 class LensContext:
-    """What every lens may know before it sees the first example."""
+    """What every lens may know before it sees the first example.
+
+    Attributes:
+        loss: that was asked for; the task's own where None.
+        target_loss: that the user wants to reach, or None.
+    """
 
     classes: tuple[str, ...] = ()
     task: Task = "classification"
     seed: int = 0
+    loss: Loss | None = None
+    target_loss: float | None = None
 
 
 @runtime_checkable

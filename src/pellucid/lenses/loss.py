@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from pellucid.lenses import LensContext
+from pellucid.lenses.loss_labels import Disputed
+from pellucid.lenses.loss_parts import benchmarks_of, merged_moments, moments_of, score_parts
 from pellucid.measures import histogram
+from pellucid.measures.decomposition import Cells, bin_of, entropy_of_rows, terms
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.measures.intervals import mean_interval
+from pellucid.measures.label_errors import Thresholds
+from pellucid.measures.labels import multi_hot
+from pellucid.measures.losses import Loss, class_costs, default_loss, log_probabilities
 from pellucid.record.schema import Benchmark, ClassLoss, Finding, Interval, LabelIssue, LossPanel
 from pellucid.types import Needs, Observation
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 # Answers at least this sure are asked whether their labels disagree more often than their confidence allows.
 SURE = 0.95
-MOST_SUSPECTS = 200
 LEAST_ISSUES = 5
 
-NAMES = {
-    "classification": (
-        "cross-entropy",
-        "The negative natural logarithm of the probability that the model gives to the target: 0 where it is certain "
-        "and right, ln K where it guesses evenly among K classes.",
-        "nats",
-    ),
-    "regression": (
-        "squared error",
-        "The square of the difference between output and target.",
-        "square of the target's unit",
-    ),
-}
+# Targets of a regression that are looked at together, for a median.
+MOST_TARGETS = 10_000_000
+
+NO_LOSS = "This model's task has no loss here."
+NO_SCORES = "only the predicted classes are known, and a loss needs probabilities or scores"
+NO_TARGETS = "no example has a target"
 
 
 def _zeros() -> np.ndarray:
@@ -48,14 +48,22 @@ def _padded_sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @dataclass
 class LossLens:
-    """Sums of the loss by class, its histogram, and the examples whose labels the model disputes.
+    """Sums of the loss by class, its histogram, sums for its parts, and, at a second look, the labels that it disputes.
 
     Attributes:
-        counts: int64[class]; sums, squares: float64[class], of the loss and its square. One class for regression.
-        self_confidence: float64[class], sums of the probability of the label; the thresholds of confident learning.
-        suspects: rows of (row, given, suggested, probability of given, of suggested), the most disputed first.
+        counts: int64[class]; sums, squares: float64[class], of the loss and its square. One class for regression; where several
+            classes may be true, each counts every example.
+        mass: float64[class], how much of the labels each class has: examples, or sums of soft labels.
+        labelled: int64[class] examples whose probability of the label is known; self_confidence: float64[class], its sums.
+        nonfinite, infinite, unscored: examples with a target and without a finite loss: the logits are NaN or infinite; the label
+            was given no probability; there are no scores.
+        soft: examples with a soft label.
+        cell_keys, cell_sums: by true class and bin of the confidence; see measures.decomposition.Cells.
+        moments: float64[3] of the targets of a regression: count, mean, sum of squared deviations.
         sure, surprises, allowed: answers of at least 95% confidence, labels against them, and how many their own
             confidence allows.
+        disputed: of the second look.
+        numbers: targets of a regression, seen at the second look; None where they are too many.
     """
 
     name: ClassVar[str] = "loss"
@@ -65,134 +73,221 @@ class LossLens:
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     sums: np.ndarray = field(default_factory=_zeros)
     squares: np.ndarray = field(default_factory=_zeros)
+    mass: np.ndarray = field(default_factory=_zeros)
+    labelled: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     self_confidence: np.ndarray = field(default_factory=_zeros)
     outputs: int = 0
+    examples: int = 0
+    total: float = 0.0
+    total_squares: float = 0.0
     nonfinite: int = 0
+    infinite: int = 0
+    unscored: int = 0
+    soft: int = 0
     bins: np.ndarray = field(default_factory=lambda: ExponentHistogram().counts)
     special: np.ndarray = field(default_factory=lambda: ExponentHistogram().special)
-    suspects: np.ndarray = field(default_factory=lambda: np.zeros((0, 5), np.float64))
-    suspect_ids: list[str] = field(default_factory=list)
+    cell_keys: np.ndarray = field(default_factory=lambda: Cells().keys)
+    cell_sums: np.ndarray = field(default_factory=lambda: Cells().sums)
+    moments: np.ndarray = field(default_factory=lambda: np.zeros(3))
     sure: int = 0
     surprises: int = 0
     allowed: float = 0.0
+    disputed: Disputed | None = None
+    numbers: list[np.ndarray] | None = field(default_factory=list)
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that is looked at."""
+        return self.context.loss or default_loss(self.context.task)
 
     def observe(self, seen: Observation) -> None:
         """Adds the losses of a batch."""
         if self.context.task == "none" or seen.batch is None or seen.outputs is None:
             return
-        loss = np.asarray(seen.columns["loss"], np.float64)
-        target = np.asarray(seen.columns["target"])
-        classified = self.context.task == "classification"
-        has_target = target >= 0 if classified else ~np.isnan(target)
+        columns = seen.columns
+        loss = np.asarray(columns["loss"], np.float64)
+        target = np.asarray(columns["target"])
+        if self.context.task == "multilabel":
+            has_target = np.array([one is not None for one in columns["targets"]], np.bool_)
+        else:
+            has_target = np.logical_not(np.isnan(target)) if self.context.task == "regression" else target >= 0
         known = np.isfinite(loss)
-        self.nonfinite += int(np.count_nonzero(has_target & ~known))
-        self.outputs = int(seen.outputs.shape[-1]) if classified else 1
-        group = target[known].astype(np.int64) if classified else np.zeros(int(known.sum()), np.int64)
+        nonfinite = np.asarray(columns["nonfinite"])
+        self.nonfinite += int(np.count_nonzero(has_target & nonfinite))
+        self.infinite += int(np.count_nonzero(has_target & (loss == np.inf)))
+        self.unscored += int(np.count_nonzero(has_target & ~nonfinite & np.isnan(loss)))
+        self.outputs = int(seen.outputs.shape[-1]) if self.context.task != "regression" else 1
         kept = loss[known]
-        self._add("counts", np.bincount(group, minlength=self.outputs))
-        self._add("sums", np.bincount(group, weights=kept, minlength=self.outputs))
-        self._add("squares", np.bincount(group, weights=kept**2, minlength=self.outputs))
+        self.examples += len(kept)
+        self.total += float(kept.sum())
+        self.total_squares += float((kept**2).sum())
         counted = histogram.of(kept)
         self.bins = self.bins + counted.counts
         self.special = self.special + counted.special
-        if classified:
-            self._add("self_confidence", np.bincount(group, weights=np.exp(-kept), minlength=self.outputs))
-            self._suspect(seen, np.flatnonzero(known), loss)
+        if self.context.task == "classification":
+            self._classified(seen, known, loss)
+        elif self.context.task == "multilabel":
+            self._by_class_of_sets(seen, known)
+        else:
+            self._add_sums(np.zeros(len(kept), np.int64), kept)
+            self.moments = merged_moments(self.moments, moments_of(target[known].astype(np.float64)))
 
     def _add(self, name: str, values: np.ndarray) -> None:
         setattr(self, name, _padded_sum(getattr(self, name), values))
 
-    def _suspect(self, seen: Observation, known: np.ndarray, loss: np.ndarray) -> None:
-        if seen.batch is None:
+    def _add_sums(self, group: np.ndarray, values: np.ndarray) -> None:
+        self._add("counts", np.bincount(group, minlength=self.outputs))
+        self._add("sums", np.bincount(group, weights=values, minlength=self.outputs))
+        self._add("squares", np.bincount(group, weights=values**2, minlength=self.outputs))
+
+    def _classified(self, seen: Observation, known: np.ndarray, loss: np.ndarray) -> None:
+        columns = seen.columns
+        target = np.asarray(columns["target"]).astype(np.int64)
+        log_loss = np.asarray(columns.get("log_loss", columns["loss"]), np.float64)
+        self._add_sums(target[known], loss[known])
+        soft = columns.get("soft_target")
+        if soft is None:
+            self._add("mass", np.bincount(target[known], minlength=self.outputs).astype(np.float64))
+            own = np.exp(-log_loss)
+        else:
+            self.soft += int(known.sum())
+            self._add("mass", np.asarray(soft)[known].sum(axis=0))
+            own = _own_probability(np.asarray(seen.outputs), np.maximum(target, 0), known)
+        scored = (target >= 0) & ~np.isnan(own)
+        self._add("labelled", np.bincount(target[scored], minlength=self.outputs))
+        self._add("self_confidence", np.bincount(target[scored], weights=own[scored], minlength=self.outputs))
+        self._add_cells(columns, target, known & np.isfinite(log_loss), log_loss)
+        self._surprise(columns, target, known)
+
+    def _add_cells(self, columns: Any, target: np.ndarray, known: np.ndarray, log_loss: np.ndarray) -> None:
+        """Sums for the parts of the scores, by true class and bin of the confidence."""
+        confidence = np.asarray(columns["confidence"])
+        brier = np.asarray(columns.get("brier", np.full(len(target), np.nan)))
+        known = known & np.isfinite(confidence) & np.isfinite(brier)
+        if not known.any():
             return
-        target = np.asarray(seen.columns["target"])[known]
-        prediction = np.asarray(seen.columns["prediction"])[known]
-        confidence = np.asarray(seen.columns["confidence"], np.float64)[known]
+        prediction, soft = np.asarray(columns["prediction"])[known], columns.get("soft_target")
+        if soft is None:
+            hits, spread = (prediction == target[known]).astype(np.float64), None
+        else:
+            q = np.asarray(soft)[known]
+            hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))
+        added = terms(confidence[known], hits, log_loss[known], brier[known], *(spread or ()))
+        self._merge_cells(Cells.of(target[known], bin_of(confidence[known]), added))
+
+    def _merge_cells(self, other: Cells) -> None:
+        cells = Cells(self.cell_keys, self.cell_sums)
+        cells.merge(other)
+        self.cell_keys, self.cell_sums = cells.keys, cells.sums
+
+    def _surprise(self, columns: Any, target: np.ndarray, known: np.ndarray) -> None:
+        prediction = np.asarray(columns["prediction"])[known]
+        confidence = np.asarray(columns["confidence"], np.float64)[known]
         sure = confidence >= SURE
         self.sure += int(sure.sum())
-        self.surprises += int((sure & (target != prediction)).sum())
+        self.surprises += int((sure & (target[known] != prediction)).sum())
         self.allowed += float((1.0 - confidence[sure]).sum())
-        wrong = np.flatnonzero(target != prediction)
-        rows = [float(seen.batch.row(int(place))) for place in known[wrong]]
-        given = np.exp(-loss[known[wrong]])
-        found = np.stack([rows, target[wrong], prediction[wrong], given, confidence[wrong]], axis=1).reshape(-1, 5)
-        self._keep(found, [seen.batch.ids[int(place)] for place in known[wrong]])
 
-    def _keep(self, found: np.ndarray, ids: list[str]) -> None:
-        every = np.concatenate([self.suspects, found])
-        every_id = [*self.suspect_ids, *ids]
-        order = np.lexsort((every[:, 0], every[:, 3] - every[:, 4]))[:MOST_SUSPECTS]
-        self.suspects = every[order]
-        self.suspect_ids = [every_id[int(place)] for place in order]
+    def _by_class_of_sets(self, seen: Observation, known: np.ndarray) -> None:
+        """What each class by itself costs, over all examples."""
+        sets = seen.columns["targets"]
+        true, _ = multi_hot([None if one is None else frozenset(one) for one in sets], self.outputs)
+        self._add("mass", true[known].sum(axis=0))
+        costs = class_costs(self.loss, np.asarray(seen.outputs, np.float64)[known], true[known])
+        if costs is not None:
+            self._add("counts", np.full(self.outputs, len(costs), np.int64))
+            self._add("sums", costs.sum(axis=0))
+            self._add("squares", (costs**2).sum(axis=0))
 
     def merge(self, other: Self) -> None:
-        """Adds another's sums and keeps the most disputed of both."""
-        for name in ("counts", "sums", "squares", "self_confidence", "bins", "special"):
+        """Adds another's sums."""
+        for name in ("counts", "sums", "squares", "mass", "labelled", "self_confidence", "bins", "special"):
             self._add(name, getattr(other, name))
         self.outputs = max(self.outputs, other.outputs)
-        self.nonfinite += other.nonfinite
-        self.sure += other.sure
-        self.surprises += other.surprises
+        for name in ("examples", "nonfinite", "infinite", "unscored", "soft", "sure", "surprises"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.total += other.total
+        self.total_squares += other.total_squares
         self.allowed += other.allowed
-        self._keep(other.suspects, other.suspect_ids)
+        self.moments = merged_moments(self.moments, other.moments)
+        self._merge_cells(Cells(other.cell_keys, other.cell_sums))
+
+    def look_again(self, table: pa.Table) -> None:
+        """Judges labels by the thresholds of all examples; of a regression, keeps the targets for a median."""
+        if self.context.task == "classification" and self.labelled.sum():
+            found = Disputed.of(table, self._thresholds())
+            if self.disputed is not None:
+                found.merge(self.disputed)
+            self.disputed = found
+        elif self.context.task == "regression" and self.numbers is not None:
+            held = table.select(["target", "loss"]).drop_null()["target"].to_numpy().astype(np.float64)
+            too_many = sum(map(len, self.numbers)) + len(held) > MOST_TARGETS
+            self.numbers = None if too_many else [*self.numbers, held]
+
+    def _thresholds(self) -> Thresholds:
+        return Thresholds.of(self.labelled, self.self_confidence)
 
     def report(self) -> LossPanel:
-        """The mean with its interval, its benchmarks, and who contributes."""
-        name, definition, unit = NAMES.get(self.context.task, ("none", "This model's task has no loss here.", ""))
-        count, total = int(self.counts.sum()), float(self.sums.sum())
-        mean = total / count if count else None
-        issues = self._label_issues()
-        benchmarks = self._benchmarks(count)
+        """The mean with its interval, its benchmarks, its parts, and who contributes."""
+        loss, count = self.loss, self.examples
+        mean = self.total / count if count and not self.infinite else None
+        issues = self.disputed.issues() if self.disputed is not None else []
+        benchmarks = self._benchmarks()
         return LossPanel(
             count=count,
             findings=[*self._label_finding(issues), *self._benchmark_finding(mean, count, benchmarks)],
-            name=name,
-            definition=definition,
-            unit=unit,
+            name=loss.name if loss else "none",
+            definition=loss.formula if loss else NO_LOSS,
+            unit=loss.unit if loss else "",
             mean=mean,
-            interval=_interval(count, total, float(self.squares.sum())),
+            interval=None if self.infinite else _interval(count, self.total, self.total_squares),
             nonfinite=self.nonfinite,
             benchmarks=benchmarks,
-            by_class=[self._class(index, total) for index in range(len(self.counts))]
-            if self.context.task == "classification"
+            by_class=[self._class(index) for index in range(len(self.counts))]
+            if self.context.task in ("classification", "multilabel")
             else [],
             histogram=ExponentHistogram(self.bins, self.special).to_schema(),
             label_issues=issues,
+            spec=loss.spec if loss else "",
+            source=loss.source if loss else "",
+            infinite=self.infinite,
+            why=self._why() if mean is None else "",
+            soft=self.soft > 0,
+            parts=score_parts(Cells(self.cell_keys, self.cell_sums), soft=self.soft > 0),
+            label_errors=None if self.disputed is None else self.disputed.summary(self.labelled, self._thresholds()),
         )
 
-    def _class(self, index: int, total: float) -> ClassLoss:
+    def _why(self) -> str:
+        """Why the mean is not defined."""
+        if self.loss is None:
+            return NO_LOSS
+        if self.infinite:
+            return (
+                f"{self.infinite:,} labels were given no probability at all, and each of them makes the mean infinite; the "
+                f"other {self.examples:,} examples have a mean"
+                + (f" of {self.total / self.examples:.4g}" if self.examples else "")
+            )
+        if self.unscored:
+            return NO_SCORES
+        return "the outputs of all examples with a target are NaN or infinite" if self.nonfinite else NO_TARGETS
+
+    def _class(self, index: int) -> ClassLoss:
         count, own = int(self.counts[index]), float(self.sums[index])
+        whole = float(self.sums.sum())
         return ClassLoss(
             index=index,
             count=count,
             mean=own / count if count else None,
-            share=own / total if total > 0 else None,
+            share=own / whole if whole > 0 else None,
             interval=_interval(count, own, float(self.squares[index])),
         )
 
-    def _benchmarks(self, count: int) -> list[Benchmark]:
-        if self.context.task != "classification" or not count:
+    def _benchmarks(self) -> list[Benchmark]:
+        if self.loss is None:
             return []
-        shares = self.counts[self.counts > 0] / count
-        prior = float(-(shares * np.log(shares)).sum())
-        return [
-            Benchmark(
-                "uniform guess", math.log(max(self.outputs, 1)), f"every one of {self.outputs} classes as probable"
-            ),
-            Benchmark("class prior", prior, "always the shares that the classes have in these examples"),
-        ]
-
-    def _label_issues(self) -> list[LabelIssue]:
-        """Labels against an answer that is at least as sure as answers of that class are when the label agrees.
-
-        Source: the thresholds of confident learning, Northcutt, Jiang & Chuang 2021, arXiv:1911.00068, eq. 2.
-        """
-        thresholds = self.self_confidence / np.maximum(self.counts, 1)
-        return [
-            LabelIssue(int(row), example, int(given), int(suggested), float(own), float(claimed))
-            for (row, given, suggested, own, claimed), example in zip(self.suspects, self.suspect_ids, strict=True)
-            if claimed >= thresholds[int(suggested)]
-        ]
+        held = None if self.numbers is None or not self.numbers else np.concatenate(self.numbers)
+        context = self.context
+        return benchmarks_of(self.loss, context.task, self.examples, self.mass, self.moments, held, context.target_loss)
 
     def _label_finding(self, issues: list[LabelIssue]) -> list[Finding]:
         """More sure disagreement than the model's own confidence allows: a Poisson tail."""
@@ -224,7 +319,9 @@ class LossLens:
 
     def _benchmark_finding(self, mean: float | None, count: int, benchmarks: list[Benchmark]) -> list[Finding]:
         prior = next((entry.value for entry in benchmarks if entry.name == "class prior"), None)
-        interval = _interval(count, float(self.sums.sum()), float(self.squares.sum()))
+        interval = _interval(count, self.total, self.total_squares)
+        if self.loss is None or self.context.task != "classification" or self.loss.gamma:
+            return []  # other losses do not say that the confidence misleads
         if mean is None or prior is None or interval is None or interval.low <= prior:
             return []
         return [
@@ -232,8 +329,8 @@ class LossLens:
                 kind="worse-than-prior",
                 severity="high",
                 sentence=(
-                    f"The mean loss of {mean:.3f} nats is worse than {prior:.3f}, what always answering with the shares of "
-                    f"the classes would cost: the model's confidence misleads on these {count:,} examples."
+                    f"The mean loss of {mean:.3f} {self.loss.unit} is worse than {prior:.3f}, what always answering with "
+                    f"the shares of the classes would cost: the model's confidence misleads on these {count:,} examples."
                 ),
                 count=count,
                 interval=interval,
@@ -246,3 +343,11 @@ class LossLens:
 
 def _interval(count: int, total: float, squares: float) -> Interval | None:
     return mean_interval(count, total, squares - total * total / count) if count else None
+
+
+def _own_probability(outputs: np.ndarray, target: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Probability of each example's class: float64[example], NaN where not known."""
+    own = np.full(len(target), np.nan)
+    log_p = log_probabilities(outputs[known].astype(np.float64))
+    own[known] = np.exp(log_p[np.arange(len(log_p)), target[known]])
+    return own

@@ -45,7 +45,10 @@ class PredictionsLens:
         self.nonfinite += len(undefined)
         self._keep([seen.batch.row(place) for place in undefined[:MOST_ROWS]])
         target = np.asarray(seen.columns["target"])
-        self.without_target += int(np.count_nonzero(np.isnan(target) if target.dtype.kind == "f" else target < 0))
+        if "targets" in seen.columns:
+            self.without_target += sum(one is None for one in seen.columns["targets"])
+        else:
+            self.without_target += int(np.count_nonzero(np.isnan(target) if target.dtype.kind == "f" else target < 0))
         self.columns = sorted({*seen.batch.along(), *self.columns})
 
     def merge(self, other: Self) -> None:

@@ -89,6 +89,13 @@ def entropy_of(shares: Floats) -> Floats:
     return np.where(inside, -safe * np.log(safe) - (1 - safe) * np.log1p(-safe), 0.0)
 
 
+def entropy_of_rows(shares: Floats) -> Floats:
+    """-Σ q ln q of each distribution, float64[example], nats."""
+    safe = np.where(shares > 0, shares, 1.0)
+    found: Floats = -(safe * np.log(safe)).sum(axis=1)
+    return np.maximum(found, 0.0)
+
+
 @dataclass
 class Cells:
     """Sums of `terms` by group and bin; those that hold nothing take no memory.
@@ -167,7 +174,7 @@ def parts(cells: Cells, score: Score, *, soft: bool) -> Parts | None:
     count, hits = sums[:, _AT["count"]], sums[:, _AT["hits"]]
     calibration, refinement = _of_bins(count, hits, hits, sums[:, _AT["confidence"]], count, score)
     answer, whole = sums[:, _AT[f"answer_{score}"]].sum(), sums[:, _AT[score]].sum()
-    overall = hits.sum() / number
+    overall = float(hits.sum()) / number
     uncertainty = float(entropy_of(np.asarray([overall]))[0]) if score == "log" else overall * (1 - overall)
     spread = "entropy" if score == "log" else "variance"
     # Two classes make the same Brier score twice; the rest of it is that of the other classes.

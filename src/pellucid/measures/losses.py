@@ -10,7 +10,7 @@ classes are true at once (multilabel); or float64[example] numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -128,6 +128,18 @@ def binary_cross_entropy(logits: Floats, targets: NDArray[np.generic], weights: 
     """The mean over classes of -y ln σ(z) - (1 - y) ln(1 - σ(z)), y 1 where the class is true."""
     costs = np.logaddexp(0.0, logits) - np.asarray(targets, np.float64) * logits
     found: Floats = (costs * np.asarray(weights) if weights else costs).mean(axis=1)
+    return found
+
+
+def class_costs(loss: Loss | None, logits: Floats, true: Floats) -> Floats | None:
+    """What each class adds to a multilabel loss, float64[example class]; None where a loss does not fall into classes."""
+    if loss is None or not loss.spec.startswith("binary-"):
+        return None
+    number = logits.shape[1]
+    one = replace(loss, weights=())
+    columns = [one.of(logits[:, [index]], true[:, [index]]) for index in range(number)]
+    costs = np.stack(columns, axis=1) if number else np.zeros_like(logits)
+    found: Floats = (costs * np.asarray(loss.weights) if loss.weights else costs) / number
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
@@ -164,6 +164,11 @@ class Record:
             ) from error
         self._examples = (entries, table)
         return table
+
+    def example_parts(self) -> Iterator[pa.Table]:
+        """The examples table part by part, so that one of them is held at a time."""
+        for index in range(self.parts):
+            yield self._part(self._files[folder.part_path(index)])
 
     def state_of(self, index: int, lens: str) -> LensState:
         """A lens's state over one finished part. Raises: RecordError: there is none; DamagedError."""

@@ -1314,11 +1314,12 @@ export interface NoiseScale {
   reason: string;
 }
 
-/** A loss to compare with: what it is and its value in the loss's unit. */
+/** A loss to compare with: what it is and its value in the loss's unit; None where it is not defined, and then `why`. */
 export interface Benchmark {
   name: string;
-  value: number;
+  value: number | null;
   explanation: string;
+  why: string;
 }
 
 /** Loss of the examples of one true class; `share` is its part of the total loss. */
@@ -1330,6 +1331,34 @@ export interface ClassLoss {
   interval: Interval | null;
 }
 
+/** What one true class adds to each part of a score, for each example of all: over the classes they add up to the parts. */
+export interface ClassParts {
+  index: number;
+  count: number;
+  total: number;
+  calibration: number;
+  refinement: number;
+  within: number;
+  naming: number;
+}
+
+/**
+ * Confident learning over all examples with a label and a finite log loss.
+ *
+ * `thresholds` are one a class, None for a class that labels no example; `disputed` examples are probable errors, `estimated` is
+ * how many labels are wrong by the joint scaled to the labels; no class claims the `unplaced`, and the `undecided` cannot be
+ * told from the few probabilities that are kept.
+ */
+export interface LabelErrors {
+  count: number;
+  thresholds: (number | null)[];
+  disputed: number;
+  estimated: number | null;
+  unplaced: number;
+  undecided: number;
+  pairs: LabelPair[];
+}
+
 /** An example whose given label the model confidently disputes. */
 export interface LabelIssue {
   row: number;
@@ -1338,6 +1367,14 @@ export interface LabelIssue {
   suggested: number;
   given_probability: number;
   suggested_probability: number;
+  margin: number;
+}
+
+/** How many examples with one label confidently belong to another class. */
+export interface LabelPair {
+  given: number;
+  suggested: number;
+  count: number;
 }
 
 /** The loss, named and defined, over the examples that have a target. */
@@ -1353,15 +1390,51 @@ export interface LossPanel extends Panel {
   by_class: ClassLoss[];
   histogram: Histogram;
   label_issues: LabelIssue[];
+  spec: string;
+  source: string;
+  infinite: number;
+  why: string;
+  soft: boolean;
+  parts: ScoreParts[];
+  label_errors: LabelErrors | null;
 }
 
-/** The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index. */
+/**
+ * A proper score taken apart: total = calibration + refinement + within + naming; refinement = uncertainty - resolution.
+ *
+ * `irreducible` is known of soft labels only; `irreducible_answer` is the part of it within the refinement, the rest is within
+ * the naming. `bias` is what chance alone is expected to add to the calibration, and to take from the refinement.
+ */
+export interface ScoreParts {
+  score: "log" | "brier";
+  unit: string;
+  count: number;
+  total: number;
+  calibration: number;
+  refinement: number;
+  within: number;
+  naming: number;
+  uncertainty: number;
+  resolution: number;
+  bias: number;
+  bins: number;
+  irreducible: number | null;
+  irreducible_answer: number | null;
+  by_class: ClassParts[];
+}
+
+/**
+ * The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index.
+ *
+ * `labels` is the column of labels that was asked for, "" where none was.
+ */
 export interface DataInfo {
   name: string;
   source: string;
   fingerprint: string;
   examples: number | null;
   classes: string[];
+  labels: string;
 }
 
 /** A finished file of the record: path inside it, size in bytes, SHA-256, rows where it is a table. */
@@ -1390,7 +1463,7 @@ export interface Manifest {
   saved: SavedPredictions | null;
   data: DataInfo | null;
   preprocessing: Preprocessing | null;
-  task: "classification" | "regression" | "none";
+  task: "classification" | "multilabel" | "regression" | "none";
   options: Record<string, string | number | boolean | string[] | null>;
   seed: number;
   device: string;

@@ -77,7 +77,16 @@ from pellucid.record.schema.layers import (
     WeightsPanel,
 )
 from pellucid.record.schema.learning import LearningAnswer, LearningClass, LearningLayer, LearningPanel, NoiseScale
-from pellucid.record.schema.loss import Benchmark, ClassLoss, LabelIssue, LossPanel
+from pellucid.record.schema.loss import (
+    Benchmark,
+    ClassLoss,
+    ClassParts,
+    LabelErrors,
+    LabelIssue,
+    LabelPair,
+    LossPanel,
+    ScoreParts,
+)
 from pellucid.record.schema.manifest import (
     SCHEMA_VERSION,
     DataInfo,
@@ -143,6 +152,7 @@ __all__ = [
     "CalibrationError",
     "ClassAccuracy",
     "ClassLoss",
+    "ClassParts",
     "ComparedMeasure",
     "ComparedModel",
     "ComparedPair",
@@ -178,7 +188,9 @@ __all__ = [
     "HierarchyPanel",
     "Histogram",
     "Interval",
+    "LabelErrors",
     "LabelIssue",
+    "LabelPair",
     "LastValue",
     "LayerInfo",
     "LayerLikeness",
@@ -212,6 +224,7 @@ __all__ = [
     "SanityAnswer",
     "SavedPredictions",
     "Score",
+    "ScoreParts",
     "SeparationChannel",
     "SeparationConcept",
     "SeparationLayer",

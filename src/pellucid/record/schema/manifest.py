@@ -41,13 +41,17 @@ class SavedPredictions(msgspec.Struct, frozen=True):
 
 
 class DataInfo(msgspec.Struct, frozen=True):
-    """The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index."""
+    """The data. `fingerprint` is a SHA-256 over its source and ids; `classes` are names in order of index.
+
+    `labels` is the column of labels that was asked for, "" where none was.
+    """
 
     name: str
     source: str
     fingerprint: str
     examples: int | None
     classes: list[str] = field(default_factory=list)
+    labels: str = ""
 
 
 class Preprocessing(msgspec.Struct, frozen=True):
@@ -105,7 +109,7 @@ class Manifest(msgspec.Struct):
     saved: SavedPredictions | None = None
     data: DataInfo | None = None
     preprocessing: Preprocessing | None = None
-    task: Literal["classification", "regression", "none"] = "none"
+    task: Literal["classification", "multilabel", "regression", "none"] = "none"
     options: dict[str, str | int | float | bool | list[str] | None] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
