@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid.graph import Graph, trace
 from pellucid.graph import recalled as module_under_test
-from pellucid.graph.fake import Valueless
 from pellucid.graph.recalled import Recall
+from pellucid.graph.valueless import Valueless
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, versions
-from pellucid.graph.fake import Fake, Valueless
+from pellucid.graph.fake import Fake
 from pellucid.graph.frames import Frame, Kind
 from pellucid.graph.guard import memory_of
 from pellucid.graph.parts import Parts
@@ -18,6 +18,7 @@ from pellucid.graph.recalled import New, Recalled
 from pellucid.graph.remembered import Look
 from pellucid.graph.structure import Shape
 from pellucid.graph.tally import Tally
+from pellucid.graph.valueless import Valueless
 
 _Result = TypeVar("_Result")
 _Given = ParamSpec("_Given")

@@ -14,7 +14,7 @@ from pellucid.graph.arguments import bound, texts
 from pellucid.graph.axes import CHANNEL_LAST_FUNCTIONS, channel_last_after, module_channel_last
 from pellucid.graph.callsites import CallSites
 from pellucid.graph.dataflow import gathered, named_tensors, versions
-from pellucid.graph.fake import Fake, Valueless, ValuesNeededError, operator_name, really_asks
+from pellucid.graph.fake import Fake, ValuesNeededError
 from pellucid.graph.frames import Frame
 from pellucid.graph.guard import writes_to_arguments
 from pellucid.graph.loops import steps_of
@@ -32,6 +32,7 @@ from pellucid.graph.parts import Parts
 from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.recalled import Key, Part, Recalled
 from pellucid.graph.structure import Shape
+from pellucid.graph.valueless import Valueless, operator_name, really_asks
 
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})

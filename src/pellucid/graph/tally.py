@@ -10,10 +10,10 @@ from torch import Tensor
 
 from pellucid.graph import flops
 from pellucid.graph.dataflow import gathered, versions
-from pellucid.graph.fake import Valueless
 from pellucid.graph.frames import Frame
 from pellucid.graph.parts import Parts
 from pellucid.graph.recalled import Did, Key, Recall
+from pellucid.graph.valueless import Valueless
 
 _UNHEARD = object()
 

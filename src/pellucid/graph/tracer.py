@@ -21,7 +21,7 @@ from torch import nn
 from pellucid.errors import ModelError
 from pellucid.graph.dataflow import mapped
 from pellucid.graph.expectations import expectations
-from pellucid.graph.fake import Valueless, ValuesNeededError
+from pellucid.graph.fake import ValuesNeededError
 from pellucid.graph.guard import ParameterGuard, untouched
 from pellucid.graph.interception import Functions, Operators, differentiable_functions, module_calls
 from pellucid.graph.parts import Parts
@@ -29,6 +29,7 @@ from pellucid.graph.recording import Recording
 from pellucid.graph.sealing import sealed
 from pellucid.graph.structure import Graph
 from pellucid.graph.timing import Stopwatch
+from pellucid.graph.valueless import Valueless
 
 _LOCK = threading.RLock()
 
