@@ -32,6 +32,7 @@ export class Canvas2dRenderer implements Renderer {
   #overview: Overview | null = null;
   /** Whether there are so many boxes that pictures of them are kept. */
   #keeps = false;
+  #reserving = false;
   /** Filled anew in every frame. */
   readonly #frames: number[] = [];
   readonly #closed: number[] = [];
@@ -60,11 +61,18 @@ export class Canvas2dRenderer implements Renderer {
     this.#painter = new Painter(this.#picture, this.#from, this.#palette);
     this.#keeps = this.#picture.visible.ids.length >= MOST_BOXES;
     if (!this.#keeps) return;
-    // Made now, not in the frame that first needs them.
     this.#sheet ??= new Sheet();
     this.#overview ??= new Overview();
     this.#sheet.show(this.#picture, this.#painter, this.#palette, this.#emphasis.lights);
     this.#overview.show(this.#picture, this.#palette, this.#emphasis.lights);
+  }
+
+  /** Canvases are made when there is nothing to draw, not in the frame that first needs them. */
+  #reserve(view: Size, density: number): void {
+    if (!this.#keeps || this.#reserving) return;
+    this.#reserving = true;
+    whenIdle(() => this.#sheet?.reserve(view, density));
+    whenIdle(() => this.#overview?.reserve());
   }
 
   setEmphasis(emphasis: Emphasis): void {
@@ -92,6 +100,7 @@ export class Canvas2dRenderer implements Renderer {
     context.fillStyle = css(this.#palette.paper);
     context.fillRect(0, 0, view.width, view.height);
     if (!picture || !places || !painter) return false;
+    this.#reserve(view, density);
     const pixels = density * camera.scale;
     // Whole pixels, so that a kept picture is not blurred by half of one.
     context.setTransform(pixels, 0, 0, pixels, -Math.round(camera.x * pixels), -Math.round(camera.y * pixels));
@@ -145,4 +154,10 @@ export class Canvas2dRenderer implements Renderer {
   }
 
   dispose(): void {}
+}
+
+/** Soon, where a browser cannot say when it is idle. */
+function whenIdle(work: () => void): void {
+  if ("requestIdleCallback" in globalThis) requestIdleCallback(work);
+  else setTimeout(work, 200);
 }

@@ -7,6 +7,8 @@ const LEAST_CELL = 96;
 /** Boxes of cell c are boxes[start[c]] up to start[c + 1]; frames are in none. */
 export interface Grid {
   readonly frames: Int32Array;
+  /** By frame, in their order, the first that is not inside it. */
+  readonly after: Int32Array;
   readonly cell: number;
   readonly columns: number;
   readonly rows: number;
@@ -50,7 +52,19 @@ export function gridOf(visible: Visible, placed: Placed): Grid {
       }
     }
   }
-  return { frames, cell, columns, rows, start, boxes };
+  return { frames, after: afterOf(visible, frames), cell, columns, rows, start, boxes };
+}
+
+/** A frame comes before what it holds, and all that it holds before what comes next. */
+function afterOf({ frame, ids }: Visible, frames: Int32Array): Int32Array {
+  const index = new Int32Array(ids.length).fill(-1);
+  for (let at = 0; at < frames.length; at++) index[frames[at] as number] = at;
+  const after = Int32Array.from(frames, (_, at) => at + 1);
+  for (let at = frames.length - 1; at >= 0; at--) {
+    const holder = index[frame[frames[at] as number] ?? -1] ?? -1;
+    if (holder >= 0) after[holder] = Math.max(after[holder] as number, after[at] as number);
+  }
+  return after;
 }
 
 export class Places {
@@ -74,19 +88,22 @@ export class Places {
         x >= left && y >= top && x <= left + (placed.width[box] as number) && y <= top + (placed.height[box] as number)
       );
     };
-    const { frames, columns, start, boxes } = this.#grid;
+    const { frames, after, columns, start, boxes } = this.#grid;
     const [column, row] = cellsOf(this.#grid, x, y, 0, 0);
     const cell = row * columns + column;
     for (let index = start[cell] as number; index < (start[cell + 1] as number); index++) {
       const box = boxes[index] as number;
       if (holds(box)) return box;
     }
-    // A frame comes before what it holds, so the last that fits is the innermost.
-    for (let index = frames.length - 1; index >= 0; index--) {
+    // What is not in a frame is in none of those inside it; the last that fits is the innermost.
+    let found = -1;
+    for (let index = 0; index < frames.length; ) {
       const box = frames[index] as number;
-      if (holds(box)) return box;
+      const inside = holds(box);
+      if (inside) found = box;
+      index = inside ? index + 1 : (after[index] as number);
     }
-    return -1;
+    return found;
   }
 
   /** Calls back with every box that a rectangle touches, frames first, until it is told to stop by `false`. */
@@ -97,8 +114,13 @@ export class Places {
       (placed.x[box] as number) + (placed.width[box] as number) >= rect.x &&
       (placed.y[box] as number) <= rect.y + rect.height &&
       (placed.y[box] as number) + (placed.height[box] as number) >= rect.y;
-    const { frames, columns, start, boxes } = this.#grid;
-    for (const box of frames) if (touches(box) && visit(box) === false) return;
+    const { frames, after, columns, start, boxes } = this.#grid;
+    for (let index = 0; index < frames.length; ) {
+      const box = frames[index] as number;
+      const inside = touches(box);
+      if (inside && visit(box) === false) return;
+      index = inside ? index + 1 : (after[index] as number);
+    }
     const [left, top, right, bottom] = cellsOf(this.#grid, rect.x, rect.y, rect.width, rect.height);
     this.#turn += 1;
     for (let row = top; row <= bottom; row++) {

@@ -21,8 +21,15 @@ export class Overview {
   #height = 1;
 
   constructor() {
-    this.#canvas.width = this.#canvas.height = SIDE;
     this.#context = this.#canvas.getContext("2d");
+  }
+
+  /** Makes room for the picture ahead of time: that takes longer than a frame has. */
+  reserve(): void {
+    if (this.#canvas.width === SIDE) return;
+    this.#canvas.width = this.#canvas.height = SIDE;
+    this.#context?.fillRect(0, 0, 1, 1);
+    this.light(this.#lights);
   }
 
   show(picture: Picture, palette: Palette, lights: Uint8Array | null): void {
@@ -49,6 +56,7 @@ export class Overview {
 
   /** As many spots as a slice of a frame allows, in milliseconds; true where some are left. */
   paint(slice = SLICE): boolean {
+    this.reserve();
     const count = this.#picture?.visible.ids.length ?? 0;
     const until = performance.now() + slice;
     while (this.#next < count) {

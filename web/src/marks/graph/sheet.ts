@@ -47,6 +47,11 @@ export class Sheet {
   #work: Iterator<undefined> | null = null;
   #stale = false;
 
+  /** Makes room for views of a size ahead of time: that takes longer than a frame has. */
+  reserve(view: Size, density: number): void {
+    for (const side of [this.#shown, this.#coming]) sized(side, ...extentOf(view, density));
+  }
+
   /** Another picture: nothing is left of the one before. */
   show(picture: Picture, painter: Painter, palette: Palette, lights: Uint8Array | null): void {
     this.#subject = { picture, painter, palette };
@@ -60,7 +65,7 @@ export class Sheet {
     const { window, scale } = this.#shown;
     const sharp = window !== null && !this.#stale && scale === camera.scale && covers(window, now, AHEAD);
     if (this.#work) this.#slice();
-    else if (!sharp) this.#begin(now, camera.scale, density);
+    else if (!sharp) this.#begin(now, camera.scale, view, density);
     const stretched = Math.max(scale / camera.scale, camera.scale / scale);
     const side = this.#shown.window && stretched < STRETCHED ? this.#shown : this.#coming;
     const at = side.window;
@@ -75,16 +80,14 @@ export class Sheet {
     this.#stale = true;
   }
 
-  #begin(now: Rect, scale: number, density: number): void {
+  #begin(now: Rect, scale: number, view: Size, density: number): void {
     const side = this.#coming;
     const pixels = scale * density;
     // Whole pixels from the drawing's corner: what is moved at the same scale stays sharp.
     const left = Math.floor((now.x - MARGIN * now.width) * pixels);
     const top = Math.floor((now.y - MARGIN * now.height) * pixels);
-    const width = Math.round((1 + 2 * MARGIN) * now.width * pixels);
-    const height = Math.round((1 + 2 * MARGIN) * now.height * pixels);
-    if (side.canvas.width !== width || side.canvas.height !== height)
-      [side.canvas.width, side.canvas.height] = [width, height];
+    const [width, height] = extentOf(view, density);
+    sized(side, width, height);
     side.window = { x: left / pixels, y: top / pixels, width: width / pixels, height: height / pixels };
     side.scale = scale;
     const [context, subject] = [side.context, this.#subject];
@@ -190,6 +193,18 @@ function touches({ placed: { x, y, width, height } }: Picture, box: number, rect
     top <= rect.y + rect.height &&
     top + (height[box] as number) >= rect.y
   );
+}
+
+/** Pixels of a view and its margin. */
+function extentOf(view: Size, density: number): [number, number] {
+  return [view.width, view.height].map((side) => Math.round((1 + 2 * MARGIN) * side * density)) as [number, number];
+}
+
+function sized({ canvas, context }: Side, width: number, height: number): void {
+  if (canvas.width === width && canvas.height === height) return;
+  [canvas.width, canvas.height] = [width, height];
+  // A canvas takes its room when it is first drawn on.
+  context?.fillRect(0, 0, 1, 1);
 }
 
 function sideOf(): Side {
