@@ -101,3 +101,48 @@ export function lossBins(losses: Float64Array, selected: Uint32Array, bins: numb
     part: parts[index] as number,
   }));
 }
+
+export interface GroupLoss {
+  readonly value: string;
+  readonly count: number;
+  readonly mean: number | null;
+  readonly share: number | null;
+  readonly interval: Bounds | null;
+}
+
+/** Mean loss and share of the total by the value of a column, largest share first; losses that are not defined do not count. */
+export function lossByValue(
+  rows: Uint32Array,
+  losses: Float64Array,
+  codes: Int32Array,
+  values: readonly string[],
+): GroupLoss[] {
+  const found = lossByClass(rows, losses, codes, values.length);
+  return found
+    .filter((one) => one.count > 0)
+    .map(({ index, ...rest }) => ({ value: values[index] as string, ...rest }))
+    .sort((one, other) => (other.share ?? 0) - (one.share ?? 0));
+}
+
+/** What always answering with the shares of the labels of these rows costs: their entropy, nats; null without labels. */
+export function classPrior(
+  rows: Uint32Array,
+  losses: Float64Array,
+  targets: Int32Array,
+  soft: ((row: number) => ArrayLike<number> | null) | null,
+  classes: number,
+): number | null {
+  const mass = new Float64Array(classes);
+  let total = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const target = targets[row] as number;
+    if (target < 0 || target >= classes || !Number.isFinite(losses[row])) continue;
+    const label = soft?.(row) ?? null;
+    if (label) for (let at = 0; at < classes; at++) mass[at] = (mass[at] as number) + (label[at] ?? 0);
+    else mass[target] = (mass[target] as number) + 1;
+    total += 1;
+  }
+  if (total === 0) return null;
+  return mass.reduce((sum, one) => (one > 0 ? sum - (one / total) * Math.log(one / total) : sum), 0);
+}

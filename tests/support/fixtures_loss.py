@@ -1,0 +1,91 @@
+"""Parts of a loss and disputed labels that Python and TypeScript must agree on: `python tests/support/fixtures_loss.py`.
+
+Writes tests/fixtures/measures/loss.json, which a test of either language reads.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.measures.decomposition import Cells, bin_of, contributions, entropy_of_rows, parts, terms
+from pellucid.measures.label_errors import ConfidentJoint, Thresholds, confident_class
+from pellucid.measures.labels import labelled_columns
+
+PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "loss.json"
+
+
+def made() -> dict[str, Any]:
+    """The fixture as JSON values."""
+    cases = ((0, 60, 3, False), (1, 40, 8, False), (2, 40, 4, True), (3, 1, 2, False), (4, 30, 2, False))
+    return {"cases": [_case(*one) for one in cases]}
+
+
+def _case(seed: int, number: int, classes: int, soft: bool) -> dict[str, Any]:
+    generator = np.random.default_rng(seed)
+    logits = (generator.normal(size=(number, classes)) * 3).astype(np.float32)
+    labels = np.where(generator.random(number) < 0.7, logits.argmax(axis=1), generator.integers(classes, size=number))
+    labels[::17] = -1
+    if number > 5:
+        logits[5] = np.nan
+    votes = None
+    if soft:
+        votes = generator.dirichlet(np.full(classes, 0.5), size=number).round(3)
+        votes /= votes.sum(axis=1, keepdims=True)
+        votes[labels < 0] = np.nan
+        labels = np.where(labels < 0, -1, np.nan_to_num(votes).argmax(axis=1))
+    columns = labelled_columns(logits, labels, task="classification", soft=votes)
+    kept = np.flatnonzero(np.isfinite(columns["loss"]) & np.isfinite(columns["confidence"]))
+    answer = {name: _written(columns[name]) for name in ("target", "prediction", "loss", "confidence", "brier")}
+    answer |= {name: _written(columns[name]) for name in ("top_classes", "top_probabilities")}
+    answer |= {"classes": classes, "soft_target": None if votes is None else _written(votes)}
+    cells = _cells(columns, kept)
+    for score in ("log", "brier"):
+        whole = parts(cells, score, soft=soft)
+        answer[f"{score}_parts"] = None if whole is None else asdict(whole)
+        answer[f"{score}_by_class"] = [asdict(one) for one in contributions(cells, score)]
+    answer |= _disputed(columns, kept, classes) if not soft else {}
+    return answer
+
+
+def _cells(columns: dict[str, Any], kept: np.ndarray) -> Cells:
+    confidence, prediction, target = (columns[name][kept] for name in ("confidence", "prediction", "target"))
+    hits, spread = (prediction == target).astype(float), ()
+    if "soft_target" in columns:
+        q = columns["soft_target"][kept]
+        hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))  # type: ignore[assignment]
+    added = terms(confidence, hits, columns["loss"][kept], columns["brier"][kept], *spread)
+    return Cells.of(target, bin_of(confidence), added)
+
+
+def _disputed(columns: dict[str, Any], kept: np.ndarray, classes: int) -> dict[str, Any]:
+    target, own = columns["target"][kept], np.exp(-columns["loss"][kept])
+    counts = np.bincount(target, minlength=classes)
+    thresholds = Thresholds.of(counts, np.bincount(target, own, minlength=classes))
+    top = columns["top_classes"][kept].astype(np.int64), columns["top_probabilities"][kept].astype(np.float64)
+    confident = confident_class(*top, thresholds, classes)
+    joint = ConfidentJoint.of(target, confident)
+    return {
+        "thresholds": _written(thresholds.values),
+        "confident": {str(row): int(one) for row, one in zip(kept, confident.classes, strict=True)},
+        "undecided": joint.undecided,
+        "unplaced": joint.unplaced,
+        "disputed": joint.disputed(),
+        "estimated": joint.estimated_errors(counts),
+    }
+
+
+def _written(values: np.ndarray) -> Any:
+    """Lists, with None for what is not defined; float32 is written as the float64 that it is."""
+    if values.dtype.kind == "f":
+        wide = values.astype(np.float64)
+        return np.where(np.isfinite(wide), wide.astype(object), None).tolist()
+    return values.tolist()
+
+
+if __name__ == "__main__":
+    PLACE.write_text(json.dumps(made(), indent=None, separators=(",", ":")) + "\n", encoding="utf-8")

@@ -1,0 +1,73 @@
+/** Counts of examples on a grid: across by confidence or margin, up by the logarithm of the loss. */
+
+export interface Density {
+  readonly columns: number;
+  readonly lines: number;
+  /** Counts, line after line from the bottom; of all rows that were given. */
+  readonly counts: Float64Array;
+  readonly most: number;
+  readonly count: number;
+  /** Ends of the axes: the loss of the lowest and the highest line, of which the lowest holds all that is smaller. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The lowest loss that has a place of its own. */
+export const FLOOR = 1e-6;
+
+export function densityOf(
+  rows: Uint32Array,
+  across: ArrayLike<number>,
+  losses: Float64Array,
+  columns: number,
+  lines: number,
+): Density {
+  let high = FLOOR * 10;
+  for (let row = 0; row < losses.length; row++) {
+    const loss = losses[row] as number;
+    if (Number.isFinite(loss) && loss > high) high = loss;
+  }
+  high *= 1.0001;
+  const counts = new Float64Array(columns * lines);
+  const step = (Math.log(high) - Math.log(FLOOR)) / lines;
+  let [most, count] = [0, 0];
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const [x, loss] = [across[row] as number, losses[row] as number];
+    if (!Number.isFinite(x) || !Number.isFinite(loss)) continue;
+    const column = Math.min(columns - 1, Math.max(0, Math.floor(x * columns)));
+    const line = Math.min(
+      lines - 1,
+      Math.max(0, Math.floor((Math.log(Math.max(loss, FLOOR)) - Math.log(FLOOR)) / step)),
+    );
+    const at = line * columns + column;
+    const more = (counts[at] as number) + 1;
+    counts[at] = more;
+    if (more > most) most = more;
+    count += 1;
+  }
+  return { columns, lines, counts, most, count, low: FLOOR, high };
+}
+
+/** Bounds of a line's losses; the lowest begins at 0. */
+export function lineBounds({ lines, low, high }: Density, line: number): { low: number; high: number } {
+  const step = (Math.log(high) - Math.log(low)) / lines;
+  return {
+    low: line <= 0 ? 0 : Math.exp(Math.log(low) + line * step),
+    high: Math.exp(Math.log(low) + (line + 1) * step),
+  };
+}
+
+/** Rows whose place lies within bounds, both included. */
+export function within(
+  rows: Uint32Array,
+  across: ArrayLike<number>,
+  losses: Float64Array,
+  x: { low: number; high: number },
+  y: { low: number; high: number },
+): Uint32Array {
+  return rows.filter((row) => {
+    const [at, loss] = [across[row] as number, losses[row] as number];
+    return at >= x.low && at <= x.high && loss >= y.low && loss <= y.high;
+  });
+}
