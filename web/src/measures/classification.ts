@@ -1,0 +1,171 @@
+/** One number for all classes of any selection, with its interval in closed form: a twin of pellucid.measures.classification. */
+import type { ConfusionCounts } from "./confusion";
+import { type Bounds, deltaInterval, mover, wilson } from "./intervals";
+
+export interface Score {
+  readonly name: string;
+  readonly value: number | null;
+  readonly interval: Bounds | null;
+  readonly count: number;
+  /** Why it is not defined. */
+  readonly why: string;
+  /** How its interval was made. */
+  readonly method: string;
+}
+
+export interface Tallies {
+  readonly right: Float64Array;
+  readonly support: Float64Array;
+  readonly predicted: Float64Array;
+}
+
+export function talliesOf({ rows, columns, counts }: ConfusionCounts, classes: number): Tallies {
+  const [right, support, predicted] = [classes, classes, classes].map((length) => new Float64Array(length)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  for (let cell = 0; cell < counts.length; cell++) {
+    const [row, column, count] = [rows[cell] as number, columns[cell] as number, counts[cell] as number];
+    support[row] = (support[row] as number) + count;
+    predicted[column] = (predicted[column] as number) + count;
+    if (row === column) right[row] = (right[row] as number) + count;
+  }
+  return { right, support, predicted };
+}
+
+/** (1 + b²) right / (b² support + predicted), with the delta method on its log-odds; for b = 1 see `f1Interval`. */
+export function fBeta(right: number, support: number, predicted: number, beta: number) {
+  const squared = beta * beta;
+  const total = squared * support + predicted;
+  if (total === 0) return { value: null, interval: null };
+  const value = ((1 + squared) * right) / total;
+  const wrong = squared * (support - right) + (predicted - right);
+  if (right === 0 || wrong === 0) return { value, interval: null };
+  const variance = 1 / right + (squared * squared * (support - right) + (predicted - right)) / (wrong * wrong);
+  return { value, interval: deltaInterval(value, value * (1 - value) * Math.sqrt(variance), "share") };
+}
+
+/** Every number, in the order of the panel's. */
+export function scoresOf(cells: ConfusionCounts, classes: number): Score[] {
+  const of = talliesOf(cells, classes);
+  const total = sum(cells.counts);
+  const named = (
+    name: string,
+    value: number | null,
+    interval: Bounds | null,
+    why: string,
+    method = "delta",
+  ): Score => ({
+    name,
+    value: total === 0 ? null : value,
+    interval: total === 0 || value === null ? null : interval,
+    count: total,
+    why: total === 0 ? "no example has a target and a prediction" : value === null ? why : "",
+    method,
+  });
+  const shares = total === 0 ? cells.counts : cells.counts.map((count) => count / total);
+  const part = talliesOf({ ...cells, counts: shares }, classes);
+  const { kappa, mcc } = agreements(cells, shares, part, total);
+  const f1 = macroF1(cells, shares, part, total);
+  const recalls = defined(of.right, of.support);
+  return [
+    named("balanced accuracy", mean(recalls.map((one) => one.value)), mover(recalls), "no class occurs", "mover"),
+    named("macro F1", f1.value, f1.interval, "no class occurs"),
+    named("Matthews correlation", mcc.value, mcc.interval, "the targets or the predictions are all of one class"),
+    named("Cohen's kappa", kappa.value, kappa.interval, "targets and predictions are all of one class"),
+  ];
+}
+
+interface Measured {
+  value: number | null;
+  interval: Bounds | null;
+}
+
+/** Kappa and MCC with the influence of each cell. Source: Fleiss, Cohen & Everitt 1969; Gorodkin 2004. */
+function agreements({ rows, columns }: ConfusionCounts, shares: Float64Array, of: Tallies, total: number) {
+  const none = (): Measured => ({ value: null, interval: null });
+  if (total === 0) return { kappa: none(), mcc: none() };
+  const agreed = sum(of.right);
+  const chance = of.support.reduce((all, one, index) => all + one * (of.predicted[index] as number), 0);
+  const called = 1 - of.predicted.reduce((all, one) => all + one * one, 0);
+  const truth = 1 - of.support.reduce((all, one) => all + one * one, 0);
+  // Shares that add up to 1 but for rounding leave as little as that.
+  const kappa = chance < 1 - 1e-12 ? spread() : none();
+  const mcc = called > 1e-12 && truth > 1e-12 ? correlated() : none();
+  return { kappa, mcc };
+
+  function spread(): Measured {
+    const value = (agreed - chance) / (1 - chance);
+    const influence = (row: number, column: number) => {
+      const beside = (of.predicted[row] as number) + (of.support[column] as number);
+      return ((row === column ? 1 - chance : 0) - beside * (1 - agreed)) / (1 - chance) ** 2;
+    };
+    return { value, interval: fromInfluence(value, "correlation", rows, columns, shares, total, influence) };
+  }
+
+  function correlated(): Measured {
+    const size = Math.sqrt(called * truth);
+    const value = (agreed - chance) / size;
+    const influence = (row: number, column: number) => {
+      const beside = (of.predicted[row] as number) + (of.support[column] as number);
+      const shrink = 2 * (of.predicted[column] as number) * truth + 2 * (of.support[row] as number) * called;
+      return ((row === column ? 1 : 0) - beside) / size + ((agreed - chance) / 2) * (shrink / size ** 3);
+    };
+    return { value, interval: fromInfluence(value, "correlation", rows, columns, shares, total, influence) };
+  }
+}
+
+function macroF1({ rows, columns }: ConfusionCounts, shares: Float64Array, of: Tallies, total: number): Measured {
+  let [known, whole] = [0, 0];
+  const gain = new Float64Array(of.right.length);
+  const pull = new Float64Array(of.right.length);
+  of.right.forEach((right, index) => {
+    const size = (of.support[index] as number) + (of.predicted[index] as number);
+    if (size <= 0) return;
+    known += 1;
+    whole += (2 * right) / size;
+    gain[index] = 2 / size;
+    pull[index] = (2 * right) / size ** 2;
+  });
+  if (known === 0) return { value: null, interval: null };
+  const influence = (row: number, column: number) =>
+    ((row === column ? (gain[row] as number) : 0) - (pull[row] as number) - (pull[column] as number)) / known;
+  const value = whole / known;
+  return { value, interval: fromInfluence(value, "share", rows, columns, shares, total, influence) };
+}
+
+function fromInfluence(
+  value: number,
+  scale: "share" | "correlation",
+  rows: Int32Array,
+  columns: Int32Array,
+  shares: Float64Array,
+  total: number,
+  influence: (row: number, column: number) => number,
+): Bounds | null {
+  let [first, second] = [0, 0];
+  for (let cell = 0; cell < shares.length; cell++) {
+    const pulled = influence(rows[cell] as number, columns[cell] as number);
+    first += (shares[cell] as number) * pulled;
+    second += (shares[cell] as number) * pulled * pulled;
+  }
+  return deltaInterval(value, Math.sqrt(Math.max(0, second - first * first) / total), scale);
+}
+
+function defined(right: Float64Array, counts: Float64Array): { value: number; interval: Bounds }[] {
+  const found: { value: number; interval: Bounds }[] = [];
+  counts.forEach((count, index) => {
+    const interval = wilson(right[index] as number, count);
+    if (interval) found.push({ value: (right[index] as number) / count, interval });
+  });
+  return found;
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((all, one) => all + one, 0);
+}
+
+function mean(values: readonly number[]): number | null {
+  return values.length === 0 ? null : values.reduce((all, one) => all + one, 0) / values.length;
+}

@@ -1,0 +1,209 @@
+/** Which examples, by a column or by a rule that is found, are answered worse than the others: a twin of pellucid.measures.slices. */
+import { benjaminiHochberg } from "./compare";
+import { type Bounds, wilson } from "./intervals";
+
+/** Fewer examples cannot be told from chance. */
+export const LEAST = 5;
+const LEAST_LEAF = 20;
+const CUTS = 32;
+
+/** Fisher's exact test, twice the smaller tail: has the slice another accuracy than the rest? */
+export function fisher(correct: number, count: number, allCorrect: number, total: number): number {
+  const [least, most] = [Math.max(0, count + allCorrect - total), Math.min(count, allCorrect)];
+  // Weights relative to the likeliest number of right answers, which is near this one, outward until they vanish.
+  const mode = Math.min(most, Math.max(least, Math.floor(((count + 1) * (allCorrect + 1)) / (total + 2))));
+  const ratio = (hits: number) =>
+    ((allCorrect - hits) * (count - hits)) / ((hits + 1) * (total - allCorrect - count + hits + 1));
+  let [all, below, above] = [1, mode <= correct ? 1 : 0, mode >= correct ? 1 : 0];
+  for (let hits = mode, weight = 1; hits < most && weight > 0; hits++) {
+    weight *= ratio(hits);
+    all += weight;
+    if (hits + 1 <= correct) below += weight;
+    if (hits + 1 >= correct) above += weight;
+  }
+  for (let hits = mode, weight = 1; hits > least && weight > 0; hits--) {
+    weight /= ratio(hits - 1);
+    all += weight;
+    if (hits - 1 <= correct) below += weight;
+    if (hits - 1 >= correct) above += weight;
+  }
+  return Math.min(1, (2 * Math.min(below, above)) / all);
+}
+
+export interface Slice {
+  readonly column: string;
+  readonly value: string;
+  readonly count: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  readonly interval: Bounds | null;
+  /** Accuracy of the column's other values. */
+  readonly rest: number;
+  readonly pValue: number;
+  readonly adjusted: number;
+}
+
+export interface Counted {
+  readonly column: string;
+  readonly value: string;
+  readonly count: number;
+  readonly correct: number;
+}
+
+/** Every slice against the rest of its column, surest first; the adjustment is over all that are large enough. */
+export function slicesOf(counted: readonly Counted[]): Slice[] {
+  const totals = new Map<string, { count: number; correct: number }>();
+  for (const { column, count, correct } of counted) {
+    const total = totals.get(column) ?? { count: 0, correct: 0 };
+    totals.set(column, { count: total.count + count, correct: total.correct + correct });
+  }
+  const tested = counted
+    .map((one) => ({ ...one, total: totals.get(one.column) ?? { count: 0, correct: 0 } }))
+    .filter((one) => one.count >= LEAST && one.count < one.total.count);
+  const pValues = tested.map((one) => fisher(one.correct, one.count, one.total.correct, one.total.count));
+  const adjusted = benjaminiHochberg(pValues);
+  return tested
+    .map(({ total, ...one }, place) => ({
+      ...one,
+      accuracy: one.correct / one.count,
+      interval: wilson(one.correct, one.count),
+      rest: (total.correct - one.correct) / (total.count - one.count),
+      pValue: pValues[place] as number,
+      adjusted: adjusted[place] as number,
+    }))
+    .sort((a, b) => a.adjusted - b.adjusted || a.accuracy - b.accuracy);
+}
+
+/** A number or a code for every example, NaN where not there. */
+export interface Feature {
+  readonly name: string;
+  readonly values: Float64Array;
+  readonly categorical: boolean;
+}
+
+export interface Condition {
+  readonly feature: number;
+  readonly kind: "<=" | ">" | "is" | "is not";
+  readonly cut: number;
+}
+
+export interface FoundSlice {
+  readonly rule: readonly Condition[];
+  readonly count: number;
+  readonly correct: number;
+  readonly pValue: number;
+  readonly adjusted: number;
+}
+
+export function holds({ feature, kind, cut }: Condition, features: readonly Feature[], place: number): boolean {
+  const value = features[feature]?.values[place] as number;
+  if (kind === "<=") return value <= cut;
+  if (kind === ">") return value > cut;
+  return kind === "is" ? value === cut : value !== cut;
+}
+
+/**
+ * Rules of a shallow tree grown on one half of the examples and judged on the other.
+ * `right` and `grown` are 0 or 1 by place, as the features' values are.
+ */
+export function foundSlices(
+  features: readonly Feature[],
+  right: Uint8Array,
+  grown: Uint8Array,
+  depth = 3,
+): FoundSlice[] {
+  const places = (half: number) => Uint32Array.from(grown.keys()).filter((place) => grown[place] === half);
+  const judged = places(0);
+  const hitsOf = (some: Uint32Array) => some.reduce((sum, place) => sum + (right[place] as number), 0);
+  const allCorrect = hitsOf(judged);
+  const tested = leaves(features, right, places(1), depth, []).flatMap((rule) => {
+    const inside = judged.filter((place) => rule.every((condition) => holds(condition, features, place)));
+    if (rule.length === 0 || inside.length < LEAST || inside.length >= judged.length) return [];
+    const correct = hitsOf(inside);
+    return [{ rule, count: inside.length, correct, pValue: fisher(correct, inside.length, allCorrect, judged.length) }];
+  });
+  const adjusted = benjaminiHochberg(tested.map((one) => one.pValue));
+  return tested
+    .map((one, place) => ({ ...one, adjusted: adjusted[place] as number }))
+    .sort((a, b) => a.adjusted - b.adjusted || a.correct / a.count - b.correct / b.count);
+}
+
+function leaves(
+  features: readonly Feature[],
+  right: Uint8Array,
+  places: Uint32Array,
+  depth: number,
+  rule: readonly Condition[],
+): (readonly Condition[])[] {
+  const split = depth > 0 ? bestSplit(features, right, places) : null;
+  if (!split) return [rule];
+  const other: Condition = { ...split, kind: split.kind === "<=" ? ">" : "is not" };
+  return [split, other].flatMap((condition) => {
+    const inside = places.filter((place) => holds(condition, features, place));
+    return leaves(features, right, inside, depth - 1, [...rule, condition]);
+  });
+}
+
+/** The condition after which right and wrong are least mixed (Gini); of equal ones the first feature and the lowest cut. */
+export function bestSplit(features: readonly Feature[], right: Uint8Array, places: Uint32Array): Condition | null {
+  const hits = places.reduce((sum, place) => sum + (right[place] as number), 0);
+  const mixed = (count: number, correct: number) => (count > 0 ? (correct * (count - correct)) / count : 0);
+  const before = mixed(places.length, hits);
+  let [least, best]: [number, Condition | null] = [before, null];
+  features.forEach((of, feature) => {
+    const { counts, correct, cuts, known, knownHits } = tallied(of, right, places);
+    let [below, belowHits] = [0, 0];
+    cuts.forEach((cut, index) => {
+      below = of.categorical ? (counts[index] as number) : below + (counts[index] as number);
+      belowHits = of.categorical ? (correct[index] as number) : belowHits + (correct[index] as number);
+      if (!of.categorical && index === cuts.length - 1) return;
+      const others = (of.categorical ? places.length : known) - below;
+      if (Math.min(below, others) < LEAST_LEAF) return;
+      const rest = (of.categorical ? hits : knownHits) - belowHits;
+      const missing = places.length - below - others;
+      const found = mixed(below, belowHits) + mixed(others, rest) + mixed(missing, hits - belowHits - rest);
+      if (found < before - 1e-12 && found < least - 1e-12) {
+        least = found;
+        best = { feature, kind: of.categorical ? "is" : "<=", cut };
+      }
+    });
+  });
+  return best;
+}
+
+/** Counts of a feature's values between its cuts: each code, or at most 32 groups of numbers by their quantiles. */
+function tallied({ values, categorical }: Feature, right: Uint8Array, places: Uint32Array) {
+  const there = places.filter((place) => !Number.isNaN(values[place]));
+  const ordered = Float64Array.from(there, (place) => values[place] as number).sort();
+  let cuts = ordered.filter((value, index) => index === 0 || value !== ordered[index - 1]);
+  if (!categorical && cuts.length > CUTS) {
+    const quantiles = Float64Array.from(
+      { length: CUTS },
+      (_, index) => ordered[Math.floor(((index + 1) * ordered.length) / CUTS) - 1] as number,
+    );
+    cuts = quantiles.filter((value, index) => index === 0 || value !== quantiles[index - 1]);
+  }
+  // One code alone splits nothing off that is there.
+  if (categorical && cuts.length < 2) cuts = new Float64Array(0);
+  const [counts, correct] = [new Float64Array(cuts.length), new Float64Array(cuts.length)];
+  let knownHits = 0;
+  for (const place of there) {
+    knownHits += right[place] as number;
+    const group = lowerBound(cuts, values[place] as number);
+    if (group >= cuts.length) continue;
+    counts[group] = (counts[group] as number) + 1;
+    correct[group] = (correct[group] as number) + (right[place] as number);
+  }
+  return { counts, correct, cuts: [...cuts], known: there.length, knownHits };
+}
+
+/** The first place whose value is not below. */
+function lowerBound(values: Float64Array, wanted: number): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] as number) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
