@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid.attribution import METHODS, IntegratedGradients, Occlusion, SmoothGrad, Unit
+from pellucid.attribution.methods import methods
 from pellucid.errors import ForwardError, LayerError, MethodError, ModelError, PellucidError, TargetError
 
 IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -97,6 +98,22 @@ def test_a_quantised_model_is_refused_where_gradients_are_needed_and_perturbed_e
     found = pellucid.attribute(model, IMAGES, 1, Occlusion(window=4, stride=4))
     assert bool(torch.isfinite(found.input).all())
     assert float(found.input.abs().max()) > 0
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name, kind in methods().items() if kind.positions])
+def test_every_method_of_planes_refuses_a_quantised_model_by_that_name(name: str) -> None:
+    with pytest.raises(MethodError, match="quantised"):
+        pellucid.attribute(quantised(dynamic=False), IMAGES, 1, name)
+    # Convolutions of numbers before a quantised head: forwards alone still tell what channels do, gradients do not.
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+    model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    if methods()[name].cost == "passes":
+        assert bool(pellucid.attribute(model, IMAGES, 1, name).input.any())
+    else:
+        with pytest.raises(MethodError, match="quantised"):
+            pellucid.attribute(model, IMAGES, 1, name)
 
 
 def test_inference_tensors_are_refused_as_weights_and_taken_as_inputs() -> None:

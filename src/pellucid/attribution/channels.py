@@ -47,6 +47,11 @@ class _ChannelCam(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the layers; of a run that was stopped, with the channels that were not reached weighing nothing."""
+        if not problem.layers and _is_quantised(problem.model):
+            raise MethodError(
+                f"{self.title} weighs the activations of layers, and those of a quantised model are integers: explain the model "
+                "as it was before it was quantised. Methods that look at the output alone explain this one: occlusion, rise."
+            )
         layers = fitting(problem.layers, self.title)
         maps: dict[str, Tensor] = {}
         passes = Passes()
@@ -176,6 +181,11 @@ class AblationCam(_ChannelCam):
             )  # fmt: skip
             falls = falling(table)
         return scores, activation, _over_size(falls, scores)
+
+
+def _is_quantised(model: nn.Module) -> bool:
+    """Whether some module of a model works on integers."""
+    return any(".quantized" in type(module).__module__ for module in model.modules())
 
 
 def _over_size(falls: Tensor, scores: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.preserve import preserved, writing
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
@@ -184,6 +185,13 @@ class Session:
                 "No gradient of the score arrives at the inputs: the model is quantised, detaches or rounds on the way, or "
                 "its output does not depend on them. Methods that need gradients cannot be right on it."
             )
+        missed = next((name for name, one in zip(kept, gradients[len(leaves) :], strict=True) if one is None), None)
+        if missed is not None and ends_early(scores):
+            # Without a gradient the score would seem not to depend on what it does.
+            raise MethodError(
+                f"No gradient of the score arrives at layer '{missed}': an operator behind it has no backward, as those of "
+                "quantised models. Methods that need gradients cannot be right on it; explain the model as it was before."
+            )
         by_layer = {
             name: torch.zeros_like(tensor) if gradient is None else gradient
             for (name, tensor), gradient in zip(kept.items(), gradients[len(leaves) :], strict=True)
@@ -194,7 +202,7 @@ class Session:
             gradients=by_layer,
             input_gradients=gradients_of(self._leaf_tree, by_input),
             scores=scores.detach(),
-            warnings=_nonfinite(by_layer),
+            warnings=nonfinite(by_layer),
         )
 
     def _prepare_gradients(self, *, whole: bool = True) -> None:
@@ -381,12 +389,3 @@ def _main_tensor(output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
         rest = output[1:]
         return output[0], lambda tensor: (tensor, *rest)
     raise LayerError(f"A layer's output must be a tensor or a tuple that begins with one; got {type(output).__name__}.")
-
-
-def _nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Where gradients stop being finite, seen from the output, from where they come."""
-    for name, gradient in reversed(list(gradients.items())):
-        # A sum that is finite has finite parts only, and costs a tenth of looking at each; one that is not may have run over.
-        if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
-            return (f"The gradient is NaN or infinite from layer '{name}' on towards the input.",)
-    return ()
