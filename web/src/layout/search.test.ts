@@ -64,6 +64,19 @@ describe("a search", () => {
     expect(new SearchIndex([node(0, "İİİİ"), node(1, "target")]).find("target")[0]?.id).toBe(1);
   });
 
+  it("is the same whether it is built ahead in steps or at the first question", () => {
+    const nodes = Array.from({ length: 2000 }, (_, at) =>
+      node(at, at === 1500 ? "İİ last" : `block${at % 90}.conv`, null, { source: `net.py:${at}` }),
+    );
+    const ahead = new SearchIndex(nodes);
+    let steps = 1;
+    while (!ahead.build(0)) steps++;
+    expect(steps).toBeGreaterThan(3);
+    for (const query of ["block7", "last", "net.py:1999", "convnet", "blk89"])
+      expect(ahead.find(query), query).toEqual(new SearchIndex(nodes).find(query));
+    expect(ahead.find("net.py:1999")[0]?.node).toBe(nodes[1999]);
+  });
+
   it("agrees with looking at every call, for random words", () => {
     const chance = random(3);
     const word = () =>

@@ -6,6 +6,7 @@ export type Where = "name" | "path" | "operation" | "shape" | "source";
 export interface Hit {
   /** Node of the graph. */
   readonly id: number;
+  readonly node: GraphNode;
   /** Lower is better: the whole of it, its beginning, inside it, its letters one after the other. */
   readonly rank: number;
   /** What of the call the last word was found in. */
@@ -22,14 +23,27 @@ const NONE = 9;
 /** Between the fields of a call and between calls: it is in no name, and no query can hold it. */
 const END = "\n";
 
-/** Built at the first question, in one pass; questions then go through one string. */
+/** Calls between two places where building the index can be interrupted. */
+const STEP = 400;
+
+/** Built ahead, step by step, or else at the first question; questions then go through one string. */
 export class SearchIndex {
   #text = "";
   /** Where in the text each field of each call begins. */
   #start = new Int32Array(0);
+  readonly #work: Iterator<undefined, void>;
   #built = false;
 
-  constructor(private readonly nodes: readonly GraphNode[]) {}
+  constructor(private readonly nodes: readonly GraphNode[]) {
+    this.#work = this.#building();
+  }
+
+  /** Builds for so long, in milliseconds; true once all is built. */
+  build(stretch = Number.POSITIVE_INFINITY): boolean {
+    const until = performance.now() + stretch;
+    while (!this.#built && !this.#work.next().done && performance.now() < until);
+    return this.#built;
+  }
 
   /**
    * The best calls first, those of equal rank in order of execution. All words of the query must be found, each in any
@@ -38,7 +52,7 @@ export class SearchIndex {
   find(query: string, limit = 50): Hit[] {
     const words = query.toLowerCase().replaceAll("×", "x").split(/\s+/).filter(Boolean);
     if (words.length === 0) return [];
-    if (!this.#built) this.#build();
+    this.build();
     const count = this.nodes.length;
     const rank = new Uint8Array(count);
     const where = new Uint8Array(count);
@@ -54,7 +68,8 @@ export class SearchIndex {
   }
 
   #hit(node: number, rank: number, where: number): Hit {
-    return { id: (this.nodes[node] as GraphNode).id, rank, where: FIELDS[where] as Where };
+    const found = this.nodes[node] as GraphNode;
+    return { id: found.id, node: found, rank, where: FIELDS[where] as Where };
   }
 
   /** Puts each call's rank for a word where it is worse than what it had; a call without the word is out. */
@@ -141,21 +156,26 @@ export class SearchIndex {
     return low;
   }
 
-  #build(): void {
-    const parts: string[] = [];
-    for (const node of this.nodes) {
-      parts.push(node.name, node.path, node.operation, shapes(node), node.source ?? "");
-    }
-    let text = joined(parts);
-    if (text.length !== text.toLowerCase().length) text = joined(parts.map(evenly));
-    this.#text = text.toLowerCase();
-    this.#start = new Int32Array(parts.length + 1);
+  *#building(): Generator<undefined, void> {
+    const texts: string[] = [];
+    this.#start = new Int32Array(FIELDS.length * this.nodes.length + 1);
+    let slot = 0;
     let at = 0;
-    for (let slot = 0; slot < parts.length; slot++) {
-      this.#start[slot] = at;
-      at += (parts[slot] as string).length + 1;
+    for (let first = 0; first < this.nodes.length; first += STEP) {
+      const parts: string[] = [];
+      for (const node of this.nodes.slice(first, first + STEP))
+        parts.push(node.name, node.path, node.operation, shapes(node), node.source ?? "");
+      let text = joined(parts);
+      if (text.length !== text.toLowerCase().length) text = joined(parts.map(evenly));
+      texts.push(text.toLowerCase());
+      for (const part of parts) {
+        this.#start[slot++] = at;
+        at += part.length + 1;
+      }
+      yield;
     }
-    this.#start[parts.length] = at;
+    this.#start[slot] = at;
+    this.#text = texts.join("");
     this.#built = true;
   }
 }

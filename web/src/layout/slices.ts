@@ -37,3 +37,13 @@ export function turn(): Promise<void> {
 export function frame(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
+
+/** Does something when there is nothing else to do; soon, where a browser cannot say when that is. Gives a way to call it off. */
+export function whenIdle(work: () => void): () => void {
+  if ("requestIdleCallback" in globalThis) {
+    const asked = requestIdleCallback(work);
+    return () => cancelIdleCallback(asked);
+  }
+  const asked = setTimeout(work, 200);
+  return () => clearTimeout(asked);
+}

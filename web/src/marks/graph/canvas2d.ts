@@ -1,4 +1,5 @@
 /** The drawing without a graphics card: only what is in view, and of very many boxes a picture that is kept. */
+import { whenIdle } from "../../layout/slices";
 import { type Camera, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
 import { Overview } from "./overview";
@@ -154,10 +155,4 @@ export class Canvas2dRenderer implements Renderer {
   }
 
   dispose(): void {}
-}
-
-/** Soon, where a browser cannot say when it is idle. */
-function whenIdle(work: () => void): void {
-  if ("requestIdleCallback" in globalThis) requestIdleCallback(work);
-  else setTimeout(work, 200);
 }
