@@ -19,6 +19,14 @@ const OWN = new Set([
   "nonfinite",
 ]);
 
+/** Columns of our own that stand in some records, and of what type they then are; one of another type came along. */
+const SOME: Readonly<Record<string, "float" | "list">> = {
+  brier: "float",
+  log_loss: "float",
+  soft_target: "list",
+  targets: "list",
+};
+
 /** A column that came along with the examples. */
 export class Extra {
   readonly name: string;
@@ -96,11 +104,19 @@ export class Examples {
   readonly margins: Float32Array;
   readonly ranks: Int32Array;
   readonly nonfinite: Uint8Array;
+  /** Sum over classes of (p - y)²; NaN where not known. */
+  readonly briers: Float64Array;
+  /** Cross-entropy in nats where the loss is another one; null where the loss is it, or the task has none. */
+  readonly logLosses: Float64Array | null;
+  /** Whether labels are soft. */
+  readonly isSoft: boolean;
   readonly columns: ReadonlyMap<string, Extra>;
   readonly #ids: Column<unknown> | null;
   readonly #media: Column<unknown> | null;
   readonly #topClasses: Column<unknown> | null;
   readonly #topProbabilities: Column<unknown> | null;
+  readonly #soft: Column<unknown> | null;
+  readonly #sets: Column<unknown> | null;
 
   constructor(table: Table) {
     this.count = table.numRows;
@@ -126,10 +142,17 @@ export class Examples {
     this.#media = child("media");
     this.#topClasses = child("top_classes");
     this.#topProbabilities = child("top_probabilities");
+    const some = (name: string) => (isOwn(name, child(name)) ? child(name) : null);
+    this.briers = numbersOf(some("brier"), this.count, (count) => new Float64Array(count), Number.NaN);
+    const logLoss = some("log_loss");
+    this.logLosses = logLoss && numbersOf(logLoss, this.count, (count) => new Float64Array(count), Number.NaN);
+    this.#soft = some("soft_target");
+    this.isSoft = this.#soft !== null;
+    this.#sets = some("targets");
     const columns = new Map<string, Extra>();
     for (const name of table.names as string[]) {
       const column = child(name);
-      if (!OWN.has(name) && column) columns.set(name, new Extra(name, column));
+      if (!OWN.has(name) && !isOwn(name, column) && column) columns.set(name, new Extra(name, column));
     }
     this.columns = columns;
   }
@@ -158,6 +181,18 @@ export class Examples {
 
   topProbabilities(row: number): number[] {
     return listOf(this.#topProbabilities?.at(row));
+  }
+
+  /** A soft label, one probability a class; null where there is none. */
+  soft(row: number): ArrayLike<number> | null {
+    const label = this.#soft?.at(row);
+    return label === null || label === undefined ? null : (label as ArrayLike<number>);
+  }
+
+  /** Every class that is true, where several may be; null where that is not known. */
+  classesOf(row: number): number[] | null {
+    const classes = this.#sets?.at(row);
+    return classes === null || classes === undefined ? null : listOf(classes);
   }
 
   /** Whether the most probable class is the target; null where either is unknown. */
@@ -202,6 +237,13 @@ const FLOAT_TYPE = 3; // Arrow's type id of floating point
 
 function isFloat(column: Column<unknown>): boolean {
   return column.type.typeId === FLOAT_TYPE;
+}
+
+const LIST_TYPE = 12; // Arrow's type id of lists
+
+function isOwn(name: string, column: Column<unknown> | null): boolean {
+  if (!column || !Object.hasOwn(SOME, name)) return false;
+  return SOME[name] === "float" ? isFloat(column) : column.type.typeId === LIST_TYPE;
 }
 
 function firstValue(column: Column<unknown>): unknown {
