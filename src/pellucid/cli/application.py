@@ -21,6 +21,7 @@ from pellucid.cli.features import features
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
 from pellucid.cli.importing import import_
+from pellucid.cli.sweep import sweep
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
 
@@ -282,6 +283,9 @@ def demo(
     # --no-open with nothing else to leave: the address is printed and answered, as `open --no-open` does.
     with _until_interrupted():
         serve(out, port=port, open_browser=not no_open, live=shown.live, announce=say if as_json else answer)
+
+
+application.command()(sweep)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from pellucid.errors import OptionError
 
 if TYPE_CHECKING:
     from pellucid.comparison import Comparison
-    from pellucid.record.schema import ComparedPair, ComparisonPanel, GroupDifference, MeasureDifference
+    from pellucid.record.schema import ComparedPair, ComparisonPanel, GroupDifference, MeasureDifference, SizedModel
 
 FAILED = 1
 """Exit code where a rule of --fail-if failed."""
 
 _FALSE_ALARMS = 0.05
 _NAMED = 5
+_WHOLE = 3
 _MEASURES = {"accuracy": "accuracy", "loss": "mean loss", "ece": "calibration error", "confidence": "confidence"}
 
 Old = Annotated[Path, typer.Argument(metavar="OLD", help="Record to compare with, the one before.")]
@@ -103,13 +104,52 @@ def open_comparison(out: Path) -> None:
 def comparison_lines(panel: ComparisonPanel, title: str) -> Iterator[str]:
     """What `pellucid compare` prints."""
     yield title
-    for pair in panel.pairs:
+    for pair in panel.pairs[:_WHOLE]:
         yield from _pair_lines(panel, pair)
+    if len(panel.pairs) > 1:
+        yield from size_lines(panel)
     for finding in panel.findings:
         if finding.kind in ("size", "factors"):
             yield f"  {finding.sentence}"
     yield from (f"  {note}" for note in panel.notes)
     yield from (f"  {gate.sentence}" for gate in panel.gates)
+    if len(panel.pairs) > _WHOLE:
+        yield f"  {len(panel.pairs) - _WHOLE} more are compared with {panel.models[0].name}: --json has all"
+
+
+def size_lines(panel: ComparisonPanel) -> Iterator[str]:
+    """A line a size, the cheapest first: accuracy with its interval, costs, whether it is on the front of parameters."""
+    from pellucid.cli.drawing import amount
+    from pellucid.comparison.costs import reached
+
+    def cost(size: SizedModel) -> float:
+        return panel.models[size.members[0]].parameters or 0
+
+    target = panel.target_accuracy
+    columns = ["size", "accuracy", "95% interval", "parameters", "FLOPs"]
+    rows = [
+        columns + ([f"steps to {target:.0%}", f"seconds to {target:.0%}"] if target is not None else []) + ["front"]
+    ]
+    for size in sorted(panel.sizes, key=cost):
+        models = [panel.models[one] for one in size.members]
+        ends = size.interval
+        row = [
+            size.name,
+            "" if size.accuracy is None else f"{size.accuracy:.2%}",
+            "" if ends is None else f"{ends.low:.2%} to {ends.high:.2%}",
+            "" if models[0].parameters is None else f"{models[0].parameters:,}",
+            "" if models[0].flops is None else amount(models[0].flops),
+        ]
+        if target is not None:
+            points = [reached(model.learned, target) for model in models]
+            known = [point for point in points if point is not None]
+            whole = len(known) == len(points)
+            row.append(f"{sum(one.step for one in known) / len(known):.0f}" if whole else "not reached")
+            row.append(f"{sum(one.seconds for one in known) / len(known):.2f}" if whole else "not reached")
+        rows.append([*row, size.front.get("parameters", "")])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:

@@ -200,8 +200,10 @@ def _verdict(by_size: dict[str, Trend]) -> str:
 
 
 def _beside(trends: list[Trend]) -> list[Finding]:
-    """Of factors beside each other: what widening brings, and what deepening."""
-    beside = [one for one in trends if one.measure == "accuracy" and one.others and one.interval is not None]
+    """Of factors beside each other: what widening brings, what deepening, and what either does at equal size."""
+    accuracy = [one for one in trends if one.measure == "accuracy" and one.others and one.interval is not None]
+    beside = [one for one in accuracy if "parameters" not in one.others]
+    equal = [one for one in accuracy if one.others == ["parameters"]]
     if not beside:
         return []
     parts = [
@@ -209,11 +211,16 @@ def _beside(trends: list[Trend]) -> list[Finding]:
         for one in beside
         if one.interval
     ]
+    thin = [
+        f" At equal parameters twice the {one.factor} brings {points(one.slope)} ({points_interval(one.interval)})."
+        for one in equal[-1:]
+        if one.interval
+    ]
     return [
         Finding(
             kind="factors",
             severity="info",
-            sentence=f"Of the accuracy, with the others held fixed: {', '.join(parts)}; over {beside[0].runs} sizes.",
+            sentence=f"Of the accuracy, the others held fixed: {', '.join(parts)}; over {beside[0].runs} sizes.{''.join(thin)}",
             count=beside[0].runs,
             interval=beside[0].interval,
             page=PAGE,

@@ -172,7 +172,9 @@ def _accuracy(models: list[ComparedModel], group: Group) -> tuple[float | None, 
     if not values:
         return None, None
     mean = sum(values) / len(values)
-    return mean, mean_interval(len(values), sum(values), sum((value - mean) ** 2 for value in values))
+    ends = mean_interval(len(values), sum(values), sum((value - mean) ** 2 for value in values))
+    # No share lies beyond 0 and 1; Student's interval does not know.
+    return mean, ends and Interval(max(0.0, ends.low), min(1.0, ends.high), ends.level, ends.method)
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -185,8 +187,9 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def trends_of(models: list[ComparedModel], sizes: list[SizedModel], target: float | None) -> list[Trend]:
-    """What a doubling of the parameters, and of each factor in the names beside the others, does.
+    """What a doubling of the parameters, and of each factor in the names, does.
 
+    Of two factors or more each is told beside the others, and at equal parameters: whether depth, say, is worth its thinness.
     One observation a size, the mean of its replicates: what a straight line cannot follow widens the interval.
     """
     measured: dict[str, list[float | None]] = {"accuracy": [size.accuracy for size in sizes]}
@@ -195,20 +198,23 @@ def trends_of(models: list[ComparedModel], sizes: list[SizedModel], target: floa
         if cost is not None:
             means = [_mean([cost(models[one]) for one in size.members]) for size in sizes]
             measured[name] = [math.log2(mean) if mean else None for mean in means]
-    parameters = [models[size.members[0]].parameters for size in sizes]
-    designs: list[dict[str, list[float | None]]] = [{"parameters": [float(one) if one else None for one in parameters]}]
-    varied = [
-        name
+    parameters: dict[str, list[float | None]] = {"parameters": [models[size.members[0]].parameters for size in sizes]}
+    varied: dict[str, list[float | None]] = {
+        name: [size.factors[name] for size in sizes]
         for name in sizes[0].factors
         if all(size.factors.get(name, 0) > 0 for size in sizes) and len({size.factors[name] for size in sizes}) > 1
-    ]
+    }
+    designs = [parameters]
     if varied:
-        designs.append({name: [size.factors[name] for size in sizes] for name in varied})
+        designs.append(varied)
+    if len(varied) > 1:
+        designs += [parameters | {name: values} for name, values in varied.items()]
     return [
         trend
         for design in designs
         for measure, values in measured.items()
         for trend in _slopes(design, measure, values)
+        if not (trend.factor == "parameters" and trend.others)
     ]
 
 
