@@ -123,5 +123,9 @@ function accuracyOf(shares: readonly Pick<Judged, "correct" | "count">[]): {
   const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
   const spread = values.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (values.length - 1);
   const half = studentQuantile(0.975, values.length - 1) * Math.sqrt(spread / values.length);
-  return { accuracy: mean, interval: { low: Math.max(0, mean - half), high: Math.min(1, mean + half) }, count: values.length };
+  return {
+    accuracy: mean,
+    interval: { low: Math.max(0, mean - half), high: Math.min(1, mean + half) },
+    count: values.length,
+  };
 }
