@@ -52,15 +52,11 @@ def module_calls(
     function = nn.Module.__call__
     thread = threading.get_ident()
 
-    def call(original: Callable[..., Any], module: nn.Module, args: Arguments, named: Named) -> Any:
-        if threading.get_ident() != thread:
-            elsewhere(module)
-            return original(module, *args, **named)
-        return through(module, original, args, named)
-
     if not isinstance(function, FunctionType) or function.__code__.co_freevars:
         # Somebody else stands there already.
-        nn.Module.__call__ = lambda module, *args, **named: call(function, module, args, named)  # type: ignore[method-assign]
+        nn.Module.__call__ = functools.partialmethod(  # type: ignore[method-assign, assignment]
+            _sent, _pellucid=(threading.get_ident, thread, elsewhere, through, function)
+        )
         try:
             yield
         finally:
@@ -71,7 +67,7 @@ def module_calls(
     code, named = function.__code__, function.__kwdefaults__
     original = FunctionType(code, function.__globals__, function.__name__, function.__defaults__)
     original.__kwdefaults__ = named
-    function.__kwdefaults__ = {"_pellucid": functools.partial(call, original)}
+    function.__kwdefaults__ = {"_pellucid": (threading.get_ident, thread, elsewhere, through, original)}
     function.__code__ = _sent.__code__
     try:
         yield
@@ -80,9 +76,13 @@ def module_calls(
         function.__kwdefaults__ = named
 
 
-def _sent(module: nn.Module, /, *args: Any, _pellucid: Callable[..., Any], **kwargs: Any) -> Any:
-    """What calling a module does meanwhile."""
-    return _pellucid(module, args, kwargs)
+def _sent(module: nn.Module, /, *args: Any, _pellucid: Any, **kwargs: Any) -> Any:
+    """What calling a module does meanwhile; it stands among torch's own functions and knows no names but its arguments'."""
+    asked, thread, elsewhere, through, original = _pellucid
+    if asked() != thread:
+        elsewhere(module)
+        return original(module, *args, **kwargs)
+    return through(module, original, args, kwargs)
 
 
 @contextmanager

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
+from typing import get_args
 
+from pellucid.graph.names import Role
 from pellucid.graph.structure import Edge, Node, layer_of
 from pellucid.types import Layer
 
 # A layer that no layout describes is taken apart into positions; beyond this many it is captured on request only.
 LARGEST_OTHER = 16_384
+# Who may read a node so that the chain goes on.
+_CHAINS: dict[str, tuple[Role, ...]] = {
+    "compute": ("norm", "activation"),
+    "add": ("activation",),
+    "concatenation": ("activation", "norm"),
+}
 
 
 def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int) -> tuple[Layer, ...]:
@@ -20,16 +27,18 @@ def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int) -
     Pools are layers. A sum or concatenation of two signals is one unless only activations read it (for a concatenation
     also normalisations), and where it is what its block returns, the layer is named after the block.
     """
-    readers, sources = _readers(nodes, edges)
+    edges = tuple(edges)
+    readers = _readers(nodes, edges)
     holders: dict[int, Node] = {}
     for node in nodes:
         if node.kind == "module" and node.origin is not None and node.origin != node.id:
             holders[node.id] = node
+    meetings = _meetings(nodes, edges)
     layers: list[Layer] = []
     for node in nodes:
         if node.kind not in ("module", "function") or node.origin != node.id or not _fits(node, batch):
             continue
-        if not _is_point(node, readers[node.id], sources[node.id], nodes):
+        if not _is_point(node, readers[node.id], meetings):
             continue
         shown = node
         if node.role == "join" and node.parent is not None:
@@ -46,30 +55,40 @@ def _fits(node: Node, batch: int) -> bool:
     return bool(node.reached and node.floating and len(node.outputs[0]) >= 2 and node.outputs[0][0] == batch)
 
 
-def _is_point(node: Node, readers: set[int], sources: set[int], nodes: tuple[Node, ...]) -> bool:
-    roles = {nodes[reader].role for reader in readers}
+# Roles as bits, so that a set of them is one number.
+_BITS: dict[Role, int] = {role: 1 << place for place, role in enumerate(get_args(Role))}
+_ENDS = {name: sum(_BITS[role] for role in roles) for name, roles in _CHAINS.items()}
+
+
+def _is_point(node: Node, readers: int, meetings: set[int]) -> bool:
     if node.role in ("activation", "pool"):
         return True
     if node.role in ("compute", "norm"):
-        return not roles or not roles <= {"norm", "activation"}
+        return not readers or bool(readers & ~_ENDS["compute"])
     if node.role == "join":
-        if sum(nodes[source].reached for source in sources) < 2:
+        if node.id not in meetings:
             return False  # a positional embedding or a class token, not a meeting of two signals
-        ends = {"activation"} if node.operation == "add" else {"activation", "norm"}
-        return not roles or not roles <= ends
+        return not readers or bool(readers & ~_ENDS["add" if node.operation == "add" else "concatenation"])
     return False
 
 
-def _readers(nodes: tuple[Node, ...], edges: Iterable[Edge]) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
-    """Who reads each node's output, looking through dropout, reshaping and the like; and who each node reads."""
-    after: dict[int, set[int]] = defaultdict(set)
-    sources: dict[int, set[int]] = defaultdict(set)
+def _readers(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> list[int]:
+    """Roles of those who read each node's output, looking through dropout, reshaping and the like."""
+    after: list[list[int]] = [[] for _ in nodes]
     for edge in edges:
-        after[edge.source].add(edge.target)
-        sources[edge.target].add(edge.source)
-    readers: dict[int, set[int]] = defaultdict(set)
-    for node in reversed(nodes):  # edges point onwards, so those who read are done first
-        for target in after[node.id]:
-            through = nodes[target].role == "pass" and readers[target]
-            readers[node.id] |= readers[target] if through else {target}
-    return readers, sources
+        after[edge.source].append(edge.target)
+    readers = [0] * len(nodes)
+    for source in range(len(nodes) - 1, -1, -1):  # edges point onwards, so those who read are done first
+        for target in after[source]:
+            role = nodes[target].role
+            readers[source] |= (readers[target] if role == "pass" else 0) or _BITS[role]
+    return readers
+
+
+def _meetings(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> set[int]:
+    """Joins of two or more nodes that an input reaches."""
+    joined: dict[int, set[int]] = {}
+    for edge in edges:
+        if nodes[edge.target].role == "join" and nodes[edge.source].reached:
+            joined.setdefault(edge.target, set()).add(edge.source)
+    return {node for node, sources in joined.items() if len(sources) >= 2}

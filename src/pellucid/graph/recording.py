@@ -114,7 +114,7 @@ class Recording(Nodes):
                     return self._as_before(path, module, known, args)
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
-        frame.module, frame.source = module, self._sites.here(module, 3)
+        frame.module, frame.source = module, self._sites.here(module, 2)
         if isinstance(module, torch.jit.ScriptModule):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
@@ -138,7 +138,7 @@ class Recording(Nodes):
         name, number = self._names.module(path)
         frame = self._frame(name, path, part.operation, "module", number)
         _, frame.role, frame.activation, frame.channel_last, frame.steps = part
-        frame.module, frame.source, frame.recalled = module, self._sites.here(module, 4), known
+        frame.module, frame.source, frame.recalled = module, self._sites.here(module, 3), known
         inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
         if known.read:
             parameters = module._parameters

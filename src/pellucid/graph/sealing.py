@@ -233,5 +233,8 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
     return tuple(
         path
         for module in seen.parts.modules
-        if (path := seen.parts.paths[id(module)]) and not isinstance(module, held) and not touches(module)
+        if id(module) not in called
+        and (path := seen.parts.paths[id(module)])
+        and not isinstance(module, held)
+        and not touches(module)
     )
