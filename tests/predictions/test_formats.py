@@ -120,6 +120,23 @@ def test_classes_are_indices_names_or_floats_that_are_whole(tmp_path: Path) -> N
         assert record.summary().mean_loss is None
 
 
+def test_what_was_saved_beside_the_class_is_used(tmp_path: Path) -> None:
+    ranks = (SAVED[np.arange(40), TARGETS][:, None] < SAVED).sum(axis=1)
+    path = parquet_of(
+        tmp_path / "few.parquet",
+        {"prediction": CALLED, "confidence": SAVED.max(axis=1), "rank": ranks, "label": TARGETS},
+    )
+    record = imported(tmp_path, path)
+    the_same(record)
+    whole = imported(tmp_path / "whole", SAVED, TARGETS)
+    few, all_ = record.panel("accuracy"), whole.panel("accuracy")
+    assert isinstance(few, pellucid.record.schema.AccuracyPanel)
+    assert isinstance(all_, pellucid.record.schema.AccuracyPanel)
+    assert few.top_k == all_.top_k
+    assert few.ece == pytest.approx(all_.ece)
+    assert record.examples()["rank"].to_pylist() == ranks.tolist()
+
+
 def test_ids_subgroups_and_pictures_come_along(tmp_path: Path) -> None:
     sink = io.BytesIO()
     Image.new("RGB", (6, 4), (200, 30, 30)).save(sink, "PNG")

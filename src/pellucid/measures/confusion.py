@@ -62,22 +62,11 @@ class SparseCounts:
             return
         width = int(max(self.columns.max(initial=0), other.columns.max())) + 1
         height = int(max(self.rows.max(initial=0), other.rows.max())) + 1
-        codes, more = self.rows * width + self.columns, other.rows * width + other.columns
-        if height * width <= _square_for(len(codes) + len(more)):
-            square = np.zeros(height * width, np.int64)
-            square[codes] = self.counts
-            square[more] += other.counts
-            cells = np.flatnonzero(square)
-            counts = square[cells]
+        if height * width <= _square_for(len(self.counts) + len(other.counts)):
+            cells, counts = _in_a_square(self, other, height, width)
         else:
-            # Two sorted runs, which a stable sort merges in one pass.
-            both = np.concatenate([codes, more])
-            order = np.argsort(both, kind="stable")
-            both = both[order]
-            first = np.flatnonzero(np.diff(both, prepend=-1))
-            cells = both[first]
-            counts = np.add.reduceat(np.concatenate([self.counts, other.counts])[order], first)
-        self.rows, self.columns, self.counts = cells // width, cells % width, counts
+            cells, counts = _in_order(self, other, width)
+        self.rows, self.columns, self.counts = cells // width, np.remainder(cells, width, out=cells), counts
 
     def supports(self, classes: int) -> NDArray[np.int64]:
         """Examples of each true class: int64[class]."""
@@ -91,6 +80,26 @@ class SparseCounts:
         """Right answers of each class, the diagonal: int64[class]."""
         same = self.rows == self.columns
         return _summed(self.rows[same], self.counts[same], classes)
+
+
+def _in_a_square(
+    one: SparseCounts, other: SparseCounts, height: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes and counts of the cells of both, by way of every cell there could be."""
+    square = np.zeros(height * width, np.int64)
+    square[one.rows * width + one.columns] = one.counts
+    square[other.rows * width + other.columns] += other.counts
+    cells = np.flatnonzero(square)
+    return cells, square[cells]
+
+
+def _in_order(one: SparseCounts, other: SparseCounts, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes and counts of the cells of both, as two sorted runs that a stable sort merges in one pass."""
+    codes = np.concatenate([one.rows * width + one.columns, other.rows * width + other.columns])
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    first = np.flatnonzero(np.diff(codes, prepend=-1))
+    return codes[first], np.add.reduceat(np.concatenate([one.counts, other.counts])[order], first)
 
 
 def _square_for(codes: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from pellucid import __version__, lenses
 from pellucid.data.images import UndecodableImageError, decode, picture_of
 from pellucid.errors import OptionError
-from pellucid.lenses import LensContext
+from pellucid.lenses import ArrayLens, LensContext
 from pellucid.lenses.parts import Part
 from pellucid.measures.predictions import Columns, columns_of
 from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
@@ -32,7 +32,7 @@ from pellucid.types import Batch, ByColumn, Media, Observation
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PART_EXAMPLES = 1 << 17
+PART_EXAMPLES = 1 << 16
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -189,12 +189,17 @@ class _Import:
         if len(part):
             self._finish(part)
         for lens in totals:
-            self.writer.write_panel(lens.report(), name=lens.name)
+            arrays = lens.arrays() if isinstance(lens, ArrayLens) else None
+            self.writer.write_panel(lens.report(), arrays, name=lens.name)
 
     def _finish(self, part: Part) -> Part:
         """Puts rows on the disk; the lenses go on, for an import is not resumed and their state over one part is not asked."""
+        import pyarrow as pa
+
         self.writer.manifest.nonfinite += part.nonfinite
         self.writer.write_part(part.index, part.table(), {})
+        # Arrow keeps what it has once taken, which adds up over thousands of parts.
+        pa.default_memory_pool().release_unused()
         return Part(self.writer.parts, part.lenses)
 
     def _observed(self, piece: Piece) -> Observation:
