@@ -57,8 +57,8 @@ FLOOR = (
     "above the limit where its forward takes less than a third of that a node: networks for telephones, of a few million "
     "multiply-adds a layer, on a processor that does those in microseconds. Half of the cost of a node is the call: what it "
     "depends on, who made what it reads, its name and its line, the tensor that stands for its output. The other half is "
-    "looking at each module before and putting it back after the forward, and making the graph. What asks for values runs twice, once "
-    "until it asks and once with values and every operator watched."
+    "looking at each module before and putting it back after the forward, and making the graph. What asks for values runs "
+    "twice, once until it asks and once with values and every operator watched."
 )
 REAL = ("torchvision", "timm", "transformers")
 
