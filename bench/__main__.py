@@ -65,7 +65,8 @@ BENCHES = {
     "frames": (
         "A network of blocks of eight branches, none equal to its neighbour, with everything unfolded, in a headless Chromium of "
         "1280 x 800 pixels without a graphics card; one step of the hand a frame, at most 300 frames each. Script is all that the "
-        "page's main thread runs for a frame, in processor time from the browser's own trace; words are set in slices."
+        "page's main thread runs for a frame, in processor time from the browser's own trace; words are set in slices. Folding, "
+        "layout and colours are a worker's: what a click waits for is its time, and is shown by the module's frame at once."
     ),
     "difference": (
         "Two graphs of the same network, one of them with edits; ours matches calls by structure and tells what changed, the "

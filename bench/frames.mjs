@@ -9,7 +9,10 @@ import { createRequire } from "node:module";
 const { chromium } = createRequire(new URL("../web/package.json", import.meta.url))("playwright-core");
 const [executablePath, address, renderer, seconds] = process.argv.slice(2);
 const FRAMES = 300;
+/** Microseconds of a frame, 60 a second. */
+const FRAME = 16_667;
 const TURNS = 5;
+const WORDS = ["linear", "branches.7", "1x8", "lnr"];
 /** Milliseconds for one hand: where a card is played by the processor a frame can take half a second. */
 const PATIENCE = 6000;
 const FLAGS = {
@@ -63,15 +66,16 @@ function framesOf(events, first = 2) {
     .sort((one, other) => one.ts - other.ts || other.dur - one.dur);
   const frames = [];
   let [end, cpu, clock] = [0, 0, 0];
-  let last = 0;
+  let [last, began] = [0, own[0]?.ts ?? 0];
   for (const event of own) {
     if (event.ts < end) continue;
     end = event.ts + event.dur;
-    // A new frame begins with its first callback; those right after it are of the same.
-    if (event.name === "FireAnimationFrame" && event.ts - last > 4000) {
+    // A new frame begins with its first callback (those right after it are of the same), or when the time of one is over.
+    const calls = event.name === "FireAnimationFrame" && event.ts - last > 4000;
+    if (calls || event.ts - began > FRAME) {
       frames.push({ cpu, clock });
-      [cpu, clock] = [0, 0];
-      last = event.ts;
+      [cpu, clock, began] = [0, 0, event.ts];
+      if (calls) last = event.ts;
     }
     cpu += (event.tdur ?? event.dur) / 1000;
     clock += event.dur / 1000;
@@ -99,6 +103,46 @@ async function clicked(name) {
   });
   button.click();
   return done;
+}
+
+/** Milliseconds from the beginning of a navigation until the folded graph is drawn, in contexts of their own. */
+async function firstPaints() {
+  const found = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
+    await page.addInitScript(() => {
+      const observer = new MutationObserver(() => {
+        if (!document.querySelector("main canvas[data-drawn]")) return;
+        observer.disconnect();
+        window.drawnAfter = performance.now();
+      });
+      observer.observe(document, { subtree: true, childList: true, attributes: true });
+    });
+    await page.goto(`${address}#/graph?v.drawn=${renderer}`);
+    await page.waitForFunction(() => window.drawnAfter !== undefined);
+    found.push(await page.evaluate(() => window.drawnAfter));
+    await page.context().close();
+  }
+  return found;
+}
+
+/** Runs in the page: milliseconds from a letter in the search to what was found on the page, for each further letter of each word. */
+async function searched(words) {
+  const field = document.querySelector("search input");
+  const taken = [];
+  for (const word of words) {
+    for (let length = 1; length <= word.length; length++) {
+      field.value = word.slice(0, length);
+      const begun = performance.now();
+      field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+      // The page changes what it shows in a microtask.
+      await Promise.resolve().then(() => document.querySelector("search [role=status]")?.textContent);
+      taken.push(performance.now() - begun);
+    }
+  }
+  field.value = "";
+  field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  return taken;
 }
 
 /** Frames while a module is folded and unfolded again, near enough to read it, with all else open. */
@@ -137,6 +181,7 @@ async function end(problem) {
 }
 setTimeout(() => end(`not done after ${seconds} s`), 1000 * Number(seconds));
 try {
+  if (renderer === "canvas") found.first = await firstPaints();
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
   await page.goto(`${address}#/graph?v.drawn=${renderer}&v.measure=memory`);
   await page.locator("main canvas[data-drawn]").waitFor();
@@ -151,6 +196,10 @@ try {
     const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
     found[kind] = { ...said, frames: framesOf(traceEvents) };
   };
+  if (renderer === "canvas") {
+    await page.waitForTimeout(2000);
+    found.search = await page.evaluate(searched, WORDS);
+  }
   await page.getByRole("application").focus();
   await measure("pan");
   await measure("point");
