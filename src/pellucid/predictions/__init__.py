@@ -6,6 +6,6 @@ The same lenses as in an inspection observe the same columns; memory does not gr
 """
 
 from pellucid.predictions.kinds import Kind
-from pellucid.predictions.run import import_predictions
+from pellucid.predictions.run import import_predictions, panels_of
 
-__all__ = ["Kind", "import_predictions"]
+__all__ = ["Kind", "import_predictions", "panels_of"]

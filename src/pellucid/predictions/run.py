@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from pellucid import __version__, lenses
-from pellucid.data.images import UndecodableImageError, decode, picture_of
+from pellucid import __version__
 from pellucid.errors import OptionError
-from pellucid.lenses import ArrayLens, LensContext
+from pellucid.lenses import ArrayLens, LensContext, without_model
+from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
-from pellucid.measures.predictions import Columns, columns_of
-from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
 from pellucid.predictions.files import open_columns
 from pellucid.predictions.kinds import Kind
-from pellucid.predictions.looking import Hear, Look, look_through, scores_in
-from pellucid.predictions.numbers import ArrowColumn, classes_of, floats_of
-from pellucid.predictions.roles import Roles, roles_of, roles_of_labels
-from pellucid.predictions.saved import Piece, Saved
+from pellucid.predictions.looking import Hear, Look, look_through
+from pellucid.predictions.observing import Observing
+from pellucid.predictions.roles import BY_ROW, Roles, roles_of, roles_of_labels
+from pellucid.predictions.saved import Saved
 from pellucid.record import Record, Writer, schema
-from pellucid.types import Batch, ByColumn, Media, Observation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,8 +75,48 @@ def import_predictions(
     look = look_through(saved, classes, kind, progress)
     manifest = _manifest(saved, look, title)
     with Writer.create(Path(out), manifest, overwrite=overwrite) as writer, writer.sealing():
-        _Import(saved, look, writer, progress).run()
+        _Import(Observing(saved, look), writer, progress).run()
     return Record(out)
+
+
+def panels_of(
+    predictions: object,
+    labels: object = None,
+    *,
+    lenses: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    kind: Kind | None = None,
+    column: str | None = None,
+    progress: Hear = silent,
+) -> dict[str, schema.Panel]:
+    """The same answers without a record: what the lenses say, by name; nothing is written.
+
+    Args:
+        predictions: as for `import_predictions`; the others likewise.
+        labels: likewise.
+        lenses: names of those to ask; all that need answers alone where None.
+        classes: likewise.
+        kind: likewise.
+        column: likewise.
+        progress: likewise.
+
+    Raises: OptionError, DataError.
+    """
+    opened = _opened(predictions, labels, classes, kind, column, BY_ROW)
+    saved = replace(opened, roles=replace(opened.roles, media=""))
+    look = look_through(saved, classes, kind, progress)
+    asked = [lens for lens in without_model(_context(look)) if lenses is None or lens.name in lenses]
+    observing = Observing(saved, look)
+    for piece in saved.whole():
+        seen = observing.of(piece)
+        for lens in asked:
+            lens.observe(seen)
+        progress("sweep", piece.start + len(piece), saved.rows)
+    return {lens.name: lens.report() for lens in asked}
+
+
+def _context(look: Look) -> LensContext:
+    return LensContext(look.classes, "classification")
 
 
 def _opened(
@@ -149,13 +185,10 @@ def _data_info(saved: Saved, look: Look, fingerprint: str) -> schema.DataInfo:
 class _Import:
     """One import: pieces to lenses and to the disk."""
 
-    saved: Saved
-    look: Look
+    observing: Observing
     writer: Writer
     hear: Hear
     stage: schema.StageInfo = field(default_factory=lambda: schema.StageInfo("sweep"))
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    undecodable: int = 0
 
     def run(self) -> None:
         """Sweeps, then reports."""
@@ -169,25 +202,24 @@ class _Import:
         finally:
             self.stage.seconds = time.perf_counter() - begun
         self.stage.state = "complete"
-        data = _data_info(self.saved, self.look, self.digest.hexdigest())
-        origin = self.writer.manifest.saved
-        if origin is not None and self.undecodable:
-            origin = msgspec.structs.replace(origin, undecodable=self.undecodable)
+        observed, origin = self.observing, self.writer.manifest.saved
+        if origin is not None:
+            origin = msgspec.structs.replace(origin, undecodable=observed.undecodable)
+        data = _data_info(observed.saved, observed.look, observed.digest.hexdigest())
         self.writer.update(data=data, saved=origin)
 
     def _sweep(self) -> None:
-        context = LensContext(self.look.classes, "classification")
-        totals = lenses.without_model(context)
-        self.digest.update((self.saved.labels or self.saved.predictions).source.encode())
+        totals = without_model(_context(self.observing.look))
         part = Part(self.writer.parts, totals)
-        for piece in self.saved.whole():
-            part.add(self._observed(piece), self.writer)
+        for piece in self.observing.saved.whole():
+            part.add(self.observing.of(piece), self.writer)
             self.stage.examples += len(piece)
-            self.hear("sweep", self.stage.examples, self.saved.rows)
+            self.hear("sweep", self.stage.examples, self.observing.saved.rows)
             if len(part) >= PART_EXAMPLES:
                 part = self._finish(part)
         if len(part):
             self._finish(part)
+        look_again(totals, Record(self.writer.path).example_parts())
         for lens in totals:
             arrays = lens.arrays() if isinstance(lens, ArrayLens) else None
             self.writer.write_panel(lens.report(), arrays, name=lens.name)
@@ -201,80 +233,3 @@ class _Import:
         # Arrow keeps what it has once taken, which adds up over thousands of parts.
         pa.default_memory_pool().release_unused()
         return Part(self.writer.parts, part.lenses)
-
-    def _observed(self, piece: Piece) -> Observation:
-        """What the lenses see of a piece."""
-        targets = self._targets(piece)
-        outputs: Any
-        if self.look.kind == "classes":
-            outputs = np.broadcast_to(np.float32(np.nan), (len(piece), len(self.look.classes)))
-            columns = self._of_classes(piece, targets)
-        else:
-            outputs = scores_in(self.saved, piece, self.look.kind)
-            if self.look.kind == "logits":
-                columns = columns_of(outputs, targets, task="classification")
-            else:
-                columns = columns_of_probabilities(outputs, targets)
-                outputs = log_probabilities(outputs)
-        batch = Batch(
-            start=piece.start,
-            ids=self._ids(piece),
-            inputs=(),
-            media=self._media(piece),
-            columns=ByColumn(self._along(piece), len(piece)),
-        )
-        return Observation(stage="sweep", batch=batch, outputs=outputs, columns=columns)
-
-    def _targets(self, piece: Piece) -> np.ndarray | None:
-        column = self.saved.target(piece)
-        return None if column is None else classes_of(column, self.look.by_name, "label", piece.start)
-
-    def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
-        column = piece.columns[self.saved.roles.prediction]
-        given = {name: floats_of(piece.columns[name]) for name in self.saved.roles.given}
-        return columns_of_classes(classes_of(column, self.look.by_name, "prediction", piece.start), targets, given)
-
-    def _ids(self, piece: Piece) -> ArrowColumn:
-        import pyarrow as pa
-
-        ids = self.saved.ids(piece)
-        if ids is not None:
-            self.digest.update("\0".join(ids.to_pylist()).encode())
-            return ArrowColumn(ids)
-        numbers = pa.array(np.arange(piece.start, piece.start + len(piece))).cast(pa.string())
-        self.digest.update(f"to {numbers[-1]}".encode())
-        return ArrowColumn(numbers)
-
-    def _along(self, piece: Piece) -> dict[str, ArrowColumn]:
-        found = {name: piece.columns[name] for name in self.saved.roles.along}
-        found |= {name: piece.labels[name] for name in self.saved.label_roles.along}
-        return {name: ArrowColumn(_plain(column)) for name, column in found.items()}
-
-    def _media(self, piece: Piece) -> list[Media | None]:
-        if not self.saved.roles.media:
-            return []
-        return [self._picture(one) for one in piece.columns[self.saved.roles.media].to_pylist()]
-
-    def _picture(self, value: dict[str, Any] | bytes | None) -> Media | None:
-        """The small picture of an encoded image; None where there is none, which is counted where it cannot be decoded."""
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if content is None:
-            return None
-        try:
-            return picture_of(decode(content))
-        except UndecodableImageError:
-            self.undecodable += 1
-            return None
-
-
-def _plain(column: Any) -> pa.Array:
-    """A column as the examples table takes it: text, numbers, booleans; all else as text."""
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_float16(column.type):
-        return column.cast(pa.float32())
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        return column
-    return column.cast(pa.string())

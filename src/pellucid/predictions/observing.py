@@ -1,0 +1,115 @@
+"""From pieces of saved predictions to what the lenses see of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.data.images import UndecodableImageError, decode, picture_of
+from pellucid.measures.predictions import Columns, columns_of
+from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
+from pellucid.predictions.looking import Look, scores_in
+from pellucid.predictions.numbers import ArrowColumn, classes_of, floats_of
+from pellucid.predictions.saved import Piece, Saved
+from pellucid.types import Batch, ByColumn, Media, Observation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class Observing:
+    """What the lenses see of each piece.
+
+    Attributes:
+        digest: of the source of the labels and of all ids so far.
+        undecodable: pictures that could not be read so far.
+    """
+
+    saved: Saved
+    look: Look
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    undecodable: int = 0
+
+    def __post_init__(self) -> None:
+        self.digest.update((self.saved.labels or self.saved.predictions).source.encode())
+
+    def of(self, piece: Piece) -> Observation:
+        """Answers and targets as the lenses take them, with what came along."""
+        targets = self._targets(piece)
+        outputs: Any
+        if self.look.kind == "classes":
+            outputs = np.broadcast_to(np.float32(np.nan), (len(piece), len(self.look.classes)))
+            columns = self._of_classes(piece, targets)
+        else:
+            outputs = scores_in(self.saved, piece, self.look.kind)
+            if self.look.kind == "logits":
+                columns = columns_of(outputs, targets, task="classification")
+            else:
+                columns = columns_of_probabilities(outputs, targets)
+                outputs = log_probabilities(outputs)
+        batch = Batch(
+            start=piece.start,
+            ids=self._ids(piece),
+            inputs=(),
+            media=self._media(piece),
+            columns=ByColumn(self._along(piece), len(piece)),
+        )
+        return Observation(stage="sweep", batch=batch, outputs=outputs, columns=columns)
+
+    def _targets(self, piece: Piece) -> np.ndarray | None:
+        column = self.saved.target(piece)
+        return None if column is None else classes_of(column, self.look.by_name, "label", piece.start)
+
+    def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
+        column = piece.columns[self.saved.roles.prediction]
+        given = {name: floats_of(piece.columns[name]) for name in self.saved.roles.given}
+        return columns_of_classes(classes_of(column, self.look.by_name, "prediction", piece.start), targets, given)
+
+    def _ids(self, piece: Piece) -> ArrowColumn:
+        import pyarrow as pa
+
+        ids = self.saved.ids(piece)
+        if ids is not None:
+            self.digest.update("\0".join(ids.to_pylist()).encode())
+            return ArrowColumn(ids)
+        numbers = pa.array(np.arange(piece.start, piece.start + len(piece))).cast(pa.string())
+        self.digest.update(f"to {numbers[-1]}".encode())
+        return ArrowColumn(numbers)
+
+    def _along(self, piece: Piece) -> dict[str, ArrowColumn]:
+        found = {name: piece.columns[name] for name in self.saved.roles.along}
+        found |= {name: piece.labels[name] for name in self.saved.label_roles.along}
+        return {name: ArrowColumn(_plain(column)) for name, column in found.items()}
+
+    def _media(self, piece: Piece) -> list[Media | None]:
+        if not self.saved.roles.media:
+            return []
+        return [self._picture(one) for one in piece.columns[self.saved.roles.media].to_pylist()]
+
+    def _picture(self, value: dict[str, Any] | bytes | None) -> Media | None:
+        """The small picture of an encoded image; None where there is none, which is counted where it cannot be decoded."""
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if content is None:
+            return None
+        try:
+            return picture_of(decode(content))
+        except UndecodableImageError:
+            self.undecodable += 1
+            return None
+
+
+def _plain(column: Any) -> pa.Array:
+    """A column as the examples table takes it: text, numbers, booleans; all else as text."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_float16(column.type):
+        return column.cast(pa.float32())
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        return column
+    return column.cast(pa.string())
