@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pellucid.attribution import Attribution, attribute
     from pellucid.comparison import Comparison, compare
     from pellucid.errors import PellucidError
+    from pellucid.fitting import Fit, fit
     from pellucid.inspection import inspect
     from pellucid.predictions import import_predictions
     from pellucid.record import Record
@@ -26,11 +27,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Attribution",
     "Comparison",
+    "Fit",
     "PellucidError",
     "Record",
     "Watch",
     "attribute",
     "compare",
+    "fit",
     "graph",
     "import_predictions",
     "inspect",
@@ -40,11 +43,13 @@ __all__ = [
 _HOMES = {
     "Attribution": "pellucid.attribution",
     "Comparison": "pellucid.comparison",
+    "Fit": "pellucid.fitting",
     "PellucidError": "pellucid.errors",
     "Record": "pellucid.record",
     "Watch": "pellucid.watch",
     "attribute": "pellucid.attribution",
     "compare": "pellucid.comparison",
+    "fit": "pellucid.fitting",
     "import_predictions": "pellucid.predictions",
     "inspect": "pellucid.inspection",
 }

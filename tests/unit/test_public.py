@@ -11,11 +11,13 @@ from pellucid import errors
 PUBLIC = [
     "Attribution",
     "Comparison",
+    "Fit",
     "PellucidError",
     "Record",
     "Watch",
     "attribute",
     "compare",
+    "fit",
     "graph",
     "import_predictions",
     "inspect",

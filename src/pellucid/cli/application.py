@@ -18,6 +18,7 @@ from pellucid import __version__
 from pellucid.cli import options
 from pellucid.cli.compare import compare
 from pellucid.cli.features import features
+from pellucid.cli.fit import fit
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
 from pellucid.cli.importing import import_
@@ -248,6 +249,7 @@ application.command(name="import")(import_)
 application.command()(graph)
 application.command()(features)
 application.command()(hierarchy)
+application.command()(fit)
 application.command()(compare)
 
 

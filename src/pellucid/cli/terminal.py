@@ -22,6 +22,10 @@ STAGES = {
     "concepts": "Looking for concepts",
     "separation": "Looking for labels",
     "optimise": "Making pictures",
+    "data": "Looking at the data",
+    "reference": "Looking at the training's data",
+    "variants": "Preparing in other ways",
+    "probe": "Probing the features",
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def optimal_leaf_order(joins: NDArray[np.floating], distances: NDArray[np.floating]) -> tuple[list[int], float]:
+def optimal_leaf_order(joins: NDArray[np.floating], distances: NDArray[np.float64]) -> tuple[list[int], float]:
     """The leaves of a tree in the order that puts the nearest side by side, of all that turning its joins can reach.
 
     Args:
@@ -60,7 +60,7 @@ def _walked(
     best: list[NDArray[np.float64]],
     leaves: list[NDArray[np.int64]],
     children: list[tuple[int, int] | None],
-    distances: NDArray[np.floating],
+    distances: NDArray[np.float64],
 ) -> list[int]:
     """The order of a node's leaves that has these at its ends, which are places among them."""
     order: list[int] = []

@@ -8,11 +8,13 @@ export type Severity = "high" | "medium" | "low" | "info";
 
 export type ComparedMeasure = "accuracy" | "loss" | "ece" | "confidence";
 
+export type FitVerdict = "fits" | "preprocess differently" | "retrain the head" | "wrong task" | "cannot tell";
+
 export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | CustomPanel;
 
 /**
  * How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins.
@@ -819,6 +821,131 @@ export interface TuningPanel extends Panel {
   kinds: string[];
   noise: number;
   refused: Record<string, string>;
+}
+
+/**
+ * The verdict, and everything that it rests on.
+ *
+ * Attributes:
+ *     model, data, reference: as they were named; reference is "" where no data of the training was given.
+ *     layer: the linear layer whose input the features are, "" where there is none; width: of the features.
+ *     features: why there are none, "" where there are.
+ *     own: right answers of the model itself on the data, where the classes are the same.
+ *     normalisations: the batch normalisations that strangeness was measured at.
+ *     notes: what else a reader has to know, one sentence each.
+ */
+export interface FitPanel extends Panel {
+  lens: "fit";
+  model: string;
+  data: string;
+  reference: string;
+  verdict: FitVerdict;
+  sentence: string;
+  reasons: FitReason[];
+  labels: LabelPlace[];
+  classes: string[];
+  layer: string;
+  width: number;
+  features: string;
+  own: ProbeAccuracy | null;
+  scores: ScoreDistribution[];
+  probes: ProbeAccuracy[];
+  folds: number;
+  variants: InputVariant[];
+  normalisations: string[];
+  notes: string[];
+}
+
+/** One piece of evidence in words, what it speaks for, and what it rests on. */
+export interface FitReason {
+  sentence: string;
+  speaks_for: FitVerdict | "nothing";
+  count: number;
+  interval: Interval | null;
+}
+
+/**
+ * What the model makes of the same examples prepared in another way.
+ *
+ * Attributes:
+ *     strangeness: mean over the channels of the first batch normalisations of the divergence, in nats, between what arrives
+ *         and what the model remembers from its training; None where it has none.
+ *     confidence: mean probability of the most probable class.
+ *     correct: right answers, where the data's classes are the model's; fixed, broken: against the examples as they are.
+ *     p_value: McNemar's exact test of these two, times the number of variants.
+ *     suspected: whether the evidence says that the examples should have been prepared so.
+ *     why: why it could not be tried, "" where it could.
+ */
+export interface InputVariant {
+  name: string;
+  description: string;
+  count: number;
+  strangeness: number | null;
+  confidence: number | null;
+  correct: number | null;
+  fixed: number | null;
+  broken: number | null;
+  p_value: number | null;
+  suspected: boolean;
+  why: string;
+}
+
+/**
+ * A class of the data and the class of the model that it is: by the same name, a synonym, or as a kind of it.
+ *
+ * `index` is the model's class, None where it has none; `examples` are those of the data that were looked at.
+ */
+export interface LabelPlace {
+  name: string;
+  index: number | null;
+  how: "name" | "synonym" | "order" | "none";
+  examples: number;
+}
+
+/**
+ * How often a linear classifier names the data's classes, of what it is given, over held-out folds.
+ *
+ * `on` is "features" (of the model), "pixels" (the inputs themselves, made small), "majority" (always the commonest class) or
+ * "model" (its own answers, where the classes are the same).
+ * `logme` is the log evidence an example in nats, for features that are compared on the same examples. `gain` is how much more
+ * accurate it is than the one named `over`, on the same examples, with Tango's interval of a paired difference.
+ */
+export interface ProbeAccuracy {
+  on: "features" | "pixels" | "majority" | "model";
+  width: number;
+  correct: number;
+  count: number;
+  accuracy: number;
+  interval: Interval | null;
+  logme: number | null;
+  over: string;
+  gain: number | null;
+  gain_interval: Interval | null;
+}
+
+/**
+ * A score of how well examples fit what the model was trained on, higher where they fit better.
+ *
+ * Attributes:
+ *     column: of the examples table, where a record was written.
+ *     edges: of the bins, one more than there are bins; the same for both.
+ *     data, reference: examples in each bin.
+ *     auroc: how often an example of the reference scores higher than one of the data; 0.5 where they look alike.
+ *     why: why there is no area, "" where there is.
+ */
+export interface ScoreDistribution {
+  name: string;
+  column: string;
+  definition: string;
+  source: string;
+  edges: number[];
+  data: number[];
+  reference: number[];
+  count: number;
+  reference_count: number;
+  auroc: number | null;
+  interval: Interval | null;
+  why: string;
 }
 
 /**
@@ -1695,7 +1822,10 @@ export interface SpaceLayer {
 }
 
 /**
- * Pictures of some channels of one layer. Tensor: "pictures" uint8[channel variant height width 3], red, green and blue.
+ * Pictures of some channels of one layer.
+ *
+ * Tensors: "pictures" uint8[channel variant height width 3], red, green and blue; "opacity" uint8[channel variant height width],
+ * 255 where the response hung on a pixel most along the climb.
  *
  * Attributes:
  *     layer: its name; channels: in the order of the tensor.
@@ -1766,7 +1896,8 @@ export interface OptimisedLayer {
  * Pictures made to excite units, by gradient ascent; `count` pictures are stored.
  *
  * Arrays (arrays/optimised.safetensors), by layer index i and method m: "i.m.units" int32[stored], ascending; "i.m.sheet"
- * uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.responses" float32[stored variant], the unit's
+ * uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.opacity" uint8[bytes], another of how opaque each
+ * pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored variant], the unit's
  * strongest response anywhere in the map to each picture as it is, to be held against the activations panel's "i.maximum".
  * `refused` are layers left out, and why.
  */
@@ -1865,6 +1996,7 @@ export interface PanelByLens {
   custom: CustomPanel;
   features: FeaturesPanel;
   tuning: TuningPanel;
+  fit: FitPanel;
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;
   hierarchy: HierarchyPanel;

@@ -53,6 +53,15 @@ from pellucid.record.schema.features import (
     TuningLayer,
     TuningPanel,
 )
+from pellucid.record.schema.fit import (
+    FitPanel,
+    FitReason,
+    FitVerdict,
+    InputVariant,
+    LabelPlace,
+    ProbeAccuracy,
+    ScoreDistribution,
+)
 from pellucid.record.schema.focus import Focus, FocusLayer
 from pellucid.record.schema.graph import (
     GraphChange,
@@ -134,6 +143,7 @@ AnyPanel = (
     | LearningPanel
     | ComparisonPanel
     | HierarchyPanel
+    | FitPanel
     | CustomPanel
 )
 
@@ -173,6 +183,9 @@ __all__ = [
     "FieldLayer",
     "FileRef",
     "Finding",
+    "FitPanel",
+    "FitReason",
+    "FitVerdict",
     "Focus",
     "FocusExample",
     "FocusLayer",
@@ -187,10 +200,12 @@ __all__ = [
     "GroupDifference",
     "HierarchyPanel",
     "Histogram",
+    "InputVariant",
     "Interval",
     "LabelErrors",
     "LabelIssue",
     "LabelPair",
+    "LabelPlace",
     "LastValue",
     "LayerInfo",
     "LayerLikeness",
@@ -221,9 +236,11 @@ __all__ = [
     "PoolCall",
     "PredictionsPanel",
     "Preprocessing",
+    "ProbeAccuracy",
     "SanityAnswer",
     "SavedPredictions",
     "Score",
+    "ScoreDistribution",
     "ScoreParts",
     "SeparationChannel",
     "SeparationConcept",

@@ -1,0 +1,202 @@
+"""Does this model suit this data? One look at a sample, and every piece of evidence that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.data import Source, collate, from_python
+from pellucid.errors import DataError, ForwardError, OptionError
+from pellucid.fitting.labels import moved, places
+from pellucid.fitting.likeness import Likeness, likeness
+from pellucid.fitting.probe import FOLDS, accuracy_of, probes, why_no_probe
+from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
+from pellucid.fitting.variants import normalisations_of, variants
+from pellucid.fitting.verdict import Evidence, verdict_of
+from pellucid.inspection.describe import on_device
+from pellucid.record.schema import Finding, FitPanel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LIMIT = 1000
+Hear = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """The progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The answer, and the sample that it rests on."""
+
+    panel: FitPanel
+    sample: Sample
+    likeness: Likeness
+    classes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """One of "fits", "preprocess differently", "retrain the head", "wrong task", "cannot tell"."""
+        return self.panel.verdict
+
+
+def fit(
+    model: nn.Module,
+    examples: object,
+    *,
+    trained_on: object = None,
+    classes: Sequence[str] | None = None,
+    limit: int = LIMIT,
+    batch_size: int = 32,
+    seed: int = 0,
+    device: str | None = None,
+    model_source: str = "",
+    progress: Hear = silent,
+) -> Fit:
+    """Asks whether a model suits data that it was not trained on.
+
+        print(pellucid.fit(model, cars, trained_on=cats).panel.sentence)
+
+    Args:
+        model: any classifier; its forward gives logits float[batch class]. Left as it was.
+        examples: what it is to be put to: a Dataset, DataLoader or iterable of (input, target), or a source of `pellucid.data`.
+        trained_on: some of what it was trained on, prepared in the same way; without it nothing is said of whether the two
+            look alike.
+        classes: names of the model's classes in order of index.
+        limit: of how many examples of each a random sample is taken.
+        batch_size: examples a forward.
+        seed: of the sample and the folds.
+        device: where to run; where the model is if None. It is moved back afterwards.
+        model_source: how the model was named by who opened it.
+        progress: hears how far each step has come.
+
+    Returns: the verdict with its evidence.
+    Raises: OptionError, DataError (no example; shapes of both data differ), ForwardError, MissingExtraError (scikit-learn).
+    """
+    import torch
+
+    from pellucid.capture import Session, as_arguments, as_logits, logits_of, to_device, unwrapped
+    from pellucid.graph import trace
+
+    if limit < 2 * FOLDS:
+        raise OptionError(f"The limit must be at least {2 * FOLDS} examples; got {limit}.")
+    source = examples if isinstance(examples, Source) else from_python(examples)
+    reference = trained_on if trained_on is None or isinstance(trained_on, Source) else from_python(trained_on)
+    inner = unwrapped(model)
+    with on_device(model, device) as place:
+        first = collate([source.example(0)], 0)
+        if isinstance(reference, Source):
+            _same_shape(first.inputs, collate([reference.example(0)], 0).inputs, source, reference)
+        positional, named = as_arguments(to_device(first.inputs, torch.device(place)), inner)
+        graph = trace(inner, *positional, **named)
+        if graph.error is not None:
+            raise ForwardError(
+                f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}."
+            )
+        with Session(inner, (), device=place) as session:
+            outputs = as_logits(logits_of(session.forward(first.inputs).outputs)).shape[1]
+            head, no_features = head_of(inner, graph, outputs)
+
+            def look(of: Source, name: str) -> Sample:
+                rows = rows_of(of, limit, seed)
+                return looked_at(session, of, rows, head, batch_size, lambda done, all_: progress(name, done, all_))
+
+            sample = look(source, "data")
+            known = look(reference, "reference") if isinstance(reference, Source) else None
+            found = places(source.classes, classes, outputs, sample.targets)
+            own_targets = moved(sample.targets, found)
+            normalisations = normalisations_of(inner, graph)
+            ways = variants(
+                session, source, sample.rows, own_targets, normalisations, batch_size,
+                lambda done, all_: progress("variants", done, all_),
+            )  # fmt: skip
+    alike = likeness(sample, known)
+    why = no_features or why_no_probe(sample.targets)
+    right = np.where(own_targets >= 0, sample.logits.argmax(1) == own_targets, False)
+    own = right if (own_targets >= 0).any() else None
+    progress("probe", 0, 1)
+    told = probes(sample, own, seed) if not why_no_probe(sample.targets) else []
+    progress("probe", 1, 1)
+    answered = next((one for one in told if one.on == "model"), None)
+    if answered is None and own is not None:
+        answered = accuracy_of("model", outputs, right[own_targets >= 0])
+    evidence = Evidence(
+        labels=found,
+        own=answered,
+        probes=told,
+        why_no_probe=why,
+        scores=alike.scores,
+        variants=ways,
+        count=len(sample),
+    )
+    verdict = verdict_of(evidence)
+    names = tuple(classes) if classes is not None else tuple(str(index) for index in range(outputs))
+    panel = FitPanel(
+        count=len(sample),
+        findings=[_finding(verdict.word, verdict.sentence, len(sample))],
+        model=model_source or type(inner).__name__,
+        data=source.source,
+        reference=reference.source if isinstance(reference, Source) else "",
+        verdict=verdict.word,
+        sentence=verdict.sentence,
+        reasons=verdict.reasons,
+        labels=found,
+        classes=list(names),
+        layer=head,
+        width=0 if sample.features is None else sample.features.shape[1],
+        features=no_features,
+        own=evidence.own,
+        scores=alike.scores,
+        probes=told,
+        folds=FOLDS if told else 0,
+        variants=ways,
+        normalisations=normalisations,
+        notes=_notes(sample, known, ways, normalisations),
+    )
+    return Fit(panel, sample, alike, names)
+
+
+def _same_shape(one: object, other: object, source: Source, reference: Source) -> None:
+    from pellucid.capture.call import shapes
+
+    ours, theirs = shapes(one), shapes(other)  # type: ignore[arg-type]
+    if ours != theirs:
+        raise DataError(
+            f"{source.source} has inputs of {ours}, {reference.source} of {theirs}: expected the same preparation. Give both the "
+            "same --resize, --crop or --size."
+        )
+
+
+def _notes(sample: Sample, known: Sample | None, ways: object, normalisations: Sequence[str]) -> list[str]:
+    notes = []
+    unlabelled = int((sample.targets < 0).sum())
+    if 0 < unlabelled < len(sample):
+        notes.append(f"{unlabelled:,} of {len(sample):,} examples have no label, and are left out of what needs one.")
+    broken = int((~np.isfinite(sample.logits).all(1)).sum())
+    if broken:
+        notes.append(f"The model's output is not finite on {broken:,} of {len(sample):,} examples.")
+    if ways and not normalisations:
+        notes.append(
+            "The model has no batch normalisation that remembers its training: without labels of its own classes, other "
+            "preparations can be compared by its confidence alone, which decides nothing."
+        )
+    if not ways:
+        notes.append("The inputs are no images: other ways to prepare them were not tried.")
+    return notes
+
+
+def _finding(word: str, sentence: str, count: int) -> Finding:
+    severity = {"fits": "info", "cannot tell": "low", "retrain the head": "medium"}.get(word, "high")
+    return Finding(
+        kind=f"fit-{word.replace(' ', '-')}",
+        severity=severity,  # type: ignore[arg-type]
+        sentence=sentence,
+        count=count,
+        page="fit",
+        weight=0.9 if severity == "high" else 0.3,
+    )

@@ -1,0 +1,164 @@
+"""One look at a sample of data: what the model answers, its features, and the inputs made small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.data import Source, collate
+from pellucid.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pellucid.capture import Session
+    from pellucid.graph import Graph
+    from pellucid.types import Batch, Example, Media
+
+Hear = Callable[[int, int], None]
+
+# Inputs are made this small for the probe that looks at them without the model.
+SMALL = 16
+WIDEST = 4096
+
+
+@dataclass
+class Sample:
+    """Examples of one source, and what the model makes of them.
+
+    Attributes:
+        rows: int64[example], of the source.
+        targets: int64[example], classes of the source; -1 where there is none.
+        logits: float32[example class].
+        features: float32[example feature]; None where the model has no linear head.
+        pixels: float32[example value], the inputs made small; None where they are no plain numbers.
+    """
+
+    source: Source
+    rows: NDArray[np.int64]
+    ids: list[str]
+    targets: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32] | None
+    pixels: NDArray[np.float32] | None
+    media: list[Media | None] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def rows_of(source: Source, limit: int, seed: int) -> NDArray[np.int64]:
+    """Rows of a random sample without repetition, ascending. Raises: DataError: there is no example."""
+    try:
+        number = len(source)
+    except TypeError:
+        number = limit  # of unknown length: the first ones
+    if number == 0:
+        raise DataError(f"{source.source} holds no example.")
+    rows = np.random.default_rng(seed).permutation(number)[: min(limit, number)]
+    return np.sort(rows).astype(np.int64)
+
+
+def batches_of(source: Source, rows: NDArray[np.int64], size: int) -> Iterator[tuple[list[Example], Batch]]:
+    """The examples of these rows, collated."""
+    for start in range(0, len(rows), size):
+        examples = [source.example(int(row)) for row in rows[start : start + size]]
+        yield examples, collate(examples, 0)
+
+
+def head_of(model: nn.Module, graph: Graph, outputs: int) -> tuple[str, str]:
+    """Path of the linear layer that gives the logits, and in words why there is none."""
+    from torch import nn
+
+    modules = dict(model.named_modules())
+    for node in reversed(graph.nodes):
+        module = modules.get(node.path) if node.kind == "module" else None
+        if isinstance(module, nn.Linear) and module.out_features == outputs:
+            return node.path, ""
+        if isinstance(module, nn.Conv2d) and module.out_channels == outputs and module.kernel_size == (1, 1):
+            return node.path, ""
+    return "", f"no linear layer of this model gives its {outputs} outputs, so that it has no features to look at"
+
+
+def looked_at(
+    session: Session, source: Source, rows: NDArray[np.int64], head: str, batch_size: int, hear: Hear
+) -> Sample:
+    """Runs the model once over a sample.
+
+    Raises: DataError: a target beyond what the source's classes are; ForwardError.
+    """
+    from pellucid.capture import as_logits, logits_of
+    from pellucid.capture.inputs import inputs_watched
+
+    logits: list[NDArray[np.float32]] = []
+    features: list[NDArray[np.float32]] = []
+    pixels: list[NDArray[np.float32] | None] = []
+    targets: list[NDArray[np.int64]] = []
+    ids: list[str] = []
+    media: list[Media | None] = []
+    with inputs_watched(session, [head] if head else []) as seen:
+        for examples, batch in batches_of(source, rows, batch_size):
+            outputs = as_logits(logits_of(session.forward(batch.inputs).outputs).detach().to("cpu").float())
+            logits.append(outputs.numpy())
+            if head:
+                features.append(pooled(seen[head], head))
+            pixels.append(made_small(batch.inputs))
+            ids.extend(batch.ids)
+            targets.append(_classes(batch))
+            media.extend(example.media for example in examples)
+            hear(len(ids), len(rows))
+    small = [one for one in pixels if one is not None]
+    if source.classes is not None:
+        _check(targets, len(source.classes), source)
+    return Sample(
+        source,
+        rows,
+        ids,
+        np.concatenate(targets),
+        np.concatenate(logits),
+        np.concatenate(features) if features else None,
+        np.concatenate(small) if len(small) == len(pixels) else None,
+        media,
+    )
+
+
+def pooled(given: Tensor, head: str) -> NDArray[np.float32]:
+    """float32[example feature]: what goes into the head, averaged over positions where it has some."""
+    signal = given.detach().to("cpu").float()
+    if signal.ndim == 4:  # before a convolution of one pixel: float[batch channel height width]
+        signal = signal.mean((2, 3))
+    elif signal.ndim > 2:
+        signal = signal.flatten(1, -2).mean(1)
+    found: NDArray[np.float32] = signal.reshape(len(signal), -1).numpy()
+    return found
+
+
+def made_small(inputs: Any) -> NDArray[np.float32] | None:
+    """float32[example value]: images averaged down to a few pixels, other numbers as they are; None of what is not numbers."""
+    import torch
+    from torch.nn import functional
+
+    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
+        return None
+    signal = inputs.detach().to("cpu").float()
+    if signal.ndim == 4 and max(signal.shape[2:]) > SMALL:
+        signal = functional.adaptive_avg_pool2d(signal, (min(SMALL, signal.shape[2]), min(SMALL, signal.shape[3])))
+    flat: NDArray[np.float32] = signal.flatten(1).numpy()
+    return flat if flat.shape[1] <= WIDEST else None
+
+
+def _classes(batch: Batch) -> NDArray[np.int64]:
+    """The classes of a batch's targets, -1 where an example has none."""
+    if batch.targets is None or batch.targets.is_floating_point():
+        return np.full(len(batch), -1, np.int64)
+    return batch.targets.numpy().astype(np.int64)
+
+
+def _check(targets: list[NDArray[np.int64]], classes: int, source: Source) -> None:
+    largest = max((int(one.max(initial=-1)) for one in targets), default=-1)
+    if largest >= classes:
+        raise DataError(f"{source.source} names {classes} classes, but an example has the target {largest}.")

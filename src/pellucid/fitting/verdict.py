@@ -1,0 +1,221 @@
+"""From the evidence to a verdict in words: which evidence counts, in which order, and what is left open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pellucid.fitting.variants import AS_GIVEN, STRANGE, VERY_STRANGE
+from pellucid.record.schema import (
+    FitReason,
+    FitVerdict,
+    InputVariant,
+    LabelPlace,
+    ProbeAccuracy,
+    ScoreDistribution,
+)
+
+# An area above this is a difference that one would see; the interval's lower end must reach it.
+UNLIKE = 0.75
+ALIKE = 0.65
+# A gain whose interval lies above this helps.
+HELPS = 0.01
+# A probe whose interval ends within so much of the commonest class's share tells the classes hardly apart.
+HARDLY = 0.1
+# The model's own answers will do where a new head would not be better by as much.
+WORTH = 0.05
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a verdict is made of; `why_no_probe` and `features` say in words what is missing."""
+
+    labels: Sequence[LabelPlace]
+    own: ProbeAccuracy | None
+    probes: Sequence[ProbeAccuracy]
+    why_no_probe: str
+    scores: Sequence[ScoreDistribution]
+    variants: Sequence[InputVariant]
+    count: int
+
+    def probe(self, on: str) -> ProbeAccuracy | None:
+        """The probe of that name, None where it could not be made."""
+        return next((one for one in self.probes if one.on == on), None)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One word for it, one sentence, and the reasons: those that decided come first."""
+
+    word: FitVerdict
+    sentence: str
+    reasons: list[FitReason]
+
+
+def verdict_of(evidence: Evidence) -> Verdict:
+    """Weighs the evidence: preparation first, then the model's own answers, then its features."""
+    reasons = [
+        *_of_preparation(evidence),
+        *_of_labels(evidence),
+        *_of_features(evidence),
+        *_of_likeness(evidence),
+    ]
+    word = _decided(reasons)
+    if word == "fits":
+        # Features that tell the classes apart are what a model that answers rightly has; they ask for no other head.
+        reasons = [_silent(reason) if reason.speaks_for == "retrain the head" else reason for reason in reasons]
+    reasons.sort(key=lambda reason: reason.speaks_for != word)
+    return Verdict(word, _sentence(word, reasons), reasons)
+
+
+def _silent(reason: FitReason) -> FitReason:
+    return FitReason(reason.sentence, "nothing", reason.count, reason.interval)
+
+
+def _decided(reasons: Sequence[FitReason]) -> FitVerdict:
+    spoken = {reason.speaks_for for reason in reasons}
+    for word in ("preprocess differently", "fits", "retrain the head", "wrong task"):
+        if word in spoken:
+            return word
+    return "cannot tell"
+
+
+def _sentence(word: FitVerdict, reasons: Sequence[FitReason]) -> str:
+    first = next((reason.sentence for reason in reasons if reason.speaks_for == word), "")
+    opening = {
+        "fits": "The model suits this task.",
+        "preprocess differently": "The examples are not prepared as the model expects.",
+        "retrain the head": "The features suit this task, the classes of the head do not: train a new head on them.",
+        "wrong task": "This is the wrong task for the model: neither its answers nor its features help.",
+        "cannot tell": "The evidence does not reach to tell whether the model suits this task.",
+    }[word]
+    return f"{opening} {first}".rstrip()
+
+
+def _of_preparation(evidence: Evidence) -> list[FitReason]:
+    given = next((one for one in evidence.variants if one.name == AS_GIVEN), None)
+    suspected = [one for one in evidence.variants if one.suspected]
+    if given is None:
+        return []
+    found = []
+    for one in sorted(suspected, key=lambda one: (-(one.correct or 0), one.strangeness or 0.0))[:2]:
+        if one.correct is not None and given.correct is not None and one.p_value is not None:
+            sentence = (
+                f"Prepared in another way ({one.name}: {one.description}) the model answers {one.correct:,} of {one.count:,} "
+                f"rightly, as they are {given.correct:,} (p = {one.p_value:.2g} after correction for the ways tried)."
+            )
+        else:
+            sentence = (
+                f"Prepared in another way ({one.name}: {one.description}) what arrives at the first batch normalisations is "
+                f"{one.strangeness or 0:.2f} nats from what the model remembers of its training, as they are "
+                f"{given.strangeness or 0:.2f}."
+            )
+        found.append(FitReason(sentence, "preprocess differently", one.count))
+    if not found and given.strangeness is not None and given.strangeness <= STRANGE:
+        found.append(
+            FitReason(
+                f"What arrives at the first batch normalisations is {given.strangeness:.2f} nats from what the model "
+                "remembers of its training: the preparation is not in doubt.",
+                "nothing",
+                given.count,
+            )
+        )
+    elif not found and given.strangeness is not None:
+        far = given.strangeness > VERY_STRANGE
+        found.append(
+            FitReason(
+                f"What arrives at the first batch normalisations is {given.strangeness:.2f} nats from what the model "
+                "remembers of its training, and no other preparation that was tried brings it near"
+                + (
+                    ": check the range of the values and their normalisation."
+                    if far
+                    else ": the pictures themselves are of another kind."
+                ),
+                "preprocess differently" if far else "nothing",
+                given.count,
+            )
+        )
+    return found
+
+
+def _of_labels(evidence: Evidence) -> list[FitReason]:
+    labels = evidence.labels
+    if not labels:
+        return []
+    placed = [place for place in labels if place.index is not None]
+    missing = [place.name for place in labels if place.index is None]
+    count = sum(place.examples for place in labels)
+    found = []
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        found.append(
+            FitReason(
+                f"{len(missing)} of the data's {len(labels)} classes are no classes of the model: "
+                f"{', '.join(missing[:3])}{more}.",
+                "nothing",
+                count,
+            )
+        )
+    own = evidence.own
+    if own is None or own.interval is None or missing or not placed:
+        return found
+    commonest = max(place.examples for place in labels) / max(count, 1)
+    above_chance = own.interval.low > commonest + HELPS
+    words = (
+        f"The data's classes are the model's, and it answers {own.accuracy:.1%} of {own.count:,} examples rightly (95% interval "
+        f"{own.interval.low:.1%} to {own.interval.high:.1%}; always the commonest class: {commonest:.1%})"
+    )
+    behind = own.over == "features" and own.gain_interval is not None and own.gain_interval.high < -WORTH
+    if behind and own.gain is not None:
+        words += f", {-own.gain * 100:.1f} points fewer than a linear classifier of its features"
+    found.append(FitReason(f"{words}.", "fits" if above_chance and not behind else "nothing", own.count, own.interval))
+    return found
+
+
+def _of_features(evidence: Evidence) -> list[FitReason]:
+    probe = evidence.probe("features")
+    if probe is None or probe.interval is None or probe.gain is None or probe.gain_interval is None:
+        why = evidence.why_no_probe
+        return [FitReason(f"The features cannot be probed: {why}.", "nothing", evidence.count)] if why else []
+    below, majority = evidence.probe(probe.over), evidence.probe("majority")
+    named = {"pixels": "of the inputs themselves", "majority": "that always answers the commonest class"}[probe.over]
+    words = (
+        f"A linear classifier of the features names {probe.accuracy:.1%} of {probe.count:,} held-out examples rightly, one "
+        f"{named} {below.accuracy if below is not None else 0:.1%}; the difference is {probe.gain * 100:+.1f} points (95% interval "
+        f"{probe.gain_interval.low * 100:+.1f} to {probe.gain_interval.high * 100:+.1f})"
+    )
+    if probe.gain_interval.low > HELPS:
+        sentence, word = f"{words}: the features tell these classes apart.", "retrain the head"
+    elif probe.gain_interval.high < 0 or (majority is not None and probe.interval.high < majority.accuracy + HARDLY):
+        sentence, word = f"{words}: the features are no help.", "wrong task"
+    else:
+        sentence, word = f"{words}: too near to tell.", "nothing"
+    return [FitReason(sentence, word, probe.count, probe.gain_interval)]  # type: ignore[arg-type]
+
+
+def _of_likeness(evidence: Evidence) -> list[FitReason]:
+    told = [one for one in evidence.scores if one.auroc is not None and one.interval is not None]
+    if not told:
+        return (
+            [
+                FitReason(
+                    f"Whether the data looks like the training's is not known: {evidence.scores[0].why}.", "nothing", 0
+                )
+            ]
+            if (evidence.scores)
+            else []
+        )
+    most = max(told, key=lambda one: one.auroc or 0.0)
+    interval = most.interval
+    if interval is None or most.auroc is None:
+        return []
+    words = (
+        f"By {most.name}, an example of the training data fits better than one of these in {most.auroc:.1%} of pairs (95% interval "
+        f"{interval.low:.1%} to {interval.high:.1%}; 50% where both look alike)"
+    )
+    count = most.count + most.reference_count
+    if interval.low > UNLIKE:
+        return [FitReason(f"{words}: the data is not what the model was trained on.", "nothing", count, interval)]
+    if interval.high < ALIKE:
+        return [FitReason(f"{words}: the data looks like the training's.", "nothing", count, interval)]
+    return [FitReason(f"{words}.", "nothing", count, interval)]
