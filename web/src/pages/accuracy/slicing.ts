@@ -1,0 +1,175 @@
+/** Slices of the examples table: what each column's values, and the rules found, are called and how they are selected. */
+import { number } from "../../marks/format";
+import {
+  type Counted,
+  type Feature,
+  type FoundSlice,
+  foundSlices,
+  holds,
+  type Slice,
+  slicesOf,
+} from "../../measures/slices";
+import type { Examples, Extra } from "../../record/examples";
+import type { Selection } from "../../selection/selection";
+import { MOST_ROWS } from "./parts";
+
+/** A column of more distinct values than this is no set of slices, unless it holds numbers, which are cut. */
+const MOST_VALUES = 200;
+const GROUPS = 5;
+/** A tree over more examples than this would keep the hand waiting. */
+const MOST_GROWN = 200_000;
+
+export interface Judged {
+  readonly rows: Uint32Array;
+  /** 1 where right, by place in `rows`. */
+  readonly right: Uint8Array;
+}
+
+/** The rows that have a target and a prediction. */
+export function judgedOf(rows: Uint32Array, { targets, predictions }: Examples): Judged {
+  const known = rows.filter((row) => (targets[row] as number) >= 0 && (predictions[row] as number) >= 0);
+  return { rows: known, right: Uint8Array.from(known, (row) => Number(targets[row] === predictions[row])) };
+}
+
+export interface NamedSlice extends Slice {
+  /** What selects it; null where it cannot be written into an address. */
+  readonly selects: Partial<Selection> | null;
+}
+
+export interface Sliced {
+  readonly slices: readonly NamedSlice[];
+  /** Columns with too many values. */
+  readonly leftOut: readonly string[];
+}
+
+interface Group {
+  readonly value: string;
+  readonly rows: () => Uint32Array;
+  readonly byValue: boolean;
+}
+
+export function slicedBy({ rows, right }: Judged, columns: ReadonlyMap<string, Extra>): Sliced {
+  const counted: Counted[] = [];
+  const groups = new Map<string, Group>();
+  const leftOut: string[] = [];
+  for (const [name, column] of columns) {
+    const found = groupsOf(rows, column);
+    if (!found) {
+      leftOut.push(name);
+      continue;
+    }
+    const [counts, correct] = [new Float64Array(found.names.length), new Float64Array(found.names.length)];
+    for (let at = 0; at < rows.length; at++) {
+      const group = found.of[at] as number;
+      if (group < 0) continue;
+      counts[group] = (counts[group] as number) + 1;
+      correct[group] = (correct[group] as number) + (right[at] as number);
+    }
+    found.names.forEach((value, group) => {
+      if (!counts[group]) return;
+      counted.push({ column: name, value, count: counts[group] as number, correct: correct[group] as number });
+      const inside = () => rows.filter((_, at) => found.of[at] === group);
+      groups.set(`${name}\n${value}`, { value, rows: inside, byValue: found.byValue });
+    });
+  }
+  const slices = slicesOf(counted).map((one) => {
+    const group = groups.get(`${one.column}\n${one.value}`);
+    return { ...one, selects: group ? selectsOf(one.column, group, one.count) : null };
+  });
+  return { slices, leftOut };
+}
+
+function selectsOf(column: string, group: Group, count: number): Partial<Selection> | null {
+  if (group.byValue) return { columns: { [column]: group.value } };
+  return count <= MOST_ROWS ? { rows: [...group.rows()] } : null;
+}
+
+/** The group of each row: a value each, or a fifth of the numbers each; null where there are too many values. */
+function groupsOf(rows: Uint32Array, column: Extra): { names: string[]; of: Int32Array; byValue: boolean } | null {
+  const numbers = column.numeric ? column.numbers : null;
+  if (numbers && rows.some((row) => !Number.isInteger(numbers[row]) && !Number.isNaN(numbers[row])))
+    return cut(rows, numbers);
+  if (column.values.length > MOST_VALUES) return numbers ? cut(rows, numbers) : null;
+  const { codes, values } = column;
+  const missing = values.indexOf("");
+  const of = Int32Array.from(rows, (row) => (codes[row] === missing ? -1 : (codes[row] as number)));
+  return { names: [...values], of, byValue: true };
+}
+
+function cut(rows: Uint32Array, numbers: Float64Array) {
+  const ordered = Float64Array.from(
+    rows.filter((row) => !Number.isNaN(numbers[row])),
+    (row) => numbers[row] as number,
+  ).sort();
+  const edges = Array.from(
+    { length: GROUPS },
+    (_, group) => ordered[Math.ceil(((group + 1) * ordered.length) / GROUPS) - 1],
+  ).filter((edge, group, all): edge is number => edge !== undefined && edge !== all[group - 1]);
+  const names = edges.map((edge, group) =>
+    group === 0
+      ? `at most ${number(edge)}`
+      : `above ${number(edges[group - 1])}${group < edges.length - 1 ? ` to ${number(edge)}` : ""}`,
+  );
+  const of = Int32Array.from(rows, (row) => edges.findIndex((edge) => (numbers[row] as number) <= edge));
+  return { names, of, byValue: false };
+}
+
+export interface Rule extends FoundSlice {
+  readonly words: string;
+  /** All rows that it holds for; null where only a sample was looked at. */
+  readonly rows: (() => Uint32Array) | null;
+}
+
+export interface Direction {
+  readonly name: string;
+  /** By row; NaN where the record does not hold it. */
+  readonly values: Float64Array;
+}
+
+/** Rules over the columns and over directions in a layer's space, found on one half of the rows and judged on the other. */
+export function rulesOf(judged: Judged, columns: ReadonlyMap<string, Extra>, directions: readonly Direction[]): Rule[] {
+  const { rows, right } = thinned(judged);
+  const read = (of: ArrayLike<number>) => Float64Array.from(rows, (row) => of[row] as number);
+  const named: { feature: Feature; say: (code: number) => string }[] = [];
+  for (const [name, column] of columns) {
+    if (column.numeric)
+      named.push({ feature: { name, values: read(column.numbers), categorical: false }, say: (cut) => number(cut) });
+    else if (column.values.length <= MOST_VALUES)
+      named.push({
+        feature: { name, values: read(column.codes), categorical: true },
+        say: (code) => column.values[code] || "missing",
+      });
+  }
+  for (const { name, values } of directions)
+    named.push({ feature: { name, values: read(values), categorical: false }, say: (cut) => number(cut) });
+  const features = named.map((one) => one.feature);
+  if (features.length === 0) return [];
+  const grown = Uint8Array.from(rows, (row) => mixed(row) & 1);
+  return foundSlices(features, right, grown).map((one) => ({
+    ...one,
+    words: one.rule
+      .map(({ feature, kind, cut }) => `${features[feature]?.name} ${SAID[kind]} ${named[feature]?.say(cut)}`)
+      .join(" and "),
+    rows:
+      rows.length === judged.rows.length
+        ? () => rows.filter((_, at) => one.rule.every((condition) => holds(condition, features, at)))
+        : null,
+  }));
+}
+
+const SAID = { "<=": "at most", ">": "above", is: "is", "is not": "is not" };
+
+function thinned(judged: Judged): Judged {
+  if (judged.rows.length <= MOST_GROWN) return judged;
+  const stride = Math.ceil(judged.rows.length / MOST_GROWN);
+  const kept = (_: number, at: number) => at % stride === 0;
+  return { rows: judged.rows.filter(kept), right: judged.right.filter(kept) };
+}
+
+/** A row's number with its bits mixed, so that halves are halves whatever order the rows came in. Source: murmur3's finaliser. */
+function mixed(row: number): number {
+  let bits = row ^ 0x9e3779b9;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}
