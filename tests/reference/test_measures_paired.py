@@ -147,6 +147,9 @@ def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
         assert (value, interval) == (None, None)
         return
     assert value == pytest.approx(cohen_kappa_score(first, second), abs=1e-12)
+    if len(set(first.tolist())) == 1 or len(set(second.tolist())) == 1:
+        assert (value, interval) == (pytest.approx(0.0, abs=1e-12), None)
+        return
     assert interval is not None
     assert interval.low <= value <= interval.high
 

@@ -23,6 +23,7 @@ FAILED = 1
 _FALSE_ALARMS = 0.05
 _NAMED = 5
 _WHOLE = 3
+_LEAST_P = 1e-300
 _MEASURES = {"accuracy": "accuracy", "loss": "mean loss", "ece": "calibration error", "confidence": "confidence"}
 
 Old = Annotated[Path, typer.Argument(metavar="OLD", help="Record to compare with, the one before.")]
@@ -161,7 +162,7 @@ def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:
     if pair.count:
         yield (
             f"  {'flips':<18}{pair.fixed:,} fixed, {pair.broken:,} broken, {pair.both_right:,} right and {pair.both_wrong:,} "
-            f"wrong both times (McNemar's exact p = {pair.p_value:.3g})"
+            f"wrong both times (McNemar's exact {_chance(pair.p_value)})"
         )
     if pair.churn is not None:
         interval = pair.churn_interval
@@ -171,6 +172,11 @@ def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:
     yield from _group_lines("class", pair.by_class)
     for slice_ in pair.by_slice:
         yield from _group_lines(slice_.column, slice_.groups)
+
+
+def _chance(p_value: float | None) -> str:
+    """A p value as people read it; one that is too small for a number is said so."""
+    return "p not defined" if p_value is None else "p < 1e-300" if p_value < _LEAST_P else f"p = {p_value:.2g}"
 
 
 def _measure(one: MeasureDifference) -> str:
@@ -195,7 +201,7 @@ def _group_lines(what: str, groups: list[GroupDifference]) -> Iterator[str]:
             yield (
                 f"  {what} {one.group}: {100 * one.difference:+.1f} points "
                 f"[{100 * one.interval.low:+.1f}, {100 * one.interval.high:+.1f}], {one.fixed:,} fixed, {one.broken:,} broken "
-                f"of {one.count:,} (p = {one.adjusted:.2g}, corrected for {len(groups):,})"
+                f"of {one.count:,} ({_chance(one.adjusted)}, corrected for {len(groups):,})"
             )
     if len(told) > _NAMED:
         yield f"  and {len(told) - _NAMED:,} more of {what} that changed beyond chance: --json has all"

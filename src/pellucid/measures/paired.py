@@ -175,8 +175,9 @@ def kappa(
 ) -> tuple[float | None, Interval | None]:
     """Cohen's kappa of two models' predictions of the same examples: agreement beyond that of their frequencies.
 
-    Returns: kappa and its asymptotic interval; None without examples, or where both say one and the same class only, and an
-        agreement beyond chance is not defined.
+    Returns: kappa and its asymptotic interval. Both None without examples, or where both say one and the same class only, and
+        agreement beyond chance is not defined; the interval alone where one of them says one class only, for then kappa is 0
+        whatever the other says.
     Source: Cohen 1960; the variance is that of Fleiss, Cohen & Everitt 1969, Psychological Bulletin 72:323-327, eq. 13.
     """
     count = len(first)
@@ -189,6 +190,8 @@ def kappa(
     if expected >= 1.0:
         return None, None
     value = (observed - expected) / (1 - expected)
+    if max(rows.max(), columns.max()) >= 1.0:
+        return value, None
     # Of a cell (i, j) the formula takes row frequency of j and column frequency of i.
     frequencies = columns[first] + rows[second]
     diagonal = agreed * (1 - frequencies * (1 - value)) ** 2

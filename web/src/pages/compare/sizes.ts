@@ -95,7 +95,7 @@ export function sizesOf(panel: ComparisonPanel, judged: readonly Judged[], cost:
       {
         name: size.name,
         members: size.members,
-        cost: costs.reduce((sum: number, one) => sum + (one ?? 0), 0) / costs.length,
+        cost: together(cost, costs),
         ...accuracyOf(shares),
       },
     ];
@@ -108,6 +108,12 @@ export function sizesOf(panel: ComparisonPanel, judged: readonly Judged[], cost:
         (other.cost < one.cost || other.accuracy > one.accuracy),
     );
   return { without, sizes: placed.map((one) => ({ ...one, front: front(one) })).sort((a, b) => a.cost - b.cost) };
+}
+
+/** The cost of replicates: their mean; of measured seconds the least, which is what else ran disturbed least. */
+function together(cost: Cost, costs: readonly (number | null)[]): number {
+  const known = costs.map((one) => one ?? 0);
+  return cost === "seconds" ? Math.min(...known) : known.reduce((sum, one) => sum + one, 0) / known.length;
 }
 
 /** Wilson's interval of one model; of replicates Student's t over them. */

@@ -1,10 +1,11 @@
 /** The numbers of the page as tables. */
+import { percent, plain, quantity } from "../../marks/format";
 import { groupsOf, type Pair } from "../../measures/compare";
 import { wilson } from "../../measures/intervals";
 import type { ComparisonPanel } from "../../record/schema.gen";
 import { instrument } from "../../selection/instrument.svelte";
 import { type TableModel, tableOf } from "../../shell/table";
-import { costOf, type Judged } from "./sizes";
+import { type Cost, costOf, type Judged } from "./sizes";
 
 export function groupTable(rows: Uint32Array, pair: Pair, old: string, now: string): TableModel {
   return tableOf(
@@ -38,36 +39,48 @@ export function groupTable(rows: Uint32Array, pair: Pair, old: string, now: stri
   );
 }
 
+/** Every model: what it knows on the selection, and what it costs. */
 export function modelTable(panel: ComparisonPanel, judged: readonly Judged[], reach: number | null): TableModel {
-  return tableOf(
-    "models",
-    [
-      "model",
-      "accuracy",
-      "low",
-      "high",
-      "mean loss",
-      "parameters",
-      "FLOPs",
-      "seconds",
-      "steps to reach",
-      "seconds to reach",
+  const of = (row: number) => judged[row] ?? { correct: 0, count: 0, loss: null };
+  const ends = (row: number) => wilson(of(row).correct, of(row).count);
+  const numeric = (title: string, cell: (row: number) => number | null, text?: (value: number | null) => string) => ({
+    id: title,
+    title,
+    numeric: true,
+    cell,
+    ...(text ? { text: (row: number) => text(cell(row)) } : {}),
+  });
+  const cost = (name: Cost) => (row: number) => {
+    const model = panel.models[row];
+    return model ? costOf(model, name, reach) : null;
+  };
+  return {
+    title: "models",
+    count: panel.models.length,
+    columns: [
+      { id: "model", title: "model", width: 184, cell: (row) => plain(panel.models[row]?.name ?? "") },
+      numeric(
+        "right",
+        (row) => (of(row).count > 0 ? of(row).correct / of(row).count : null),
+        (value) => percent(value),
+      ),
+      numeric(
+        "low",
+        (row) => ends(row)?.low ?? null,
+        (value) => percent(value),
+      ),
+      numeric(
+        "high",
+        (row) => ends(row)?.high ?? null,
+        (value) => percent(value),
+      ),
+      numeric("examples", (row) => of(row).count),
+      numeric("mean loss", (row) => of(row).loss),
+      numeric("parameters", cost("parameters"), (value) => (value === null ? "" : quantity(value))),
+      numeric("FLOPs", cost("flops"), (value) => (value === null ? "" : quantity(value))),
+      numeric("seconds", cost("seconds")),
+      numeric("steps to", cost("training_steps")),
+      numeric("seconds to", cost("training_seconds")),
     ],
-    panel.models.map((model, index) => {
-      const { correct, count, loss } = judged[index] ?? { correct: 0, count: 0, loss: null };
-      const interval = wilson(correct, count);
-      return [
-        model.name,
-        count > 0 ? correct / count : null,
-        interval?.low ?? null,
-        interval?.high ?? null,
-        loss,
-        model.parameters,
-        model.flops,
-        model.seconds,
-        costOf(model, "training_steps", reach),
-        costOf(model, "training_seconds", reach),
-      ];
-    }),
-  );
+  };
 }
