@@ -111,3 +111,33 @@ def test_scipy_never_orders_leaves_better() -> None:
         assert total <= distances[theirs[:-1], theirs[1:]].sum() + 1e-12
         missed += int(total < distances[theirs[:-1], theirs[1:]].sum() - 1e-9)
     assert missed > 0, "scipy finds the optimum now: use its optimal_leaf_ordering, and take ours away"
+
+
+def test_classes_that_are_joined_one_by_one_take_half_a_square_of_memory() -> None:
+    import tracemalloc
+
+    size = 300
+    joins = np.array([[0 if step == 0 else size + step - 1, step + 1, 1, step + 2] for step in range(size - 1)], float)
+    distances = np.random.default_rng(0).uniform(size=(size, size))
+    distances = distances + distances.T
+    tracemalloc.start()
+    order, _ = optimal_leaf_order(joins, distances)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sorted(order) == list(range(size))
+    assert peak < 6 * 8 * size * size
+
+
+def test_cells_that_are_too_many_for_lists_become_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pellucid.lenses import confusion
+
+    lens = confusion.ConfusionLens()
+    lens._add(counted(np.array([[8, 2], [1, 3]])))
+    assert lens.arrays() == {}
+    assert lens.report().counts == [8, 2, 1, 3]
+    monkeypatch.setattr(confusion, "MOST_LISTED", 3)
+    panel = lens.report()
+    assert (panel.cells, panel.rows, panel.count) == (4, [], 14)
+    assert {name: values.tolist() for name, values in lens.arrays().items()} == {
+        "rows": [0, 0, 1, 1], "columns": [0, 1, 0, 1], "counts": [8, 2, 1, 3],
+    }  # fmt: skip

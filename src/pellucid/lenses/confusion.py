@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -15,6 +16,7 @@ from pellucid.types import Needs, Observation
 
 SURPRISING = 1e-3
 MOST_FINDINGS = 5
+MOST_LISTED = 100_000
 
 
 @dataclass
@@ -51,18 +53,30 @@ class ConfusionLens:
         cells = SparseCounts(self.rows, self.columns, self.counts)
         pairs = confused_pairs(cells, number)
         order, method = similarity_order(cells, number)
+        listed = len(self.counts) <= MOST_LISTED
         surprising = [pair for pair in pairs if pair.p_value < SURPRISING][:MOST_FINDINGS]
         return ConfusionPanel(
             count=int(self.counts.sum()),
             findings=[_finding(pair, names) for pair in surprising],
             classes=names,
-            rows=self.rows.tolist(),
-            columns=self.columns.tolist(),
-            counts=self.counts.tolist(),
+            rows=self.rows.tolist() if listed else [],
+            columns=self.columns.tolist() if listed else [],
+            counts=self.counts.tolist() if listed else [],
             pairs=pairs,
+            cells=len(self.counts),
             order=order,
             order_method=method,
         )
+
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """The cells, where they are too many for lists."""
+        if len(self.counts) <= MOST_LISTED:
+            return {}
+        return {
+            "rows": self.rows.astype(np.int32),
+            "columns": self.columns.astype(np.int32),
+            "counts": self.counts,
+        }
 
 
 def _finding(pair: ConfusedPair, names: list[str]) -> Finding:

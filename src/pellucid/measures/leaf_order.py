@@ -7,6 +7,8 @@ distances 0.79 (0, 1), 0.81 (0, 2), 0.92 (0, 3), 0.80 (1, 2), 0.85 (1, 3), 0.93 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,25 +25,75 @@ def optimal_leaf_order(joins: NDArray[np.floating], distances: NDArray[np.float6
     Source: Bar-Joseph, Gifford & Jaakkola 2001, Bioinformatics 17:S22-S29, section 2.
     """
     count = len(distances)
-    leaves: list[NDArray[np.int64]] = [np.array([leaf]) for leaf in range(count)]
-    # best[node][u, w]: least sum where leaf u of the node comes first and leaf w last; infinite where no turning has it so.
-    best: list[NDArray[np.float64]] = [np.zeros((1, 1)) for _ in range(count)]
-    children: list[tuple[int, int] | None] = [None] * count
+    tree = _Tree(distances, [np.array([leaf]) for leaf in range(count)], [None] * count, [None] * count)
     for one, other in joins[:, :2].astype(np.int64).tolist():
-        between = distances[np.ix_(leaves[one], leaves[other])]
-        across = _least_sums(_least_sums(best[one], between), best[other])
-        size, rest = across.shape
-        joined = np.full((size + rest, size + rest), np.inf)
-        joined[:size, size:] = across
-        joined[size:, :size] = across.T
-        leaves.append(np.concatenate([leaves[one], leaves[other]]))
-        best.append(joined)
-        children.append((one, other))
+        tree.join(one, other)
     if count < 2:
         return list(range(count)), 0.0
-    first, last = np.unravel_index(np.argmin(best[-1]), best[-1].shape)
-    order = _walked(len(best) - 1, int(first), int(last), best, leaves, children, distances)
-    return order, float(best[-1][first, last])
+    sums = tree.sums(len(tree.leaves) - 1)
+    first, last = np.unravel_index(np.argmin(sums), sums.shape)
+    return tree.walked(len(tree.leaves) - 1, int(first), int(last)), float(sums[first, last])
+
+
+@dataclass
+class _Tree:
+    """Joined leaves, and the least sums of what is joined.
+
+    Attributes:
+        leaves: of each node, those of its first child first.
+        children: of each node; None of a leaf.
+        across: float64[leaf of the first child, leaf of the second], of each node: the least sum where these are its ends.
+            Two leaves are joined once, so that all of them together are half of the square.
+    """
+
+    distances: NDArray[np.float64]
+    leaves: list[NDArray[np.int64]]
+    children: list[tuple[int, int] | None]
+    across: list[NDArray[np.float64] | None]
+
+    def join(self, one: int, other: int) -> None:
+        """Makes the next node."""
+        between = self.distances[np.ix_(self.leaves[one], self.leaves[other])]
+        self.across.append(_least_sums(_least_sums(self.sums(one), between), self.sums(other)))
+        self.leaves.append(np.concatenate([self.leaves[one], self.leaves[other]]))
+        self.children.append((one, other))
+
+    def sums(self, node: int) -> NDArray[np.float64]:
+        """float64[leaf leaf]: the least sum with the first leaf at one end and the second at the other; infinite where no
+        turning has it so.
+        """
+        across = self.across[node]
+        if across is None:
+            return np.zeros((1, 1))
+        size, rest = across.shape
+        whole = np.full((size + rest, size + rest), np.inf)
+        whole[:size, size:] = across
+        whole[size:, :size] = across.T
+        return whole
+
+    def walked(self, node: int, first: int, last: int) -> list[int]:
+        """The order of a node's leaves that has these at its ends, which are places among them."""
+        order: list[int] = []
+        waiting = [(node, first, last)]
+        while waiting:
+            node, first, last = waiting.pop()
+            pair = self.children[node]
+            if pair is None:
+                order.append(int(self.leaves[node][0]))
+                continue
+            one, other = pair
+            size = len(self.leaves[one])
+            if first >= size:  # turned: the second child comes first
+                one, other = other, one
+                first -= size
+            else:
+                last -= size
+            between = self.distances[np.ix_(self.leaves[one], self.leaves[other])]
+            sums = self.sums(one)[first][:, None] + between + self.sums(other)[:, last][None, :]
+            inner, outer = np.unravel_index(np.argmin(sums), sums.shape)
+            waiting.append((other, int(outer), last))
+            waiting.append((one, first, int(inner)))
+        return order
 
 
 def _least_sums(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,36 +103,3 @@ def _least_sums(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray
         reached = np.flatnonzero(np.isfinite(one[row]))
         found[row] = (one[row, reached, None] + other[reached]).min(axis=0)
     return found
-
-
-def _walked(
-    node: int,
-    first: int,
-    last: int,
-    best: list[NDArray[np.float64]],
-    leaves: list[NDArray[np.int64]],
-    children: list[tuple[int, int] | None],
-    distances: NDArray[np.float64],
-) -> list[int]:
-    """The order of a node's leaves that has these at its ends, which are places among them."""
-    order: list[int] = []
-    waiting = [(node, first, last)]
-    while waiting:
-        node, first, last = waiting.pop()
-        pair = children[node]
-        if pair is None:
-            order.append(int(leaves[node][0]))
-            continue
-        one, other = pair
-        size = len(leaves[one])
-        if first >= size:  # turned: the second child comes first
-            one, other = other, one
-            first, last = first - size, last
-        else:
-            last = last - size
-        between = distances[np.ix_(leaves[one], leaves[other])]
-        sums = best[one][first][:, None] + between + best[other][:, last][None, :]
-        inner, outer = np.unravel_index(np.argmin(sums), sums.shape)
-        waiting.append((other, int(outer), last))
-        waiting.append((one, first, int(inner)))
-    return order

@@ -721,7 +721,8 @@ export interface ConfusedPair {
 /**
  * Sparse counts: rows are true classes, columns are predicted classes; three parallel lists.
  *
- * `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
+ * Many cells (`cells` counts them) stand in arrays instead, int32 `rows`, int32 `columns` and int64 `counts`, and the lists are
+ * empty. `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
  */
 export interface ConfusionPanel extends Panel {
   lens: "confusion";
@@ -730,6 +731,7 @@ export interface ConfusionPanel extends Panel {
   columns: number[];
   counts: number[];
   pairs: ConfusedPair[];
+  cells: number;
   order: number[];
   order_method: string;
 }

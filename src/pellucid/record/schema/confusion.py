@@ -28,7 +28,8 @@ class ConfusedPair(msgspec.Struct, frozen=True):
 class ConfusionPanel(Panel, tag="confusion"):
     """Sparse counts: rows are true classes, columns are predicted classes; three parallel lists.
 
-    `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
+    Many cells (`cells` counts them) stand in arrays instead, int32 `rows`, int32 `columns` and int64 `counts`, and the lists are
+    empty. `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
     """
 
     classes: list[str]
@@ -36,5 +37,6 @@ class ConfusionPanel(Panel, tag="confusion"):
     columns: list[int]
     counts: list[int]
     pairs: list[ConfusedPair]
+    cells: int = 0
     order: list[int] = msgspec.field(default_factory=list)
     order_method: str = ""
