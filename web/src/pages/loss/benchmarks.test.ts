@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import type { LossPanel } from "../../record/schema.gen";
+import { comparedWith } from "./benchmarks";
+
+const one = (name: string, value: number | null, why = "") => ({ name, value, explanation: "said", why });
+const panel = {
+  benchmarks: [one("uniform guess", 2.3), one("class prior", 2.2), one("best constant", null, "not known")],
+} as unknown as LossPanel;
+const named = (found: ReturnType<typeof comparedWith>) => found.map((made) => [made.name, made.value]);
+
+describe("what the loss is compared with", () => {
+  it("is what the record says of all examples", () => {
+    expect(comparedWith(panel, true, null, "")).toEqual(panel.benchmarks);
+  });
+  it("is the selection's own prior where one is selected, and else said to be that of all", () => {
+    expect(named(comparedWith(panel, false, 1.1, ""))).toEqual([
+      ["uniform guess", 2.3],
+      ["class prior", 1.1],
+      ["best constant of all", null],
+    ]);
+    expect(named(comparedWith(panel, false, null, ""))[1]).toEqual(["class prior of all", 2.2]);
+  });
+  it("has the loss that was typed, in place of one that was asked for before, and nothing that is no number", () => {
+    const asked = { benchmarks: [one("target", 0.5)] } as unknown as LossPanel;
+    expect(named(comparedWith(asked, true, null, "0.25"))).toEqual([["target", 0.25]]);
+    expect(named(comparedWith(asked, true, null, "low"))).toEqual([["target", 0.5]]);
+    expect(named(comparedWith(asked, true, null, " "))).toEqual([["target", 0.5]]);
+  });
+});

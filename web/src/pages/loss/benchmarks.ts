@@ -1,0 +1,27 @@
+/** What the selection's loss is compared with. */
+import type { LossPanel } from "../../record/schema.gen";
+
+export interface Compared {
+  readonly name: string;
+  /** null where it is not defined, and then `why`. */
+  readonly value: number | null;
+  readonly explanation: string;
+  readonly why: string;
+}
+
+/**
+ * The record's benchmarks, with those that follow from the examples taken from the selection, and the loss that was typed.
+ *
+ * `prior` is the selection's own, null where it is the whole or cannot be told; `typed` is what stands in the address.
+ */
+export function comparedWith(panel: LossPanel, whole: boolean, prior: number | null, typed: string): Compared[] {
+  const found: Compared[] = panel.benchmarks.flatMap((one): Compared[] => {
+    if (whole || one.name === "uniform guess" || one.name === "target" || one.name === "least possible") return [one];
+    if (one.name !== "class prior" || prior === null) return [{ ...one, name: `${one.name} of all` }];
+    return [{ ...one, value: prior, explanation: "always the shares that the classes have in the selection" }];
+  });
+  const wished = Number(typed);
+  if (typed.trim() === "" || !Number.isFinite(wished)) return found;
+  const others = found.filter((one) => one.name !== "target");
+  return [...others, { name: "target", value: wished, explanation: "the loss that you typed", why: "" }];
+}
