@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,12 +66,12 @@ def orientation(picture: Tensor) -> float:
 def test_pictures_of_planted_gratings_reach_the_closed_form_and_are_turned_as_they_are(channels: int) -> None:
     angles = [0.0, 45.0, 150.0]
     kernels = [grating(angle, 2.0, (1.0,) * channels) for angle in angles]
-    made = maximise(planted(kernels), "1", range(3), (channels, 20, 20), steps=300, ascent=Ascent(aim="middle"))
+    made = maximise(planted(kernels), "1", range(3), (channels, 20, 20), ascent=Ascent(aim="middle"))
     assert made.pictures.shape[2] == channels
     for angle, kernel, pictures, response in zip(angles, kernels, made.pictures, made.responses, strict=True):
         picture = torch.from_numpy(pictures[0])
         share = response_share(kernel, picture)
-        assert share > 0.9
+        assert share > 0.83  # in the usual number of steps
         assert response[0] == pytest.approx(share * float(kernel.abs().sum()) / 2, rel=1e-3)
         off = abs(orientation(picture) - angle) % 180
         assert min(off, 180 - off) < 15
@@ -79,10 +80,10 @@ def test_pictures_of_planted_gratings_reach_the_closed_form_and_are_turned_as_th
 def test_pictures_of_planted_colours_have_that_hue_and_reach_the_closed_form() -> None:
     colours = [(1.0, -0.5, -0.5), (-0.5, 1.0, -0.5), (0.5, 0.5, -1.0)]
     kernels = [torch.tensor(colour).view(3, 1, 1).expand(3, SIDE, SIDE) / SIDE for colour in colours]
-    made = maximise(planted(kernels), "1", range(3), (3, 16, 16), steps=500)
+    made = maximise(planted(kernels), "1", range(3), (3, 32, 32))
     for colour, kernel, pictures in zip(colours, kernels, made.pictures, strict=True):
         picture = torch.from_numpy(pictures[0])
-        assert response_share(kernel, picture) > 0.9
+        assert response_share(kernel, picture) > 0.95  # in the usual number of steps
         mean = picture.mean((1, 2)) - picture.mean()
         assert torch.cosine_similarity(mean, torch.tensor(colour), dim=0) > 0.95
 
@@ -101,6 +102,85 @@ def test_small_and_odd_pictures_reach_more_than_any_of_many_random_ones(size: tu
     with torch.no_grad():
         randomly = net(examples).flatten(2).amax(2).median(0).values.numpy()
     assert (made.responses[:, 0] > randomly).all()
+
+
+class Rare(nn.Module):
+    """Answers to one pure colour and to one grating alone, high above what noise draws; and to nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("bank", torch.stack([grating(0.0, 2.0, (1.0,) * 3), grating(90.0, 2.0, (1.0,) * 3)]))
+        self.act = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        red = images[:, :1].amin((2, 3)) - images[:, 1:].amax((1, 2, 3), keepdim=False)[:, None] - 0.6
+        waves = nn.functional.conv2d(images, self.bank).amax((2, 3)) - 0.4 * self.bank.abs().sum((1, 2, 3)) / 2
+        return self.act(torch.cat([red, waves, torch.full_like(red, -1.0)], 1))
+
+
+@pytest.mark.parametrize("method", ["fourier", "maco"])
+def test_units_that_no_noise_excites_begin_from_examples_or_drawings(method: str) -> None:
+    made = maximise(Rare(), "act", range(4), (3, 24, 24), method=method, steps=32, variants=2)  # type: ignore[arg-type]
+    assert (made.responses[3] == 0).all()  # nothing excites it, and what comes says so
+    if method == "fourier":
+        assert (made.responses[:3].max(1) > 0).all()
+        assert made.pictures[0, 0, 0].mean() > 0.7 > 0.3 > made.pictures[0, 0, 1:].mean()
+    example = torch.zeros(2, 3, 24, 24)
+    example[1, 0] = 1.0
+    known = maximise(Rare(), "act", 0, example, method=method, steps=2, mean=(0.0,) * 3, std=(1.0,) * 3)  # type: ignore[arg-type]
+    assert known.look == 2
+    if method == "fourier":
+        assert known.responses.max() > 0
+
+
+def test_the_pictures_of_one_batch_begin_unlike() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Conv2d(8, 6, 3)).eval()
+    for method in ("fourier", "maco"):
+        begun = maximise(net, "2", range(3), (3, 20, 20), method=method, variants=3, steps=1)  # type: ignore[arg-type]
+        for variants in begun.pictures.reshape(3, 3, -1):
+            apart = np.corrcoef(variants)[np.triu_indices(3, 1)]
+            assert (np.abs(apart) < 0.9).all(), (method, apart)
+
+
+def test_what_is_kept_of_each_pixel_is_the_gradient_summed_along_the_way() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU()).eval()
+    graph, look = trace(net, torch.zeros(1, 3, 20, 20)), Look.usual(3, (20, 20))
+    ascent = Ascent(steps=5, variants=2)
+    total = torch.zeros(4, 20, 20)
+
+    with Session(net, graph.layers) as session:
+        climb = Climb(session, graph.layer("1"), (20, 20), Lightness((0.0,) * 3, (1.0,) * 3), look, ascent)
+        pictures_of = climb._form.pictures
+
+        def add(gradient: Tensor) -> None:
+            total.add_(gradient.abs().sum(1))
+
+        def watched(free: Tensor) -> Tensor:
+            pictures = pictures_of(free)
+            if pictures.requires_grad:
+                pictures.register_hook(add)
+            return pictures
+
+        climb._form.pictures = watched  # type: ignore[method-assign]
+        made = climb.run([2, 0], lambda step, so_far: True)
+    total = total.view(2, 2, 20, 20)
+    expected = total / total.amax((2, 3), keepdim=True)
+    torch.testing.assert_close(made.weight, expected, rtol=1e-4, atol=1e-5)
+    assert made.weight.amax((2, 3)).eq(1).all()
+
+
+def test_pixels_that_a_unit_does_not_see_have_no_weight() -> None:
+    made = maximise(
+        planted([grating(45.0, 2.0, (1.0,) * 3)]), "1", 0, (3, 40, 40), ascent=Ascent("maco", aim="middle", steps=48)
+    )
+    side = made.weight.shape[2]
+    weight = made.weight[0, 0]
+    corners = np.concatenate([weight[:6, :6].ravel(), weight[-6:, -6:].ravel()])
+    middle = weight[side // 2 - 5 : side // 2 + 5, side // 2 - 5 : side // 2 + 5]
+    assert middle.mean() > 5 * corners.mean()
+    assert 0 <= weight.min() <= weight.max() == 1
 
 
 def test_more_steps_reach_more() -> None:
@@ -139,6 +219,16 @@ def test_phases_keep_the_magnitudes_exactly(size: tuple[int, int]) -> None:
     within = ((pictures > 0.021) & (pictures < 0.979)).all(1, keepdim=True).expand_as(pictures)
     assert within.float().mean() > 0.5
     torch.testing.assert_close(form.planes_of(pictures)[within], form.planes(free)[within], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (10, 13), (13, 10)])
+def test_phases_of_a_picture_with_the_datas_magnitudes_give_it_back(size: tuple[int, int]) -> None:
+    look = looked(size)
+    form = Phases(
+        replace(look, mean=torch.zeros(3), colours=0.2 * torch.eye(3)), size
+    )  # so that nothing is all but black
+    pictures = form.pictures(3 * torch.randn(4, 3, size[0], size[1] // 2 + 1, generator=random()))
+    torch.testing.assert_close(form.pictures(form.of(pictures)), pictures, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [Fourier, Phases])

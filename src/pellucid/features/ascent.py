@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -16,15 +16,19 @@ from pellucid.features.look import Look
 from pellucid.features.parameterisation import Method, parameterisation
 from pellucid.features.probing import Lightness
 from pellucid.features.responses import laid_out, middle_of
+from pellucid.features.starts import drawings
 from pellucid.features.transformations import cropped, robust
 from pellucid.types import Layer, Passes
 
 Aim: TypeAlias = Literal["channel", "middle"]
 _CONTRASTS = (0.01, 0.1, 0.5, 1.0, 2.0)
 _STARTS = 4  # of each contrast and variant
+_GIVEN = 8  # examples and drawings that are tried of a unit
 _PIXELS = 500_000  # of a batch without gradients
 _GRAM_CHANNELS = 64
 FAINT = 0.3  # share of the mean gradient below which a parameter moves less: what matters to nothing stays as it is
+QUICKEN, STEADY = 0.1, 0.25  # how soon a picture goes faster, and at what likeness of two gradients
+FASTEST, FAR = 6.0, 576.0  # times the pace, and steps at it: a long climb gets as far without haste
 CALM = 0.8  # share of the pace that is lost on the way, so that the end is no flicker
 
 
@@ -55,6 +59,25 @@ class Ascent:
         """Pictures that the network sees of each variant and step."""
         return self.crops if self.method == "maco" else 1
 
+    @property
+    def fastest(self) -> float:
+        """How many times its pace a picture may go."""
+        return min(FASTEST, max(1.0, FAR / self.steps))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a climb has reached.
+
+    Attributes:
+        pictures: float32[channel variant channel height width], between black (0) and white (1).
+        weight: float32[channel variant height width], between 0 and 1: how much the response hung on each pixel along the whole
+            way, the size of its gradient summed over steps and colours, as a share of the largest. MACO's transparency.
+    """
+
+    pictures: Tensor
+    weight: Tensor
+
 
 class Climb:
     """Pictures of one size for channels of one layer.
@@ -67,6 +90,7 @@ class Climb:
         look: of the data, at this size.
         ascent: how to climb.
         dtype: of the model's input.
+        examples: float[example channel height width] between 0 and 1 of this size, to begin from where no noise excites a unit.
     """
 
     def __init__(
@@ -78,6 +102,7 @@ class Climb:
         look: Look,
         ascent: Ascent,
         dtype: torch.dtype = torch.float32,
+        examples: Tensor | None = None,
     ) -> None:
         self.ascent = ascent
         self.size = size
@@ -89,15 +114,17 @@ class Climb:
             for values in (lightness.black, lightness.white)
         )
         self._form = parameterisation(ascent.method, look, size)
+        self._examples = examples
         self._starts: dict[int, tuple[Tensor, Tensor]] = {}
+        self._given: tuple[Tensor, Tensor] | None = None
 
     @property
     def passes(self) -> Passes:
         """What the session has spent."""
         return self._session.passes
 
-    def run(self, channels: Sequence[int], watch: Callable[[int, Callable[[], Tensor]], bool]) -> Tensor:
-        """Pictures float[channel variant channel height width] between black (0) and white (1).
+    def run(self, channels: Sequence[int], watch: Callable[[int, Callable[[], Made]], bool]) -> Made:
+        """Pictures, all climbed at once.
 
         Args:
             channels: of the layer, all in one batch.
@@ -109,15 +136,22 @@ class Climb:
         variants = ascent.variants
         owners = torch.tensor(channels, device=self._session.device).repeat_interleave(variants)
         random = [_generator(ascent.seed, channel, variant) for channel in channels for variant in range(variants)]
-        free = torch.stack([self._start(channel, variant) for channel in channels for variant in range(variants)])
+        waiting = [self._begin(channel, variant) for channel in channels for variant in range(variants)]
+        free = torch.stack([next(starts) for starts in waiting])
         free = free.to(self._session.device).requires_grad_()
         adam = torch.optim.Adam([free], lr=form.rate, eps=FAINT)
 
-        def made() -> Tensor:
+        weight = torch.zeros(len(free), *self.size, device=free.device)
+
+        def made() -> Made:
             with torch.no_grad():
                 pictures = form.pictures(free.detach()).cpu()
-                return pictures.reshape(len(channels), variants, *pictures.shape[1:])
+            share = weight / weight.amax((1, 2), keepdim=True).clamp(min=1e-20)
+            apart = (len(channels), variants)
+            return Made(pictures.view(*apart, *pictures.shape[1:]), share.cpu().view(*apart, *self.size))
 
+        before = torch.zeros(len(free), free[0].numel(), device=free.device)
+        pace = torch.ones(len(free), device=free.device)
         for step in range(ascent.steps):
             with torch.enable_grad():
                 pictures = form.pictures(free)
@@ -127,15 +161,25 @@ class Climb:
                     seen = robust(pictures, random)
                 maps = self.maps(seen, gradients=True)
                 score = self._score(maps, owners.repeat_interleave(ascent.shown))
-            (gradient,) = torch.autograd.grad(-score, free)
+            gradient, by_pixel = torch.autograd.grad(-score, (free, pictures))
+            weight += torch.nan_to_num(by_pixel).abs().sum(1).float()
             self._session.passes.backward += 1
             self._session.passes.backward_examples += len(seen)
             # Of one length for every picture: Adam's smallest step is no larger for a layer of small responses.
             flat = torch.nan_to_num(gradient).flatten(1)
             length = flat.square().mean(1, keepdim=True).sqrt()
+            # What excites the unit does not as it is turned and moved: another start, while there is one.
+            for stuck in ((length[:, 0] == 0) & (weight.amax((1, 2)) == 0)).nonzero()[:, 0].tolist():
+                if (another := next(waiting[stuck], None)) is not None:
+                    free.data[stuck] = another.to(free)
             adam.param_groups[0]["lr"] = form.rate * (1 - CALM * step / ascent.steps)
-            free.grad = (flat / length.clamp(min=1e-20)).view_as(free)
+            direction = flat / length.clamp(min=1e-20)
+            pace = pace_after(pace, direction, before, ascent.fastest)
+            before, stood = direction, free.detach().clone()
+            free.grad = direction.view_as(free)
             adam.step()
+            with torch.no_grad():
+                free.copy_(torch.lerp(stood, free, pace.view(-1, *[1] * (free.ndim - 1))))
             if not watch(step + 1, made):
                 break
         return made()
@@ -167,21 +211,54 @@ class Climb:
         alike = (group @ group.transpose(1, 2)).sum((1, 2)) - group.square().sum((1, 2))
         return value.sum() - self.ascent.unlike * shown * alike.sum()
 
-    def _start(self, channel: int, variant: int) -> Tensor:
-        """The faintest start that excites the channel: where nothing does, no gradient leads away."""
+    def _begin(self, channel: int, variant: int) -> Iterator[Tensor]:
+        """Starts that excite the channel: the faintest noise first; then examples and drawings, what excites it most first.
+
+        Where nothing does, no gradient leads away, and it is noise.
+        """
+        some = False
         for at in range(len(_CONTRASTS)):
             starts, alive = self._candidates(at)
             own = torch.arange(variant, len(starts), self.ascent.variants)
-            found = own[alive[own, channel]]
-            if len(found):
-                return starts[found[0]]
-        return starts[own[-1]]
+            for place in own[alive[own, channel]][:1].tolist():
+                some = True
+                yield starts[place]
+        given, leads = self._pictures_given()
+        order = leads[:, channel].argsort(descending=True, stable=True)
+        order = order[leads[order, channel] > 0].roll(-variant)
+        for place in order[:_GIVEN].tolist():
+            some = True
+            yield given[place]
+        if not some:
+            yield starts[own[-1]]
 
-    def _candidates(self, at: int) -> tuple[Tensor, Tensor]:
-        """Starts of one contrast, and whether each excites each channel where it is climbed: float[...], bool[start unit].
+    def _pictures_given(self) -> tuple[Tensor, Tensor]:
+        """Examples and drawings as starts, and how much each excites each channel, float[start unit]; 0: not at all."""
+        if self._given is None:
+            drawn = drawings(self._form.look.channels, self.size)
+            pictures = drawn if self._examples is None else torch.cat([self._examples.to(drawn), drawn])
+            starts = self._form.of(pictures)
+            parts = torch.split(starts, max(1, _PIXELS // (self.size[0] * self.size[1])))
+            self._given = starts, torch.cat([self._leads(part) for part in parts])
+        return self._given
+
+    def _leads(self, starts: Tensor) -> Tensor:
+        """float[start unit]: how far each channel rises, where it is climbed, above the least of its map; 0 where it does not.
 
         At the floor of a rectifier there is no gradient: what is above the least response of the map has one.
         """
+        maps = self.maps(self._form.pictures(starts), gradients=False)
+        if maps.shape[2] == 1:
+            leads = maps[:, :, 0].abs()
+        elif self.ascent.aim == "middle":
+            leads = maps[:, :, middle_of(maps.shape[2])] - maps.amin(2)
+        else:
+            leads = maps.amax(2) - maps.amin(2)
+        risen = (leads > 1e-6 * maps.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(leads)
+        return torch.where(risen, leads, 0.0).cpu()
+
+    def _candidates(self, at: int) -> tuple[Tensor, Tensor]:
+        """Starts of one contrast, and whether each excites each channel where it is climbed: float[...], bool[start unit]."""
         if at not in self._starts:
             each = _STARTS * self.ascent.variants
             starts = torch.stack(
@@ -190,18 +267,24 @@ class Climb:
                     for number in range(each)
                 ]
             )
-            alive = []
-            for part in torch.split(starts, max(1, _PIXELS // (self.size[0] * self.size[1]))):
-                maps = self.maps(self._form.pictures(part), gradients=False)
-                if maps.shape[2] == 1:
-                    leads = maps[:, :, 0].abs()
-                elif self.ascent.aim == "middle":
-                    leads = maps[:, :, middle_of(maps.shape[2])] - maps.amin(2)
-                else:
-                    leads = maps.amax(2) - maps.amin(2)
-                alive.append((leads > 1e-6 * maps.abs().amax(2).clamp(min=1e-12)) & torch.isfinite(leads))
-            self._starts[at] = starts, torch.cat(alive).cpu()
+            parts = torch.split(starts, max(1, _PIXELS // (self.size[0] * self.size[1])))
+            self._starts[at] = starts, torch.cat([self._leads(part) for part in parts]) > 0
         return self._starts[at]
+
+
+def pace_after(pace: Tensor, direction: Tensor, before: Tensor, fastest: float) -> Tensor:
+    """How much farther each picture goes in a step, float[picture]: more while its gradient keeps its direction.
+
+    Args:
+        pace: float[picture], so far.
+        direction: float[picture parameter], its gradient now.
+        before: the same of the step before.
+        fastest: the most.
+
+    Source: after Baydin et al. 2018, arXiv:1703.04782, who let a learning rate follow the product of successive gradients.
+    """
+    kept = functional.cosine_similarity(direction, before, dim=1)
+    return (pace * torch.exp(QUICKEN * (kept - STEADY))).clamp(1.0, fastest)
 
 
 def over_the_map(responses: Tensor) -> Tensor:

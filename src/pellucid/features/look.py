@@ -45,7 +45,7 @@ class Look:
 
         Two rounds over the pictures: the planes are uncorrelated only once their covariance is known.
         """
-        seen = [logits_of(_middle(picture.detach().float().cpu(), size)) for picture in pictures]
+        seen = [logits_of(middle(picture.detach().float().cpu(), size)) for picture in pictures]
         if len(seen) < _FEW:
             channels = int(seen[0].shape[0]) if seen else 3
             return cls.usual(channels, size)
@@ -88,7 +88,7 @@ def logits_of(pictures: Tensor) -> Tensor:
     return torch.logit(pictures.clamp(EDGE, 1 - EDGE))
 
 
-def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
+def middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """The middle of a picture, of this size; a smaller picture is enlarged first."""
     scale = max(size[0] / picture.shape[1], size[1] / picture.shape[2])
     if scale > 1:

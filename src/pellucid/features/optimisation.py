@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from pellucid.capture import Session, to_device, unwrapped
 from pellucid.capture.memory import for_memory
 from pellucid.errors import DataError, OptionError
-from pellucid.features.ascent import Aim, Ascent, Climb
+from pellucid.features.ascent import Aim, Ascent, Climb, Made
 from pellucid.features.fields import Box
-from pellucid.features.look import Look
+from pellucid.features.look import Look, middle
 from pellucid.features.parameterisation import Method, way_named
 from pellucid.features.probing import Lightness, Sight, framed, sight_of
 from pellucid.features.responses import units_of
@@ -39,6 +39,8 @@ class Maximised:
         channels: of it, in the order asked for.
         ascent: how they were made.
         pictures: float32[channel variant channel height width], between black (0) and white (1).
+        weight: float32[channel variant height width], between 0 and 1: how much the response hung on each pixel along the way
+            (the transparency of Fel et al. 2023), as a share of the picture's largest.
         responses: float32[channel variant], strongest anywhere in the map, to each picture as it is.
         size: height and width of the model's input; the pictures show the part that matters where that is smaller.
         look: examples that colours and magnitudes were measured on; 0: those of photographs.
@@ -51,6 +53,7 @@ class Maximised:
     channels: tuple[int, ...]
     ascent: Ascent
     pictures: NDArray[np.float32]
+    weight: NDArray[np.float32]
     responses: NDArray[np.float32]
     size: tuple[int, int]
     look: int
@@ -177,7 +180,8 @@ def optimise(
     before = replace(session.passes)
     window = frame(session, sight, size, lightness, ascent.seed)
     look = Look.of(pictures, window) if len(pictures) > 1 else Look.usual(inputs, window)
-    climb = Climb(session, sight.layer, window, lightness, look, ascent, dtype)
+    shown = torch.stack([middle(picture.detach().float().cpu(), window) for picture in pictures]) if pictures else None
+    climb = Climb(session, sight.layer, window, lightness, look, ascent, dtype, shown)
     work = _Work(climb, sight.layer, size, look.count, before, watch, len(channels))
     a_time = max(1, pixels // (window[0] * window[1] * ascent.variants * ascent.shown))
     waiting = list(channels)
@@ -204,7 +208,7 @@ class _Work:
         self._climb, self._layer, self._size, self._look = climb, layer, size, look
         self._before, self._watch, self._all = before, watch, channels
         self._channels: list[int] = []
-        self._made: list[Tensor] = []
+        self._made: list[Made] = []
         self._step = 0
         self.ended = False
         self.notes: tuple[str, ...] = ()
@@ -213,7 +217,7 @@ class _Work:
         """Climbs for some channels."""
         steps = self._climb.ascent.steps
 
-        def heard(step: int, made: Callable[[], Tensor]) -> bool:
+        def heard(step: int, made: Callable[[], Made]) -> bool:
             self._step = step
             done = round(steps * (len(self._channels) + len(group) * step / steps))
             known = tuple(self._channels + group)
@@ -231,8 +235,8 @@ class _Work:
         """All that was made."""
         return self._answer(tuple(self._channels), self._made)
 
-    def _answer(self, channels: tuple[int, ...], made: Sequence[Tensor]) -> Maximised:
-        pictures = torch.cat(list(made))
+    def _answer(self, channels: tuple[int, ...], made: Sequence[Made]) -> Maximised:
+        pictures = torch.cat([one.pictures for one in made])
         owners = torch.tensor(channels).repeat_interleave(pictures.shape[1])
         flat, values = pictures.flatten(0, 1), []
         for part, own in zip(torch.split(flat, self._a_time()), torch.split(owners, self._a_time()), strict=True):
@@ -245,6 +249,7 @@ class _Work:
             channels=channels,
             ascent=self._climb.ascent,
             pictures=pictures.float().numpy(),
+            weight=torch.cat([one.weight for one in made]).numpy(),
             responses=torch.cat(values).reshape(pictures.shape[:2]).float().numpy(),
             size=self._size,
             look=self._look,

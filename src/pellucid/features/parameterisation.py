@@ -38,6 +38,10 @@ class Parameterisation(ABC):
         """Free parameters of one picture, float[...]; of noise."""
 
     @abstractmethod
+    def of(self, pictures: Tensor) -> Tensor:
+        """The parameters whose pictures are nearest to given ones, float[batch channel height width] between 0 and 1."""
+
+    @abstractmethod
     def spectrum(self, free: Tensor) -> Tensor:
         """complex[batch channel height frequency] of the uncorrelated planes, from float[batch ...]."""
 
@@ -82,7 +86,7 @@ class Fourier(Parameterisation):
         return torch.view_as_complex(free.contiguous()) * self._fall.to(free.device)
 
     def of(self, pictures: Tensor) -> Tensor:
-        """The parameters of given pictures, float[batch channel height width] between 0 and 1."""
+        """The parameters of exactly these pictures, as far as they are not wholly black or white."""
         spectrum = torch.fft.rfft2(self.planes_of(pictures), norm="ortho") / self._fall
         return torch.view_as_real(spectrum)
 
@@ -108,6 +112,13 @@ class Phases(Parameterisation):
         """Phases from the whole turn; their contrast is given, so that `contrast` is not used."""
         shape = (self.look.channels, self.size[0], self.size[1] // 2 + 1)
         return (2 * torch.rand(shape, generator=random) - 1) * torch.pi
+
+    def of(self, pictures: Tensor) -> Tensor:
+        """The phases of given pictures; their magnitudes stay the data's."""
+        phases: Tensor = torch.fft.rfft2(self.planes_of(pictures), norm="ortho").angle()
+        for column in self._mirrored:  # where a row's phase is what is free less what its mirror has
+            phases[..., column] = phases[..., column] / 2
+        return phases
 
     def spectrum(self, free: Tensor) -> Tensor:
         """The data's magnitudes with these phases."""

@@ -23,6 +23,7 @@ LIKE = 48  # examples that colours and magnitudes are measured on
 STORED_SIDE = 160  # pixels of a stored picture, at most
 LAYERS = 5  # where none is named
 CHANNELS = 12  # of a layer where none is named
+OPAQUE = 0.2  # share of a picture's pixels that do not fade
 
 
 def some_pictures(source: Source, examples: int, lightness: Lightness) -> list[Tensor]:
@@ -84,6 +85,16 @@ def pixels(made: Maximised) -> np.ndarray:
     return np.stack([np.stack([pixels_of(one) for one in variants]) for variants in made.pictures])
 
 
+def opacity(made: Maximised) -> np.ndarray:
+    """How opaque each pixel is drawn where what had no weight is to fade, uint8[channel variant height width].
+
+    A fifth of the pixels, those with the most weight, are wholly opaque, the others in proportion.
+    """
+    most = np.quantile(made.weight, 1 - OPAQUE, axis=(2, 3), keepdims=True)
+    share = np.divide(made.weight, most, out=np.zeros_like(made.weight), where=most > 0)
+    return np.asarray((255 * np.minimum(share, 1.0)).round(), np.uint8)
+
+
 def kept(made: Maximised, arrays: dict[str, np.ndarray]) -> schema.OptimisedLayer:
     """A layer's row of the panel; its arrays go into `arrays`."""
     from pellucid.features.crops import piece, sheet
@@ -96,6 +107,10 @@ def kept(made: Maximised, arrays: dict[str, np.ndarray]) -> schema.OptimisedLaye
     place = f"{made.layer.index}.{made.ascent.method}"
     arrays[f"{place}.units"] = np.asarray(made.channels, np.int32)[order]
     arrays[f"{place}.sheet"] = sheet(squares, side)
+    faded = np.repeat(opacity(made)[order][..., None], 3, axis=-1)
+    arrays[f"{place}.opacity"] = sheet(
+        [[piece(one, Box(0, 0, height, width), side) for one in variants] for variants in faded], side
+    )
     arrays[f"{place}.responses"] = made.responses[order]
     return schema.OptimisedLayer(
         index=made.layer.index,
@@ -125,9 +140,9 @@ def beside_earlier(
     made = {(row.index, row.method) for row in panel.layers}
     rows = [row for row in earlier.layers if (row.index, row.method) not in made]
     for row in rows:
-        for name in ("units", "sheet", "responses"):
-            key = f"{row.index}.{row.method}.{name}"
-            arrays[key] = record.array("optimised", key)
+        for key in record.arrays("optimised"):
+            if key.startswith(f"{row.index}.{row.method}."):
+                arrays[key] = record.array("optimised", key)
     every = sorted([*rows, *panel.layers], key=lambda row: (row.index, row.method))
     count = sum(row.stored * row.variants for row in every)
     return msgspec.structs.replace(panel, layers=every, count=count, refused=earlier.refused | panel.refused), arrays

@@ -82,7 +82,7 @@ class Optimise(Question, frozen=True):
         return self._said(live, made, total, total)
 
     def _said(self, live: LiveModel, made: Maximised, done: int, total: int, *, partial: bool = False) -> Answer:
-        from pellucid.inspection.optimised import number, pixels, strongest
+        from pellucid.inspection.optimised import number, opacity, pixels, strongest
 
         said = OptimisedAnswer(
             layer=made.layer.name,
@@ -107,7 +107,7 @@ class Optimise(Question, frozen=True):
             notes=list(made.notes),
             partial=partial,
         )
-        return Answer(said, {"pictures": pixels(made)})
+        return Answer(said, {"pictures": pixels(made), "opacity": opacity(made)})
 
 
 def _seen(live: LiveModel, channels: int) -> tuple[Lightness, list[Tensor]]:

@@ -42,7 +42,8 @@ class OptimisedPanel(Panel, tag="optimised"):
     """Pictures made to excite units, by gradient ascent; `count` pictures are stored.
 
     Arrays (arrays/optimised.safetensors), by layer index i and method m: "i.m.units" int32[stored], ascending; "i.m.sheet"
-    uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.responses" float32[stored variant], the unit's
+    uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.opacity" uint8[bytes], another of how opaque each
+    pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored variant], the unit's
     strongest response anywhere in the map to each picture as it is, to be held against the activations panel's "i.maximum".
     `refused` are layers left out, and why.
     """
@@ -54,7 +55,10 @@ class OptimisedPanel(Panel, tag="optimised"):
 
 
 class OptimisedAnswer(msgspec.Struct, frozen=True):
-    """Pictures of some channels of one layer. Tensor: "pictures" uint8[channel variant height width 3], red, green and blue.
+    """Pictures of some channels of one layer.
+
+    Tensors: "pictures" uint8[channel variant height width 3], red, green and blue; "opacity" uint8[channel variant height width],
+    255 where the response hung on a pixel most along the climb.
 
     Attributes:
         layer: its name; channels: in the order of the tensor.
