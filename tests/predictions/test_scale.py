@@ -28,7 +28,7 @@ def test_pieces_and_parts_of_any_size_give_the_same_integers(tmp_path: Path, mon
     whole = pellucid.import_predictions(table, targets, out=tmp_path / "whole")
     expected = integers(whole, *COUNTED)
     for rows, part in ((1, 64), (7, 20), (33, 1000)):
-        monkeypatch.setattr(saved, "_MOST_ROWS", rows)
+        monkeypatch.setattr(saved, "MOST_ROWS", rows)
         monkeypatch.setattr(run, "PART_EXAMPLES", part)
         record = pellucid.import_predictions(table, targets, out=tmp_path / "pieces", overwrite=True)
         assert integers(record, *COUNTED) == expected

@@ -37,6 +37,6 @@ def _die(out: Path, moment: tuple[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    saved._MOST_ROWS, run.PART_EXAMPLES = ROWS, PART
+    saved.MOST_ROWS, run.PART_EXAMPLES = ROWS, PART
     for stage, done in MOMENTS:
         _die(Path(sys.argv[1]) / f"{stage}-{done}", (stage, done))

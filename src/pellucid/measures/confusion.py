@@ -62,11 +62,25 @@ class SparseCounts:
             return
         width = int(max(self.columns.max(initial=0), other.columns.max())) + 1
         height = int(max(self.rows.max(initial=0), other.rows.max())) + 1
+        if self._take(other, width):
+            return
         if height * width <= _square_for(len(self.counts) + len(other.counts)):
             cells, counts = _in_a_square(self, other, height, width)
         else:
             cells, counts = _in_order(self, other, width)
         self.rows, self.columns, self.counts = cells // width, np.remainder(cells, width, out=cells), counts
+
+    def _take(self, other: Self, width: int) -> bool:
+        """Adds to cells that are there already; False, and nothing done, where one is not."""
+        if len(other.counts) > len(self.counts):
+            return False
+        codes, more = self.rows * width + self.columns, other.rows * width + other.columns
+        places = np.searchsorted(codes, more)
+        if places[-1] >= len(codes) or not np.array_equal(codes[places], more):
+            return False
+        self.counts = self.counts.copy()
+        self.counts[places] += other.counts
+        return True
 
     def supports(self, classes: int) -> NDArray[np.int64]:
         """Examples of each true class: int64[class]."""

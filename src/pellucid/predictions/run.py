@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PART_EXAMPLES = 1 << 16
+# Rows that are read at once where none is kept: a square of cells is gone through once for each piece.
+MOST_AT_ONCE = 1 << 17
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -107,7 +109,7 @@ def panels_of(
     look = look_through(saved, classes, kind, progress)
     asked = [lens for lens in without_model(_context(look)) if lenses is None or lens.name in lenses]
     observing = Observing(saved, look)
-    for piece in saved.whole():
+    for piece in saved.whole(MOST_AT_ONCE):
         seen = observing.of(piece)
         for lens in asked:
             lens.observe(seen)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Scores that are read at once, and rows where there are few scores or a picture a row.
 _SCORES = 1 << 20
-_MOST_ROWS = 1 << 16
+MOST_ROWS = 1 << 16
 _PICTURES = 1 << 9
 
 
@@ -95,7 +95,7 @@ class Saved:
         """Ids of all examples, in pieces."""
         table, name = (self.predictions, self.roles.id) if self.roles.id else (self.labels, self.label_roles.id)
         start = 0
-        for piece in () if table is None else table.pieces((name,), _MOST_ROWS):
+        for piece in () if table is None else table.pieces((name,), MOST_ROWS):
             yield ids_of(piece.column(0), start)
             start += piece.num_rows
 
@@ -107,20 +107,21 @@ class Saved:
 
     def looked_at(self) -> Iterator[Piece]:
         """Pieces of the columns that have to be looked through before anything is written."""
-        return self._pieces(self.roles.looked_at, self.label_roles.looked_at, self._rows(pictures=False))
+        return self._pieces(self.roles.looked_at, self.label_roles.looked_at, self._rows(MOST_ROWS, pictures=False))
 
-    def whole(self) -> Iterator[Piece]:
-        """Pieces of every column that is kept."""
-        return self._pieces(self.roles.read, self.label_roles.read, self._rows(pictures=bool(self.roles.media)))
+    def whole(self, most: int | None = None) -> Iterator[Piece]:
+        """Pieces of every column that is kept, of at most so many rows; MOST_ROWS where None."""
+        rows = self._rows(MOST_ROWS if most is None else most, pictures=bool(self.roles.media))
+        return self._pieces(self.roles.read, self.label_roles.read, rows)
 
-    def _rows(self, *, pictures: bool) -> int:
+    def _rows(self, most: int, *, pictures: bool) -> int:
         """How many rows are read at once."""
         width = len(self.roles.scores)
         if width == 1:
             kind = self.predictions.schema.field(self.roles.scores[0]).type
             # Lists of any length say theirs when they are read; few classes are as good as many for so many rows.
             width = getattr(kind, "list_size", 1 << 10)
-        rows = max(1, min(_MOST_ROWS, _SCORES // max(width, 1)))
+        rows = max(1, min(most, _SCORES // max(width, 1)))
         return min(rows, _PICTURES) if pictures else rows
 
     def _pieces(self, columns: tuple[str, ...], labels: tuple[str, ...], rows: int) -> Iterator[Piece]:
