@@ -5,6 +5,8 @@ import { logGamma, studentQuantile } from "./student";
 const Z95 = 1.959963984540054;
 const BISECTIONS = 60;
 const BINS = 15;
+/** Deviations; see calibration_difference in Python. */
+const NEARER = 0.5;
 
 /** What both models say of every example; -1 and NaN where there is nothing. */
 export interface Pair {
@@ -204,7 +206,7 @@ function calibration(
     const deviation = Math.sqrt(Math.max((squares[bin] as number) / count - mean * mean, 0) / count);
     error += mean;
     if (deviation > 0) {
-      const near = Math.max(mean - Z95 * deviation, 0) / deviation;
+      const near = Math.max(mean - NEARER * deviation, 0) / deviation;
       bias += deviation * Math.sqrt(2 / Math.PI) * Math.exp(-0.5 * near * near);
     }
   }
