@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { best, reached, storedOf } from "./made";
+import { describe, expect, it, vi } from "vitest";
+import { best, fades, imageOf, reached, storedOf } from "./made";
 
 describe("what a made picture reaches", () => {
   it("is a multiple of the strongest example where that excites the unit", () => {
@@ -26,4 +26,29 @@ it("finds what is stored of a layer", () => {
   const panel = { layers: [row, { index: 4, method: "maco" }] } as never;
   expect(storedOf(panel, 3)).toEqual([row]);
   expect(storedOf(null, 3)).toEqual([]);
+});
+
+it("fades what had no weight as MACO does, or as it is told", () => {
+  expect([fades("", "maco"), fades("", "fourier"), fades("no", "maco"), fades("yes", "fourier")]).toEqual([
+    true,
+    false,
+    false,
+    true,
+  ]);
+});
+
+it("puts a picture's opacity beside its colours", () => {
+  vi.stubGlobal(
+    "ImageData",
+    class {
+      constructor(readonly data: Uint8ClampedArray) {}
+    },
+  );
+  const shape = { variants: 2, height: 1, width: 2 };
+  const pixels = Int32Array.from({ length: 12 }, (_, at) => at);
+  const opacity = Int32Array.from([1, 2, 3, 4]);
+  expect(Array.from(imageOf(pixels, 0, 1, shape, opacity)?.data ?? [])).toEqual([6, 7, 8, 3, 9, 10, 11, 4]);
+  expect(Array.from(imageOf(pixels, 0, 0, shape)?.data ?? [])).toEqual([0, 1, 2, 255, 3, 4, 5, 255]);
+  expect(imageOf(pixels, 1, 0, shape)).toBeNull();
+  vi.unstubAllGlobals();
 });

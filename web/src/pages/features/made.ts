@@ -33,12 +33,18 @@ export function storedOf(panel: OptimisedPanel | null, layer: number) {
   return panel?.layers.filter((one) => one.index === layer) ?? [];
 }
 
-/** One picture of an answer, ready to be put on a canvas; null where it is not there. */
+/** Whether what had no weight along the climb fades: as MACO shows its pictures, unless it is said. */
+export function fades(said: string, method: string): boolean {
+  return said === "" ? method === "maco" : said === "yes";
+}
+
+/** One picture of an answer, ready to be put on a canvas; null where it is not there. Without `opacity` nothing fades. */
 export function imageOf(
   pixels: Int32Array,
   channel: number,
   variant: number,
   shape: { variants: number; height: number; width: number },
+  opacity: Int32Array | null = null,
 ): ImageData | null {
   const size = shape.height * shape.width;
   const start = (channel * shape.variants + variant) * size * 3;
@@ -46,7 +52,7 @@ export function imageOf(
   const data = new Uint8ClampedArray(size * 4);
   for (let at = 0; at < size; at++) {
     for (let colour = 0; colour < 3; colour++) data[4 * at + colour] = pixels[start + 3 * at + colour] ?? 0;
-    data[4 * at + 3] = 255;
+    data[4 * at + 3] = opacity?.[start / 3 + at] ?? 255;
   }
   return new ImageData(data, shape.width, shape.height);
 }

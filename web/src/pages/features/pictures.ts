@@ -48,3 +48,11 @@ export function squareOf(image: ImageBitmap, row: number, column: number, side: 
   if (left + side > image.width || top + side > image.height) return null;
   return { image, left, top, width: side, height: side };
 }
+
+/** Red, green, blue and alpha of a square piece; null where there is no canvas to read them from. */
+export function pixelsOf(piece: Piece, side: number): Uint8ClampedArray | null {
+  const context = new OffscreenCanvas(side, side).getContext("2d");
+  if (!context) return null;
+  context.drawImage(piece.image, piece.left, piece.top, side, side, 0, 0, side, side);
+  return context.getImageData(0, 0, side, side).data;
+}
