@@ -47,7 +47,9 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
     modes = [(module, module.training) for module in modules]
     kept = _Kept(modules, attributes)
     buffers = [buffer for module in modules for buffer in _buffers(module)]
-    values = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in buffers]
+    values = [
+        (buffer, (buffer.detach() if buffer.requires_grad else buffer).clone(), _version(buffer)) for buffer in buffers
+    ]
     fast_path = torch.backends.mha.get_fastpath_enabled()
     with _random_state(), _eager(model):
         try:

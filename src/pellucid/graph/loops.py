@@ -32,6 +32,8 @@ def find_loops(nodes: Sequence[Node], edges: Sequence[Edge], reads: Mapping[int,
         edges: between those without children.
         reads: of functions, by id, which parameters they read.
     """
+    if not any(node.call > 1 and (node.parameters or node.id in reads) for node in nodes):
+        return ()  # nothing with parameters is called twice
     siblings: dict[int | None, list[Node]] = defaultdict(list)
     for node in nodes:
         if node.kind in ("module", "function"):

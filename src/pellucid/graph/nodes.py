@@ -85,6 +85,11 @@ class Nodes(Tally):
     def _came_from(self, frame: Frame, inputs: list[Tensor]) -> None:
         """Notes which nodes made what goes in."""
         shapes, source_of = frame.inputs, self._flow.source
+        if len(inputs) == 1:
+            source = source_of(inputs[0])
+            if source is not None:
+                frame.sources.append((0, source, shapes[0]))
+                return
         for argument, tensor in enumerate(inputs):
             source = source_of(tensor)
             if source is not None:
@@ -161,6 +166,11 @@ class Nodes(Tally):
             self.link(frame)
             return tensor if known.container is None else known.container([tensor])
         self.link(frame)
+        single = known.single
+        if single is not None:
+            new = Fake.fresh(single)
+            flow.made_new(new, number, 0)
+            return new
         tensors: list[Tensor] = []
         for output, one in enumerate(known.outputs):
             made: Tensor

@@ -40,9 +40,16 @@ class Parts:
                 seen.add(id(parameter))
                 self.parameters[name] = parameter
         places = sum([len(module._modules) for module in self.modules]), sum(map(len, self.own.values()))
-        self.shared = places != (len(self.modules) - 1, len(self.parameters)) or any(
-            isinstance(module, torch.jit.ScriptModule) for module in self.modules
+        self.shared = (
+            places != (len(self.modules) - 1, len(self.parameters))
+            or self._chooses()
+            or any(isinstance(module, torch.jit.ScriptModule) for module in self.modules)
         )
+
+    def _chooses(self) -> bool:
+        """Whether the model has an idea of its own of what it learns."""
+        kind = type(self.model)
+        return kind.parameters is not nn.Module.parameters or kind.named_parameters is not nn.Module.named_parameters
 
     def _walked(self, module: nn.Module, path: str) -> bool:
         """Walks as `named_modules` does, in a quarter of the time; False where a class has a walk of its own."""
@@ -58,9 +65,8 @@ class Parts:
         return True
 
     def _named(self) -> Iterator[tuple[str, nn.Parameter]]:
-        kind = type(self.model)
-        if kind.parameters is not nn.Module.parameters or kind.named_parameters is not nn.Module.named_parameters:
-            yield from self.model.named_parameters()  # the model's own idea of what it learns
+        if self._chooses():
+            yield from self.model.named_parameters()
             return
         for path, own in zip(self.paths.values(), self.own.values(), strict=True):
             for name, parameter in own.items():

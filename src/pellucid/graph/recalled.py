@@ -88,6 +88,7 @@ class Recalled:
         read: names of its own parameters that went into a tensor.
         given: what its node notes of what went in; looks: of what it returned.
         same: whether it returned what it was given, unchanged.
+        single: how the one new tensor looks, where that is all that it returned.
         part: of a layer, what it is, once somebody has asked.
         arguments: its settings as text, once they were asked for; pool: what it keeps, if it is a function that pools.
     """
@@ -101,6 +102,7 @@ class Recalled:
     given: Looks
     looks: Looks
     same: bool
+    single: Look | None
     part: Part | None = None
     arguments: Mapping[str, str] | None = None
     pool: Pool | None = None
@@ -321,9 +323,11 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
             return None
     container = None if items is not result else type(items)
     same = not wrote and all(type(one) is int for one in outputs)
+    first = outputs[0]
+    single = first.look if isinstance(first, New) and container is None else None
     return Recalled(
-        did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(given), looks_of(items), same
-    )
+        did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(given), looks_of(items), same, single
+    )  # fmt: skip
 
 
 def _memory(tensor: Tensor) -> torch.UntypedStorage | None:

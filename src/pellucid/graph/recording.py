@@ -119,7 +119,11 @@ class Recording(Nodes):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
             inputs = gathered((args, kwargs) if kwargs else args)
-            self._read_by(frame, inputs)
+            if len(inputs) == 1 and type(inputs[0]) is Fake:
+                frame.went_in(inputs)  # of which nothing runs that could be taken for the model's
+                self._came_from(frame, inputs)
+            else:
+                self._read_by(frame, inputs)
             before = versions(inputs)
             frame.steps = steps_of(module, args, kwargs)
         if key is None:
@@ -127,6 +131,10 @@ class Recording(Nodes):
         else:
             output = self._done(frame, key, inputs, before, call, (module, *args), kwargs)
         with torch._C.DisableTorchFunction():
+            if frame.children and type(output) is Fake and (source := self._flow.source(output)) is not None:
+                frame.came_out([output])
+                frame.origin = source.node
+                return output
             return self._returned(frame, inputs, before, output)
 
     def _as_before(self, path: str, module: nn.Module, known: Recalled, args: tuple[Any, ...]) -> Any:

@@ -35,24 +35,21 @@ def sealed(
     _sum_up(seen.frames)
     weights = _Weights(seen.parts)
     shares = _shared(seen, weights)
-    nodes = tuple(_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames)
+    nodes = tuple([_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames])
     if seen.failed is not None and raised is not None:
         failed = seen.failed.id
         if seen.failed.children == 0:
             seen.link(seen.failed)  # what it was given is how the signal came to where it ends
         nodes = (*nodes[:failed], replace(nodes[failed], error=raised[:LONGEST_ERROR]), *nodes[failed + 1 :])
-    edges = tuple(
-        Edge(source, target, output, argument, shape, nodes[source].activation)
-        for source, target, output, argument, shape in seen.links
-    )
+    edges = tuple([Edge(*link, nodes[link[0]].activation) for link in seen.links])  # links are in an edge's order
     loops = find_loops(nodes, edges, {frame.id: frame.reads for frame in seen.frames if frame.reads})
     edges = with_feedback(nodes, edges, loops) if loops else edges
-    parameters = list(seen.parts.parameters.values())
+    total, trainable = weights.all(seen.parts)
     return Graph(
         nodes=nodes,
         edges=edges,
-        parameters=sum(parameter.numel() for parameter in parameters),
-        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        parameters=total,
+        trainable=trainable,
         flops=seen.flops,
         unused=tuple(name for name, parameter in seen.parts.parameters.items() if id(parameter) not in seen.read),
         backend=backend,
@@ -117,6 +114,14 @@ class _Weights:
             trainable = sum([parameter.numel() for parameter in below if parameter.requires_grad])
             known = self._counts[id(module)] = (total, own, trainable)
         return known
+
+    def all(self, parts: Parts) -> tuple[int, int]:
+        """Values of the whole model, and those of them that require a gradient."""
+        if not parts.shared:
+            total, _, trainable = self._counts[id(parts.model)]
+            return total, trainable
+        every = parts.parameters.values()
+        return sum([one.numel() for one in every]), sum([one.numel() for one in every if one.requires_grad])
 
     def read_in(self, module: nn.Module) -> Iterable[nn.Parameter]:
         """The parameters in it and below, once each."""
