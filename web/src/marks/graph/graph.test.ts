@@ -276,8 +276,12 @@ describe("words and bars", () => {
       60,
     );
     expect(bars.length).toBeLessThan(60);
-    expect(Math.max(...bars.map((bar) => bar.bottom - bar.top))).toBe(11);
-    expect(barsOf([null, 1], 100, 60).map((bar) => bar.known)).toEqual([false, true]);
+    expect(Math.max(...bars.map((bar) => bar.bottom - bar.top))).toBe(14);
+    // Two bars, and the line on which they stand.
+    const [missing, known, ground] = barsOf([null, 1], 100, 60);
+    expect([missing?.known, known?.known, ground?.known]).toEqual([false, true, false]);
+    expect([ground?.top, ground?.bottom, (ground?.x ?? 0) - (ground?.half ?? 0)]).toEqual([55, 56, 14]);
+    expect(barsOf([], 100, 60)).toEqual([]);
   });
 });
 
@@ -340,6 +344,16 @@ describe("words on arrows", () => {
     expect(x).toBe(70);
     expect(away).toBeGreaterThanOrEqual(2);
     expect(y - LABEL_HEIGHT / 2 > 200 || y + LABEL_HEIGHT / 2 < 200).toBe(true);
+    // Out of a stack: not on the sheets that look out below it.
+    const short = Float32Array.of(70, 84, 70, 120, 70, 164, 70, 180, 70, 84, 70, 98, 70, 226, 70, 240);
+    const under = (times: number) => {
+      const boxes = { ...visible, times: Int32Array.of(1, 1, times, 1), open: new Uint8Array(4) };
+      // The first box would hold the others, were it a frame.
+      const apart = { ...placed, points: short, x: Float32Array.of(400, 20, 20, 20) };
+      return labelOf(drawnOf(boxes, apart, { titles: [], labels: ["", "1×64"] }), 1)?.y ?? 0;
+    };
+    expect(under(1)).toBe(172);
+    expect(under(4)).toBeGreaterThan(under(1) + 3);
     // Into a frame: not on its title.
     const into = drawnOf(
       { ...visible, open: Uint8Array.of(0, 0, 0, 1) },

@@ -27,6 +27,8 @@ const LETTER = 7.9;
 const CELL = 96;
 /** Half of what is kept free around a border. */
 const BORDER = 1;
+/** How far the sheets of a stack look out to the right and below. */
+const STACK = 6;
 
 export function labelOf(picture: Picture, arrow: number): Label | null {
   const { visible, placed, finding } = picture;
@@ -90,12 +92,13 @@ function takenBy(visible: Visible, placed: Placed): Taken {
   for (let box = 0; box < visible.ids.length; box++) {
     const [left, top] = [placed.x[box] as number, placed.y[box] as number];
     const [right, bottom] = [left + (placed.width[box] as number), top + (placed.height[box] as number)];
+    const stack = (visible.times[box] as number) > 1 ? STACK : 0;
     if (!visible.open[box]) {
-      taken.add([left, top, right, bottom]);
+      taken.add([left, top, right + stack, bottom + stack]);
       continue;
     }
     taken.add([left, top - BORDER, right, top + HEADER]);
-    taken.add([left, bottom - BORDER, right, bottom + BORDER]);
+    taken.add([left, bottom - BORDER, right + stack, bottom + stack + BORDER]);
     for (const side of [left, right]) taken.add([side - BORDER, top + HEADER, side + BORDER, bottom - BORDER]);
   }
   return taken;

@@ -96,6 +96,8 @@ export class Pointing {
 
   #turned(event: WheelEvent): void {
     event.preventDefault();
+    // What was pointed at is no longer under the hand.
+    this.#gestures.point(0, 0, null);
     const factor = event.deltaMode === 1 ? LINE : event.deltaMode === 2 ? 400 : 1;
     const at = this.#at(event);
     if (event.ctrlKey || event.metaKey)

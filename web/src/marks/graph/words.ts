@@ -75,7 +75,14 @@ export function wordsOf(picture: Picture, box: number): Word[] {
   return words;
 }
 
-/** The bars of a folded run, each as x, y, right, bottom from the box's corner and whether it was measured. */
+/** Height of the highest bar of a folded run, and the most that one takes of the width. */
+const BAR = 14;
+const PITCH = 14;
+
+/**
+ * The bars of a folded run and the line on which they stand, each as its middle, upper and lower end and half its width, from
+ * the box's corner, and whether it was measured.
+ */
 export function barsOf(
   values: readonly (number | null)[],
   width: number,
@@ -86,17 +93,21 @@ export function barsOf(
   const most = Math.max(1, Math.floor(room / 2));
   // More blocks than there is room for: the most of neighbours stands for them.
   const bars = Math.min(values.length, most);
-  const pitch = Math.min(8, room / bars);
-  return Array.from({ length: bars }, (_, bar) => {
+  if (bars === 0) return [];
+  const pitch = Math.min(PITCH, room / bars);
+  const half = (bars * pitch) / 2;
+  const ground = { x: left + half, top: bottom, bottom: bottom + 1, half, known: false };
+  const standing = Array.from({ length: bars }, (_, bar) => {
     const some = values.slice(Math.floor((bar * values.length) / bars), Math.floor(((bar + 1) * values.length) / bars));
     const known = some.filter((value): value is number => value !== null);
     const value = known.length > 0 ? Math.max(...known) : 0;
     return {
       x: left + (bar + 0.5) * pitch,
-      top: bottom - Math.max(1, 11 * value),
+      top: bottom - Math.max(1, BAR * value),
       bottom,
       half: Math.max(0.5, 0.36 * pitch),
       known: known.length > 0,
     };
   });
+  return [...standing, ground];
 }

@@ -3,7 +3,7 @@ import type { Visible } from "../../layout/types";
 import { colormap } from "../../marks/colormap";
 import { Look } from "../../marks/graph/picture";
 import { type DrawingColumns, letters, Mark } from "./columns";
-import { badgeText, JOIN, measured, more, returned } from "./compose";
+import { badgeText, JOIN, measured, more, passesBorder, returned } from "./compose";
 import { domainOfValues, type Measure, placeOn } from "./measures";
 import type { BoxValues } from "./values";
 
@@ -131,12 +131,12 @@ export function arrowLetters(
     placeOf ??= new Map(Array.from(columns.ids, (one, place) => [one, place]));
     return columns.acting[placeOf.get(id) ?? -1] ?? 0;
   };
-  const { source, target, edge, weight, frame, label, back, group } = visible;
+  const { source, edge, weight, label, back, group } = visible;
   const all = new Uint8Array(source.length);
   for (let arrow = 0; arrow < all.length; arrow++) {
     const from = source[arrow] as number;
     const of = edge[arrow] as number;
-    const enters = frame[target[arrow] as number] === from;
+    const passes = passesBorder(visible, arrow);
     const acts = columns.acts[of] as number;
     let [count, parts] = [0, 0];
     const add = (more: number) => {
@@ -145,8 +145,8 @@ export function arrowLetters(
     };
     if (back[arrow]) add(returned(columns.times[group[from] as number]).length);
     if ((label[arrow] as number) >= 0) add(acting(label[arrow] as number));
-    else if (acts > 0 && !columns.activation[places[from] as number] && !enters) add(acts);
-    if (shapes && !back[arrow] && !enters) add((columns.shape[of] as number) + more(weight[arrow] as number).length);
+    else if (acts > 0 && !columns.activation[places[from] as number] && !passes) add(acts);
+    if (shapes && !back[arrow] && !passes) add((columns.shape[of] as number) + more(weight[arrow] as number).length);
     all[arrow] = Math.min(255, count + JOIN.length * Math.max(0, parts - 1));
   }
   return all;

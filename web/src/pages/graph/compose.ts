@@ -106,17 +106,22 @@ export function wordsOn({ model, measure, shown, shapes }: Telling, visible: Vis
 export function arrowWords(model: GraphModel, visible: Visible, arrow: number, shapes: boolean): string {
   const edge = model.edges[visible.edge[arrow] as number];
   const source = visible.source[arrow] as number;
-  // Just inside a frame flows what the arrow just outside says, and there is no room for words.
-  const enters = visible.frame[visible.target[arrow] as number] === source;
+  const passes = passesBorder(visible, arrow);
   const words: string[] = [];
   if (visible.back[arrow]) words.push(returned(model.groups[visible.group[source] as number]?.times));
   const acts = (visible.label[arrow] as number) >= 0 ? model.node(visible.label[arrow] as number) : undefined;
   // Where the arrow leaves the activation itself, the box says it.
   if (acts) words.push(actingName(acts));
-  else if (edge?.activation && model.node(visible.ids[source] as number)?.role !== "activation" && !enters)
+  else if (edge?.activation && model.node(visible.ids[source] as number)?.role !== "activation" && !passes)
     words.push(edge.activation);
-  if (shapes && edge && !visible.back[arrow] && !enters) words.push(flowing(edge, visible.weight[arrow] as number));
+  if (shapes && edge && !visible.back[arrow] && !passes) words.push(flowing(edge, visible.weight[arrow] as number));
   return words.join(JOIN);
+}
+
+/** Just inside a frame flows what the arrow just outside says, and there is no room for words. */
+export function passesBorder({ source, target, frame }: Visible, arrow: number): boolean {
+  const [from, to] = [source[arrow] as number, target[arrow] as number];
+  return frame[to] === from || frame[from] === to;
 }
 
 export function actingName(node: GraphNode): string {

@@ -20,6 +20,7 @@ import {
   type Sources,
   short,
   shownValues,
+  spread,
 } from "./measures";
 import { boxValues } from "./values";
 import { step } from "./walk";
@@ -132,6 +133,8 @@ describe("measures", () => {
     expect(dead[model.place(5)]).toBeNaN();
     expect(boxValue(measure("dead"), model, dead, 1, 3)).toBe(0.5);
     expect(blockValues(model, dead, 1)).toEqual([0.1, 0.5, null]);
+    expect(spread([0.1, 0.5, null], measure("dead"))).toBe("10.0% to 50.0%, 1 of 3 not measured");
+    expect(spread([20, 30_000], measure("flops"))).toBe("20 to 30k");
     expect(blockValues(model, shown("flops"), 1)).toBeNull();
   });
 

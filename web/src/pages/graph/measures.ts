@@ -300,6 +300,14 @@ export function blockValues(model: GraphModel, shown: Float64Array, id: number):
   return new Set(values).size > 1 ? values : null;
 }
 
+/** What blocks have, from the least to the most, and how many of them were not measured. */
+export function spread(blocks: readonly (number | null)[], measure: Measure): string {
+  const known = blocks.filter((value): value is number => value !== null);
+  const missing = blocks.length - known.length;
+  const unknown = missing > 0 ? `, ${missing} of ${blocks.length} not measured` : "";
+  return `${measure.text(Math.min(...known))} to ${measure.text(Math.max(...known))}${unknown}`;
+}
+
 /** The value of a box that stands for `times` blocks: their sum or most; of a loop, which has its parameters once, its own. */
 export function boxValue(measure: Measure, model: GraphModel, shown: Float64Array, id: number, times: number): number {
   const own = shown[model.place(id)] ?? Number.NaN;
