@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import threading
 from pathlib import Path
 
 from bench.coverage.lists import LISTS
@@ -55,16 +56,20 @@ def keep(results: list[Result]) -> None:
 
 
 def main() -> None:
-    """Measures what was asked for, list by list, so that a run cut short keeps what it has."""
+    """Measures what was asked for, and keeps each result at once, so that a run cut short has what it took."""
     words = sys.argv[1:]
     timed = "--untimed" not in words
     entries = chosen([word for word in words if word != "--untimed"])
-    traced = 0
-    for listed in LISTS:
-        results = run([entry for entry in entries if entry[0] == listed], say, timed)
-        traced += sum(not result.reasons for result in results)
-        if timed and results:
-            keep(results)
+    keeping = threading.Lock()
+
+    def said(result: Result) -> None:
+        say(result)
+        if timed:
+            with keeping:
+                keep([result])
+
+    results = run(entries, said, timed)
+    traced = sum(not result.reasons for result in results)
     print(f"{traced} of {len(entries)} traced")
 
 
