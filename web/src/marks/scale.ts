@@ -17,7 +17,7 @@ export function scale(kind: ScaleKind, domain: readonly [number, number], range:
 /** Ticks that are powers of ten on a logarithmic axis, at most `most` of them. */
 export function ticks(of: Scale, kind: ScaleKind, most: number): number[] {
   if (kind !== "log") return of.ticks(most);
-  const powers = of.ticks(64).filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
+  const powers = of.ticks(10).filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
   const stride = Math.max(1, Math.ceil(powers.length / most));
   const kept = powers.filter((_, index) => index % stride === 0);
   return kept.length >= 2 ? kept : of.ticks(most).slice(0, most);

@@ -30,6 +30,14 @@ describe("the probability of one class", () => {
     expect(areaRange(other)?.low).toBeLessThanOrEqual(areaRange(other)?.high as number);
   });
 
+  it("is bounded of the class itself too where labels are soft, and the curve is worst where it is low", () => {
+    const found = classScores(rows, { ...answers, targets: Int32Array.of(0, 3, 2, 1) }, null, top, 3);
+    expect([...found.positive]).toEqual([0, 1, 0, 0]);
+    expect([...found.least]).toEqual([0, 0, 0.5, 0.75]);
+    expect([...found.most]).toEqual([0.25, 0.25, 0.5, 0.75]);
+    expect(areaRange(boundedCurves(found))).toEqual({ low: 0, high: 1 / 3 });
+  });
+
   it("is not defined where the class is all there is, or nothing of it", () => {
     expect(areaRange(boundedCurves(classScores(Uint32Array.of(0, 1), answers, losses, top, 0)))).toBeNull();
     expect(precisionRange(boundedCurves(classScores(rows, answers, losses, top, 3)))).toBeNull();

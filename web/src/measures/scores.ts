@@ -7,7 +7,7 @@ export interface ClassScores {
   /** Examples with a target and probabilities. */
   readonly rows: Uint32Array;
   readonly positive: Uint8Array;
-  /** The least and the most that the probability can be; equal where it is known. */
+  /** The least and the most that the probability can be; equal where it is known. Of the class itself it is not with soft labels. */
   readonly least: Float64Array;
   readonly most: Float64Array;
   /** How many are not known exactly. */
@@ -15,19 +15,19 @@ export interface ClassScores {
 }
 
 /**
- * The table keeps the target's probability (from its log loss) and those of the most probable classes. Any other class is at
- * most as probable as the last of these, and as what they leave over.
+ * The table keeps the target's probability (from its log loss, null where labels are soft) and those of the most probable
+ * classes. Any other class is at most as probable as the last of these, and as what they leave over.
  */
 export function classScores(
   rows: Uint32Array,
   { targets, predictions }: Answers,
-  logLosses: Float64Array,
+  logLosses: Float64Array | null,
   top: Top,
   index: number,
 ): ClassScores {
   const known = rows.filter((row) => {
     const there = (targets[row] as number) >= 0 && (predictions[row] as number) >= 0 && top.width > 0;
-    return there && !Number.isNaN(logLosses[row]) && (top.classes[row * top.width] as number) >= 0;
+    return there && !Number.isNaN(logLosses?.[row] ?? 0) && (top.classes[row * top.width] as number) >= 0;
   });
   const [least, most] = [new Float64Array(known.length), new Float64Array(known.length)];
   const positive = new Uint8Array(known.length);
@@ -35,8 +35,8 @@ export function classScores(
   for (let place = 0; place < known.length; place++) {
     const row = known[place] as number;
     const target = targets[row] as number;
-    if (target === index) {
-      positive[place] = 1;
+    positive[place] = Number(target === index);
+    if (target === index && logLosses) {
       const probability = Math.exp(-(logLosses[row] as number));
       least[place] = probability;
       most[place] = probability;
@@ -60,7 +60,7 @@ export function classScores(
       most[place] = found;
       continue;
     }
-    if (!ownListed) left -= Math.exp(-(logLosses[row] as number));
+    if (!ownListed && logLosses) left -= Math.exp(-(logLosses[row] as number));
     most[place] = Math.max(0, Math.min(last, left));
     // Probabilities are kept to seven digits: what is below that is nothing.
     if ((most[place] as number) > 1e-7) unknown += 1;
@@ -75,10 +75,15 @@ export interface Bounded {
   readonly best: Ordered;
 }
 
-/** Only others can be unknown: the curve is worst where they score as high as they can. */
-export function boundedCurves(scores: ClassScores): Bounded {
-  const worst = orderedOf(scores.most, scores.positive);
-  return { worst, best: scores.unknown === 0 ? worst : orderedOf(scores.least, scores.positive) };
+/** The curve is worst where others score as high as they can, and the class itself as low. */
+export function boundedCurves({ least, most, positive, unknown }: ClassScores): Bounded {
+  const either = (own: Float64Array, others: Float64Array) =>
+    orderedOf(
+      others.map((score, place) => (positive[place] ? (own[place] as number) : score)),
+      positive,
+    );
+  const worst = either(least, most);
+  return { worst, best: unknown === 0 ? worst : either(most, least) };
 }
 
 export interface Range {

@@ -22,5 +22,17 @@ export const READING: Record<Part, string> = {
 export const READING_NUMBERS =
   "Each dot is an example: on the diagonal the output is the target. R² is the share of the targets' spread that the outputs explain; 0 is what always answering their mean would give.";
 
+export interface Source {
+  readonly label: string;
+  readonly href: string;
+}
+
+export const SOURCES: Record<Part, Source> = {
+  classes: { label: "Wilson 1927", href: "https://doi.org/10.1080/01621459.1927.10502953" },
+  confidence: { label: "Naeini et al. 2015", href: "https://doi.org/10.1609/aaai.v29i1.9602" },
+  curves: { label: "Hanley & McNeil 1982", href: "https://doi.org/10.1148/radiology.143.1.7063747" },
+  slices: { label: "Benjamini & Hochberg 1995", href: "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x" },
+};
+
 /** More rows than this make an address that is too long to send. */
 export const MOST_ROWS = 5000;

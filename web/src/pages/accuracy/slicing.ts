@@ -1,6 +1,7 @@
 /** Slices of the examples table: what each column's values, and the rules found, are called and how they are selected. */
 import { number } from "../../marks/format";
 import {
+  type Condition,
   type Counted,
   type Feature,
   type FoundSlice,
@@ -147,7 +148,7 @@ export function rulesOf(judged: Judged, columns: ReadonlyMap<string, Extra>, dir
   const grown = Uint8Array.from(rows, (row) => mixed(row) & 1);
   return foundSlices(features, right, grown).map((one) => ({
     ...one,
-    words: one.rule
+    words: tightest(one.rule)
       .map(({ feature, kind, cut }) => `${features[feature]?.name} ${SAID[kind]} ${named[feature]?.say(cut)}`)
       .join(" and "),
     rows:
@@ -155,6 +156,15 @@ export function rulesOf(judged: Judged, columns: ReadonlyMap<string, Extra>, dir
         ? () => rows.filter((_, at) => one.rule.every((condition) => holds(condition, features, at)))
         : null,
   }));
+}
+
+/** Of two bounds of a number on one side the later one, which lies within the first. */
+function tightest(rule: readonly Condition[]): readonly Condition[] {
+  const bounds = (one: Condition) => one.kind === "<=" || one.kind === ">";
+  return rule.filter(
+    (one, place) =>
+      !bounds(one) || !rule.slice(place + 1).some((later) => later.feature === one.feature && later.kind === one.kind),
+  );
 }
 
 const SAID = { "<=": "at most", ">": "above", is: "is", "is not": "is not" };
