@@ -10,8 +10,11 @@ import argparse
 import hashlib
 import io
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +23,7 @@ from scipy.stats import binom
 
 from pellucid.record import Writer, schema
 from pellucid.record.tables import parquet_bytes
+from support.fitted import fit_panel
 
 SIDE = 28
 TOP = 5
@@ -301,6 +305,8 @@ def _write_panels(writer: Writer, scene: Scene, rows: list[tuple[int, str]]) -> 
     parameters = _parameters(scene)
     writer.write_panel(schema.WeightsPanel(count=sum(row.count for row in parameters), parameters=parameters))
     writer.write_panel(_gradients(scene, rows))
+    name = HOSTILE[2] if scene.hostile else "net"
+    writer.write_panel(fit_panel(scene.classes, name, np.random.default_rng(0)))
     if scene.hostile:
         table = schema.Table(HOSTILE[0], list(HOSTILE[:3]), [[HOSTILE[4], 1, None], [HOSTILE[5], 0.5, True]])
         writer.write_panel(schema.CustomPanel(title=HOSTILE[0], tables=[table], count=2), name="stranger")

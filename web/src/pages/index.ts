@@ -6,6 +6,7 @@ import { compare } from "./compare";
 import { confusion } from "./confusion";
 import { examples } from "./examples";
 import { features } from "./features";
+import { fit } from "./fit";
 import { gradients } from "./gradients";
 import { graph } from "./graph";
 import { histograms } from "./histograms";
@@ -25,5 +26,6 @@ export const PAGES: readonly PageModule[] = [
   histograms,
   training,
   compare,
+  fit,
   examples,
 ];

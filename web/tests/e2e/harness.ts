@@ -167,5 +167,6 @@ export const PAGE_IDS = [
   "histograms",
   "training",
   "compare",
+  "fit",
   "examples",
 ] as const;

@@ -130,6 +130,23 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
     await page.context().close();
   });
 
+  it("say whether the model suits other data, and what that rests on", async () => {
+    const { page, complaints } = await visit(here, here.served, "#/fit");
+    await page
+      .getByRole("region", { name: "verdict" })
+      .getByRole("heading", { name: "preprocess differently" })
+      .waitFor();
+    const meant = page.getByRole("region", { name: "preparation" }).getByRole("row", { name: /channels reversed/ });
+    await meant.getByText("likely meant").waitFor();
+    await page.getByRole("button", { name: "Table" }).click();
+    await page
+      .getByRole("row", { name: /strangeness, nats/ })
+      .first()
+      .waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("take a class from its dot on Accuracy, as true class or as prediction", async () => {
     const { page } = await visit(here, here.served, "#/accuracy");
     const dot = page.getByRole("group", { name: "recall by class" }).getByRole("link", { name: /^3, / });
