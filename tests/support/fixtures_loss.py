@@ -15,6 +15,7 @@ import numpy as np
 from pellucid.measures.decomposition import Cells, bin_of, contributions, entropy_of_rows, parts, terms
 from pellucid.measures.label_errors import ConfidentJoint, Thresholds, confident_class
 from pellucid.measures.labels import labelled_columns
+from pellucid.measures.part_intervals import part_intervals, products_of
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "loss.json"
 
@@ -47,19 +48,29 @@ def _case(seed: int, number: int, classes: int, soft: bool) -> dict[str, Any]:
     for score in ("log", "brier"):
         whole = parts(cells, score, soft=soft)
         answer[f"{score}_parts"] = None if whole is None else asdict(whole)
+        answer[f"{score}_intervals"] = _intervals(columns, kept, score) if len(kept) > 1 else None
         answer[f"{score}_by_class"] = [asdict(one) for one in contributions(cells, score)]
     answer |= _disputed(columns, kept, classes) if not soft else {}
     return answer
 
 
 def _cells(columns: dict[str, Any], kept: np.ndarray) -> Cells:
+    return Cells.of(columns["target"][kept], bin_of(columns["confidence"][kept]), _added(columns, kept))
+
+
+def _intervals(columns: dict[str, Any], kept: np.ndarray, score: Any) -> dict[str, list[float]]:
+    products = products_of(bin_of(columns["confidence"][kept]), _added(columns, kept))
+    found = part_intervals(_cells(columns, kept), products, score)
+    return {name: [one.low, one.high] for name, one in vars(found).items()}
+
+
+def _added(columns: dict[str, Any], kept: np.ndarray) -> np.ndarray:
     confidence, prediction, target = (columns[name][kept] for name in ("confidence", "prediction", "target"))
     hits, spread = (prediction == target).astype(float), ()
     if "soft_target" in columns:
         q = columns["soft_target"][kept]
         hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))  # type: ignore[assignment]
-    added = terms(confidence, hits, columns["loss"][kept], columns["brier"][kept], *spread)
-    return Cells.of(target, bin_of(confidence), added)
+    return terms(confidence, hits, columns["loss"][kept], columns["brier"][kept], *spread)
 
 
 def _disputed(columns: dict[str, Any], kept: np.ndarray, classes: int) -> dict[str, Any]:

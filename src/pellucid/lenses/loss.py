@@ -17,6 +17,7 @@ from pellucid.measures.intervals import mean_interval
 from pellucid.measures.label_errors import Thresholds
 from pellucid.measures.labels import multi_hot
 from pellucid.measures.losses import Loss, class_costs, default_loss, log_probabilities
+from pellucid.measures.part_intervals import BINS, PRODUCTS, products_of
 from pellucid.record.schema import Benchmark, ClassLoss, Finding, Interval, LabelIssue, LossPanel
 from pellucid.types import Needs, Observation
 
@@ -58,6 +59,7 @@ class LossLens:
         nonfinite, infinite, unscored: examples with a target and without a finite loss: the logits are NaN or infinite; the label
             was given no probability; there are no scores.
         soft: examples with a soft label.
+        products: float64[bin product], sums of products for the parts' intervals; see measures.part_intervals.
         cell_keys, cell_sums: by true class and bin of the confidence; see measures.decomposition.Cells.
         moments: float64[3] of the targets of a regression: count, mean, sum of squared deviations.
         sure, surprises, allowed: answers of at least 95% confidence, labels against them, and how many their own
@@ -88,6 +90,7 @@ class LossLens:
     special: np.ndarray = field(default_factory=lambda: ExponentHistogram().special)
     cell_keys: np.ndarray = field(default_factory=lambda: Cells().keys)
     cell_sums: np.ndarray = field(default_factory=lambda: Cells().sums)
+    products: np.ndarray = field(default_factory=lambda: np.zeros((BINS, len(PRODUCTS))))
     moments: np.ndarray = field(default_factory=lambda: np.zeros(3))
     sure: int = 0
     surprises: int = 0
@@ -173,7 +176,9 @@ class LossLens:
             q = np.asarray(soft)[known]
             hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))
         added = terms(confidence[known], hits, log_loss[known], brier[known], *(spread or ()))
-        self._merge_cells(Cells.of(target[known], bin_of(confidence[known]), added))
+        bins = bin_of(confidence[known])
+        self._merge_cells(Cells.of(target[known], bins, added))
+        self.products = self.products + products_of(bins, added)
 
     def _merge_cells(self, other: Cells) -> None:
         cells = Cells(self.cell_keys, self.cell_sums)
@@ -211,6 +216,7 @@ class LossLens:
         self.allowed += other.allowed
         self.moments = merged_moments(self.moments, other.moments)
         self._merge_cells(Cells(other.cell_keys, other.cell_sums))
+        self.products = self.products + other.products
 
     def look_again(self, table: pa.Table) -> None:
         """Judges labels by the thresholds of all examples; of a regression, keeps the targets for a median."""
@@ -253,7 +259,7 @@ class LossLens:
             infinite=self.infinite,
             why=self._why() if mean is None else "",
             soft=self.soft > 0,
-            parts=score_parts(Cells(self.cell_keys, self.cell_sums), soft=self.soft > 0),
+            parts=score_parts(Cells(self.cell_keys, self.cell_sums), self.products, soft=self.soft > 0),
             label_errors=None if self.disputed is None else self.disputed.summary(self.labelled, self._thresholds()),
         )
 

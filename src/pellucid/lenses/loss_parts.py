@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pellucid.measures import benchmarks
 from pellucid.measures.decomposition import Cells, contributions, parts
 from pellucid.measures.losses import Loss
+from pellucid.measures.part_intervals import part_intervals
 from pellucid.record.schema import Benchmark, ClassParts, ScoreParts
 from pellucid.types import Task
 
@@ -18,13 +19,14 @@ Floats: TypeAlias = NDArray[np.float64]
 SCORES: tuple[tuple[Literal["log", "brier"], str], ...] = (("log", "nats"), ("brier", "sum of squared probabilities"))
 
 
-def score_parts(cells: Cells, *, soft: bool) -> list[ScoreParts]:
+def score_parts(cells: Cells, products: Floats, *, soft: bool) -> list[ScoreParts]:
     """Log loss and Brier score, each taken apart; nothing where no example has probabilities."""
     found = []
     for score, unit in SCORES:
         whole = parts(cells, score, soft=soft)
         if whole is None:
             continue
+        intervals = part_intervals(cells, products, score)
         by_class = [
             ClassParts(one.group, one.count, one.total, one.calibration, one.refinement, one.within, one.naming)
             for one in contributions(cells, score)
@@ -46,6 +48,11 @@ def score_parts(cells: Cells, *, soft: bool) -> list[ScoreParts]:
                 irreducible=whole.irreducible,
                 irreducible_answer=whole.irreducible_answer,
                 by_class=by_class,
+                total_interval=intervals.total,
+                calibration_interval=intervals.calibration,
+                refinement_interval=intervals.refinement,
+                within_interval=intervals.within,
+                naming_interval=intervals.naming,
             )
         )
     return found

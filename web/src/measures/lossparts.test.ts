@@ -37,6 +37,8 @@ interface Case {
   soft_target: Maybe[][] | null;
   log_parts: PythonParts | null;
   brier_parts: PythonParts | null;
+  log_intervals: Record<"total" | "calibration" | "refinement" | "within" | "naming", [number, number]> | null;
+  brier_intervals: Case["log_intervals"];
   brier_by_class: PythonGroup[];
   log_by_class: PythonGroup[];
   thresholds?: Maybe[];
@@ -79,8 +81,15 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
     const expected = score === "log" ? one.log_parts : one.brier_parts;
     const found = partsOf(rows, scored, score);
     if (!expected) return expect(found).toBeNull();
+    const { intervals, ...numbers } = found as Parts;
+    const bounds = score === "log" ? one.log_intervals : one.brier_intervals;
+    for (const [name, [low, high]] of Object.entries(bounds ?? {})) {
+      const interval = intervals[name as keyof typeof intervals];
+      expect(Math.abs((interval?.low ?? Number.NaN) - low)).toBeLessThan(1e-9);
+      expect(Math.abs((interval?.high ?? Number.NaN) - high)).toBeLessThan(1e-9);
+    }
     const written: Record<keyof PythonParts, Maybe> = {
-      ...(found as Parts),
+      ...numbers,
       irreducible_answer: found?.irreducibleAnswer ?? null,
     };
     for (const name of Object.keys(expected) as (keyof PythonParts)[]) {

@@ -2,6 +2,8 @@
  * The log loss and the Brier score of any selection taken apart so that the parts add up; twin of
  * pellucid.measures.decomposition, which says what each part is and where it comes from.
  */
+import type { Bounds } from "./intervals";
+import { studentQuantile } from "./student";
 
 export type Score = "log" | "brier";
 
@@ -18,6 +20,8 @@ export interface Scored {
   readonly soft: ((row: number) => ArrayLike<number> | null) | null;
 }
 
+export type PartName = "calibration" | "refinement" | "within" | "naming";
+
 export interface Parts {
   readonly count: number;
   readonly total: number;
@@ -31,6 +35,8 @@ export interface Parts {
   readonly bins: number;
   readonly irreducible: number | null;
   readonly irreducibleAnswer: number | null;
+  /** 95%, by the delta method; null below two examples. */
+  readonly intervals: Readonly<Record<PartName | "total", Bounds | null>>;
 }
 
 export interface GroupParts {
@@ -91,22 +97,30 @@ const nothing = (): Sums => ({
   spread: 0,
 });
 
+function hitOf(row: number, { soft, predictions, targets }: Scored): number {
+  const label = soft?.(row) ?? null;
+  const prediction = predictions[row] as number;
+  return label ? (label[prediction] ?? 0) : prediction === targets[row] ? 1 : 0;
+}
+
+/** The score of a forecast of whether the first answer is right. */
+function scoreOf(hit: number, forecast: number, score: Score): number {
+  if (score === "brier") return hit * (1 - forecast) ** 2 + (1 - hit) * forecast ** 2;
+  return -hit * Math.log(forecast) - (1 - hit) * Math.log(Math.max(1 - forecast, LEAST_DOUBT));
+}
+
+const wholeOf = (row: number, { logLosses, briers }: Scored, score: Score) =>
+  (score === "log" ? logLosses[row] : briers[row]) as number;
+
 function add(to: Sums, row: number, scored: Scored, score: Score): void {
   const confidence = scored.confidences[row] as number;
   const label = scored.soft?.(row) ?? null;
-  const prediction = scored.predictions[row] as number;
-  const hit = label ? (label[prediction] ?? 0) : prediction === scored.targets[row] ? 1 : 0;
+  const hit = hitOf(row, scored);
   to.count += 1;
   to.hits += hit;
   to.confidence += confidence;
-  if (score === "log") {
-    const doubt = Math.max(1 - confidence, LEAST_DOUBT);
-    to.answer += -hit * Math.log(confidence) - (1 - hit) * Math.log(doubt);
-    to.whole += scored.logLosses[row] as number;
-  } else {
-    to.answer += hit * (1 - confidence) ** 2 + (1 - hit) * confidence ** 2;
-    to.whole += scored.briers[row] as number;
-  }
+  to.answer += scoreOf(hit, confidence, score);
+  to.whole += wholeOf(row, scored, score);
   if (!label) return;
   if (score === "log") {
     to.answerSpread += binaryEntropy(hit);
@@ -148,6 +162,45 @@ function biasOf({ count, hits }: Sums, score: Score): number {
   return count >= 2 ? (count * share * (1 - share)) / (count - 1) : 0;
 }
 
+/** Intervals by what each example adds to a part to first order; see pellucid.measures.part_intervals. */
+function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: readonly Sums[]): Parts["intervals"] {
+  const names = ["total", "calibration", "refinement", "within", "naming"] as const;
+  const sums = names.map(() => ({ sum: 0, squares: 0 }));
+  let count = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    if (!counts(row, scored)) continue;
+    const confidence = scored.confidences[row] as number;
+    const bin = bins[binOf(confidence)] as Sums;
+    const [share, mean] = [bin.hits / bin.count, bin.confidence / bin.count];
+    const slope = score === "log" ? (1 - share) / Math.max(1 - mean, LEAST_DOUBT) - share / mean : 2 * (mean - share);
+    const hit = hitOf(row, scored);
+    const answer = scoreOf(hit, confidence, score);
+    const whole = wholeOf(row, scored, score);
+    const atMean = scoreOf(hit, mean, score) + slope * (confidence - mean);
+    // Where the share is an end, every outcome is that end, and costs nothing there.
+    const atShare = score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
+    [whole, atMean - atShare, atShare, answer - atMean, whole - answer].forEach((value, at) => {
+      const of = sums[at] as { sum: number; squares: number };
+      of.sum += value;
+      of.squares += value * value;
+    });
+    count += 1;
+  }
+  const [total, calibration, refinement, within, naming] = sums.map((of) =>
+    studentInterval(of.sum, of.squares, count),
+  ) as [Bounds | null, Bounds | null, Bounds | null, Bounds | null, Bounds | null];
+  return { total, calibration, refinement, within, naming };
+}
+
+function studentInterval(sum: number, squares: number, count: number): Bounds | null {
+  if (count < 2) return null;
+  const mean = sum / count;
+  const variance = Math.max(0, squares - sum * mean) / (count - 1);
+  const half = studentQuantile(0.975, count - 1) * Math.sqrt(variance / count);
+  return { low: mean - half, high: mean + half };
+}
+
 /** The parts of a score over some rows; null where none has probabilities and a label. */
 export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts | null {
   const bins = Array.from({ length: BINS }, nothing);
@@ -182,6 +235,7 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts 
     bins: filled,
     irreducible: scored.soft ? all.spread / all.count : null,
     irreducibleAnswer: scored.soft ? all.answerSpread / all.count : null,
+    intervals: intervalsOf(rows, scored, score, bins),
   };
 }
 

@@ -1550,6 +1550,11 @@ export interface ScoreParts {
   irreducible: number | null;
   irreducible_answer: number | null;
   by_class: ClassParts[];
+  total_interval: Interval | null;
+  calibration_interval: Interval | null;
+  refinement_interval: Interval | null;
+  within_interval: Interval | null;
+  naming_interval: Interval | null;
 }
 
 /**

@@ -63,6 +63,11 @@ class ScoreParts(msgspec.Struct, frozen=True):
     irreducible: float | None
     irreducible_answer: float | None
     by_class: list[ClassParts]
+    total_interval: Interval | None = None
+    calibration_interval: Interval | None = None
+    refinement_interval: Interval | None = None
+    within_interval: Interval | None = None
+    naming_interval: Interval | None = None
 
 
 class LabelIssue(msgspec.Struct, frozen=True):

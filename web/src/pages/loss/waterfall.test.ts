@@ -14,6 +14,7 @@ const PARTS = {
   bins: 4,
   irreducible: null,
   irreducibleAnswer: null,
+  intervals: { total: null, calibration: null, refinement: null, within: null, naming: null },
 };
 
 describe("the steps of a score", () => {

@@ -1,7 +1,6 @@
 /** The parts of a score as steps that lead from nothing to the whole. */
-import type { GroupParts, Parts } from "../../measures/lossparts";
-
-export type PartName = "calibration" | "refinement" | "within" | "naming";
+import type { Bounds } from "../../measures/intervals";
+import type { GroupParts, PartName, Parts } from "../../measures/lossparts";
 
 export const PART_NAMES: readonly PartName[] = ["calibration", "refinement", "within", "naming"];
 
@@ -31,6 +30,8 @@ export interface Step {
   readonly to: number;
   /** What of it no model could do without, where labels are soft. */
   readonly irreducible: number | null;
+  /** Where it may end, at 95%. */
+  readonly ends: Bounds | null;
 }
 
 /** Steps from 0 to the total, each beginning where the one before ends. */
@@ -39,7 +40,9 @@ export function stepsOf(parts: Parts): Step[] {
   return PART_NAMES.map((name) => {
     const from = at;
     at += parts[name];
-    return { name, value: parts[name], from, to: at, irreducible: irreducibleOf(parts, name) };
+    const bounds = parts.intervals[name];
+    const ends = bounds && { low: from + bounds.low, high: from + bounds.high };
+    return { name, value: parts[name], from, to: at, irreducible: irreducibleOf(parts, name), ends };
   });
 }
 
@@ -52,7 +55,7 @@ function irreducibleOf({ irreducible, irreducibleAnswer, refinement, naming }: P
 
 /** Ends of the axis that holds every step, from 0 at least to the whole. */
 export function extentOf(steps: readonly Step[]): readonly [number, number] {
-  const ends = steps.flatMap((step) => [step.from, step.to]);
+  const ends = steps.flatMap((step) => [step.from, step.to, step.ends?.low ?? step.to, step.ends?.high ?? step.to]);
   const [low, high] = [Math.min(0, ...ends), Math.max(0, ...ends)];
   return high > low ? [low, high] : [0, 1];
 }
