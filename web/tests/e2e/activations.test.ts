@@ -162,11 +162,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
       await at(x, y);
     await page.mouse.up();
     await page.waitForURL(/rows=/);
-    expect(
-      decodeURIComponent(page.url())
-        .match(/rows=([\d,]+)/)?.[1]
-        ?.split(","),
-    ).toHaveLength(40);
+    expect(decodeURIComponent(page.url())).toMatch(/rows=0-39(&|$)/);
     await plane.focus();
     await page.keyboard.press("ArrowRight");
     await page.waitForURL(/example=\d+/);
