@@ -51,7 +51,7 @@ class SparseCounts:
         codes += predictions
         if (int(targets.max(initial=-1)) + 1) * width <= _square_for(len(codes)):
             square = np.bincount(codes)
-            cells = np.flatnonzero(square)
+            cells = np.flatnonzero(square != 0)
             return cls(cells // max(width, 1), cells % max(width, 1), square[cells])
         cells, counts = np.unique(codes, return_counts=True)
         return cls(cells // width, cells % width, counts)
@@ -103,7 +103,7 @@ def _in_a_square(
     square = np.zeros(height * width, np.int64)
     square[one.rows * width + one.columns] = one.counts
     square[other.rows * width + other.columns] += other.counts
-    cells = np.flatnonzero(square)
+    cells = np.flatnonzero(square != 0)
     return cells, square[cells]
 
 

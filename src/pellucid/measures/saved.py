@@ -73,7 +73,7 @@ def columns_of_classes(
     known = (target >= 0) & (prediction >= 0)
     rank = np.where(known & (target == prediction), 0, -1)
     if "rank" in beside:
-        rank = np.where(known & np.isfinite(beside["rank"]), np.nan_to_num(beside["rank"]), rank).astype(np.int64)
+        rank = np.where(known & (beside["rank"] >= 0), beside["rank"], rank).astype(np.int64)
     nothing = np.full(number, np.nan, np.float32)
     return {
         "target": target,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pellucid.errors import DataError
 from pellucid.predictions.ids import IdHashes, refuse_repeated
 from pellucid.predictions.kinds import Kind, ScoreCounts
-from pellucid.predictions.numbers import NO_CLASS, classes_of, is_text, scores_of
+from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
 
@@ -162,8 +162,8 @@ class _Range:
     largest: int = NO_CLASS
     row: int = 0
 
-    def add(self, indices: NDArray[np.int64], start: int) -> None:
-        largest = int(indices.max(initial=NO_CLASS))
+    def add(self, indices: NDArray[np.integer], start: int) -> None:
+        largest = int(indices.max()) if len(indices) else NO_CLASS
         if largest > self.largest:
             self.largest, self.row = largest, start + int(indices.argmax())
 
@@ -181,7 +181,8 @@ def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ..
         texts.add(column.dictionary_decode() if hasattr(column, "dictionary_decode") else column)
         return
     try:
-        found.add(classes_of(column, None, found.what, start), start)
+        indices = bounded(column)
+        found.add(classes_of(column, None, found.what, start) if indices is None else indices, start)
     except DataError as error:
         if found.what == "prediction" and str(column.type) in ("float", "double", "halffloat"):
             raise DataError(

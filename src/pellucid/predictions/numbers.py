@@ -41,6 +41,29 @@ class ArrowColumn(Sequence[Any]):
         return self.values if type is None or type == self.values.type else self.values.cast(type)
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered(Sequence[str]):
+    """Ids of examples that have none: their rows, written out only where somebody asks."""
+
+    start: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.length))]
+        if not -self.length <= place < self.length:
+            raise IndexError(place)
+        return str(self.start + int(place) % self.length)
+
+    def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:  # noqa: A002 - the protocol's word
+        import pyarrow as pa
+
+        return pa.array(np.arange(self.start, self.start + self.length)).cast(type or pa.string())
+
+
 def scores_of(columns: Sequence[pa.Array], start: int) -> NDArray[np.floating]:
     """Scores, float[example class]; a row that is missing is NaN throughout.
 
@@ -129,6 +152,9 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
         return table[places]
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
         raise DataError(f"The {what}s are {column.type}; expected whole numbers, or names of classes.")
+    plain = bounded(column)
+    if plain is not None:
+        return plain.astype(np.int64)
     values = _numbers(column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column)
     wrong = np.zeros(len(values), np.bool_)
     if values.dtype.kind == "f":
@@ -149,6 +175,16 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
             f"{len(column):,}). Classes are whole numbers from 0, or names; one that is missing is empty or -1."
         )
     return indices
+
+
+def bounded(column: Any) -> NDArray[np.integer] | None:
+    """Whole numbers that are all classes, as they are; None where that needs a closer look."""
+    import pyarrow as pa
+
+    if column.null_count or not len(column) or not pa.types.is_integer(column.type):
+        return None
+    values: NDArray[np.integer] = column.to_numpy(zero_copy_only=False)
+    return values if values.min() >= NO_CLASS and values.max() <= np.iinfo(np.int32).max else None
 
 
 def is_text(kind: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pellucid.data.images import UndecodableImageError, decode, picture_of
 from pellucid.measures.predictions import Columns, columns_of
 from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
 from pellucid.predictions.looking import Look, scores_in
-from pellucid.predictions.numbers import ArrowColumn, classes_of, floats_of
+from pellucid.predictions.numbers import ArrowColumn, Numbered, classes_of, floats_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.types import Batch, ByColumn, Media, Observation
 
@@ -69,16 +70,13 @@ class Observing:
         given = {name: floats_of(piece.columns[name]) for name in self.saved.roles.given}
         return columns_of_classes(classes_of(column, self.look.by_name, "prediction", piece.start), targets, given)
 
-    def _ids(self, piece: Piece) -> ArrowColumn:
-        import pyarrow as pa
-
+    def _ids(self, piece: Piece) -> Sequence[str]:
         ids = self.saved.ids(piece)
         if ids is not None:
             self.digest.update("\0".join(ids.to_pylist()).encode())
             return ArrowColumn(ids)
-        numbers = pa.array(np.arange(piece.start, piece.start + len(piece))).cast(pa.string())
-        self.digest.update(f"to {numbers[-1]}".encode())
-        return ArrowColumn(numbers)
+        self.digest.update(f"to {piece.start + len(piece)}".encode())
+        return Numbered(piece.start, len(piece))
 
     def _along(self, piece: Piece) -> dict[str, ArrowColumn]:
         found = {name: piece.columns[name] for name in self.saved.roles.along}
