@@ -14,6 +14,7 @@ from pellucid.data.folder import EXTENSIONS
 from pellucid.data.memory import _INPUT_KEYS, _TARGET_KEYS
 from pellucid.lenses import (
     accuracy,
+    accuracy_slices,
     activations,
     available,
     confusion,
@@ -81,7 +82,7 @@ def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
         ("accuracy", "by {:.0f} standard errors", accuracy.GAP_DEVIATIONS),
         ("accuracy", "at least {} points", round(accuracy.GAP_POINTS * 100)),
         ("accuracy", "{} bins of equal width", calibration.BINS),
-        ("accuracy", "columns of more than {} values", accuracy.MOST_VALUES),
+        ("accuracy", "columns of more than {} values", accuracy_slices.MOST_VALUES),
         (
             "accuracy",
             "lies more than {:.0f} points below the accuracy of the others, and its",

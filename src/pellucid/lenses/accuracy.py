@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from pellucid.lenses import LensContext
-from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown
+from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown, macro_f1_score
+from pellucid.lenses.accuracy_slices import ValueCounts
 from pellucid.measures.calibration import (
     FINE,
     Reliability,
@@ -25,22 +25,20 @@ from pellucid.measures.classification import scores as class_scores
 from pellucid.measures.classification import tallies
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.intervals import wilson
+from pellucid.measures.labels import multi_hot
+from pellucid.measures.multilabel import SetSums, set_scores
 from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.score_cells import ScoreCells
-from pellucid.measures.slices import slices_of
 from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
 from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, SliceAccuracy, TopK
-from pellucid.types import Batch, Needs, Observation, Scalar
+from pellucid.types import Batch, Needs, Observation
 
 TOP_K = (1, 2, 3, 5, 10)
 
 # A gap between confidence and accuracy is told from noise at four standard errors, and matters from two points on.
 GAP_DEVIATIONS = 4.0
 GAP_POINTS = 0.02
-
-# A column of more values than this is no set of slices.
-MOST_VALUES = 200
 
 # A slice is told below this false-discovery rate, where its interval lies so far below the others.
 DISCOVERY = 1e-3
@@ -61,8 +59,8 @@ class AccuracyLens:
             how many with all their classes.
         halves: fields of TemperatureSums, of the half that fits and the half that tests.
         numbers: fields of Moments.
-        values: column -> value -> [examples, right answers].
-        left_out: columns with too many values.
+        sets: fields of SetSums, where several classes are true of an example.
+        slices: fields of ValueCounts.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -79,8 +77,8 @@ class AccuracyLens:
     sampled: int = 0
     halves: list[dict[str, Any]] = field(default_factory=lambda: [vars(TemperatureSums.empty()) for _ in range(2)])
     numbers: dict[str, Any] = field(default_factory=lambda: vars(Moments()))
-    values: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    sets: dict[str, Any] = field(default_factory=lambda: vars(SetSums()))
+    slices: dict[str, Any] = field(default_factory=lambda: vars(ValueCounts()))
 
     def observe(self, seen: Observation) -> None:
         """Counts the examples of a batch that have a target and a finite output."""
@@ -88,6 +86,8 @@ class AccuracyLens:
             return
         if self.context.task == "regression":
             self._add_numbers(seen)
+        elif self.context.task == "multilabel":
+            self._add_sets(seen.batch, np.asarray(seen.outputs))
         elif self.context.task == "classification":
             self._add_classes(seen, seen.batch, np.asarray(seen.outputs))
 
@@ -95,6 +95,23 @@ class AccuracyLens:
         target, output = (np.asarray(seen.columns[name], np.float64) for name in ("target", "output"))
         known = np.isfinite(target) & np.isfinite(output)
         self.numbers = vars(Moments(**self.numbers).merged(Moments.of(target[known], (output - target)[known])))
+
+    def _add_sets(self, batch: Batch, logits: np.ndarray) -> None:
+        true, known = multi_hot(batch.sets or [None] * len(batch), int(logits.shape[-1]))
+        known &= np.isfinite(logits).all(axis=1)
+        self.classes = max(self.classes, int(logits.shape[-1]))
+        if known.any():
+            labels, own = true[known].astype(bool), logits[known]
+            self.sets = vars(SetSums(**self.sets).merged(SetSums.of(labels, own >= 0)))
+            sampled = keys(batch_rows(batch)[known], self.context.seed) * 2 % 1 < share_of(self.classes)
+            self._add_cells_of_scores(ScoreCells.of_sets(own, labels, sampled), sampled)
+
+    def _add_cells_of_scores(self, cells: ScoreCells, sampled: np.ndarray) -> None:
+        total = ScoreCells(**self.scores)
+        total.merge(cells)
+        self.scores = vars(total)
+        self.scored += len(sampled)
+        self.sampled += int(sampled.sum())
 
     def _add_classes(self, seen: Observation, batch: Batch, outputs: np.ndarray) -> None:
         target, prediction, rank, confidence = (
@@ -105,7 +122,9 @@ class AccuracyLens:
         self.classes = max(self.classes, int(outputs.shape[-1]))
         self.ranks = _sum(self.ranks, rank_counts(rank[known], self.classes))
         self._add_cells(SparseCounts.of(np.where(known, target, -1), np.where(known, prediction, -1)))
-        self._add_slices(batch, known, right)
+        counts = ValueCounts(**self.slices)
+        counts.add(batch, known, right)
+        self.slices = vars(counts)
         sure = known & ~np.isnan(confidence)
         certainty = confidence[sure].astype(np.float64)
         self.confidences = _added(self.confidences, _fine_bins(certainty, right[sure]))
@@ -130,11 +149,7 @@ class AccuracyLens:
         normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence.astype(np.float64))
         place = keys(rows, self.context.seed) * 2
         sampled = place % 1 < share_of(logits.shape[1])
-        total = ScoreCells(**self.scores)
-        total.merge(ScoreCells.of(logits, normalisers, target, sampled))
-        self.scores = vars(total)
-        self.scored += len(target)
-        self.sampled += int(sampled.sum())
+        self._add_cells_of_scores(ScoreCells.of(logits, normalisers, target, sampled), sampled)
         # A target that is impossible is so at every temperature: its loss is infinite and no sum.
         wanted = sampled & np.isfinite(logits[places, target])
         for half in range(2):
@@ -143,30 +158,6 @@ class AccuracyLens:
                 sums = TemperatureSums.empty()
                 sums.add(logits[chosen], target[chosen])
                 self.halves[half] = vars(TemperatureSums(**self.halves[half]).merged(sums))
-
-    def _add_slices(self, batch: Batch, known: np.ndarray, right: np.ndarray) -> None:
-        for column, values in batch.along().items():
-            if column not in self.left_out:
-                pairs = Counter(zip(values, known.tolist(), right.tolist(), strict=True))
-                found: dict[str, list[int]] = {}
-                for (value, counted, correct), count in pairs.items():
-                    if counted and value is not None and not isinstance(value, float):
-                        entry = found.setdefault(value_text(value), [0, 0])
-                        entry[0] += count
-                        entry[1] += count * correct
-                self._add_values(column, found)
-
-    def _add_values(self, column: str, found: Mapping[str, Sequence[int]]) -> None:
-        before = self.values.get(column, {})
-        total = {value: list(counts) for value, counts in before.items()}
-        for value, (count, correct) in found.items():
-            entry = total.get(value, [0, 0])
-            total[value] = [entry[0] + count, entry[1] + correct]
-        if len(total) > MOST_VALUES:
-            self.left_out = sorted({*self.left_out, column})
-            self.values = {name: counts for name, counts in self.values.items() if name != column}
-        elif total:
-            self.values = {**self.values, column: total}
 
     def merge(self, other: Self) -> None:
         """Adds another's counts."""
@@ -185,17 +176,18 @@ class AccuracyLens:
             for one, two in zip(self.halves, other.halves, strict=True)
         ]
         self.numbers = vars(Moments(**self.numbers).merged(Moments(**other.numbers)))
-        self.left_out = sorted({*self.left_out, *other.left_out})
-        self.values = {name: counts for name, counts in self.values.items() if name not in self.left_out}
-        for column, found in other.values.items():
-            if column not in self.left_out:
-                self._add_values(column, found)
+        self.sets = vars(SetSums(**self.sets).merged(SetSums(**other.sets)))
+        counts = ValueCounts(**self.slices)
+        counts.merge(ValueCounts(**other.slices))
+        self.slices = vars(counts)
 
     def report(self) -> AccuracyPanel:
         """Shares with Wilson intervals, and where they differ from what the model claims."""
         if self.context.task == "regression":
             moments = Moments(**self.numbers)
             return _panel(count=moments.count, scores=regression_scores(moments))
+        if self.context.task == "multilabel":
+            return self._report_sets()
         cells, scored = SparseCounts(**self.cells), ScoreCells(**self.scores)
         number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
         of = tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
@@ -204,7 +196,8 @@ class AccuracyLens:
         bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
         recalls = [entry.recall for entry in by_class if entry.recall is not None]
         fitted, tested = (TemperatureSums(**half) for half in self.halves)
-        slices = self._slices()
+        counts = ValueCounts(**self.slices)
+        slices = counts.slices()
         return _panel(
             count=count,
             findings=[
@@ -229,20 +222,22 @@ class AccuracyLens:
             temperature=temperature(fitted, tested, share_of(max(self.classes, 1))),
             without_probabilities=count - bins.total,
             slices=slices,
-            columns_left_out=self.left_out,
+            columns_left_out=counts.left_out,
         )
 
-    def _slices(self) -> list[SliceAccuracy]:
-        counts = {
-            (column, value): (found[0], found[1])
-            for column, values in self.values.items()
-            for value, found in values.items()
-        }
-        totals = {
-            column: (sum(found[0] for found in values.values()), sum(found[1] for found in values.values()))
-            for column, values in self.values.items()
-        }
-        return slices_of(counts, totals)
+    def _report_sets(self) -> AccuracyPanel:
+        sums, scored = SetSums(**self.sets), ScoreCells(**self.scores)
+        by_class = class_rows(sums.tallies, scored, self.scored, self.sampled)
+        return _panel(
+            count=sums.count,
+            correct=sums.exact,
+            accuracy=sums.exact / sums.count if sums.count else None,
+            interval=wilson(sums.exact, sums.count),
+            by_class=by_class,
+            scores=[*set_scores(sums), macro_f1_score(by_class, sums.count)],
+            areas=area_scores(by_class, scored, self.scored, self.sampled),
+            calibration_errors=[class_wise_error(scored, len(by_class), self.sampled)],
+        )
 
     def _calibration_finding(self, bins: Reliability) -> list[Finding]:
         """Over- or under-confidence: Spiegelhalter's comparison of the sum of confidences with the right answers."""
@@ -351,11 +346,6 @@ def _panel(**known: Any) -> AccuracyPanel:
         "mean_confidence": None,
     }
     return AccuracyPanel(**{**nothing, **known})
-
-
-def value_text(value: Scalar) -> str:
-    """A column's value as the app's URL writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def batch_rows(batch: Batch) -> np.ndarray:

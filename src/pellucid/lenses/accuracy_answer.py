@@ -108,6 +108,11 @@ def _mean_score(name: str, entries: Sequence[tuple[float | None, Interval | None
     return Score(name, value, Interval(low, high, 0.95, "at least"), count, error=error)
 
 
+def macro_f1_score(rows: Sequence[ClassAccuracy], count: int) -> Score:
+    """Mean F1 of the classes that are true or called somewhere; its interval the mean of theirs."""
+    return _mean_score("macro F1", [(one.f1, one.f1_interval, 0.0) for one in rows], count)
+
+
 def class_wise_error(cells: ScoreCells, classes: int, sampled: int) -> CalibrationError:
     """The class-wise calibration error; its chance level is not known without the classes' covariances."""
     value = class_wise(*cells.reliability(classes, sampled)) if sampled else None

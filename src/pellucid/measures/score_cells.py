@@ -71,8 +71,31 @@ class ScoreCells:
         example, class_of = np.concatenate([some[place], alone]), np.concatenate([class_of, targets[alone]])
         logs = logits[example, class_of].astype(np.float64) - normalisers[example]
         probabilities = np.minimum(np.exp(logs), 1.0)
+        return cls._counted(class_of, probabilities, targets[example] == class_of, sampled[example], classes)
+
+    @classmethod
+    def of_sets(cls, logits: NDArray[np.floating], true: NDArray[np.bool_], sampled: NDArray[np.bool_]) -> Self:
+        """Counts a batch whose classes have probabilities of their own, the sigmoids of their logits.
+
+        Args:
+            logits: float[example class].
+            true: bool[example class].
+            sampled: bool[example], those whose false classes count too.
+        """
+        example, class_of = np.nonzero(true | ((logits > -RANGE) & sampled[:, None]))
+        probabilities = np.exp(-np.logaddexp(0.0, -logits[example, class_of].astype(np.float64)))
+        return cls._counted(class_of, probabilities, true[example, class_of], sampled[example], logits.shape[1])
+
+    @classmethod
+    def _counted(
+        cls,
+        class_of: Integers,
+        probabilities: Floats,
+        right: NDArray[np.bool_],
+        inside: NDArray[np.bool_],
+        classes: int,
+    ) -> Self:
         codes = class_of * width_of(classes) + bins_of(probabilities, steps_for(classes))
-        inside, right = sampled[example], targets[example] == class_of
         return cls(*_gathered(codes, inside, inside & right, ~inside, np.where(inside, probabilities, 0.0)))
 
     def merge(self, other: Self) -> None:
