@@ -98,5 +98,10 @@ def _written(values: np.ndarray) -> Any:
     return values.tolist()
 
 
+def text() -> str:
+    """The fixture as it stands in the file."""
+    return json.dumps(made(), allow_nan=False, separators=(",", ":")) + "\n"
+
+
 if __name__ == "__main__":
-    PLACE.write_text(json.dumps(made(), indent=None, separators=(",", ":")) + "\n", encoding="utf-8")
+    PLACE.write_text(text(), encoding="utf-8")
