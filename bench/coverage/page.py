@@ -33,9 +33,9 @@ ABOUT = {
         "narrower where that is still more than 200 million parameters; the example is the one that "
         f"`pellucid graph transformers:CONFIG` makes. They are timed at the widths that were published, the defaults of their "
         f"type, with {TIMED_TOKENS} tokens where they take any (rows older than 2026-11-29 with 16, which can only make the ratio "
-        "larger), one or two layers deep: a layer more adds as much to the forward as to the trace. Rows with `cut` behind the ratio "
-        "were timed as they were checked, narrower than published: 4 bytes a value at the published width do not fit here, or "
-        "they have not been timed since that is done. "
+        "larger), one or two layers deep: a layer more adds as much to the forward as to the trace. Rows with `cut` behind the "
+        "ratio were timed as they were checked, narrower than published: 4 bytes a value at the published width do not fit here, "
+        "or they have not been timed since that is done. "
         "Rows that end in 'without values' are configurations in full size on the meta device: nothing can be run, so there is "
         "no forward to compare with, and time is all there is."
     ),
