@@ -204,4 +204,4 @@ def _group_lines(what: str, groups: list[GroupDifference]) -> Iterator[str]:
                 f"of {one.count:,} ({_chance(one.adjusted)}, corrected for {len(groups):,})"
             )
     if len(told) > _NAMED:
-        yield f"  and {len(told) - _NAMED:,} more of {what} that changed beyond chance: --json has all"
+        yield f"  and {len(told) - _NAMED:,} more by {what} that changed beyond chance: --json has all"

@@ -118,27 +118,29 @@ export function accuracyDifference({ count, fixed, broken, bothRight }: Flips): 
   };
 }
 
-/** Mean of new - old over the rows where both are finite, with Student's paired interval. */
+/** Mean of new - old over the rows where both are finite, with Student's paired interval; in one pass. */
 export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: ArrayLike<number>): Difference {
-  let [count, before, after, sum] = [0, 0, 0, 0];
+  let [count, before, after, sum, squares, shift] = [0, 0, 0, 0, 0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const [one, other] = [old[row] as number, now[row] as number];
-    if (!Number.isFinite(one) || !Number.isFinite(other)) continue;
+    const one = old[row] as number;
+    const other = now[row] as number;
+    const change = other - one;
+    // Infinite less infinite is no number either.
+    if (!Number.isFinite(change)) continue;
+    if (count === 0) shift = change;
     count += 1;
     before += one;
     after += other;
-    sum += other - one;
+    // From the first difference on: what all of them share would take the digits of how they vary.
+    const away = change - shift;
+    sum += away;
+    squares += away * away;
   }
   if (count === 0) return UNDEFINED;
-  const mean = sum / count;
-  let squares = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const one = (now[row] as number) - (old[row] as number);
-    if (Number.isFinite(one)) squares += (one - mean) ** 2;
-  }
-  const half = count < 2 ? 0 : studentQuantile(0.975, count - 1) * Math.sqrt(squares / (count - 1) / count);
+  const mean = shift + sum / count;
+  const spread = Math.max(0, squares - (sum * sum) / count);
+  const half = count < 2 ? 0 : studentQuantile(0.975, count - 1) * Math.sqrt(spread / (count - 1) / count);
   return {
     count,
     old: before / count,
@@ -150,67 +152,81 @@ export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: A
 
 /** Expected calibration errors and the delta method's interval of their difference, moved out by what the bias may be. */
 export function calibrationDifference(rows: Uint32Array, pair: Pair): Difference {
-  const kept = rows.filter((row) => {
-    const judged =
-      (pair.labels[row] as number) >= 0 && (pair.old[row] as number) >= 0 && (pair.new[row] as number) >= 0;
-    return judged && Number.isFinite(pair.oldConfidences[row]) && Number.isFinite(pair.newConfidences[row]);
-  });
-  const count = kept.length;
+  const { labels, old, new: now, oldConfidences, newConfidences } = pair;
+  const before = new Reliability();
+  const after = new Reliability();
+  // Sums of the products of both gaps, by both bins: all that the variance of the difference needs besides.
+  const products = new Float64Array(BINS * BINS);
+  let count = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const label = labels[row] as number;
+    const one = old[row] as number;
+    const other = now[row] as number;
+    const oldConfidence = oldConfidences[row] as number;
+    const newConfidence = newConfidences[row] as number;
+    if (label < 0 || one < 0 || other < 0 || !Number.isFinite(oldConfidence + newConfidence)) continue;
+    count += 1;
+    const oldGap = (one === label ? 1 : 0) - oldConfidence;
+    const newGap = (other === label ? 1 : 0) - newConfidence;
+    const at = BINS * before.add(oldConfidence, oldGap) + after.add(newConfidence, newGap);
+    products[at] = (products[at] as number) + oldGap * newGap;
+  }
   if (count === 0) return UNDEFINED;
-  const old = calibration(kept, pair.labels, pair.old, pair.oldConfidences);
-  const now = calibration(kept, pair.labels, pair.new, pair.newConfidences);
-  const [before, after] = [old.error, now.error];
-  if (count < 2) return { count, old: before, new: after, difference: after - before, interval: null };
-  let sum = 0;
-  for (let place = 0; place < count; place++) sum += (now.parts[place] as number) - (old.parts[place] as number);
-  const mean = sum / count;
-  let squares = 0;
-  for (let place = 0; place < count; place++)
-    squares += ((now.parts[place] as number) - (old.parts[place] as number) - mean) ** 2;
-  const half = Z95 * Math.sqrt(squares / (count - 1) / count);
+  const [oldError, newError] = [before.error(count), after.error(count)];
+  const difference = newError - oldError;
+  if (count < 2) return { count, old: oldError, new: newError, difference, interval: null };
+  let squares = before.squared() + after.squared();
+  for (let at = 0; at < products.length; at++)
+    squares -= 2 * (products[at] as number) * before.sign(Math.floor(at / BINS)) * after.sign(at % BINS);
+  const half = Z95 * Math.sqrt(Math.max(0, squares - count * difference * difference) / (count - 1) / count);
   return {
     count,
-    old: before,
-    new: after,
-    difference: after - before,
-    interval: { low: after - before - now.bias - half, high: after - before + old.bias + half },
+    old: oldError,
+    new: newError,
+    difference,
+    interval: { low: difference - after.bias(count) - half, high: difference + before.bias(count) + half },
   };
 }
 
-function calibration(
-  rows: Uint32Array,
-  labels: Int32Array,
-  predictions: Int32Array,
-  confidences: ArrayLike<number>,
-): { error: number; parts: Float64Array; bias: number } {
-  const count = rows.length;
-  const sums = new Float64Array(BINS);
-  const squares = new Float64Array(BINS);
-  const gaps = new Float64Array(count);
-  const bins = new Uint8Array(count);
-  for (let place = 0; place < count; place++) {
-    const row = rows[place] as number;
-    const confidence = confidences[row] as number;
-    const gap = (labels[row] === predictions[row] ? 1 : 0) - confidence;
+/** Sums of right - confidence and of its square over equal bins. */
+class Reliability {
+  readonly #sums = new Float64Array(BINS);
+  readonly #squares = new Float64Array(BINS);
+
+  /** Counts an example in; returns its bin. */
+  add(confidence: number, gap: number): number {
     const bin = Math.min(BINS - 1, Math.max(0, Math.ceil(confidence * BINS) - 1));
-    gaps[place] = gap;
-    bins[place] = bin;
-    sums[bin] = (sums[bin] as number) + gap;
-    squares[bin] = (squares[bin] as number) + gap * gap;
+    this.#sums[bin] = (this.#sums[bin] as number) + gap;
+    this.#squares[bin] = (this.#squares[bin] as number) + gap * gap;
+    return bin;
   }
-  for (let place = 0; place < count; place++)
-    gaps[place] = (gaps[place] as number) * Math.sign(sums[bins[place] as number] as number);
-  let [error, bias] = [0, 0];
-  for (let bin = 0; bin < BINS; bin++) {
-    const mean = Math.abs(sums[bin] as number) / count;
-    const deviation = Math.sqrt(Math.max((squares[bin] as number) / count - mean * mean, 0) / count);
-    error += mean;
-    if (deviation > 0) {
+
+  sign(bin: number): number {
+    return Math.sign(this.#sums[bin] as number);
+  }
+
+  error(count: number): number {
+    return this.#sums.reduce((sum, one) => sum + Math.abs(one), 0) / count;
+  }
+
+  /** Sum of the squares of what each example adds to the error: bins whose sum is 0 add nothing. */
+  squared(): number {
+    return this.#squares.reduce((sum, one, bin) => sum + one * Math.abs(this.sign(bin)), 0);
+  }
+
+  /** The most that the error may be too high. */
+  bias(count: number): number {
+    let bias = 0;
+    for (let bin = 0; bin < BINS; bin++) {
+      const mean = Math.abs(this.#sums[bin] as number) / count;
+      const deviation = Math.sqrt(Math.max((this.#squares[bin] as number) / count - mean * mean, 0) / count);
+      if (deviation === 0) continue;
       const near = Math.max(mean - NEARER * deviation, 0) / deviation;
       bias += deviation * Math.sqrt(2 / Math.PI) * Math.exp(-0.5 * near * near);
     }
+    return bias;
   }
-  return { error, parts: gaps, bias };
 }
 
 /** Churn with Wilson's interval, and Cohen's kappa of the predictions with that of Fleiss, Cohen & Everitt 1969. */

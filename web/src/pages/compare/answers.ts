@@ -68,16 +68,32 @@ export function sliceColumns(examples: Examples, panel: ComparisonPanel): string
 
 export type Flip = "fixed" | "broken";
 
-/** Rows that were fixed or that broke, the surest wrong answer first. */
-export function flipped(rows: Uint32Array, pair: Pair, which: Flip): Uint32Array {
+export interface Flipped {
+  readonly count: number;
+  /** The rows with the surest wrong answers, at most as many as asked for, the surest first. */
+  readonly rows: readonly number[];
+}
+
+/** Rows that were fixed or that broke. */
+export function flipped(rows: Uint32Array, pair: Pair, which: Flip, most: number): Flipped {
   const fixed = which === "fixed";
-  const found = rows.filter((row) => {
-    const label = pair.labels[row] as number;
-    const [before, after] = [pair.old[row] as number, pair.new[row] as number];
-    if (label < 0 || before < 0 || after < 0) return false;
-    return fixed ? before !== label && after === label : before === label && after !== label;
-  });
+  const [wrong, right] = fixed ? [pair.old, pair.new] : [pair.new, pair.old];
   const sure = fixed ? pair.oldConfidences : pair.newConfidences;
-  const by = (row: number) => (Number.isFinite(sure[row]) ? (sure[row] as number) : -1);
-  return found.sort((a, b) => by(b) - by(a) || a - b);
+  const kept: { row: number; confidence: number }[] = [];
+  let count = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const label = pair.labels[row] as number;
+    const answer = wrong[row] as number;
+    if (label < 0 || answer < 0 || answer === label || right[row] !== label) continue;
+    count += 1;
+    const confidence = Number.isFinite(sure[row]) ? (sure[row] as number) : -1;
+    const least = kept.at(-1);
+    if (least && kept.length >= most && confidence <= least.confidence) continue;
+    let at = kept.length;
+    while (at > 0 && (kept[at - 1] as (typeof kept)[number]).confidence < confidence) at -= 1;
+    kept.splice(at, 0, { row, confidence });
+    if (kept.length > most) kept.pop();
+  }
+  return { count, rows: kept.map((one) => one.row) };
 }

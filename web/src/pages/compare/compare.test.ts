@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import type { Pair } from "../../measures/compare";
+import type { ComparedModel, ComparisonPanel } from "../../record/schema.gen";
+import { flipped } from "./answers";
+import { chance } from "./chance";
+import { cumulative } from "./curves";
+import { costsOf, judge, sizesOf } from "./sizes";
+
+const every = (count: number) => Uint32Array.from({ length: count }, (_, row) => row);
+
+describe("the curve of losses", () => {
+  it("counts, at every bin's end, what a loop counts", () => {
+    const losses = Float64Array.from({ length: 500 }, (_, row) => Math.exp(((row * 37) % 101) / 8 - 9));
+    losses[3] = Number.NaN;
+    losses[4] = 0;
+    losses[5] = 1e9;
+    const curve = cumulative(every(500), losses);
+    expect(curve.count).toBe(499);
+    for (const [end, share] of curve.points.slice(0, -1)) {
+      const below = losses.filter((loss) => loss < end).length;
+      expect(share, String(end)).toBeCloseTo(below / 499, 12);
+    }
+    expect(curve.points.at(-1)?.[1]).toBe(1);
+  });
+});
+
+describe("what flipped", () => {
+  const pair: Pair = {
+    labels: Int32Array.from([0, 0, 0, 0, -1, 0]),
+    old: Int32Array.from([1, 0, 1, 1, 1, -1]),
+    new: Int32Array.from([0, 1, 0, 0, 0, 0]),
+    oldLosses: new Float64Array(6),
+    newLosses: new Float64Array(6),
+    oldConfidences: [0.6, 0.9, 0.8, Number.NaN, 0.9, 0.9],
+    newConfidences: [0.9, 0.7, 0.9, 0.9, 0.9, 0.9],
+  };
+
+  it("is counted whole, and the surest wrong answers come first", () => {
+    expect(flipped(every(6), pair, "fixed", 12)).toEqual({ count: 3, rows: [2, 0, 3] });
+    expect(flipped(every(6), pair, "fixed", 1)).toEqual({ count: 3, rows: [2] });
+    expect(flipped(every(6), pair, "broken", 12)).toEqual({ count: 1, rows: [1] });
+  });
+
+  it("gives p values in words where no number is small enough", () => {
+    expect(chance(0)).toBe("p < 1e−300");
+    expect(chance(0.0312)).toBe("p = 0.031");
+  });
+});
+
+describe("sizes", () => {
+  const model = (name: string, parameters: number | null, steps: number) =>
+    ({
+      name,
+      parameters,
+      flops: null,
+      seconds: null,
+      learned: [{ step: steps, seconds: steps / 10, accuracy: 0.9 }],
+    }) as unknown as ComparedModel;
+  const panel = {
+    models: [model("small", 10, 40), model("large-0", 100, 20), model("large-1", 100, 30), model("unknown", null, 10)],
+    sizes: [
+      { name: "small", members: [0] },
+      { name: "large", members: [1, 2] },
+      { name: "unknown", members: [3] },
+    ],
+  } as unknown as ComparisonPanel;
+  const judged = [80, 90, 94, 99].map((correct) => ({ correct, count: 100, loss: null }));
+
+  it("puts replicates together and leaves out what has no cost", () => {
+    const { sizes, without } = sizesOf(panel, judged, "parameters", null);
+    expect(without).toEqual(["unknown"]);
+    expect(sizes.map((one) => [one.name, one.cost, Number(one.accuracy.toFixed(9)), one.front])).toEqual([
+      ["small", 10, 0.8, true],
+      ["large", 100, 0.92, true],
+    ]);
+    // Student's t of two seeds, 2 points from their mean: 12.706 times 0.02, cut at 1.
+    expect(sizes[1]?.interval?.low).toBeCloseTo(0.92 - 12.7062 * 0.02, 4);
+    expect(sizes[1]?.interval?.high).toBe(1);
+  });
+
+  it("counts training up to an accuracy, and not where it was never reached", () => {
+    expect(sizesOf(panel, judged, "training_steps", 0.9).sizes.map((one) => [one.name, one.cost, one.front])).toEqual([
+      ["unknown", 10, true],
+      ["large", 25, false],
+      ["small", 40, false],
+    ]);
+    expect(sizesOf(panel, judged, "training_steps", 0.95).sizes).toEqual([]);
+    expect(costsOf(panel, 0.9)).toEqual(["parameters", "training_steps", "training_seconds"]);
+  });
+
+  it("judges a model on the examples that have a label and its answer", () => {
+    const answers = {
+      predictions: Int32Array.from([1, 0, 1, -1]),
+      losses: Float64Array.from([1, 2, Number.NaN, 5]),
+      confidences: [],
+    };
+    expect(judge(every(4), Int32Array.from([1, 1, -1, 1]), answers)).toEqual({ correct: 1, count: 2, loss: 1.5 });
+  });
+});
