@@ -207,7 +207,7 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
   });
 
   it("select each bin of confidence with as many examples as it says, and put it down again", async () => {
-    const { page } = await visit(here, here.served, "#/accuracy");
+    const { page } = await visit(here, here.served, "#/accuracy?v.part=confidence");
     const reliability = page.getByRole("group", { name: /^Reliability/ });
     await reliability.getByRole("link").first().waitFor();
     const labels = await reliability

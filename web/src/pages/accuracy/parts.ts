@@ -34,5 +34,8 @@ export const SOURCES: Record<Part, Source> = {
   slices: { label: "Benjamini & Hochberg 1995", href: "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x" },
 };
 
+export const READING_SETS =
+  "Dots are shares of examples, whiskers their 95% intervals. Recall of a class is the share of the examples it is true of that are called it, precision the share of those called it that it is true of.";
+
 /** More rows than this make an address that is too long to send. */
 export const MOST_ROWS = 5000;

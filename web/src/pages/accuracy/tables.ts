@@ -1,6 +1,5 @@
 /** The numbers behind each part of the page, as a table. */
 import type { ClassShare, Share } from "../../measures/accuracy";
-import type { Score } from "../../measures/classification";
 import { type CalibrationError, diagramOf, equalWidth, type Reliability } from "../../measures/miscalibration";
 import type { Pairs } from "../../measures/regression";
 import type { ClassAccuracy } from "../../record/schema.gen";
@@ -65,12 +64,20 @@ export function classTable(
   );
 }
 
-export function topTable(shares: readonly Share[]): TableModel {
-  return tableOf(
-    "top-k accuracy",
-    ["k", "right", "examples", "share", "low", "high"],
-    shares.map((one, place) => [place + 1, one.correct, one.count, one.value, ...ends(one.interval)]),
-  );
+/** Where several classes are true of an example: the panel's numbers. */
+export function setTable(classes: readonly ClassAccuracy[], name: (index: number) => string): TableModel {
+  const share = (correct: number, count: number, value: number | null, interval: Share["interval"]): Share => ({
+    correct,
+    count,
+    value,
+    interval,
+  });
+  const shares = classes.map((one) => ({
+    index: one.index,
+    recall: share(one.true_positive, one.support, one.recall, one.recall_interval),
+    precision: share(one.true_positive, one.predicted, one.precision, one.precision_interval),
+  }));
+  return classTable(shares, name, classes);
 }
 
 export function confidenceTable(bins: Reliability, errors: readonly CalibrationError[]): TableModel {
@@ -129,12 +136,4 @@ export function regressionTable({ rows, targets, outputs }: Pairs, id: (row: num
     },
   ];
   return { title: "outputs and targets", count: rows.length, columns };
-}
-
-export function scoreTable(scores: readonly Score[]): TableModel {
-  return tableOf(
-    "scores",
-    ["score", "value", "low", "high", "examples", "why not defined"],
-    scores.map((one) => [one.name, one.value, ...ends(one.interval), one.count, one.why]),
-  );
 }
