@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import pellucid
+from support.shared import REASON, SHARED
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,3 +125,15 @@ def test_the_quadrants_example_measures_where_a_map_lies() -> None:
     assert {picture.size for picture in pictures} == {(2 * side, 2 * side)}
     corners = [picture.crop((0, 0, side, side)).tobytes() for picture in pictures]
     assert corners[1] == corners[2] == corners[3] != corners[0], "only in the first is the cup at the upper left"
+
+
+@pytest.mark.skipif(SHARED is None, reason=REASON)
+@pytest.mark.data
+def test_the_example_of_fit_tells_right_from_wrong_preparation(capsys: pytest.CaptureFixture[str]) -> None:
+    fitting = program("fit")
+    found = fitting.main(SHARED / "data" / "cifar10", most=640, epochs=1, sample=120)
+    assert set(found) == {
+        "unseen animals", "vehicles", "animals, not normalised", "animals, red and blue exchanged", "digits",
+    }  # fmt: skip
+    assert all(fit.panel.reference for fit in found.values())
+    assert "unseen animals: " in capsys.readouterr().out

@@ -35,7 +35,7 @@ POINTS = 0.02
 # Without: what arrives is strange to the model as given, and much less so in the variant.
 STRANGE = 0.05
 TIMES = 5.0
-NEAR = 0.3
+NEAR = 0.04
 # So strange are no pictures of another kind: it is their range.
 VERY_STRANGE = 5.0
 
