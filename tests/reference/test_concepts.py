@@ -236,6 +236,60 @@ def test_planted_detectors_get_their_names() -> None:
     assert found.by_chance() < 0.5
 
 
+@dataclass(frozen=True)
+class Discs:
+    """Bright discs and squares of one area on a darker ground, one of each a picture, with exact masks."""
+
+    name: str = "discs and squares"
+    concepts: tuple[Concept, ...] = (Concept("disc", "shape"), Concept("square", "shape"))
+    size: tuple[int, int, int] = (1, 48, 48)
+    mask_size: tuple[int, int] = (48, 48)
+
+    def __len__(self) -> int:
+        return 40
+
+    def picture(self, row: int) -> np.ndarray:
+        ground = 0.2 * np.random.default_rng((row, 1)).random((1, 48, 48))
+        return (ground + 0.7 * (self.planes(row) > 0)).astype(np.float32)
+
+    def planes(self, row: int) -> np.ndarray:
+        random = np.random.default_rng(row)
+        y, x = np.mgrid[:48, :48]
+        planes = np.zeros((1, 48, 48), np.int16)
+        left, right = random.integers(10, 13), random.integers(35, 38)
+        columns = (left, right) if row % 2 else (right, left)
+        at, beside = ((int(random.integers(10, 38)), int(column)) for column in columns)
+        planes[0, np.hypot(y - at[0], x - at[1]) <= 8] = 1
+        planes[0, (np.abs(y - beside[0]) <= 7) & (np.abs(x - beside[1]) <= 7)] = 2
+        return planes
+
+
+class DiscDetector(nn.Module):
+    """A round template with its surroundings taken off, and a square one; what fits is marked over the template's extent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        y, x = np.mgrid[-11:12, -11:12]
+        inside = np.stack([np.hypot(y, x) <= 8, (np.abs(y) <= 7) & (np.abs(x) <= 7)])
+        bank = np.stack([one / one.sum() - ~one / (~one).sum() for one in inside])[:, None]
+        self.register_buffer("bank", torch.from_numpy(bank).float())
+        self.spread, self.act = nn.MaxPool2d(11, 1, 5), nn.ReLU()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        fit = nn.functional.conv2d(images, self.bank, padding=11)
+        one, other = fit[:, :1], fit[:, 1:]
+        return self.act(self.spread(torch.cat([fit, one - other, other - one], 1)))
+
+
+def test_a_planted_disc_detector_is_named_by_its_shape_and_not_by_its_brightness() -> None:
+    found = dissect(DiscDetector(), "act", concepts=Discs())["act"]
+    assert [found.concepts[at].name for at in found.best] == ["disc", "square", "disc", "square"]
+    assert found.detectors.all()
+    # What fits one shape better than the other tells them apart more.
+    assert found.iou[2, 0] / found.iou[2].sum() > 0.9
+    assert found.iou[3, 1] / found.iou[3].sum() > 0.9
+
+
 class Blind(nn.Module):
     """Maps that have nothing to do with the pictures."""
 
