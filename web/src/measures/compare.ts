@@ -255,8 +255,7 @@ export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agr
     expected += ((first[index] as number) / answered) * ((second[index] as number) / answered);
   if (answered === 0 || expected >= 1) return { ...known, kappa: null, kappaInterval: null };
   const kappa = (agreed / answered - expected) / (1 - expected);
-  if (Math.max(...first) === answered || Math.max(...second) === answered)
-    return { ...known, kappa, kappaInterval: null };
+  if (first.includes(answered) || second.includes(answered)) return { ...known, kappa, kappaInterval: null };
   let sum = 0;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
