@@ -1,5 +1,6 @@
 /** One number for all classes of any selection, with its interval in closed form: a twin of pellucid.measures.classification. */
-import type { ConfusionCounts } from "./confusion";
+import type { Answers } from "./accuracy";
+import { type ConfusionCounts, confusionOf } from "./confusion";
 import { type Bounds, deltaInterval, mover, wilson } from "./intervals";
 
 export interface Score {
@@ -26,7 +27,9 @@ export function talliesOf({ rows, columns, counts }: ConfusionCounts, classes: n
     Float64Array,
   ];
   for (let cell = 0; cell < counts.length; cell++) {
-    const [row, column, count] = [rows[cell] as number, columns[cell] as number, counts[cell] as number];
+    const row = rows[cell] as number;
+    const column = columns[cell] as number;
+    const count = counts[cell] as number;
     support[row] = (support[row] as number) + count;
     predicted[column] = (predicted[column] as number) + count;
     if (row === column) right[row] = (right[row] as number) + count;
@@ -44,6 +47,27 @@ export function fBeta(right: number, support: number, predicted: number, beta: n
   if (right === 0 || wrong === 0) return { value, interval: null };
   const variance = 1 / right + (squared * squared * (support - right) + (predicted - right)) / (wrong * wrong);
   return { value, interval: deltaInterval(value, value * (1 - value) * Math.sqrt(variance), "share") };
+}
+
+/** With more classes than this a pass over the examples costs less than a table of all pairs of classes. */
+const MOST_TABLED = 200;
+
+/** The confusion of a selection, or its examples as cells of one each, whichever is less: the sums are the same. */
+export function cellsOf(rows: Uint32Array, answers: Answers, classes: number): ConfusionCounts {
+  if (classes <= MOST_TABLED) return confusionOf(rows, answers, classes);
+  const { targets, predictions } = answers;
+  const [truth, called] = [new Int32Array(rows.length), new Int32Array(rows.length)];
+  let count = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const target = targets[row] as number;
+    const prediction = predictions[row] as number;
+    if (target < 0 || prediction < 0 || target >= classes || prediction >= classes) continue;
+    truth[count] = target;
+    called[count++] = prediction;
+  }
+  const counts = new Float64Array(count).fill(1);
+  return { rows: truth.subarray(0, count), columns: called.subarray(0, count), counts };
 }
 
 /** Every number, in the order of the panel's. */
@@ -64,10 +88,10 @@ export function scoresOf(cells: ConfusionCounts, classes: number): Score[] {
     why: total === 0 ? "no example has a target and a prediction" : value === null ? why : "",
     method,
   });
-  const shares = total === 0 ? cells.counts : cells.counts.map((count) => count / total);
-  const part = talliesOf({ ...cells, counts: shares }, classes);
-  const { kappa, mcc } = agreements(cells, shares, part, total);
-  const f1 = macroF1(cells, shares, part, total);
+  const shared = (values: Float64Array) => values.map((value) => value / Math.max(1, total));
+  const part = { right: shared(of.right), support: shared(of.support), predicted: shared(of.predicted) };
+  const { kappa, mcc } = agreements(cells, part, total);
+  const f1 = macroF1(cells, part, total);
   const recalls = defined(of.right, of.support);
   return [
     named("balanced accuracy", mean(recalls.map((one) => one.value)), mover(recalls), "no class occurs", "mover"),
@@ -83,7 +107,7 @@ interface Measured {
 }
 
 /** Kappa and MCC with the influence of each cell. Source: Fleiss, Cohen & Everitt 1969; Gorodkin 2004. */
-function agreements({ rows, columns }: ConfusionCounts, shares: Float64Array, of: Tallies, total: number) {
+function agreements(cells: ConfusionCounts, of: Tallies, total: number) {
   const none = (): Measured => ({ value: null, interval: null });
   if (total === 0) return { kappa: none(), mcc: none() };
   const agreed = sum(of.right);
@@ -96,27 +120,37 @@ function agreements({ rows, columns }: ConfusionCounts, shares: Float64Array, of
   return { kappa, mcc };
 
   function spread(): Measured {
-    const value = (agreed - chance) / (1 - chance);
-    const influence = (row: number, column: number) => {
-      const beside = (of.predicted[row] as number) + (of.support[column] as number);
-      return ((row === column ? 1 - chance : 0) - beside * (1 - agreed)) / (1 - chance) ** 2;
+    const lost = -(1 - agreed) / (1 - chance) ** 2;
+    const influence: Influence = {
+      row: of.predicted.map((one) => lost * one),
+      column: of.support.map((one) => lost * one),
+      same: new Float64Array(of.right.length).fill(1 / (1 - chance)),
     };
-    return { value, interval: fromInfluence(value, "correlation", rows, columns, shares, total, influence) };
+    const value = (agreed - chance) / (1 - chance);
+    return { value, interval: fromInfluence(value, "correlation", cells, total, influence) };
   }
 
   function correlated(): Measured {
     const size = Math.sqrt(called * truth);
-    const value = (agreed - chance) / size;
-    const influence = (row: number, column: number) => {
-      const beside = (of.predicted[row] as number) + (of.support[column] as number);
-      const shrink = 2 * (of.predicted[column] as number) * truth + 2 * (of.support[row] as number) * called;
-      return ((row === column ? 1 : 0) - beside) / size + ((agreed - chance) / 2) * (shrink / size ** 3);
+    const shrink = (agreed - chance) / size ** 3;
+    const influence: Influence = {
+      row: of.predicted.map((one, index) => -one / size + shrink * called * (of.support[index] as number)),
+      column: of.support.map((one, index) => -one / size + shrink * truth * (of.predicted[index] as number)),
+      same: new Float64Array(of.right.length).fill(1 / size),
     };
-    return { value, interval: fromInfluence(value, "correlation", rows, columns, shares, total, influence) };
+    const value = (agreed - chance) / size;
+    return { value, interval: fromInfluence(value, "correlation", cells, total, influence) };
   }
 }
 
-function macroF1({ rows, columns }: ConfusionCounts, shares: Float64Array, of: Tallies, total: number): Measured {
+/** What one more example of a cell does: a part for its row, one for its column, and one where they are the same class. */
+interface Influence {
+  readonly row: Float64Array;
+  readonly column: Float64Array;
+  readonly same: Float64Array;
+}
+
+function macroF1(cells: ConfusionCounts, of: Tallies, total: number): Measured {
   let [known, whole] = [0, 0];
   const gain = new Float64Array(of.right.length);
   const pull = new Float64Array(of.right.length);
@@ -126,31 +160,32 @@ function macroF1({ rows, columns }: ConfusionCounts, shares: Float64Array, of: T
     known += 1;
     whole += (2 * right) / size;
     gain[index] = 2 / size;
-    pull[index] = (2 * right) / size ** 2;
+    pull[index] = (-2 * right) / size ** 2;
   });
   if (known === 0) return { value: null, interval: null };
-  const influence = (row: number, column: number) =>
-    ((row === column ? (gain[row] as number) : 0) - (pull[row] as number) - (pull[column] as number)) / known;
+  const [row, same] = [pull.map((one) => one / known), gain.map((one) => one / known)];
   const value = whole / known;
-  return { value, interval: fromInfluence(value, "share", rows, columns, shares, total, influence) };
+  return { value, interval: fromInfluence(value, "share", cells, total, { row, column: row, same }) };
 }
 
 function fromInfluence(
   value: number,
   scale: "share" | "correlation",
-  rows: Int32Array,
-  columns: Int32Array,
-  shares: Float64Array,
+  { rows, columns, counts }: ConfusionCounts,
   total: number,
-  influence: (row: number, column: number) => number,
+  { row, column, same }: Influence,
 ): Bounds | null {
-  let [first, second] = [0, 0];
-  for (let cell = 0; cell < shares.length; cell++) {
-    const pulled = influence(rows[cell] as number, columns[cell] as number);
-    first += (shares[cell] as number) * pulled;
-    second += (shares[cell] as number) * pulled * pulled;
+  let first = 0;
+  let second = 0;
+  for (let cell = 0; cell < counts.length; cell++) {
+    const at = rows[cell] as number;
+    const to = columns[cell] as number;
+    const pulled = (row[at] as number) + (column[to] as number) + (at === to ? (same[at] as number) : 0);
+    first += (counts[cell] as number) * pulled;
+    second += (counts[cell] as number) * pulled * pulled;
   }
-  return deltaInterval(value, Math.sqrt(Math.max(0, second - first * first) / total), scale);
+  const variance = Math.max(0, second / total - (first / total) ** 2);
+  return deltaInterval(value, Math.sqrt(variance / total), scale);
 }
 
 function defined(right: Float64Array, counts: Float64Array): { value: number; interval: Bounds }[] {

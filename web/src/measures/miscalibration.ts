@@ -60,55 +60,81 @@ function room(bins: number): Reliability {
 export function equalWidth(bins: Reliability, number = 15): Reliability {
   const wide = bins.counts.length / number;
   return grouped(
-    bins,
+    summed(bins),
     Array.from({ length: number + 1 }, (_, place) => place * wide),
   );
 }
 
 /** Bins of about as many examples each, cut between fine ones; fewer where one fine bin holds more than a share. */
 export function equalMass(bins: Reliability, number = 15): Reliability {
-  const all = total(bins);
-  const cuts = [0];
-  let [bin, reached] = [-1, 0];
-  for (let place = 1; place < number; place++) {
-    const wanted = place * (all / number);
-    while (bin < bins.counts.length - 1 && (bin < 0 || reached < wanted)) reached += bins.counts[++bin] as number;
-    cuts.push(bin + 1);
-  }
-  cuts.push(bins.counts.length);
-  return grouped(bins, [...new Set(cuts)]);
+  return massOf(summed(bins), number);
 }
 
-function grouped(bins: Reliability, cuts: readonly number[]): Reliability {
+/** Sums of all bins below each edge: a coarser bin is one difference, whatever it is made of. */
+type Sums = Reliability;
+
+const kept = new WeakMap<Reliability, Sums>();
+
+function summed(bins: Reliability): Sums {
+  const known = kept.get(bins);
+  if (known) return known;
+  const [counts, confidences, correct] = [bins.counts, bins.confidences, bins.correct].map((values) => {
+    const below = new Float64Array(values.length + 1);
+    for (let bin = 0; bin < values.length; bin++) below[bin + 1] = (below[bin] as number) + (values[bin] as number);
+    return below;
+  }) as [Float64Array, Float64Array, Float64Array];
+  const made = { edges: bins.edges, counts, confidences, correct };
+  kept.set(bins, made);
+  return made;
+}
+
+function massOf(sums: Sums, number: number): Reliability {
+  const last = sums.counts.length - 1;
+  const all = sums.counts[last] as number;
+  const cuts = [0];
+  for (let place = 1; place < number; place++) {
+    const wanted = place * (all / number);
+    // The first edge below which so many lie; a bin is never empty of edges.
+    let [low, high] = [1, last];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sums.counts[middle] as number) >= wanted) high = middle;
+      else low = middle + 1;
+    }
+    if (low !== cuts.at(-1)) cuts.push(low);
+  }
+  if (last !== cuts.at(-1)) cuts.push(last);
+  return grouped(sums, cuts);
+}
+
+function grouped(sums: Sums, cuts: readonly number[]): Reliability {
   const found = room(cuts.length - 1);
   cuts.forEach((cut, place) => {
-    found.edges[place] = bins.edges[cut] as number;
+    found.edges[place] = sums.edges[cut] as number;
+    if (place === 0) return;
+    const before = cuts[place - 1] as number;
+    for (const name of ["counts", "confidences", "correct"] as const)
+      found[name][place - 1] = (sums[name][cut] as number) - (sums[name][before] as number);
   });
-  for (let group = 0; group + 1 < cuts.length; group++) {
-    for (let bin = cuts[group] as number; bin < (cuts[group + 1] as number); bin++) {
-      found.counts[group] = (found.counts[group] as number) + (bins.counts[bin] as number);
-      found.confidences[group] = (found.confidences[group] as number) + (bins.confidences[bin] as number);
-      found.correct[group] = (found.correct[group] as number) + (bins.correct[bin] as number);
-    }
-  }
   return found;
 }
 
 /** The most equal-mass bins whose accuracies ascend. Source: Roelofs et al. 2022, arXiv:2012.08668 (ECE_sweep). */
 export function monotone(bins: Reliability): Reliability {
-  let kept = equalMass(bins, 1);
+  const sums = summed(bins);
+  let ordered = massOf(sums, 1);
   for (let number = 2; number <= MOST_MONOTONE; number++) {
-    const tried = equalMass(bins, number);
+    const tried = massOf(sums, number);
     let last = Number.NEGATIVE_INFINITY;
     for (let bin = 0; bin < tried.counts.length; bin++) {
       if (tried.counts[bin] === 0) continue;
       const accuracy = (tried.correct[bin] as number) / (tried.counts[bin] as number);
-      if (accuracy < last) return kept;
+      if (accuracy < last) return ordered;
       last = accuracy;
     }
-    kept = tried;
+    ordered = tried;
   }
-  return kept;
+  return ordered;
 }
 
 export function expectedError(bins: Reliability): number | null {
@@ -149,25 +175,28 @@ export function kernelError(bins: Reliability): number | null {
   return smoothed(gaps, (low + high) / 2);
 }
 
-/** Integral of |gaps * kernel|, the kernel reflected at 0 and 1. */
+/** Integral of |gaps * kernel|, the kernel reflected at 0 and 1: on a circle of twice the length, with each gap's mirror image. */
 function smoothed(gaps: Float64Array, width: number): number {
   const number = gaps.length;
   const reach = Math.ceil(REACH * width * number);
-  const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, at) =>
-    Math.exp(-0.5 * ((at - reach) / number / width) ** 2),
-  );
-  const whole = weights.reduce((sum, one) => sum + one, 0);
-  const found = new Float64Array(number);
-  gaps.forEach((gap, place) => {
-    if (gap === 0) return;
-    for (let at = -reach; at <= reach; at++) {
-      let to = (place + at) % (2 * number);
-      if (to < 0) to += 2 * number;
-      if (to >= number) to = 2 * number - 1 - to;
-      found[to] = (found[to] as number) + gap * ((weights[at + reach] as number) / whole);
+  const around = new Float64Array(2 * number);
+  let whole = 0;
+  for (let at = -reach; at <= reach; at++) {
+    const weight = Math.exp(-0.5 * (at / number / width) ** 2);
+    const place = ((at % (2 * number)) + 2 * number) % (2 * number);
+    around[place] = (around[place] as number) + weight;
+    whole += weight;
+  }
+  let sum = 0;
+  for (let to = 0; to < number; to++) {
+    let height = 0;
+    for (let from = 0; from < number; from++) {
+      const apart = to >= from ? to - from : to - from + 2 * number;
+      height += (gaps[from] as number) * ((around[apart] as number) + (around[to + from + 1] as number));
     }
-  });
-  return found.reduce((sum, one) => sum + Math.abs(one), 0);
+    sum += Math.abs(height);
+  }
+  return sum / whole;
 }
 
 /** What the error of a perfectly calibrated model of these confidences is: on average, and at most in 19 of 20 times. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { thresholdsOf } from "./curves";
 import { areaRange, boundedCurves, classScores, precisionRange } from "./scores";
 
 /** Four examples of four classes, of whose probabilities two are kept. */
@@ -43,5 +44,38 @@ describe("the probability of one class", () => {
     expect(precisionRange(boundedCurves(classScores(rows, answers, losses, top, 3)))).toBeNull();
     const none = { width: 0, classes: new Int32Array(0), probabilities: new Float32Array(0) };
     expect(classScores(rows, answers, losses, none, 0).rows.length).toBe(0);
+  });
+});
+
+describe("very many scores", () => {
+  it("are counted in bins whose ranges hold the exact areas, and whose thresholds are right", () => {
+    const count = 5000;
+    // Values that crowd towards 0 and 1, as probabilities do.
+    const noise = (row: number) => ((row * 7919) % 4999) / 4999;
+    const positive = Uint8Array.from({ length: count }, (_, row) => Number(row % 4 === 0));
+    const scores = Float64Array.from({ length: count }, (_, row) => {
+      const odds = Math.exp(16 * (noise(row) - 0.5) + (positive[row] ? 4 : -4));
+      return odds / (1 + odds);
+    });
+    scores[7] = 0;
+    scores[8] = 1;
+    const known = { rows: new Uint32Array(count), positive, least: scores, most: scores, unknown: 0 };
+    const [exact, binned] = [boundedCurves(known), boundedCurves(known, 10)];
+    expect([exact.worst.binned ?? false, binned.worst.binned]).toEqual([false, true]);
+    for (const of of [areaRange, precisionRange]) {
+      const [one, other] = [of(exact), of(binned)];
+      expect(one?.low).toBe(one?.high);
+      expect(other?.low).toBeLessThanOrEqual((one?.low as number) + 1e-9);
+      expect(other?.high).toBeGreaterThanOrEqual((one?.high as number) - 1e-9);
+      expect((other?.high as number) - (other?.low as number)).toBeLessThan(2e-3);
+    }
+    const steps = thresholdsOf(binned.worst);
+    for (const at of [1, 50, steps.length - 1]) {
+      const step = steps[at];
+      const above = scores.filter((score) => score >= (step?.score as number)).length;
+      expect(step).toMatchObject({ truePositive: expect.any(Number) });
+      // The edge is kept to seven digits.
+      expect(Math.abs((step?.truePositive ?? 0) + (step?.falsePositive ?? 0) - above)).toBeLessThanOrEqual(2);
+    }
   });
 });

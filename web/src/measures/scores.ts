@@ -1,7 +1,7 @@
 /** How probable one class is for each example, as far as the examples table tells: exactly, or below a bound. */
 import type { Top } from "../record/top";
 import type { Answers } from "./accuracy";
-import { averagePrecision, type Ordered, orderedOf, rocArea } from "./curves";
+import { areaError, binnedOf, type Ordered, orderedOf, precisionEnds, rocArea } from "./curves";
 
 export interface ClassScores {
   /** Examples with a target and probabilities. */
@@ -25,10 +25,15 @@ export function classScores(
   top: Top,
   index: number,
 ): ClassScores {
-  const known = rows.filter((row) => {
-    const there = (targets[row] as number) >= 0 && (predictions[row] as number) >= 0 && top.width > 0;
-    return there && !Number.isNaN(logLosses?.[row] ?? 0) && (top.classes[row * top.width] as number) >= 0;
-  });
+  const kept = new Uint32Array(rows.length);
+  let count = 0;
+  for (let place = 0; place < rows.length && top.width > 0; place++) {
+    const row = rows[place] as number;
+    if ((targets[row] as number) < 0 || (predictions[row] as number) < 0) continue;
+    if ((logLosses && Number.isNaN(logLosses[row])) || (top.classes[row * top.width] as number) < 0) continue;
+    kept[count++] = row;
+  }
+  const known = kept.subarray(0, count);
   const [least, most] = [new Float64Array(known.length), new Float64Array(known.length)];
   const positive = new Uint8Array(known.length);
   let unknown = 0;
@@ -42,7 +47,10 @@ export function classScores(
       most[place] = probability;
       continue;
     }
-    let [left, last, found, ownListed] = [1, 1, -1, false];
+    let left = 1;
+    let last = 1;
+    let found = -1;
+    let ownListed = false;
     for (let k = 0; k < top.width; k++) {
       const at = row * top.width + k;
       const listed = top.classes[at] as number;
@@ -75,13 +83,16 @@ export interface Bounded {
   readonly best: Ordered;
 }
 
+/** Above this many examples scores are counted in bins: putting a million of them in order takes a second. */
+const MOST_ORDERED = 30_000;
+
 /** The curve is worst where others score as high as they can, and the class itself as low. */
-export function boundedCurves({ least, most, positive, unknown }: ClassScores): Bounded {
-  const either = (own: Float64Array, others: Float64Array) =>
-    orderedOf(
-      others.map((score, place) => (positive[place] ? (own[place] as number) : score)),
-      positive,
-    );
+export function boundedCurves({ least, most, positive, unknown }: ClassScores, mostOrdered = MOST_ORDERED): Bounded {
+  const either = (own: Float64Array, others: Float64Array) => {
+    const scores = Float64Array.from(others);
+    for (let place = 0; place < scores.length; place++) if (positive[place]) scores[place] = own[place] as number;
+    return scores.length > mostOrdered ? binnedOf(scores, positive) : orderedOf(scores, positive);
+  };
   const worst = either(least, most);
   return { worst, best: unknown === 0 ? worst : either(most, least) };
 }
@@ -91,12 +102,14 @@ export interface Range {
   readonly high: number;
 }
 
+/** What is not known, and what bins leave open, both count. */
 export function areaRange({ worst, best }: Bounded): Range | null {
   const [low, high] = [rocArea(worst), rocArea(best)];
-  return low === null || high === null ? null : { low, high };
+  if (low === null || high === null) return null;
+  return { low: Math.max(0, low - areaError(worst)), high: Math.min(1, high + areaError(best)) };
 }
 
 export function precisionRange({ worst, best }: Bounded): Range | null {
-  const [low, high] = [averagePrecision(worst), averagePrecision(best)];
-  return low === null || high === null ? null : { low, high };
+  const [low, high] = [precisionEnds(worst), precisionEnds(best)];
+  return low && high && { low: low.low, high: high.high };
 }

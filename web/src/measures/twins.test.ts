@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { byClass } from "./accuracy";
-import { fBeta, scoresOf } from "./classification";
+import { cellsOf, fBeta, scoresOf } from "./classification";
 import { confusionOf } from "./confusion";
 import { averagePrecision, averagePrecisionInterval, orderedOf, rocArea, thresholdsOf } from "./curves";
 import { type Bounds, f1Interval, newcombeArea } from "./intervals";
@@ -175,6 +175,23 @@ describe("the numbers of Python", () => {
       [leaf.count, leaf.correct, leaf.pValue, leaf.adjusted].forEach((value, index) => {
         near(value, numbers[index] ?? null);
       });
+    });
+  });
+});
+
+describe("many classes", () => {
+  it("give the same numbers from the examples as from the table", () => {
+    const count = 600;
+    const targets = Int32Array.from({ length: count }, (_, row) => (row * 7) % 300);
+    const predictions = targets.map((target, row) => (row % 3 === 0 ? (target + 1) % 300 : target));
+    targets[5] = -1;
+    const answers = { targets, predictions };
+    const tabled = scoresOf(confusionOf(every(count), answers, 300), 300);
+    scoresOf(cellsOf(every(count), answers, 300), 300).forEach((score, place) => {
+      near(score.value, tabled[place]?.value ?? null);
+      const interval = tabled[place]?.interval;
+      nearBounds(score.interval, interval ? [interval.low, interval.high] : null);
+      expect(score.count).toBe(count - 1);
     });
   });
 });
