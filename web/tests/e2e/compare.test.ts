@@ -54,6 +54,12 @@ describe.skipIf(missing !== "")(`the page Compare${missing ? ` (skipped: ${missi
     await page.waitForURL(/#\/examples\?column\.flip=fixed/);
     const list = page.getByRole("list", { name: new RegExp(`^${count} examples`) });
     await list.waitFor();
+    await list.getByRole("link").first().click();
+    const hand = page.getByRole("complementary", { name: "In hand" });
+    await hand.getByText("width8-seed0 says").waitFor();
+    await page.getByText("Narrow down").waitFor();
+    expect(await page.locator(".facet", { hasText: "flip" }).count(), "one facet of flips, none of each model").toBe(1);
+    await page.goBack();
     await page.goBack();
     await fixed.getByRole("link", { name: "Select them" }).click();
     await page.getByTitle("Change: flip fixed").waitFor();

@@ -26,6 +26,7 @@ export function facetsOf(
   selection: Selection,
   classes: number,
   className: (index: number) => string,
+  hidden: ReadonlySet<string> = new Set(),
 ): Facet[] {
   const facets: Facet[] = [];
   const { targets, predictions } = examples;
@@ -70,7 +71,7 @@ export function facetsOf(
     });
   }
   for (const [name, column] of examples.columns) {
-    if (column.values.length > MOST_DISTINCT || column.values.length < 2) continue;
+    if (hidden.has(name) || column.values.length > MOST_DISTINCT || column.values.length < 2) continue;
     facets.push(columnFacet(name, column.codes, column.values, rows, selection));
   }
   return facets;
