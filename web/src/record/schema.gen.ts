@@ -10,11 +10,15 @@ export type ComparedMeasure = "accuracy" | "loss" | "ece" | "confidence";
 
 export type FitVerdict = "fits" | "preprocess differently" | "retrain the head" | "wrong task" | "cannot tell";
 
+export type HumanFlag = "same answer" | "too fast";
+
+export type HumanMatchedBy = "id" | "file name" | "content" | "row" | "itself" | "none";
+
 export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | HumanPanel | CustomPanel;
 
 /**
  * How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins.
@@ -1181,6 +1185,298 @@ export interface HierarchyPanel extends Panel {
 }
 
 /**
+ * How often an observer is right in one class or under one condition; `observer` is its place, -1 for all people together.
+ *
+ * The interval is Wilson's for one observer; for all people it is over images, each with all its answers.
+ */
+export interface HumanAccuracy {
+  observer: number;
+  by: "all" | "class" | "condition";
+  group: string;
+  count: number;
+  correct: number;
+  accuracy: number | null;
+  interval: Interval | null;
+}
+
+/**
+ * Error consistency over all pairs of a kind: among people (the ceiling for a model), or of people with the model.
+ *
+ * Attributes:
+ *     pairs: that have a kappa; `undefined` have none.
+ *     images: pictures, each under each condition, that at least one of the pairs answered.
+ *     kappa: mean over the pairs.
+ *     interval: of the mean, for these observers, over images (delta method); `bootstrap` over resampled images.
+ *     null: the band in which 95% of such means lie where all errors are independent, by shuffling.
+ *     low, high: the smallest and the largest kappa of a pair.
+ */
+export interface HumanAgreement {
+  between: "people" | "people and model";
+  pairs: number;
+  undefined: number;
+  images: number;
+  observed: number | null;
+  kappa: number | null;
+  interval: Interval | null;
+  bootstrap: Interval | null;
+  null: Interval | null;
+  low: number | null;
+  high: number | null;
+  why: string;
+}
+
+/**
+ * People and model on the images of one true category that both answered.
+ *
+ * `difference` is the model's share of right answers minus people's, mean over images, with Student's interval. `p_value` is
+ * that of swapping people and model image by image; `adjusted` that of Benjamini and Hochberg over the classes.
+ */
+export interface HumanClass {
+  category: string;
+  images: number;
+  people: number | null;
+  model: number | null;
+  difference: number | null;
+  interval: Interval | null;
+  p_value: number | null;
+  adjusted: number | null;
+}
+
+/**
+ * Who answered what: rows are true categories, columns answers, both places in `categories`; filled cells only.
+ *
+ * The column after the last category is "no answer". `observer` is a place in `observers`, -1 for all people together.
+ */
+export interface HumanConfusion {
+  observer: number;
+  count: number;
+  rows: number[];
+  columns: number[];
+  counts: number[];
+}
+
+/**
+ * What was read, what of it counts, and what was found again in the record; nothing is dropped without a number here.
+ *
+ * Attributes:
+ *     judgements: answers that were read; those of a table of counts are as many as it counts.
+ *     counted: those that the numbers of the panel rest on.
+ *     repeated: answers of an observer to an image and condition answered before; the first one counts.
+ *     no_answer: trials without an answer among those counted; they are no right answers.
+ *     excluded: answers of observers who are left out.
+ *     images: pictures, each under each condition, that people answered.
+ *     matched: those that are examples of the record, by `matched_by`; `unmatched` are not, some of them `unmatched_names`.
+ *     unanswered: examples of the record that nobody answered.
+ *     unmapped: answers by category that no class of the model stands for.
+ *     merged: conditions that were written in several ways, "0.6" and "0.60", each with all its spellings.
+ *     relabelled: matched images whose category is not the record's target.
+ *     undecided: matched images where the classes that the record holds do not settle the model's category.
+ */
+export interface HumanMatch {
+  judgements: number;
+  counted: number;
+  repeated: number;
+  no_answer: number;
+  excluded: number;
+  images: number;
+  matched: number;
+  unmatched: number;
+  unmatched_names: string[];
+  unanswered: number;
+  matched_by: HumanMatchedBy;
+  unmapped: Record<string, number>;
+  merged: string[][];
+  relabelled: number;
+  undecided: number;
+}
+
+/**
+ * A person or a model that answered by itself.
+ *
+ * Attributes:
+ *     count: answers that count, one an image and condition; trials without an answer are among them.
+ *     seconds: median response time; None where times are not known.
+ *     flags: what is odd: the same answer in all trials, or faster than people can be in more than one of ten.
+ *     excluded: whether the observer is left out of everything but this row.
+ */
+export interface HumanObserver {
+  name: string;
+  kind: "person" | "model";
+  count: number;
+  correct: number;
+  accuracy: number | null;
+  interval: Interval | null;
+  no_answer: number;
+  seconds: number | null;
+  flags: HumanFlag[];
+  excluded: boolean;
+}
+
+/** Who gets an image right; people do where more than half of their answers are right. */
+export interface HumanOutcomes {
+  both: number;
+  only_people: number;
+  only_model: number;
+  neither: number;
+  count: number;
+}
+
+/**
+ * Whether two observers err on the same images.
+ *
+ * Attributes:
+ *     first, second: places in `observers`.
+ *     count: images and conditions that both answered.
+ *     observed: share of those that both got right or both got wrong.
+ *     expected: that share where errors are independent, from how often each is right.
+ *     kappa: Cohen's kappa of right and wrong, (observed - expected) / (1 - expected); None where it is not defined, see `why`.
+ *     interval: by the delta method over images; `bootstrap` over resampled images (BCa).
+ *     null: the band in which 95% of the kappas of two observers with as many right lie whose errors are independent.
+ *     least, most: the kappas that are possible with as many right.
+ *     p_value: Fisher's exact test, two-sided, of independent errors.
+ */
+export interface HumanPair {
+  first: number;
+  second: number;
+  count: number;
+  observed: number | null;
+  expected: number | null;
+  kappa: number | null;
+  interval: Interval | null;
+  bootstrap: Interval | null;
+  null: Interval | null;
+  least: number | null;
+  most: number | null;
+  p_value: number | null;
+  why: string;
+}
+
+/**
+ * People's answers to a record's examples, beside the model's.
+ *
+ * Arrays under "human", one element an image and condition that is an example of the record, where there is any: `row`,
+ * `judgements`, `right` (of the judgements), `outcome` (0 both, 1 only people, 2 only the model, 3 neither, -1 not defined),
+ * `category` and `answer` and `model` (true, people's most frequent, the model's; -1 where not known), `people_entropy` and
+ * `model_entropy` (nats), `seconds` (median), all NaN where not defined.
+ *
+ * Attributes:
+ *     answer: the answer to "does it see what we see?" in one sentence.
+ *     model: place of the record's own model in `observers`; None where the record holds no answers of a model.
+ *     categories: among which people chose.
+ *     conditions: in order; one "" where there are none.
+ *     mapping: of each category the classes of the model that stand for it, `combined` how their probabilities become one.
+ *     difference: mean kappa of people with the model minus that among people, over the same images, and its interval.
+ *     soft: None where no image was answered twice.
+ *     notes: what a reader has to know, one sentence each.
+ */
+export interface HumanPanel extends Panel {
+  lens: "human";
+  answer: string;
+  sources: HumanSource[];
+  match: HumanMatch;
+  observers: HumanObserver[];
+  model: number | null;
+  categories: string[];
+  conditions: string[];
+  mapping: number[][];
+  combined: "same" | "sum" | "mean";
+  accuracies: HumanAccuracy[];
+  pairs: HumanPair[];
+  people: HumanAgreement;
+  with_model: HumanAgreement | null;
+  difference: number | null;
+  difference_interval: Interval | null;
+  confusions: HumanConfusion[];
+  classes: HumanClass[];
+  shape: HumanShape[];
+  outcomes: HumanOutcomes | null;
+  times: HumanTime[];
+  soft: HumanSoft | null;
+  notes: string[];
+}
+
+/**
+ * Answers to images whose shape is of one category and whose texture is of another.
+ *
+ * `bias` is shape / (shape + texture), with Wilson's interval for one observer and one over images for all people
+ * (`observer` -1). `category` is the shape's, "" for all.
+ */
+export interface HumanShape {
+  observer: number;
+  category: string;
+  count: number;
+  shape: number;
+  texture: number;
+  bias: number | null;
+  interval: Interval | null;
+}
+
+/**
+ * People's answers to an image as a distribution, where several people answered it.
+ *
+ * Attributes:
+ *     images: with at least two answers; `least` and `most` answers has one of them.
+ *     entropy: mean entropy of people's answers in nats, also the least cross-entropy that a model can have.
+ *     unanimous: images on which all agree.
+ *     majority: images whose most frequent answer is the true category, of `labelled` that have one of each.
+ *     pairwise: chance that two people who answer the same image agree, mean over images.
+ *     with_others: chance that a person's answer is the most frequent one of the others'; ties count their part.
+ *     compared: images with the model's probabilities.
+ *     cross_entropy: of the model's probabilities under people's answers, nats; None where not known, see `why`.
+ *     model_entropy: mean entropy of the model, nats.
+ *     entropy_correlation: Spearman's, of people's entropy and the model's over images.
+ *     seconds_compared: images where people's second most frequent answer is one category and the model's second is known.
+ *     seconds_same: those where it is the model's second choice too; `seconds_chance` how often it would be by chance.
+ */
+export interface HumanSoft {
+  images: number;
+  judgements: number;
+  least: number;
+  most: number;
+  entropy: number;
+  entropy_interval: Interval | null;
+  unanimous: number;
+  majority: number;
+  labelled: number;
+  pairwise: number | null;
+  pairwise_interval: Interval | null;
+  with_others: number | null;
+  compared: number;
+  cross_entropy: number | null;
+  cross_entropy_interval: Interval | null;
+  model_entropy: number | null;
+  entropy_correlation: number | null;
+  entropy_correlation_interval: Interval | null;
+  seconds_compared: number;
+  seconds_same: number;
+  seconds_interval: Interval | null;
+  seconds_chance: number | null;
+  why: string;
+}
+
+/** A file of people's answers; `layout` is how it was read, `part` where the record keeps it. */
+export interface HumanSource {
+  name: string;
+  sha256: string;
+  layout: "model-vs-human" | "table" | "counts";
+  judgements: number;
+  part: string;
+}
+
+/**
+ * Spearman's correlation, over images, of people's response time and a number of the model.
+ *
+ * Times are logarithms, each observer's mean taken off, averaged by image. Interval: Bonett & Wright 2000.
+ */
+export interface HumanTime {
+  quantity: "margin" | "entropy" | "confidence";
+  count: number;
+  correlation: number | null;
+  interval: Interval | null;
+  why: string;
+}
+
+/**
  * One layer's output over the whole sweep.
  *
  * Moments, the maximum and dead units are exact over all `values`; the histogram, the share of zeros, saturation and,
@@ -2007,6 +2303,7 @@ export interface PanelByLens {
   graph_difference: GraphDifferencePanel;
   graph: GraphPanel;
   hierarchy: HierarchyPanel;
+  human: HumanPanel;
   activations: ActivationsPanel;
   gradients: GradientsPanel;
   training: TrainingPanel;

@@ -74,6 +74,23 @@ from pellucid.record.schema.graph import (
     Pool,
 )
 from pellucid.record.schema.hierarchy import HierarchyPanel
+from pellucid.record.schema.human import (
+    HumanAccuracy,
+    HumanAgreement,
+    HumanClass,
+    HumanConfusion,
+    HumanFlag,
+    HumanMatch,
+    HumanMatchedBy,
+    HumanObserver,
+    HumanOutcomes,
+    HumanPair,
+    HumanPanel,
+    HumanShape,
+    HumanSoft,
+    HumanSource,
+    HumanTime,
+)
 from pellucid.record.schema.layers import (
     ActivationLayer,
     ActivationsPanel,
@@ -144,6 +161,7 @@ AnyPanel = (
     | ComparisonPanel
     | HierarchyPanel
     | FitPanel
+    | HumanPanel
     | CustomPanel
 )
 
@@ -200,6 +218,21 @@ __all__ = [
     "GroupDifference",
     "HierarchyPanel",
     "Histogram",
+    "HumanAccuracy",
+    "HumanAgreement",
+    "HumanClass",
+    "HumanConfusion",
+    "HumanFlag",
+    "HumanMatch",
+    "HumanMatchedBy",
+    "HumanObserver",
+    "HumanOutcomes",
+    "HumanPair",
+    "HumanPanel",
+    "HumanShape",
+    "HumanSoft",
+    "HumanSource",
+    "HumanTime",
     "InputVariant",
     "Interval",
     "LabelErrors",
