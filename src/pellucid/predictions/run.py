@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PART_EXAMPLES = 1 << 16
 # Rows that are read at once where none is kept: a square of cells is gone through once for each piece.
-MOST_AT_ONCE = 1 << 17
+MOST_AT_ONCE = 1 << 18
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
