@@ -1,4 +1,5 @@
 /** Counts of examples on a grid: across by confidence or margin, up by the logarithm of the loss. */
+import { remembered } from "./chosen";
 
 export interface Density {
   readonly columns: number;
@@ -22,32 +23,40 @@ export function densityOf(
   columns: number,
   lines: number,
 ): Density {
+  const { of, high } = placed(across, losses, columns, lines);
+  const counts = new Float64Array(columns * lines + 1);
+  for (let place = 0; place < rows.length; place++) {
+    const at = of[rows[place] as number] as number;
+    counts[at] = (counts[at] as number) + 1;
+  }
+  const count = rows.length - (counts[columns * lines] as number);
+  const cells = counts.subarray(0, columns * lines);
+  const most = cells.reduce((larger, one) => Math.max(larger, one), 0);
+  return { columns, lines, counts: cells, most, count, low: FLOOR, high };
+}
+
+/** The cell of each row, made once; the one behind the last cell for rows that have none. */
+const placed = remembered((across: ArrayLike<number>, losses: Float64Array, columns: number, lines: number) => {
   let high = FLOOR * 10;
   for (let row = 0; row < losses.length; row++) {
     const loss = losses[row] as number;
     if (Number.isFinite(loss) && loss > high) high = loss;
   }
   high *= 1.0001;
-  const counts = new Float64Array(columns * lines);
   const step = (Math.log(high) - Math.log(FLOOR)) / lines;
-  let [most, count] = [0, 0];
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
+  const of = new Uint16Array(losses.length);
+  for (let row = 0; row < losses.length; row++) {
     const [x, loss] = [across[row] as number, losses[row] as number];
-    if (!Number.isFinite(x) || !Number.isFinite(loss)) continue;
+    if (!Number.isFinite(x) || !Number.isFinite(loss)) {
+      of[row] = columns * lines;
+      continue;
+    }
     const column = Math.min(columns - 1, Math.max(0, Math.floor(x * columns)));
-    const line = Math.min(
-      lines - 1,
-      Math.max(0, Math.floor((Math.log(Math.max(loss, FLOOR)) - Math.log(FLOOR)) / step)),
-    );
-    const at = line * columns + column;
-    const more = (counts[at] as number) + 1;
-    counts[at] = more;
-    if (more > most) most = more;
-    count += 1;
+    const raised = (Math.log(Math.max(loss, FLOOR)) - Math.log(FLOOR)) / step;
+    of[row] = Math.min(lines - 1, Math.max(0, Math.floor(raised))) * columns + column;
   }
-  return { columns, lines, counts, most, count, low: FLOOR, high };
-}
+  return { of, high };
+});
 
 /** Bounds of a line's losses; the lowest begins at 0. */
 export function lineBounds({ lines, low, high }: Density, line: number): { low: number; high: number } {

@@ -1,5 +1,7 @@
 /** The order of a million values in a few passes: radix sort on the bits, 16 at a time. */
 
+import { remembered } from "./chosen";
+
 const DIGITS = 1 << 16;
 const LAST = 0xffffffff;
 
@@ -23,6 +25,11 @@ export function orderOf(values: Float64Array, descending = false): Uint32Array {
   }
   return radix(keys, count);
 }
+
+/** The same, made once for a column that lives as long as the record. */
+export const orderOnce = remembered((values: Float64Array | Float32Array | Int32Array, descending: boolean) =>
+  orderOf(Float64Array.from(values), descending),
+);
 
 function radix(keys: readonly Uint32Array[], count: number): Uint32Array {
   let order = new Uint32Array(count);

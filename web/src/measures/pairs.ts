@@ -74,12 +74,43 @@ export function confusedPairs(cells: ConfusionCounts, classes: number, most = 20
 
 /** P(at least `marked` of `drawn` are marked) where `all` of `population` are. Source: Fisher 1934, section 21.02. */
 export function hypergeometricTail(marked: number, drawn: number, all: number, population: number): number {
-  const choose = (of: number, take: number) => logGamma(of + 1) - logGamma(take + 1) - logGamma(of - take + 1);
-  const whole = choose(population, drawn);
-  let sum = 0;
-  for (let hits = Math.max(marked, drawn + all - population); hits <= Math.min(drawn, all); hits++)
-    sum += Math.exp(choose(all, hits) + choose(population - all, drawn - hits) - whole);
-  return Math.min(1, sum);
+  const least = Math.max(0, drawn + all - population);
+  const most = Math.min(drawn, all);
+  if (marked <= least) return 1;
+  if (marked > most) return 0;
+  const choose = (of: number, take: number) => logFactorial(of) - logFactorial(take) - logFactorial(of - take);
+  const at = Math.exp(choose(all, marked) + choose(population - all, drawn - marked) - choose(population, drawn));
+  const rest = population - all - drawn;
+  // From the value that was asked for away from the most likely one, where each chance is a known part of the one before.
+  const likeliest = Math.floor(((drawn + 1) * (all + 1)) / (population + 2));
+  let [sum, part] = [0, at];
+  if (marked > likeliest) {
+    for (let hits = marked; hits <= most && part > sum * NEGLIGIBLE; hits++) {
+      sum += part;
+      part *= ((all - hits) * (drawn - hits)) / ((hits + 1) * (rest + hits + 1));
+    }
+    return Math.min(1, sum);
+  }
+  for (let hits = marked; hits > least && (hits === marked || part > sum * NEGLIGIBLE); hits--) {
+    part *= (hits * (rest + hits)) / ((all - hits + 1) * (drawn - hits + 1));
+    sum += part;
+  }
+  return Math.max(0, 1 - sum);
+}
+
+const NEGLIGIBLE = 1e-18;
+const MOST_KEPT = 1 << 17;
+const factorials = new Float64Array(MOST_KEPT).fill(Number.NaN);
+
+/** ln n!, kept for small n. */
+function logFactorial(number: number): number {
+  if (number >= MOST_KEPT) return logGamma(number + 1);
+  let known = factorials[number] as number;
+  if (Number.isNaN(known)) {
+    known = logGamma(number + 1);
+    factorials[number] = known;
+  }
+  return known;
 }
 
 /** p values adjusted for `tests` tests, of which these are the smallest. Source: Holm 1979, Scand. J. Statist. 6:65. */
