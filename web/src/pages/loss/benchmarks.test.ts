@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LossPanel } from "../../record/schema.gen";
-import { comparedWith } from "./benchmarks";
+import { comparedWith, othersOf } from "./benchmarks";
 
 const one = (name: string, value: number | null, why = "") => ({ name, value, explanation: "said", why });
 const panel = {
@@ -25,5 +25,20 @@ describe("what the loss is compared with", () => {
     expect(named(comparedWith(asked, true, null, "0.25"))).toEqual([["target", 0.25]]);
     expect(named(comparedWith(asked, true, null, "low"))).toEqual([["target", 0.5]]);
     expect(named(comparedWith(asked, true, null, " "))).toEqual([["target", 0.5]]);
+  });
+});
+
+describe("other models", () => {
+  it("are compared on the examples where both have a loss", () => {
+    const losses = Float64Array.of(1, Number.NaN, 3, 4);
+    const found = othersOf(Uint32Array.of(0, 1, 2), losses, [
+      { name: "old", losses: Float64Array.of(2, 9, Number.NaN, 7) },
+      { name: "none", losses: Float64Array.of(Number.NaN, 1, Number.NaN, 1) },
+    ]);
+    expect(named(found)).toEqual([
+      ["old", 2],
+      ["none", null],
+    ]);
+    expect(found[0]?.explanation).toBe("what that model loses on the same 1 examples");
   });
 });

@@ -1,4 +1,5 @@
 /** What the selection's loss is compared with. */
+import { meanLossOf } from "../../measures/accuracy";
 import type { LossPanel } from "../../record/schema.gen";
 
 export interface Compared {
@@ -24,4 +25,22 @@ export function comparedWith(panel: LossPanel, whole: boolean, prior: number | n
   if (typed.trim() === "" || !Number.isFinite(wished)) return found;
   const others = found.filter((one) => one.name !== "target");
   return [...others, { name: "target", value: wished, explanation: "the loss that you typed", why: "" }];
+}
+
+/** Mean losses of other models on those of the rows where both have one: a record that compares holds a column of each. */
+export function othersOf(
+  rows: Uint32Array,
+  losses: Float64Array,
+  others: readonly { readonly name: string; readonly losses: Float64Array }[],
+): Compared[] {
+  return others.map((other) => {
+    const both = rows.filter((row) => Number.isFinite(losses[row]));
+    const { value, count } = meanLossOf(both, other);
+    return {
+      name: other.name,
+      value,
+      explanation: `what that model loses on the same ${count} examples`,
+      why: "it has a loss on none of these examples",
+    };
+  });
 }
