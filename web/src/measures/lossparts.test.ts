@@ -100,7 +100,7 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
 
   it.each(SCORES)("has the contributions of classes to the %s score that Python finds", (score) => {
     const expected = score === "log" ? one.log_by_class : one.brier_by_class;
-    const found = contributions(rows, scored, score, (row) => scored.targets[row] as number);
+    const found = contributions(rows, scored, score, scored.targets);
     expect(found.map((part) => [part.group, part.count])).toEqual(expected.map((part) => [part.group, part.count]));
     found.forEach((part, index) => {
       for (const name of ["total", "calibration", "refinement", "within", "naming"] as const)
@@ -114,7 +114,7 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
       if (!found) continue;
       const sum = found.calibration + found.refinement + found.within + found.naming;
       expect(Math.abs(sum - found.total)).toBeLessThan(1e-9);
-      const shares = contributions(some, scored, score, (row) => scored.targets[row] as number);
+      const shares = contributions(some, scored, score, scored.targets);
       for (const name of ["total", "calibration", "refinement", "within", "naming"] as const) {
         const together = shares.reduce((total, share) => total + share[name], 0);
         expect(Math.abs(together - found[name])).toBeLessThan(1e-9);
@@ -147,7 +147,7 @@ describe("what is not defined", () => {
     const scored = scoredOf(cases[0] as Case);
     const none = new Uint32Array(0);
     expect(partsOf(none, scored, "log")).toBeNull();
-    expect(contributions(none, scored, "log", () => 0)).toEqual([]);
+    expect(contributions(none, scored, "log", scored.targets)).toEqual([]);
     expect(disputed(none, scored, new Float64Array(3).fill(Infinity))).toEqual({
       count: 0,
       issues: [],

@@ -3,22 +3,24 @@
  * pellucid.measures.decomposition, which says what each part is and where it comes from.
  */
 import type { Bounds } from "./intervals";
-import { studentQuantile } from "./student";
+import { answersOf, binSums, intervalsOfAnswers, shareScore, studentInterval, summed, tangent } from "./lossanswers";
+import {
+  add,
+  BINS,
+  binaryEntropy,
+  binOf,
+  counts,
+  hitOf,
+  LEAST_DOUBT,
+  nothing,
+  type Score,
+  type Scored,
+  type Sums,
+  scoreOf,
+  wholeOf,
+} from "./lossscores";
 
-export type Score = "log" | "brier";
-
-/** Columns of the examples table; NaN and -1 where not known. */
-export interface Scored {
-  readonly targets: Int32Array;
-  readonly predictions: Int32Array;
-  readonly confidences: Float32Array;
-  /** Cross-entropy, nats. */
-  readonly logLosses: Float64Array;
-  /** Sum over classes of (p - y)². */
-  readonly briers: Float64Array;
-  /** The soft label of a row; null where labels are single classes. */
-  readonly soft: ((row: number) => ArrayLike<number> | null) | null;
-}
+export { binOf, EDGES, entropyOf, type Score, type Scored } from "./lossscores";
 
 export type PartName = "calibration" | "refinement" | "within" | "naming";
 
@@ -47,97 +49,6 @@ export interface GroupParts {
   readonly refinement: number;
   readonly within: number;
   readonly naming: number;
-}
-
-export const EDGES = [
-  0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1,
-] as const;
-const BINS = EDGES.length - 1;
-const LEAST_DOUBT = 2 ** -25;
-
-/** Bin of a confidence, (low, high]. */
-export function binOf(confidence: number): number {
-  let bin = 0;
-  while (bin < BINS - 1 && confidence > (EDGES[bin + 1] as number)) bin++;
-  return bin;
-}
-
-/** -Σ q ln q, nats. */
-export function entropyOf(shares: ArrayLike<number>): number {
-  let sum = 0;
-  for (let at = 0; at < shares.length; at++) {
-    const share = shares[at] as number;
-    if (share > 0) sum -= share * Math.log(share);
-  }
-  return Math.max(0, sum);
-}
-
-function binaryEntropy(share: number): number {
-  return share > 0 && share < 1 ? -share * Math.log(share) - (1 - share) * Math.log1p(-share) : 0;
-}
-
-/** Sums over the examples of a bin, or of a group within a bin. */
-interface Sums {
-  count: number;
-  hits: number;
-  confidence: number;
-  answer: number;
-  whole: number;
-  answerSpread: number;
-  spread: number;
-}
-
-const nothing = (): Sums => ({
-  count: 0,
-  hits: 0,
-  confidence: 0,
-  answer: 0,
-  whole: 0,
-  answerSpread: 0,
-  spread: 0,
-});
-
-function hitOf(row: number, { soft, predictions, targets }: Scored): number {
-  const label = soft?.(row) ?? null;
-  const prediction = predictions[row] as number;
-  return label ? (label[prediction] ?? 0) : prediction === targets[row] ? 1 : 0;
-}
-
-/** The score of a forecast of whether the first answer is right. */
-function scoreOf(hit: number, forecast: number, score: Score): number {
-  if (score === "brier") return hit * (1 - forecast) ** 2 + (1 - hit) * forecast ** 2;
-  return -hit * Math.log(forecast) - (1 - hit) * Math.log(Math.max(1 - forecast, LEAST_DOUBT));
-}
-
-const wholeOf = (row: number, { logLosses, briers }: Scored, score: Score) =>
-  (score === "log" ? logLosses[row] : briers[row]) as number;
-
-function add(to: Sums, row: number, scored: Scored, score: Score): void {
-  const confidence = scored.confidences[row] as number;
-  const label = scored.soft?.(row) ?? null;
-  const hit = hitOf(row, scored);
-  to.count += 1;
-  to.hits += hit;
-  to.confidence += confidence;
-  to.answer += scoreOf(hit, confidence, score);
-  to.whole += wholeOf(row, scored, score);
-  if (!label) return;
-  if (score === "log") {
-    to.answerSpread += binaryEntropy(hit);
-    to.spread += entropyOf(label);
-  } else {
-    to.answerSpread += hit * (1 - hit);
-    for (let at = 0; at < label.length; at++) to.spread += (label[at] as number) * (1 - (label[at] as number));
-  }
-}
-
-function counts(row: number, { targets, confidences, logLosses, briers }: Scored): boolean {
-  return (
-    (targets[row] as number) >= 0 &&
-    Number.isFinite(confidences[row]) &&
-    Number.isFinite(logLosses[row]) &&
-    Number.isFinite(briers[row])
-  );
 }
 
 /** Calibration and refinement of examples that share a bin with others, sums over the examples. */
@@ -171,15 +82,12 @@ function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: read
     const row = rows[place] as number;
     if (!counts(row, scored)) continue;
     const confidence = scored.confidences[row] as number;
-    const bin = bins[binOf(confidence)] as Sums;
-    const [share, mean] = [bin.hits / bin.count, bin.confidence / bin.count];
-    const slope = score === "log" ? (1 - share) / Math.max(1 - mean, LEAST_DOUBT) - share / mean : 2 * (mean - share);
+    const { share, mean, slope } = tangent(bins[binOf(confidence)] as Sums, score);
     const hit = hitOf(row, scored);
     const answer = scoreOf(hit, confidence, score);
     const whole = wholeOf(row, scored, score);
     const atMean = scoreOf(hit, mean, score) + slope * (confidence - mean);
-    // Where the share is an end, every outcome is that end, and costs nothing there.
-    const atShare = score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
+    const atShare = shareScore(hit, share, score);
     [whole, atMean - atShare, atShare, answer - atMean, whole - answer].forEach((value, at) => {
       const of = sums[at] as { sum: number; squares: number };
       of.sum += value;
@@ -193,21 +101,19 @@ function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: read
   return { total, calibration, refinement, within, naming };
 }
 
-function studentInterval(sum: number, squares: number, count: number): Bounds | null {
-  if (count < 2) return null;
-  const mean = sum / count;
-  const variance = Math.max(0, squares - sum * mean) / (count - 1);
-  const half = studentQuantile(0.975, count - 1) * Math.sqrt(variance / count);
-  return { low: mean - half, high: mean + half };
-}
-
-/** The parts of a score over some rows; null where none has probabilities and a label. */
-export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts | null {
+function softSums(rows: Uint32Array, scored: Scored, score: Score): Sums[] {
   const bins = Array.from({ length: BINS }, nothing);
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     if (counts(row, scored)) add(bins[binOf(scored.confidences[row] as number)] as Sums, row, scored, score);
   }
+  return bins;
+}
+
+/** The parts of a score over some rows; null where none has probabilities and a label. */
+export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts | null {
+  const answers = answersOf(scored, score);
+  const bins = answers ? binSums(rows, answers, scored.confidences) : softSums(rows, scored, score);
   const all = nothing();
   let [calibration, refinement, bias, filled] = [0, 0, 0, 0];
   for (const bin of bins) {
@@ -235,43 +141,23 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts 
     bins: filled,
     irreducible: scored.soft ? all.spread / all.count : null,
     irreducibleAnswer: scored.soft ? all.answerSpread / all.count : null,
-    intervals: intervalsOf(rows, scored, score, bins),
+    intervals: answers
+      ? intervalsOfAnswers(rows, answers, scored.confidences, score, bins)
+      : intervalsOf(rows, scored, score, bins),
   };
 }
 
 /**
  * What each group adds to each part, for each example of all, with the bins of all: over the groups they add up to `partsOf`.
- * `groupOf` gives -1 for rows of no group, whose part is then missing from the sum.
+ * `groupOf` has the group of each row, -1 for rows of no group, whose part is then missing from the sum.
  */
-export function contributions(
-  rows: Uint32Array,
-  scored: Scored,
-  score: Score,
-  groupOf: (row: number) => number,
-): GroupParts[] {
-  const whole = Array.from({ length: BINS }, nothing);
-  const cells = new Map<number, Sums>();
-  let total = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    if (!counts(row, scored)) continue;
-    total += 1;
-    const bin = binOf(scored.confidences[row] as number);
-    add(whole[bin] as Sums, row, scored, score);
-    const group = groupOf(row);
-    if (group < 0) continue;
-    const key = group * BINS + bin;
-    let cell = cells.get(key);
-    if (!cell) {
-      cell = nothing();
-      cells.set(key, cell);
-    }
-    add(cell, row, scored, score);
-  }
+export function contributions(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int32Array): GroupParts[] {
+  const answers = answersOf(scored, score);
+  const whole = answers ? binSums(rows, answers, scored.confidences) : softSums(rows, scored, score);
+  const total = whole.reduce((sum, bin) => sum + bin.count, 0);
   const groups = new Map<number, { -readonly [Name in keyof GroupParts]: number }>();
-  for (const [key, own] of cells) {
-    const group = Math.floor(key / BINS);
-    const { calibration, refinement } = ofBin(own, whole[key % BINS] as Sums, score);
+  const gather = (group: number, bin: number, own: Sums) => {
+    const { calibration, refinement } = ofBin(own, whole[bin] as Sums, score);
     const sum = groups.get(group) ?? {
       group,
       count: 0,
@@ -288,6 +174,27 @@ export function contributions(
     sum.within += (own.answer - calibration - refinement) / total;
     sum.naming += (own.whole - own.answer) / total;
     groups.set(group, sum);
-  }
+  };
+  if (answers) {
+    const cells = summed(rows, answers, scored.confidences, groupOf);
+    for (let cell = 0; cell < cells.counts.length; cell++)
+      if (cells.counts[cell] !== 0) gather(Math.floor(cell / BINS), cell % BINS, cells.at(cell));
+  } else
+    for (const [key, own] of softCells(rows, scored, score, groupOf)) gather(Math.floor(key / BINS), key % BINS, own);
   return [...groups.values()].sort((one, other) => one.group - other.group);
+}
+
+/** Sums by `group * BINS + bin`. */
+function softCells(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int32Array): Map<number, Sums> {
+  const cells = new Map<number, Sums>();
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const group = groupOf[row] as number;
+    if (group < 0 || !counts(row, scored)) continue;
+    const key = group * BINS + binOf(scored.confidences[row] as number);
+    const cell = cells.get(key) ?? nothing();
+    cells.set(key, cell);
+    add(cell, row, scored, score);
+  }
+  return cells;
 }

@@ -1,0 +1,106 @@
+/** Scores of single examples, their bins, and their sums: what the parts of a loss are made from; see `lossparts`. */
+export type Score = "log" | "brier";
+
+/** Columns of the examples table; NaN and -1 where not known. */
+export interface Scored {
+  readonly targets: Int32Array;
+  readonly predictions: Int32Array;
+  readonly confidences: Float32Array;
+  /** Cross-entropy, nats. */
+  readonly logLosses: Float64Array;
+  /** Sum over classes of (p - y)². */
+  readonly briers: Float64Array;
+  /** The soft label of a row; null where labels are single classes. */
+  readonly soft: ((row: number) => ArrayLike<number> | null) | null;
+}
+
+export const EDGES = [
+  0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1,
+] as const;
+export const BINS = EDGES.length - 1;
+export const LEAST_DOUBT = 2 ** -25;
+
+/** Bin of a confidence, (low, high]. */
+export function binOf(confidence: number): number {
+  let bin = 0;
+  while (bin < BINS - 1 && confidence > (EDGES[bin + 1] as number)) bin++;
+  return bin;
+}
+
+/** -Σ q ln q, nats. */
+export function entropyOf(shares: ArrayLike<number>): number {
+  let sum = 0;
+  for (let at = 0; at < shares.length; at++) {
+    const share = shares[at] as number;
+    if (share > 0) sum -= share * Math.log(share);
+  }
+  return Math.max(0, sum);
+}
+
+export function binaryEntropy(share: number): number {
+  return share > 0 && share < 1 ? -share * Math.log(share) - (1 - share) * Math.log1p(-share) : 0;
+}
+
+/** Sums over the examples of a bin, or of a group within a bin. */
+export interface Sums {
+  count: number;
+  hits: number;
+  confidence: number;
+  answer: number;
+  whole: number;
+  answerSpread: number;
+  spread: number;
+}
+
+export const nothing = (): Sums => ({
+  count: 0,
+  hits: 0,
+  confidence: 0,
+  answer: 0,
+  whole: 0,
+  answerSpread: 0,
+  spread: 0,
+});
+
+export function hitOf(row: number, { soft, predictions, targets }: Scored): number {
+  const label = soft?.(row) ?? null;
+  const prediction = predictions[row] as number;
+  return label ? (label[prediction] ?? 0) : prediction === targets[row] ? 1 : 0;
+}
+
+/** The score of a forecast of whether the first answer is right. */
+export function scoreOf(hit: number, forecast: number, score: Score): number {
+  if (score === "brier") return hit * (1 - forecast) ** 2 + (1 - hit) * forecast ** 2;
+  return -hit * Math.log(forecast) - (1 - hit) * Math.log(Math.max(1 - forecast, LEAST_DOUBT));
+}
+
+export const wholeOf = (row: number, { logLosses, briers }: Scored, score: Score) =>
+  (score === "log" ? logLosses[row] : briers[row]) as number;
+
+export function add(to: Sums, row: number, scored: Scored, score: Score): void {
+  const confidence = scored.confidences[row] as number;
+  const label = scored.soft?.(row) ?? null;
+  const hit = hitOf(row, scored);
+  to.count += 1;
+  to.hits += hit;
+  to.confidence += confidence;
+  to.answer += scoreOf(hit, confidence, score);
+  to.whole += wholeOf(row, scored, score);
+  if (!label) return;
+  if (score === "log") {
+    to.answerSpread += binaryEntropy(hit);
+    to.spread += entropyOf(label);
+  } else {
+    to.answerSpread += hit * (1 - hit);
+    for (let at = 0; at < label.length; at++) to.spread += (label[at] as number) * (1 - (label[at] as number));
+  }
+}
+
+export function counts(row: number, { targets, confidences, logLosses, briers }: Scored): boolean {
+  return (
+    (targets[row] as number) >= 0 &&
+    Number.isFinite(confidences[row]) &&
+    Number.isFinite(logLosses[row]) &&
+    Number.isFinite(briers[row])
+  );
+}
