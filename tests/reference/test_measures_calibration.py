@@ -265,3 +265,10 @@ def test_merged_halves_are_the_whole(cut: int) -> None:
     np.testing.assert_allclose(whole.sums, both.sums, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(whole.counts, both.counts)
     np.testing.assert_array_equal(whole.correct, both.correct)
+
+
+def test_equal_mass_bins_are_cut_where_each_share_is_reached() -> None:
+    confidences = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    bins = measured.fine(confidences, np.zeros(6, bool))
+    assert measured.equal_mass(bins, 3).counts.tolist() == [2, 2, 2]
+    np.testing.assert_allclose(measured.equal_mass(bins, 2).edges, [0, 0.3, 1], atol=1e-12)

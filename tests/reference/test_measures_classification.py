@@ -243,3 +243,22 @@ def test_a_bootstrap_repeats_itself_and_knows_what_is_not_defined() -> None:
 
 def test_more_cells_take_fewer_draws() -> None:
     assert [replicates_for(cells) for cells in (1, 40_000, 80_000, 10**7)] == [1000, 1000, 500, 200]
+
+
+def test_a_biased_and_skewed_statistic_gets_scipys_corrected_interval() -> None:
+    """The spread of a few examples: what is drawn is too small on average, which percentiles alone would keep."""
+    values, counts = np.array([0.0, 1.0, 4.0, 30.0]), np.array([14, 8, 5, 3])
+
+    def spread(drawn: np.ndarray) -> np.ndarray:
+        share = drawn / drawn.sum(axis=1, keepdims=True)
+        return np.sqrt((share * values**2).sum(axis=1) - (share * values).sum(axis=1) ** 2)[:, None]
+
+    (found,) = bootstrap(counts, spread, seed=1, replicates=20_000)
+    examples = np.repeat(values, counts)
+    peer, plain = (
+        stats.bootstrap((examples,), np.std, n_resamples=20_000, rng=2, method=method).confidence_interval
+        for method in ("BCa", "percentile")
+    )
+    assert abs(plain.low - peer.low) > 1
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=0.04)

@@ -12,8 +12,10 @@ from scipy import stats
 from sklearn import metrics
 from sklearn.tree import DecisionTreeClassifier
 
+from pellucid.lenses.accuracy_slices import MOST_VALUES, ValueCounts
 from pellucid.measures.regression import NAMES, Moments, regression_scores
 from pellucid.measures.slices import LEAST, Condition, best_split, fisher, found_slices, slices_of
+from pellucid.types import Batch, Scalar
 
 
 def numbers(count: int = 300, seed: int = 0, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -59,10 +61,7 @@ def test_the_intervals_of_r2_and_of_the_root_are_about_those_of_drawn_examples()
 def test_moments_merge_in_any_split_and_order(cuts: list[int], order: list[int], shift: float) -> None:
     target, output = numbers(90, shift=shift)
     places = [0, *sorted(cuts), 90]
-    parts = [
-        Moments.of(target[low:high], (output - target)[low:high])
-        for low, high in pairwise(places)
-    ]
+    parts = [Moments.of(target[low:high], (output - target)[low:high]) for low, high in pairwise(places)]
     total = Moments()
     for place in order:
         if place < len(parts):
@@ -158,3 +157,46 @@ def test_too_little_to_split_is_not_split() -> None:
     assert best_split(np.arange(30.0)[:, None], (False,), np.ones(30)) is None
     assert best_split(np.zeros((100, 1)), (False,), (np.arange(100) % 2).astype(float)) is None
     assert found_slices(np.zeros((0, 1)), (False,), np.zeros(0, bool), np.zeros(0, bool)) == []
+
+
+def test_powers_of_the_residuals_come_from_moments_about_their_mean() -> None:
+    target, output = numbers(50)
+    of = Moments.of(target, output - target)
+    assert of.squared == pytest.approx(((output - target) ** 2).sum(), rel=1e-12)
+    assert of.fourth == pytest.approx(((output - target) ** 4).sum(), rel=1e-12)
+
+
+def batch(columns: list[dict[str, Scalar]]) -> Batch:
+    return Batch(0, tuple(map(str, range(len(columns)))), None, columns=tuple(columns))  # type: ignore[arg-type]
+
+
+def test_values_are_counted_as_the_address_writes_them() -> None:
+    counts = ValueCounts()
+    columns: list[dict[str, Scalar]] = [
+        {"flag": True, "level": 3, "size": 0.5},
+        {"flag": False, "level": 3},
+        {"flag": None, "level": "x"},
+        {"flag": True, "level": 4},
+    ]
+    counts.add(batch(columns), np.array([True, True, True, False]), np.array([True, False, True, True]))
+    assert counts.values == {"flag": {"true": [1, 1], "false": [1, 0]}, "level": {"3": [2, 1], "x": [1, 1]}}
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@given(st.permutations(range(3)))
+def test_a_column_of_too_many_values_is_left_out_whatever_part_sees_them(order: list[int]) -> None:
+    """No part alone holds more than the most; all together do."""
+    parts = []
+    for part in range(3):
+        counts, every = ValueCounts(), np.ones(90, bool)
+        rows: list[dict[str, Scalar]] = [{"many": 90 * part + row, "few": row % 2} for row in range(90)]
+        counts.add(batch(rows), every, every)
+        assert counts.left_out == []
+        parts.append(counts)
+    total = ValueCounts()
+    for part in order:
+        total.merge(parts[part])
+    assert MOST_VALUES == 200
+    assert total.left_out == ["many"]
+    assert total.values == {"few": {"0": [135, 135], "1": [135, 135]}}
+    assert [one.column for one in total.slices()] == ["few", "few"]
