@@ -11,6 +11,8 @@ import numpy as np
 from pellucid.lenses import LensContext
 from pellucid.measures.class_order import similarity_order
 from pellucid.measures.confusion import SparseCounts, confused_pairs
+from pellucid.measures.labels import multi_hot
+from pellucid.measures.set_confusion import set_confusion
 from pellucid.record.schema import ConfusedPair, ConfusionPanel, Finding
 from pellucid.types import Needs, Observation
 
@@ -21,7 +23,10 @@ MOST_LISTED = 100_000
 
 @dataclass
 class ConfusionLens:
-    """Counts of true by predicted class, sparse, and the pairs confused beyond chance."""
+    """Counts of true by predicted class, sparse, and the pairs confused beyond chance.
+
+    Where an example may have several classes, a missed one counts beside each that was called in its place, or beside nothing.
+    """
 
     name: ClassVar[str] = "confusion"
     needs: ClassVar[Needs] = Needs(outputs=True)
@@ -30,14 +35,22 @@ class ConfusionLens:
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    examples: int = 0
 
     def observe(self, seen: Observation) -> None:
         """Counts a batch in."""
-        if self.context.task == "classification":
+        if self.context.task == "multilabel" and seen.outputs is not None and seen.batch is not None:
+            outputs = np.asarray(seen.outputs)
+            true, known = multi_hot(seen.batch.sets or [None] * len(seen.batch), int(outputs.shape[-1]))
+            known &= np.isfinite(outputs).all(axis=1)
+            self.examples += int(known.sum())
+            self._add(set_confusion(true[known].astype(bool), outputs[known] >= 0))
+        elif self.context.task == "classification":
             self._add(SparseCounts.of(np.asarray(seen.columns["target"]), np.asarray(seen.columns["prediction"])))
 
     def merge(self, other: Self) -> None:
         """Adds another's cells."""
+        self.examples += other.examples
         self._add(SparseCounts(other.rows, other.columns, other.counts))
 
     def _add(self, cells: SparseCounts) -> None:
@@ -50,13 +63,17 @@ class ConfusionLens:
         classes = list(self.context.classes)
         number = max(len(classes), int(max(self.rows.max(initial=-1), self.columns.max(initial=-1))) + 1)
         names = [*classes, *(str(index) for index in range(len(classes), number))]
+        several = self.context.task == "multilabel"
+        if several and number > len(classes):
+            names[len(classes)] = "nothing"
         cells = SparseCounts(self.rows, self.columns, self.counts)
-        pairs = confused_pairs(cells, number)
+        # Where an example may have several mistakes, chance is another than that of the pairs' test.
+        pairs = [] if several else confused_pairs(cells, number)
         order, method = similarity_order(cells, number)
         listed = len(self.counts) <= MOST_LISTED
         surprising = [pair for pair in pairs if pair.p_value < SURPRISING][:MOST_FINDINGS]
         return ConfusionPanel(
-            count=int(self.counts.sum()),
+            count=self.examples if several else int(self.counts.sum()),
             findings=[_finding(pair, names) for pair in surprising],
             classes=names,
             rows=self.rows.tolist() if listed else [],

@@ -126,4 +126,5 @@ def _of_sets(logits: NDArray[np.floating], sets: Sets, loss: Loss | None) -> dic
         "nonfinite": ~defined,
         "brier": np.where(counted, ((probabilities - true) ** 2).mean(axis=1), np.nan),
         "targets": [None if one is None else sorted(one) for one in sets or [None] * number],
+        "called": [np.flatnonzero(row).tolist() if there else None for row, there in zip(wide >= 0, defined, strict=True)],
     }

@@ -40,6 +40,7 @@ def optional_fields() -> dict[str, pa.DataType]:
         "log_loss": pa.float64(),
         "soft_target": pa.list_(pa.float64()),
         "targets": pa.list_(pa.int32()),
+        "called": pa.list_(pa.int32()),
     }
 
 

@@ -1,5 +1,7 @@
 /** The examples table: one row an example, as typed arrays that can be filtered a million at a time. */
 import { type Column, type Table, tableFromIPC } from "@uwdata/flechette";
+import { codesOfTexts, evenLists } from "./raw";
+import type { Top } from "./top";
 
 export type Scalar = string | number | boolean | null;
 
@@ -25,6 +27,7 @@ const SOME: Readonly<Record<string, "float" | "list">> = {
   log_loss: "float",
   soft_target: "list",
   targets: "list",
+  called: "list",
 };
 
 /** A column that came along with the examples. */
@@ -70,6 +73,12 @@ export class Extra {
 
   #encode(): Int32Array {
     if (this.#codes) return this.#codes;
+    const plain = codesOfTexts(this.#column);
+    if (plain) {
+      this.#values = plain.values;
+      this.#codes = plain.codes;
+      return plain.codes;
+    }
     const known = new Map<string, number>();
     const codes = new Int32Array(this.#column.length);
     for (let row = 0; row < codes.length; row++) {
@@ -110,6 +119,8 @@ export class Examples {
   readonly logLosses: Float64Array | null;
   /** Whether labels are soft. */
   readonly isSoft: boolean;
+  /** Whether an example may have several classes. */
+  readonly hasSets: boolean;
   readonly columns: ReadonlyMap<string, Extra>;
   readonly #ids: Column<unknown> | null;
   readonly #media: Column<unknown> | null;
@@ -117,6 +128,7 @@ export class Examples {
   readonly #topProbabilities: Column<unknown> | null;
   readonly #soft: Column<unknown> | null;
   readonly #sets: Column<unknown> | null;
+  readonly #called: Column<unknown> | null;
 
   constructor(table: Table) {
     this.count = table.numRows;
@@ -149,6 +161,8 @@ export class Examples {
     this.#soft = some("soft_target");
     this.isSoft = this.#soft !== null;
     this.#sets = some("targets");
+    this.#called = some("called");
+    this.hasSets = this.#sets !== null && this.#called !== null;
     const columns = new Map<string, Extra>();
     for (const name of table.names as string[]) {
       const column = child(name);
@@ -183,6 +197,15 @@ export class Examples {
     return listOf(this.#topProbabilities?.at(row));
   }
 
+  /** The most probable classes side by side as they came, where every example has as many; null where not. */
+  plainTop(): Top | null {
+    const classes = evenLists(this.#topClasses, Int32Array);
+    const probabilities = evenLists(this.#topProbabilities, Float32Array);
+    return classes && probabilities && classes.width === probabilities.width
+      ? { width: classes.width, classes: classes.values, probabilities: probabilities.values }
+      : null;
+  }
+
   /** A soft label, one probability a class; null where there is none. */
   soft(row: number): ArrayLike<number> | null {
     const label = this.#soft?.at(row);
@@ -192,6 +215,12 @@ export class Examples {
   /** Every class that is true, where several may be; null where that is not known. */
   classesOf(row: number): number[] | null {
     const classes = this.#sets?.at(row);
+    return classes === null || classes === undefined ? null : listOf(classes);
+  }
+
+  /** Every class that the model calls, where several may be; null where that is not known. */
+  calledOf(row: number): number[] | null {
+    const classes = this.#called?.at(row);
     return classes === null || classes === undefined ? null : listOf(classes);
   }
 

@@ -726,7 +726,9 @@ export interface ConfusedPair {
  * Sparse counts: rows are true classes, columns are predicted classes; three parallel lists.
  *
  * Many cells (`cells` counts them) stand in arrays instead, int32 `rows`, int32 `columns` and int64 `counts`, and the lists are
- * empty. `order` puts classes that are taken for one another side by side; `order_method` says in words how it was found.
+ * empty. Where an example may have several classes, the index after the last class stands for nothing: a class that was
+ * missed with none called in its place, or called with none missed. `order` puts classes that are taken for one another
+ * side by side; `order_method` says in words how it was found.
  */
 export interface ConfusionPanel extends Panel {
   lens: "confusion";

@@ -1,4 +1,5 @@
 /** From a selection to the rows that it holds: one pass of typed arrays for each part that is set. */
+import { inCells } from "../measures/sets";
 import type { Examples } from "../record/examples";
 import type { Range, Selection } from "./selection";
 
@@ -7,9 +8,9 @@ type Test = (row: number) => boolean;
 /** Classes up to this number are looked up in a table. */
 const MOST_MARKED = 1 << 24;
 
-/** Rows in ascending order. A range is closed at both ends; a number that is not defined lies in no range. */
-export function selectRows(examples: Examples, selection: Selection): Uint32Array {
-  const tests = testsOf(examples, selection);
+/** Rows in ascending order. `classes` is how many there are, which matters where an example may have several. A range is closed at both ends; a number that is not defined lies in no range. */
+export function selectRows(examples: Examples, selection: Selection, classes = 0): Uint32Array {
+  const tests = testsOf(examples, selection, classes);
   const listed = selection.rows;
   let rows: Uint32Array = listed
     ? Uint32Array.from(new Set(listed.filter((row) => examples.has(row)))).sort()
@@ -39,11 +40,16 @@ function keep(rows: Uint32Array, test: Test): Uint32Array {
   return kept.slice(0, count);
 }
 
-function testsOf(examples: Examples, selection: Selection): Test[] {
+function testsOf(examples: Examples, selection: Selection, classes: number): Test[] {
   const { targets, predictions, losses, confidences } = examples;
   const tests: Test[] = [];
-  if (selection.true.length > 0) tests.push(among(targets, selection.true));
-  if (selection.predicted.length > 0) tests.push(among(predictions, selection.predicted));
+  if (examples.hasSets && selection.true.length + selection.predicted.length > 0) {
+    const [is, called] = [new Set(selection.true), new Set(selection.predicted)];
+    tests.push((row) => inCells(examples, row, classes, is, called));
+  } else {
+    if (selection.true.length > 0) tests.push(among(targets, selection.true));
+    if (selection.predicted.length > 0) tests.push(among(predictions, selection.predicted));
+  }
   if (selection.class.length > 0) {
     const isTrue = among(targets, selection.class);
     const isPredicted = among(predictions, selection.class);

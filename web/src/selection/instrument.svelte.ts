@@ -38,7 +38,9 @@ class Instrument {
   readonly #filterKey = $derived(filterKey(place.selection));
   readonly #rows = $derived.by(() => {
     const examples = this.examples;
-    return examples ? selectRows(examples, parseSelection(new URLSearchParams(this.#filterKey))) : NO_ROWS;
+    return examples
+      ? selectRows(examples, parseSelection(new URLSearchParams(this.#filterKey)), this.classes.length)
+      : NO_ROWS;
   });
 
   /** Rows of the selected examples, ascending. */
@@ -79,6 +81,8 @@ class Instrument {
   className(index: number | null): string {
     if (index === null || index < 0) return "unknown";
     const name = this.classes[index];
+    // The row of a multilabel confusion matrix for what was called with nothing missed, and the column for the reverse.
+    if (name === undefined && index === this.classes.length && this.manifest?.task === "multilabel") return "nothing";
     return name === undefined || name.trim() === "" ? `class ${index}` : plain(name);
   }
 

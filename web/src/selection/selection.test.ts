@@ -7,8 +7,8 @@ import {
   type Selection,
   selectionOf,
   withoutFilter,
-  writeSelection,
   writeHash,
+  writeSelection,
 } from "./selection";
 
 const FULL: Selection = {
