@@ -1,5 +1,6 @@
 /** Confusion counts of any selection, sparse: rows are true classes, columns are predicted classes. */
 import type { Answers } from "./accuracy";
+import { remembered } from "./chosen";
 
 export interface ConfusionCounts {
   readonly rows: Int32Array;
@@ -7,67 +8,58 @@ export interface ConfusionCounts {
   readonly counts: Float64Array;
 }
 
-/** A dense table of this many cells is counted by adding at once; above it, examples are put in order first. */
-const MOST_DENSE = 1 << 22;
-
 /** Cells in order of row, then column; examples without target or prediction do not count. */
 export function confusionOf(selected: Uint32Array, answers: Answers, classes: number): ConfusionCounts {
-  return classes * classes <= MOST_DENSE ? dense(selected, answers, classes) : sparse(selected, answers, classes);
-}
-
-function dense(selected: Uint32Array, { targets, predictions }: Answers, classes: number): ConfusionCounts {
-  const table = new Uint32Array(classes * classes);
-  let filled = 0;
+  const all = cellsOf(answers.predictions, answers.targets, classes);
+  const found = new Uint32Array(all.rows.length + 1);
   for (let place = 0; place < selected.length; place++) {
-    const row = selected[place] as number;
-    const target = targets[row] as number;
-    const prediction = predictions[row] as number;
-    if (target < 0 || prediction < 0 || target >= classes || prediction >= classes) continue;
-    const code = target * classes + prediction;
-    const before = table[code] as number;
-    if (before === 0) filled += 1;
-    table[code] = before + 1;
+    const cell = all.of[selected[place] as number] as number;
+    found[cell] = (found[cell] as number) + 1;
   }
+  let filled = 0;
+  for (let cell = 0; cell < all.rows.length; cell++) if (found[cell] !== 0) filled += 1;
   const cells = room(filled);
   let next = 0;
-  for (let code = 0; code < table.length; code++) {
-    const count = table[code] as number;
+  for (let cell = 0; cell < all.rows.length; cell++) {
+    const count = found[cell] as number;
     if (count === 0) continue;
-    cells.rows[next] = Math.floor(code / classes);
-    cells.columns[next] = code % classes;
+    cells.rows[next] = all.rows[cell] as number;
+    cells.columns[next] = all.columns[cell] as number;
     cells.counts[next++] = count;
   }
   return cells;
 }
 
-/** Two passes of counting sort, by column and then by row: memory grows with the examples and the classes, not their square. */
-function sparse(selected: Uint32Array, { targets, predictions }: Answers, classes: number): ConfusionCounts {
-  const known = selected.filter((row) => {
+/**
+ * The cells that any example is in, in order, and which of them each example is in; the one behind the last for those in none.
+ * Made once for a record by two passes of counting sort: memory grows with the examples and the classes, not their square.
+ */
+const cellsOf = remembered((predictions: Int32Array, targets: Int32Array, classes: number) => {
+  const known = Uint32Array.from(targets.keys()).filter((row) => {
     const target = targets[row] as number;
     const prediction = predictions[row] as number;
     return target >= 0 && prediction >= 0 && target < classes && prediction < classes;
   });
   const ordered = sorted(sorted(known, predictions, classes), targets, classes);
+  const cells = room(ordered.length);
+  const of = new Int32Array(targets.length).fill(-1);
   let filled = 0;
   let [lastRow, lastColumn] = [-1, -1];
-  const cells = room(ordered.length);
   for (let place = 0; place < ordered.length; place++) {
-    const row = targets[ordered[place] as number] as number;
-    const column = predictions[ordered[place] as number] as number;
+    const example = ordered[place] as number;
+    const row = targets[example] as number;
+    const column = predictions[example] as number;
     if (row !== lastRow || column !== lastColumn) {
       cells.rows[filled] = row;
       cells.columns[filled] = column;
       filled += 1;
       [lastRow, lastColumn] = [row, column];
     }
-    cells.counts[filled - 1] = (cells.counts[filled - 1] as number) + 1;
+    of[example] = filled - 1;
   }
-  return {
-    rows: cells.rows.slice(0, filled),
-    columns: cells.columns.slice(0, filled),
-    counts: cells.counts.slice(0, filled),
-  };
-}
+  for (let row = 0; row < of.length; row++) if (of[row] === -1) of[row] = filled;
+  return { rows: cells.rows.slice(0, filled), columns: cells.columns.slice(0, filled), of };
+});
 
 function room(cells: number) {
   return { rows: new Int32Array(cells), columns: new Int32Array(cells), counts: new Float64Array(cells) };

@@ -4,7 +4,7 @@
  */
 
 /** Float32 probabilities may lack so much of a threshold that they equal. */
-const SLACK = 1e-6;
+export const SLACK = 1e-6;
 
 export interface Labelled {
   readonly targets: Int32Array;

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Top } from "../record/top";
+import { commonPairs, disputeOf, disputesOf } from "./disputes";
 import { classPrior, lossByValue } from "./loss";
 import { densityOf, FLOOR, lineBounds, within } from "./lossdensity";
 import { confidentClass, disputed, type Labelled, thresholdsOf } from "./losslabels";
@@ -70,6 +72,20 @@ function scoredOf(one: Case): Scored & Labelled {
   };
 }
 
+function sideBySide(one: Case): Top {
+  const width = Math.max(0, ...one.top_classes.map((some) => some.length));
+  const there = (row: number) => one.top_probabilities[row]?.[0] !== null;
+  const read = (of: readonly (readonly Maybe[])[], missing: number) =>
+    one.target.flatMap((_, row) =>
+      Array.from({ length: width }, (_, at) => (there(row) ? (of[row]?.[at] ?? missing) : missing)),
+    );
+  return {
+    width,
+    classes: Int32Array.from(read(one.top_classes, -1)),
+    probabilities: Float32Array.from(read(one.top_probabilities, Number.NaN)),
+  };
+}
+
 const everyRow = (one: Case) => Uint32Array.from(one.target, (_, row) => row);
 const SCORES: readonly Score[] = ["log", "brier"];
 
@@ -133,6 +149,35 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
     for (const [row, expected] of Object.entries(one.confident))
       expect(Math.max(-1, confidentClass(Number(row), scored, thresholds, least))).toBe(expected);
     const found = disputed(rows, scored, thresholds);
+    const top = sideBySide(one);
+    const counted = disputesOf(rows, scored, top, thresholds);
+    expect([...counted.byMargin]).toEqual(found.issues.map((issue) => issue.row));
+    expect([counted.count, counted.unplaced, counted.undecided]).toEqual([
+      found.count,
+      found.unplaced,
+      found.undecided,
+    ]);
+    expect(counted.estimated ?? 0).toBeCloseTo(found.estimated ?? 0, 9);
+    expect([...counted.byMargin].map((row) => disputeOf(row, scored, top, thresholds))).toEqual(
+      found.issues.map(({ margin: _, ...issue }) => issue),
+    );
+    const halved = rows.filter((row) => row % 2 === 1);
+    expect([...disputesOf(halved, scored, top, thresholds).byMargin]).toEqual(
+      disputed(halved, scored, thresholds).issues.map((issue) => issue.row),
+    );
+    const pairs = commonPairs(counted.byMargin, scored, top, thresholds, 100, 3);
+    expect(pairs.reduce((sum, pair) => sum + pair.count, 0)).toBe(found.issues.length);
+    for (const pair of pairs)
+      for (const row of pair.rows)
+        expect([
+          scored.targets[row],
+          confidentClass(
+            row,
+            scored,
+            thresholds,
+            thresholds.reduce((a, b) => Math.min(a, b)),
+          ),
+        ]).toEqual([pair.given, pair.suggested]);
     expect([found.issues.length, found.undecided, found.unplaced]).toEqual([one.disputed, one.undecided, one.unplaced]);
     if (one.estimated === null) expect(found.estimated).toBeNull();
     else expect(found.estimated).toBeCloseTo(one.estimated as number, 9);

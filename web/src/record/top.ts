@@ -15,18 +15,22 @@ const kept = new WeakMap<Examples, Top>();
 export function topOf(examples: Examples): Top {
   const known = kept.get(examples);
   if (known) return known;
+  const made = examples.plainTop() ?? oneByOne(examples);
+  kept.set(examples, made);
+  return made;
+}
+
+function oneByOne(examples: Examples): Top {
   let width = 0;
-  for (let row = 0; row < examples.count && width === 0; row++) width = examples.topClasses(row).length;
+  for (let row = 0; row < examples.count; row++) width = Math.max(width, examples.topClasses(row).length);
   const classes = new Int32Array(examples.count * width).fill(-1);
   const probabilities = new Float32Array(examples.count * width).fill(Number.NaN);
   for (let row = 0; row < examples.count && width > 0; row++) {
     const [some, shares] = [examples.topClasses(row), examples.topProbabilities(row)];
-    for (let place = 0; place < Math.min(width, some.length); place++) {
+    for (let place = 0; place < some.length; place++) {
       classes[row * width + place] = some[place] as number;
       probabilities[row * width + place] = shares[place] ?? Number.NaN;
     }
   }
-  const made = { width, classes, probabilities };
-  kept.set(examples, made);
-  return made;
+  return { width, classes, probabilities };
 }

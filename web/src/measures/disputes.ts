@@ -1,0 +1,172 @@
+/** Disputed labels of any selection of a million examples: judged once for a record, then counted; the twin of `disputed`. */
+import type { Top } from "../record/top";
+import { inOrder, remembered } from "./chosen";
+import { type Labelled, labelProbability, SLACK } from "./losslabels";
+import { orderOf } from "./order";
+
+const NONE = -1;
+const UNDECIDED = -2;
+const NOT_JUDGED = -3;
+
+/** What does not hang on the selection. */
+interface Judged {
+  /** The class that each row confidently belongs to, or one of the above. */
+  readonly places: Int32Array;
+  /** Rows whose class is not their label: lowest margin first, and least probable label first. */
+  readonly byMargin: Uint32Array;
+  readonly byLabel: Uint32Array;
+  /** The pair of label and class of each of those rows, as its place among `pairs`. */
+  readonly pairOf: Int32Array;
+  readonly pairs: readonly Pair[];
+}
+
+export interface Pair {
+  readonly given: number;
+  readonly suggested: number;
+}
+
+export interface Dispute extends Pair {
+  readonly row: number;
+  readonly givenProbability: number;
+  readonly suggestedProbability: number;
+}
+
+export interface Disputes {
+  /** Examples that were judged: with a label and probabilities. */
+  readonly count: number;
+  readonly byMargin: Uint32Array;
+  readonly unplaced: number;
+  readonly undecided: number;
+  readonly estimated: number | null;
+}
+
+const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: Top): Judged => {
+  const { width, classes, probabilities } = top;
+  const least = thresholds.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
+  const places = new Int32Array(labelled.targets.length).fill(NOT_JUDGED);
+  const pairOf = new Int32Array(places.length).fill(-1);
+  const pairs: Pair[] = [];
+  const known = new Map<number, number>();
+  const rows = new Uint32Array(places.length);
+  const [margins, shares] = [new Float64Array(places.length), new Float64Array(places.length)];
+  let many = 0;
+  for (let row = 0; row < places.length; row++) {
+    const given = labelled.targets[row] as number;
+    const first = row * width;
+    if (given < 0 || width === 0 || (classes[first] as number) < 0) continue;
+    let place = NONE;
+    let last = 1;
+    let kept = 0;
+    while (kept < width && (classes[first + kept] as number) >= 0) {
+      last = probabilities[first + kept] as number;
+      if (place === NONE && last >= (thresholds[classes[first + kept] as number] as number) - SLACK)
+        place = classes[first + kept] as number;
+      kept += 1;
+    }
+    if (place === NONE && kept < thresholds.length && last >= least - SLACK) place = UNDECIDED;
+    places[row] = place;
+    if (place < 0 || place === given) continue;
+    const code = given * thresholds.length + place;
+    let pair = known.get(code);
+    if (pair === undefined) {
+      pair = pairs.push({ given, suggested: place }) - 1;
+      known.set(code, pair);
+    }
+    pairOf[row] = pair;
+    const own = labelProbability(row, labelled);
+    const second = probabilities[first + Math.min(1, kept - 1)] as number;
+    rows[many] = row;
+    margins[many] = own - (classes[first] === given ? second : (probabilities[first] as number));
+    shares[many++] = own;
+  }
+  const ordered = (values: Float64Array) => orderOf(values.subarray(0, many)).map((at) => rows[at] as number);
+  return { places, byMargin: ordered(margins), byLabel: ordered(shares), pairOf, pairs };
+});
+
+/** Of the rows, by the thresholds of all examples; see `disputed`. */
+export function disputesOf(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Disputes {
+  const { places, byMargin } = judged(thresholds, labelled, top);
+  const { targets } = labelled;
+  const [labels, counted, wrong] = [0, 1, 2].map(() => new Float64Array(thresholds.length)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  let [count, unplaced, undecided] = [0, 0, 0];
+  for (let at = 0; at < rows.length; at++) {
+    const row = rows[at] as number;
+    const place = places[row] as number;
+    if (place === NOT_JUDGED) continue;
+    const target = targets[row] as number;
+    count += 1;
+    labels[target] = (labels[target] as number) + 1;
+    if (place === UNDECIDED) undecided += 1;
+    else if (place === NONE) unplaced += 1;
+    else {
+      counted[target] = (counted[target] as number) + 1;
+      if (place !== target) wrong[target] = (wrong[target] as number) + 1;
+    }
+  }
+  let estimated: number | null = null;
+  for (let index = 0; index < labels.length; index++)
+    if (counted[index])
+      estimated =
+        (estimated ?? 0) + ((labels[index] as number) * (wrong[index] as number)) / (counted[index] as number);
+  return { count, byMargin: inOrder(byMargin, rows, targets.length), unplaced, undecided, estimated };
+}
+
+/** Disputed rows by the probability of their label, least first. */
+export function byLabel(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Uint32Array {
+  return inOrder(judged(thresholds, labelled, top).byLabel, rows, labelled.targets.length);
+}
+
+export interface PairCount extends Pair {
+  readonly count: number;
+  /** The first of its rows, in the order that was given. */
+  readonly rows: readonly number[];
+}
+
+/** The pairs of label and class that most of the disputed rows are of, with at most so many rows of each. */
+export function commonPairs(
+  disputed: Uint32Array,
+  labelled: Labelled,
+  top: Top,
+  thresholds: Float64Array,
+  most: number,
+  mostRows: number,
+): PairCount[] {
+  const { pairOf, pairs } = judged(thresholds, labelled, top);
+  const counts = new Uint32Array(pairs.length);
+  for (let at = 0; at < disputed.length; at++) {
+    const pair = pairOf[disputed[at] as number] as number;
+    counts[pair] = (counts[pair] as number) + 1;
+  }
+  const common = [...counts.keys()]
+    .filter((pair) => (counts[pair] as number) > 0)
+    .sort((a, b) => (counts[b] as number) - (counts[a] as number) || a - b)
+    .slice(0, most);
+  const rows = new Map<number, number[]>(common.map((pair) => [pair, []]));
+  let missing = common.reduce((sum, pair) => sum + Math.min(mostRows, counts[pair] as number), 0);
+  for (let at = 0; at < disputed.length && missing > 0; at++) {
+    const row = disputed[at] as number;
+    const some = rows.get(pairOf[row] as number);
+    if (!some || some.length >= mostRows) continue;
+    some.push(row);
+    missing -= 1;
+  }
+  return common.map((pair) => ({
+    ...(pairs[pair] as Pair),
+    count: counts[pair] as number,
+    rows: rows.get(pair) ?? [],
+  }));
+}
+
+/** A disputed row in full. */
+export function disputeOf(row: number, labelled: Labelled, top: Top, thresholds: Float64Array): Dispute {
+  const suggested = judged(thresholds, labelled, top).places[row] as number;
+  let suggestedProbability = 0;
+  for (let at = row * top.width; at < (row + 1) * top.width; at++)
+    if (top.classes[at] === suggested) suggestedProbability = top.probabilities[at] as number;
+  const given = labelled.targets[row] as number;
+  return { row, given, suggested, givenProbability: labelProbability(row, labelled), suggestedProbability };
+}
