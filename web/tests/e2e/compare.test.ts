@@ -95,6 +95,9 @@ describe.skipIf(missing !== "")(`the page Compare${missing ? ` (skipped: ${missi
     await page.locator("section", { has: picture }).getByRole("combobox").selectOption("training_steps");
     await page.getByRole("group", { name: "Accuracy against training steps" }).waitFor();
     await page.getByText(/up to an accuracy of \d+%/).waitFor();
+    await page.getByRole("button", { name: "loss", exact: true }).click();
+    await page.getByRole("heading", { name: "Size against loss" }).waitFor();
+    await page.getByRole("group", { name: "Loss against training steps" }).waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });

@@ -64,12 +64,17 @@ describe("sizes", () => {
       { name: "unknown", members: [3] },
     ],
   } as unknown as ComparisonPanel;
-  const judged = [80, 90, 94, 99].map((correct) => ({ correct, count: 100, loss: null }));
+  const judged = [80, 90, 94, 99].map((correct) => ({
+    correct,
+    count: 100,
+    loss: 1 - correct / 100,
+    lossInterval: null,
+  }));
 
   it("puts replicates together and leaves out what has no cost", () => {
     const { sizes, without } = sizesOf(panel, judged, "parameters", null);
     expect(without).toEqual(["unknown"]);
-    expect(sizes.map((one) => [one.name, one.cost, Number(one.accuracy.toFixed(9)), one.front])).toEqual([
+    expect(sizes.map((one) => [one.name, one.cost, Number(one.value.toFixed(9)), one.front])).toEqual([
       ["small", 10, 0.8, true],
       ["large", 100, 0.92, true],
     ]);
@@ -88,12 +93,25 @@ describe("sizes", () => {
     expect(costsOf(panel, 0.9)).toEqual(["parameters", "training_steps", "training_seconds"]);
   });
 
+  it("takes the smaller loss for the better one", () => {
+    const { sizes } = sizesOf(panel, judged, "training_steps", 0.9, "loss");
+    expect(sizes.map((one) => [one.name, one.front])).toEqual([
+      ["unknown", true],
+      ["large", false],
+      ["small", false],
+    ]);
+    expect(sizesOf(panel, judged, "parameters", null, "loss").sizes.every((one) => one.front)).toBe(true);
+  });
+
   it("judges a model on the examples that have a label and its answer", () => {
     const answers = {
       predictions: Int32Array.from([1, 0, 1, -1]),
       losses: Float64Array.from([1, 2, Number.NaN, 5]),
       confidences: [],
     };
-    expect(judge(every(4), Int32Array.from([1, 1, -1, 1]), answers)).toEqual({ correct: 1, count: 2, loss: 1.5 });
+    expect(judge(every(4), Int32Array.from([1, 1, -1, 1]), answers)).toMatchObject({ correct: 1, count: 2, loss: 1.5 });
+    // Student's t of 1 and 2: their mean and 12.706 half-differences.
+    const { lossInterval } = judge(every(4), Int32Array.from([1, 1, -1, 1]), answers);
+    expect(lossInterval?.high).toBeCloseTo(1.5 + 12.7062 / 2, 3);
   });
 });

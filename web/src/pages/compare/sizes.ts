@@ -13,7 +13,7 @@ export const COSTS = {
   training_seconds: "training seconds",
 } as const;
 
-const NOTHING: Judged = { correct: 0, count: 0, loss: null };
+const NOTHING: Judged = { correct: 0, count: 0, loss: null, lossInterval: null };
 
 export type Cost = keyof typeof COSTS;
 
@@ -22,11 +22,12 @@ export interface Size {
   /** Places among the models. */
   readonly members: readonly number[];
   readonly cost: number;
-  readonly accuracy: number;
+  /** Accuracy, or mean loss. */
+  readonly value: number;
   readonly interval: Bounds | null;
   /** Examples of one model, or replicates. */
   readonly count: number;
-  /** Nothing that costs as little is as accurate. */
+  /** Nothing that costs as little is as good. */
   readonly front: boolean;
 }
 
@@ -44,32 +45,44 @@ export function costsOf(panel: ComparisonPanel, reach: number | null): Cost[] {
   );
 }
 
+export const MEASURES = { accuracy: "share that is right", loss: "mean loss" } as const;
+
+export type Measure = keyof typeof MEASURES;
+
 export interface Judged {
   readonly correct: number;
   readonly count: number;
   /** Mean over the examples that have one; null where none has. */
   readonly loss: number | null;
+  readonly lossInterval: Bounds | null;
 }
 
-/** How often a model is right on the rows, and its mean loss there. */
+/** How often a model is right on the rows, and its mean loss there with Student's interval. */
 export function judge(rows: Uint32Array, labels: Int32Array, answers: Answers): Judged {
-  let [correct, count, sum, losses] = [0, 0, 0, 0];
+  let [correct, count, sum, squares, losses] = [0, 0, 0, 0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const [label, said, loss] = [
-      labels[row] as number,
-      answers.predictions[row] as number,
-      answers.losses[row] as number,
-    ];
+    const label = labels[row] as number;
+    const said = answers.predictions[row] as number;
+    const loss = answers.losses[row] as number;
     if (label < 0 || said < 0) continue;
     count += 1;
     if (said === label) correct += 1;
-    if (Number.isFinite(loss)) {
-      sum += loss;
-      losses += 1;
-    }
+    if (!Number.isFinite(loss)) continue;
+    sum += loss;
+    squares += loss * loss;
+    losses += 1;
   }
-  return { correct, count, loss: losses > 0 ? sum / losses : null };
+  if (losses === 0) return { correct, count, loss: null, lossInterval: null };
+  const loss = sum / losses;
+  return { correct, count, loss, lossInterval: around(loss, squares - sum * loss, losses) };
+}
+
+/** Student's interval of a mean from the sum of squared deviations; null below two values. */
+function around(mean: number, deviations: number, count: number): Bounds | null {
+  if (count < 2) return null;
+  const half = studentQuantile(0.975, count - 1) * Math.sqrt(Math.max(0, deviations) / (count - 1) / count);
+  return { low: mean - half, high: mean + half };
 }
 
 export interface Sizes {
@@ -78,35 +91,36 @@ export interface Sizes {
   readonly without: readonly string[];
 }
 
-/** Every size with its cost. `judged` is how often each model is right on the selection. */
-export function sizesOf(panel: ComparisonPanel, judged: readonly Judged[], cost: Cost, reach: number | null): Sizes {
+/** Every size with its cost. `judged` is how each model does on the selection. */
+export function sizesOf(
+  panel: ComparisonPanel,
+  judged: readonly Judged[],
+  cost: Cost,
+  reach: number | null,
+  measure: Measure = "accuracy",
+): Sizes {
   const without: string[] = [];
   const placed = panel.sizes.flatMap((size) => {
     const costs = size.members.map((place) => {
       const model = panel.models[place];
       return model ? costOf(model, cost, reach) : null;
     });
-    const shares = size.members.map((place) => judged[place] ?? NOTHING);
-    if (costs.some((one) => one === null || one <= 0) || shares.some((one) => one.count === 0)) {
+    const found = measured(
+      size.members.map((place) => judged[place] ?? NOTHING),
+      measure,
+    );
+    if (costs.some((one) => one === null || one <= 0) || found === null) {
       without.push(size.name);
       return [];
     }
-    return [
-      {
-        name: size.name,
-        members: size.members,
-        cost: together(cost, costs),
-        ...accuracyOf(shares),
-      },
-    ];
+    return [{ name: size.name, members: size.members, cost: together(cost, costs), ...found }];
   });
+  const sign = measure === "loss" ? -1 : 1;
   const front = (one: (typeof placed)[number]) =>
-    !placed.some(
-      (other) =>
-        other.cost <= one.cost &&
-        other.accuracy >= one.accuracy &&
-        (other.cost < one.cost || other.accuracy > one.accuracy),
-    );
+    !placed.some((other) => {
+      const better = sign * (other.value - one.value);
+      return other.cost <= one.cost && better >= 0 && (other.cost < one.cost || better > 0);
+    });
   return { without, sizes: placed.map((one) => ({ ...one, front: front(one) })).sort((a, b) => a.cost - b.cost) };
 }
 
@@ -116,22 +130,24 @@ function together(cost: Cost, costs: readonly (number | null)[]): number {
   return cost === "seconds" ? Math.min(...known) : known.reduce((sum, one) => sum + one, 0) / known.length;
 }
 
-/** Wilson's interval of one model; of replicates Student's t over them. */
-function accuracyOf(shares: readonly Pick<Judged, "correct" | "count">[]): {
-  accuracy: number;
-  interval: Bounds | null;
-  count: number;
-} {
-  const [first] = shares;
-  if (first && shares.length === 1)
-    return { accuracy: first.correct / first.count, interval: wilson(first.correct, first.count), count: first.count };
-  const values = shares.map((one) => one.correct / one.count);
-  const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
-  const spread = values.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (values.length - 1);
-  const half = studentQuantile(0.975, values.length - 1) * Math.sqrt(spread / values.length);
-  return {
-    accuracy: mean,
-    interval: { low: Math.max(0, mean - half), high: Math.min(1, mean + half) },
-    count: values.length,
+/** The measure of one model, with Wilson's or Student's interval over examples; of replicates Student's over them. */
+function measured(all: readonly Judged[], measure: Measure): Pick<Size, "value" | "interval" | "count"> | null {
+  const values = all.map((one) => (measure === "loss" ? one.loss : one.count > 0 ? one.correct / one.count : null));
+  const known = values.filter((one) => one !== null);
+  const [first] = all;
+  const [value] = known;
+  if (!first || value === undefined || known.length < all.length) return null;
+  if (all.length === 1) {
+    const interval = measure === "loss" ? first.lossInterval : wilson(first.correct, first.count);
+    return { value, interval, count: first.count };
+  }
+  const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
+  const deviations = known.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+  const ends = around(mean, deviations, known.length);
+  // No share lies beyond 1, no loss of ours below 0; Student's interval does not know.
+  const interval = ends && {
+    low: Math.max(0, ends.low),
+    high: measure === "accuracy" ? Math.min(1, ends.high) : ends.high,
   };
+  return { value: mean, interval, count: known.length };
 }

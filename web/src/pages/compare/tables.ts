@@ -41,7 +41,7 @@ export function groupTable(rows: Uint32Array, pair: Pair, old: string, now: stri
 
 /** Every model: what it knows on the selection, and what it costs. */
 export function modelTable(panel: ComparisonPanel, judged: readonly Judged[], reach: number | null): TableModel {
-  const of = (row: number) => judged[row] ?? { correct: 0, count: 0, loss: null };
+  const of = (row: number) => judged[row] ?? { correct: 0, count: 0, loss: null, lossInterval: null };
   const ends = (row: number) => wilson(of(row).correct, of(row).count);
   const numeric = (title: string, cell: (row: number) => number | null, text?: (value: number | null) => string) => ({
     id: title,
