@@ -52,7 +52,7 @@ def test_what_is_only_in_one_is_counted_and_not_compared(tmp_path: Path) -> None
     assert (model.matched, model.unmatched, model.unanswered) == (3, 1, 2)
     assert (found.pairs[0].count, found.pairs[0].broken) == (3, 1)
     assert found.notes == [
-        "3 examples are in both old and new; 1 are only in old and 2 only in new, and are not compared."
+        "Both old and new have 3 of the examples; left out are 1 that only old has and 2 that only new has."
     ]
 
 
@@ -71,7 +71,7 @@ def test_labels_that_were_corrected_are_left_out(tmp_path: Path) -> None:
     old, new = answered(tmp_path / "old", targets, targets), answered(tmp_path / "new", corrected, targets)
     found = compare(old, new).panel
     assert (found.models[0].relabelled, found.pairs[0].count) == (1, 29)
-    assert "1 examples have another label in old than in new, and are not compared." in found.notes
+    assert "Left out, because old and new label them differently: 1 of 30 examples." in found.notes
 
 
 def test_records_of_different_data_are_refused(tmp_path: Path) -> None:

@@ -199,15 +199,15 @@ def _notes(all_: Together) -> Iterable[str]:
             yield f"Examples of {name} were found by {found.by}: ids alone do not tell them."
         if found.unmatched or found.unanswered:
             yield (
-                f"{found.count:,} examples are in both {name} and {base}; {found.unmatched:,} are only in {name} and "
-                f"{found.unanswered:,} only in {base}, and are not compared."
+                f"Both {name} and {base} have {found.count:,} of the examples; left out are {found.unmatched:,} that only {name} "
+                f"has and {found.unanswered:,} that only {base} has."
             )
         if found.repeated:
-            yield f"{found.repeated:,} examples of {name} and {base} have an id that is there more than once, which names none."
+            yield f"An id that is there more than once names no example: {found.repeated:,} examples of {name} and {base}."
         if changed:
-            yield f"{changed:,} examples have another label in {name} than in {base}, and are not compared."
+            yield f"Left out, because {name} and {base} label them differently: {changed:,} of {found.count:,} examples."
         if found.other_pictures:
             yield (
-                f"{found.other_pictures:,} examples of the same id have another picture in {name} than in {base}: they were "
-                "prepared in another way, or are not the same."
+                f"Under the same id {name} and {base} have another picture: {found.other_pictures:,} of {found.count:,} examples "
+                "were prepared in another way, or are not the same."
             )
