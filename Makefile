@@ -78,7 +78,7 @@ schema: $(VENV)/developer ## write the app's types from the record's schema
 	$(BIN)/python -m pellucid.record.typescript > web/src/record/schema.gen.ts
 
 bench: $(VENV)/developer ## ratios against a bare run and against peers, into docs/benchmarks.md
-	$(BIN)/python -m pip install --quiet tensorboard torchview torchinfo graphviz transformers onnx netron
+	$(BIN)/python -m pip install --quiet tensorboard torchview torchinfo graphviz transformers onnx netron torchmetrics
 	$(BIN)/python -m bench $(ARGS)
 
 coverage: $(VENV)/developer ## trace every model of the frozen lists, into docs/coverage.md (ARGS=timm: one list)

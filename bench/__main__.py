@@ -23,6 +23,7 @@ ROWS = HERE / "rows.json"
 COLUMNS = ("what", "ours", "range", "limit", "peer", "note")
 PACKAGES = (
     "torch", "torchvision", "timm", "captum", "tensorboard", "transformers", "torchview", "torchinfo", "netron",
+    "scikit-learn", "torchmetrics",
 )  # fmt: skip
 # What each benchmark's numbers mean, in the order of the page.
 BENCHES = {
@@ -76,6 +77,12 @@ BENCHES = {
         "The same pictures, by the same parameterisation and transformations, of as many channels, in turns. The peer is what one "
         "would write first, and what libraries for it do: one channel at a time, a whole forward and a whole backward each step. "
         "Time is saved by batching, by what is not run behind the layer, and by no gradients of the parameters."
+    ),
+    "predictions": (
+        "Processor seconds, and the peak of memory of a process that does nothing else, from before the file is opened to the last "
+        "answer; the file is read twice. Peers have all their data in memory already, and are timed on a part, in proportion; "
+        "they give numbers without intervals, scikit-learn no ECE and no top-k from ranks. torchmetrics pays for every batch: of "
+        "batches as an evaluation has them it is the slowest by far, of very large ones as fast as ours, whose bincount it shares."
     ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "
