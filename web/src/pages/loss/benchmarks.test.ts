@@ -39,6 +39,6 @@ describe("other models", () => {
       ["old", 2],
       ["none", null],
     ]);
-    expect(found[0]?.explanation).toBe("what that model loses on the same 1 examples");
+    expect(found[0]?.explanation).toBe("what that model loses on the same 1 example");
   });
 });

@@ -1,4 +1,5 @@
 /** What the selection's loss is compared with. */
+import { plural } from "../../marks/format";
 import { meanLossOf } from "../../measures/accuracy";
 import type { LossPanel } from "../../record/schema.gen";
 
@@ -39,7 +40,7 @@ export function othersOf(
     return {
       name: other.name,
       value,
-      explanation: `what that model loses on the same ${count} examples`,
+      explanation: `what that model loses on the same ${plural(count, "example")}`,
       why: "it has a loss on none of these examples",
     };
   });
