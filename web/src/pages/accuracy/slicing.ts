@@ -28,8 +28,17 @@ export interface Judged {
 
 /** The rows that have a target and a prediction. */
 export function judgedOf(rows: Uint32Array, { targets, predictions }: Examples): Judged {
-  const known = rows.filter((row) => (targets[row] as number) >= 0 && (predictions[row] as number) >= 0);
-  return { rows: known, right: Uint8Array.from(known, (row) => Number(targets[row] === predictions[row])) };
+  const known = new Uint32Array(rows.length);
+  const right = new Uint8Array(rows.length);
+  let many = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const [target, prediction] = [targets[row] as number, predictions[row] as number];
+    if (target < 0 || prediction < 0) continue;
+    known[many] = row;
+    right[many++] = target === prediction ? 1 : 0;
+  }
+  return { rows: known.subarray(0, many), right: right.subarray(0, many) };
 }
 
 export interface NamedSlice extends Slice {
@@ -93,7 +102,11 @@ function groupsOf(rows: Uint32Array, column: Extra): { names: string[]; of: Int3
   if (column.values.length > MOST_VALUES) return numbers ? cut(rows, numbers) : null;
   const { codes, values } = column;
   const missing = values.indexOf("");
-  const of = Int32Array.from(rows, (row) => (codes[row] === missing ? -1 : (codes[row] as number)));
+  const of = new Int32Array(rows.length);
+  for (let place = 0; place < rows.length; place++) {
+    const code = codes[rows[place] as number] as number;
+    of[place] = code === missing ? -1 : code;
+  }
   return { names: [...values], of, byValue: true };
 }
 
@@ -130,7 +143,11 @@ export interface Direction {
 /** Rules over the columns and over directions in a layer's space, found on one half of the rows and judged on the other. */
 export function rulesOf(judged: Judged, columns: ReadonlyMap<string, Extra>, directions: readonly Direction[]): Rule[] {
   const { rows, right } = thinned(judged);
-  const read = (of: ArrayLike<number>) => Float64Array.from(rows, (row) => of[row] as number);
+  const read = (of: Int32Array | Float64Array) => {
+    const values = new Float64Array(rows.length);
+    for (let place = 0; place < rows.length; place++) values[place] = of[rows[place] as number] as number;
+    return values;
+  };
   const named: { feature: Feature; say: (code: number) => string }[] = [];
   for (const [name, column] of columns) {
     if (column.numeric)
@@ -172,8 +189,13 @@ const SAID = { "<=": "at most", ">": "above", is: "is", "is not": "is not" };
 function thinned(judged: Judged): Judged {
   if (judged.rows.length <= MOST_GROWN) return judged;
   const stride = Math.ceil(judged.rows.length / MOST_GROWN);
-  const kept = (_: number, at: number) => at % stride === 0;
-  return { rows: judged.rows.filter(kept), right: judged.right.filter(kept) };
+  const many = Math.ceil(judged.rows.length / stride);
+  const [rows, right] = [new Uint32Array(many), new Uint8Array(many)];
+  for (let place = 0; place < many; place++) {
+    rows[place] = judged.rows[place * stride] as number;
+    right[place] = judged.right[place * stride] as number;
+  }
+  return { rows, right };
 }
 
 /** A row's number with its bits mixed, so that halves are halves whatever order the rows came in. Source: murmur3's finaliser. */
