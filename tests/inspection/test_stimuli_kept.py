@@ -49,3 +49,26 @@ def test_a_run_with_another_seed_does_not_go_on_with_what_a_kill_left(path: Path
     subprocess.run([sys.executable, killed_stimuli.__file__, str(path)], check=False)
     found = add_features(path, net(), data(), Asked(stimuli=True, seed=1))
     assert {row.seed for row in found.panel("tuning").layers} == {1}
+
+
+def test_stimuli_that_do_not_fit_into_memory_are_shown_half_as_many_at_a_time(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pellucid.features import probing
+
+    whole_path = shutil.copytree(path, tmp_path / "whole.pellucid")
+    whole = add_features(whole_path, net(), data(), Asked(stimuli=True))
+    forward = probing.until
+
+    def cramped(session, shown, names):  # type: ignore[no-untyped-def]
+        if len(shown) > 20:
+            raise MemoryError
+        return forward(session, shown, names)
+
+    monkeypatch.setattr(probing, "until", cramped)
+    halved = add_features(path, net(), data(), Asked(stimuli=True))
+    note = halved.panel("tuning").note
+    assert note.startswith("Memory did not suffice for 128 examples at a time: 16 were used")
+    assert whole.panel("tuning").note == ""
+    for name in whole.arrays("tuning"):
+        np.testing.assert_allclose(halved.array("tuning", name), whole.array("tuning", name), atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.capture import Session
+from pellucid.capture.memory import Batches
 from pellucid.capture.until import until
 from pellucid.errors import ForwardError, LayerError
 from pellucid.features.controls import LEAST_WEIGHTS, Controls
@@ -59,6 +60,7 @@ class Probed:
         box: the field that the stimuli were drawn at.
         shown: number of pictures.
         chance: selectivity below which a label is withdrawn.
+        note: that memory did not suffice for as many pictures at a time as were meant, in words; empty where it did.
     """
 
     layer: Layer
@@ -67,6 +69,7 @@ class Probed:
     chance: float
     tuning: Tuning
     labels: Labels
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,17 @@ def probing(
         controls = Controls(stimuli, seed)
         answers: dict[str, Floats] = {}
         asked = list(group)
+        together = max(1, min(_MOST, _PIXELS // (window.height * window.width)))
+        looked = Looked(session, together)
         for contrast in CONTRASTS:
             seen: dict[str, list[Floats]] = {sight.layer.name: [] for sight in asked}
-            for pictures in stimuli.batches(max(1, min(_MOST, _PIXELS // (window.height * window.width)))):
+            for pictures in stimuli.batches(together):
                 if contrast == 1:
                     controls.observe(pictures)
                 shown = lightness.inputs(0.5 + contrast * (pictures - 0.5))
-                outputs = until(session, shown, [sight.layer.name for sight in asked])
-                for sight in asked:
-                    seen[sight.layer.name].append(_middle(outputs[sight.layer.name], sight))
+                for found in looked.at(shown, asked):
+                    for sight in asked:
+                        seen[sight.layer.name].append(found[sight.layer.name])
                 done += len(pictures)
                 watch(done, max(total, done))
             for sight in asked:
@@ -147,7 +152,38 @@ def probing(
             total += len(stimuli) if contrast != CONTRASTS[-1] else 0
         chance = float(np.quantile(selectivity_of(Tuning.of(stimuli, controls.responses())), CHANCE))
         chance = chance if controls.weights >= LEAST_WEIGHTS else 0.0
-        yield [_probed(sight, stimuli, answers[sight.layer.name], chance, seed) for sight in group]
+        yield [
+            replace(_probed(sight, stimuli, answers[sight.layer.name], chance, seed), note=looked.note)
+            for sight in group
+        ]
+
+
+@dataclass
+class Looked:
+    """Forwards up to the layers that are asked, of fewer pictures at a time once memory did not suffice for more.
+
+    Attributes:
+        session: holds the model open.
+        size: pictures at a time, at most.
+        note: that memory did not suffice, in words; empty where it did.
+    """
+
+    session: Session
+    size: int
+    note: str = ""
+
+    def at(self, shown: Tensor, asked: Sequence[Sight]) -> Iterator[dict[str, Floats]]:
+        """What the middle units of each layer answer to each part of the pictures. Raises: MethodError: not even one fits."""
+        names = [sight.layer.name for sight in asked]
+
+        def look(start: int, stop: int) -> dict[str, Floats]:
+            outputs = until(self.session, shown[start:stop], names)
+            return {sight.layer.name: _middle(outputs[sight.layer.name], sight) for sight in asked}
+
+        batches = Batches(len(shown), self.size)
+        yield from batches.run(look)
+        if batches.note:
+            self.size, self.note = batches.size, batches.note
 
 
 def sight_of(layer: Layer, field: ReceptiveField) -> Sight:

@@ -46,6 +46,7 @@ def write_tuned(writer: Writer, found: Sequence[Probed], count: int, refused: Ma
         kinds=list(KINDS),
         noise=len(found[0].tuning.noise) if found else 0,
         refused=dict(refused),
+        note=next((one.note for one in found if one.note), ""),
     )
     writer.write_panel(*_beside_earlier(Record(writer.path), panel, arrays))
 
@@ -105,6 +106,7 @@ def _beside_earlier(
             layers=sorted([*kept.values(), *panel.layers], key=lambda row: row.index),
             noise=max(earlier.noise, panel.noise),
             refused=earlier.refused | panel.refused,
+            note=panel.note or earlier.note,
         ),
         arrays,
     )

@@ -821,7 +821,8 @@ export interface TuningLayer {
  * "i.sure" (share of random halves of the pictures that give the same label), "i.deviations" (of its best answer from its answers
  * to noise), "i.orientation" [unit 12] at its best frequency, "i.frequency" at its best orientation, "i.hue" (a hue each 30
  * degrees from red; where the input has no three channels, a channel each), "i.grey" [unit 5] black to white, "i.kinds" [unit
- * kind], NaN where a kind was not shown; float32, minus the answer to a grey field. `refused` are layers left out, and why.
+ * kind], NaN where a kind was not shown; float32, minus the answer to a grey field. `refused` are layers left out, and why; `note`
+ * says where memory did not suffice for as many pictures at a time as were meant.
  */
 export interface TuningPanel extends Panel {
   lens: "tuning";
@@ -829,6 +830,7 @@ export interface TuningPanel extends Panel {
   kinds: string[];
   noise: number;
   refused: Record<string, string>;
+  note: string;
 }
 
 /**
@@ -2202,8 +2204,9 @@ export interface OptimisedLayer {
  *
  * Arrays (arrays/optimised.safetensors), by layer index i and method m: "i.m.units" int32[stored], ascending; "i.m.sheet"
  * uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.opacity" uint8[bytes], another of how opaque each
- * pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored variant], the unit's
- * strongest response anywhere in the map to each picture as it is, to be held against the activations panel's "i.maximum".
+ * pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored
+ * variant], the unit's strongest response anywhere in the map to each picture as it is, to be held against the activations
+ * panel's "i.maximum".
  * `refused` are layers left out, and why.
  */
 export interface OptimisedPanel extends Panel {

@@ -72,10 +72,12 @@ class TuningPanel(Panel, tag="tuning"):
     "i.sure" (share of random halves of the pictures that give the same label), "i.deviations" (of its best answer from its answers
     to noise), "i.orientation" [unit 12] at its best frequency, "i.frequency" at its best orientation, "i.hue" (a hue each 30
     degrees from red; where the input has no three channels, a channel each), "i.grey" [unit 5] black to white, "i.kinds" [unit
-    kind], NaN where a kind was not shown; float32, minus the answer to a grey field. `refused` are layers left out, and why.
+    kind], NaN where a kind was not shown; float32, minus the answer to a grey field. `refused` are layers left out, and why; `note`
+    says where memory did not suffice for as many pictures at a time as were meant.
     """
 
     layers: list[TuningLayer]
     kinds: list[str]
     noise: int
     refused: dict[str, str] = field(default_factory=dict)
+    note: str = ""

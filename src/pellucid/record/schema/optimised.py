@@ -43,8 +43,9 @@ class OptimisedPanel(Panel, tag="optimised"):
 
     Arrays (arrays/optimised.safetensors), by layer index i and method m: "i.m.units" int32[stored], ascending; "i.m.sheet"
     uint8[bytes], a WebP picture of them: a row a unit, a column a variant; "i.m.opacity" uint8[bytes], another of how opaque each
-    pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored variant], the unit's
-    strongest response anywhere in the map to each picture as it is, to be held against the activations panel's "i.maximum".
+    pixel is drawn where what had no weight along the climb is to fade (not in older records); "i.m.responses" float32[stored
+    variant], the unit's strongest response anywhere in the map to each picture as it is, to be held against the activations
+    panel's "i.maximum".
     `refused` are layers left out, and why.
     """
 
