@@ -55,7 +55,7 @@ def build_app(
 
     app = Starlette(
         routes=Routes(Shelf(record_path), desk, read_assets(app_dir), closing).all(),
-        middleware=[Middleware(Guard, token=token, allowed_hosts=tuple(allowed_hosts))],
+        middleware=[Middleware(Guard, tokens={token: "owner"}, allowed_hosts=tuple(allowed_hosts))],
         exception_handlers={PellucidError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -60,18 +60,24 @@ class _Refusal(Exception):  # noqa: N818 - a decision, not a failure
 
 
 class Guard:
-    """ASGI middleware that lets through what is proved to come from the owner.
+    """ASGI middleware that lets through what is proved to come from the owner, or from someone whom the owner invited.
+
+    Whose token came along stands in the scope under "holder".
 
     Args:
         app: what it guards.
-        token: the owner's.
+        tokens: by token, whose it is.
         allowed_hosts: values of the Host header that are ours, with the port: "127.0.0.1:8765".
+        writes: addresses that take a POST, of JSON from our own page alone.
     """
 
-    def __init__(self, app: ASGIApp, token: str, allowed_hosts: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, tokens: Mapping[str, str], allowed_hosts: Collection[str], writes: Collection[str] = ()
+    ) -> None:
         self._app = app
-        self._token = token.encode()
+        self._tokens = {token.encode(): holder for token, holder in tokens.items()}
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._writes = frozenset(writes)
         self._cookie = cookie_name(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,17 +122,21 @@ class Guard:
         """None lets the request through; a response ends it here. Raises: _Refusal."""
         headers = Headers(scope=scope)
         host = self._check_host(headers)
-        if scope["method"] not in METHODS:
+        if scope["method"] not in METHODS and not (scope["method"] == "POST" and scope["path"] in self._writes):
             raise _Refusal(405, "MethodRefused", "This server only shows: it answers GET and HEAD.",
                            {"Allow": ", ".join(METHODS)})  # fmt: skip
+        if scope["method"] not in METHODS:
+            self._check_write(headers, host)
         navigates = self._check_source(scope, headers, host)
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token") if scope["path"] == "/" else None
         if asked is not None:
-            if not self._is_token(asked[-1]):
+            if self._holder(asked[-1]) is None:
                 raise _wrong_token()
-            return self._admitted(stepping_stone=navigates)
-        if not any(self._is_token(candidate) for candidate in self._carried(headers)):
+            return self._admitted(asked[-1], stepping_stone=navigates)
+        holders = [holder for carried in self._carried(headers) if (holder := self._holder(carried)) is not None]
+        if not holders:
             raise _wrong_token()
+        scope["holder"] = holders[0]
         return None
 
     def _check_host(self, headers: Headers) -> str:
@@ -139,6 +149,13 @@ class Guard:
                 "a tunnel, use the same port on both ends; under another name, start it with --host NAME.",
             )
         return hosts[0].lower()
+
+    def _check_write(self, headers: Headers, host: str) -> None:
+        """What writes says where it comes from, and is of a kind that no form of another page can send."""
+        if headers.getlist("origin") != [f"http://{host}"]:
+            raise _Refusal(403, "OriginRefused", "This server takes answers from its own page only.")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise _Refusal(415, "TypeRefused", f"This server takes {JSON} only.")
 
     def _check_source(self, scope: Scope, headers: Headers, host: str) -> bool:
         """Whether a link elsewhere led here; refuses any other request that another site's page makes."""
@@ -165,17 +182,21 @@ class Guard:
                 found.append(value.strip())
         return found
 
-    def _is_token(self, candidate: str) -> bool:
-        return secrets.compare_digest(candidate.encode("utf-8", "surrogateescape"), self._token)
+    def _holder(self, candidate: str) -> str | None:
+        """Whose token this is; every token is compared, so that the time taken tells nothing."""
+        said, found = candidate.encode("utf-8", "surrogateescape"), None
+        for token, holder in self._tokens.items():
+            found = holder if secrets.compare_digest(said, token) else found
+        return found
 
-    def _admitted(self, *, stepping_stone: bool) -> Response:
+    def _admitted(self, token: str, *, stepping_stone: bool) -> Response:
         """Sets the cookie and leads on to the page, so that the token leaves the address bar."""
         response = (
             Response(_ONWARD, media_type="text/html")
             if stepping_stone
             else Response(status_code=303, headers={"Location": "/"})
         )
-        response.set_cookie(self._cookie, self._token.decode(), httponly=True, samesite="strict", path="/")
+        response.set_cookie(self._cookie, token, httponly=True, samesite="strict", path="/")
         return response
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
+from starlette.applications import Starlette
 
 from pellucid.errors import OptionError, PellucidError
 from pellucid.server.application import build_app, checked_token
@@ -57,6 +58,11 @@ def serve(
         if open_browser:
             _browse(prepared.url)
 
+    until_interrupted(prepared, ready)
+
+
+def until_interrupted(prepared: Prepared, ready: Callable[[], None]) -> None:
+    """Answers until interrupted; `ready` is called once it does."""
     with prepared.listener:
         _Server(prepared, ready).run(sockets=[prepared.listener])
 
@@ -71,7 +77,14 @@ def start(
     live: LiveModel | None = None,
 ) -> Running:
     """Serves a record from a thread of its own and returns at once; options and errors are those of `serve`."""
-    prepared = _prepare(path, host, port, token, live)
+    running = beside(_prepare(path, host, port, token, live))
+    if open_browser:
+        _browse(running.url)
+    return running
+
+
+def beside(prepared: Prepared) -> Running:
+    """Answers from a thread of its own, from the moment that this returns. Raises: PellucidError: it did not start."""
     ready = threading.Event()
     server = _Server(prepared, ready.set)
     failures: list[BaseException] = []
@@ -89,8 +102,6 @@ def start(
     if not ready.wait(_STARTS_WITHIN) or failures:
         prepared.listener.close()
         raise PellucidError(f"The server did not start within {_STARTS_WITHIN:.0f} s: {failures or 'no reason known'}.")
-    if open_browser:
-        _browse(prepared.url)
     return Running(prepared.url, server, thread)
 
 
@@ -136,7 +147,9 @@ class Running:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """A server that listens and does not answer yet; `closing` is set when it closes."""
+
     url: str
     listener: socket.socket
     config: uvicorn.Config
@@ -146,7 +159,7 @@ class _Prepared:
 class _Server(uvicorn.Server):
     """Says when it answers, and ends the streams first when it closes."""
 
-    def __init__(self, prepared: _Prepared, ready: Callable[[], None]) -> None:
+    def __init__(self, prepared: Prepared, ready: Callable[[], None]) -> None:
         super().__init__(prepared.config)
         self._closing = prepared.closing
         self._ready = ready
@@ -160,15 +173,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _prepare(path: str | Path, host: str, port: int, token: str | None, live: LiveModel | None) -> _Prepared:
+def _prepare(path: str | Path, host: str, port: int, token: str | None, live: LiveModel | None) -> Prepared:
     chosen = secrets.token_urlsafe(24) if token is None else checked_token(token)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     try:
         bound = int(listener.getsockname()[1])
         app = build_app(path, chosen, allowed_hosts(host, bound), live)
     except BaseException:
         listener.close()
         raise
+    return prepared_for(app, host, listener, f"/?token={chosen}")
+
+
+def prepared_for(app: Starlette, host: str, listener: socket.socket, entry: str) -> Prepared:
+    """A server for an application with `state.closing`, to be entered at `entry`."""
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -179,7 +197,8 @@ def _prepare(path: str | Path, host: str, port: int, token: str | None, live: Li
         proxy_headers=False,
     )
     shown = LOOPBACK if host in _ANYWHERE else host
-    return _Prepared(f"http://{_bracketed(shown)}:{bound}/?token={chosen}", listener, config, app.state.closing)
+    bound = int(listener.getsockname()[1])
+    return Prepared(f"http://{bracketed(shown)}:{bound}{entry}", listener, config, app.state.closing)
 
 
 def allowed_hosts(host: str, port: int) -> list[str]:
@@ -189,7 +208,7 @@ def allowed_hosts(host: str, port: int) -> list[str]:
     """
     names = [LOOPBACK, "localhost", "::1"]
     names += _own_names() if host in _ANYWHERE else [host]
-    plain = dict.fromkeys(_bracketed(name.lower()) for name in names)
+    plain = dict.fromkeys(bracketed(name.lower()) for name in names)
     return [f"{name}:{port}" for name in plain] + (list(plain) if port == 80 else [])
 
 
@@ -203,7 +222,8 @@ def _interactive() -> bool:
     return hasattr(sys, "ps1") or (ipython is not None and ipython.get_ipython() is not None)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises: OptionError: the host or the port cannot be used."""
     if not 0 <= port <= 65535:
         raise OptionError(f"A port lies between 0 and 65535; got {port}.")
     try:
@@ -238,7 +258,7 @@ def _own_names() -> list[str]:
     return names
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
     """The host as it stands in an address: IPv6 in brackets."""
     try:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
