@@ -1,4 +1,5 @@
 /** Accuracy and mean loss of any selection, from typed arrays. Examples without target or prediction do not count. */
+import { remembered } from "./chosen";
 import { type Bounds, meanInterval, wilson } from "./intervals";
 
 export interface Answers {
@@ -20,6 +21,10 @@ export interface Mean {
 }
 
 export function accuracyOf(rows: Uint32Array, { targets, predictions }: Answers): Share {
+  return judged(rows, targets, predictions);
+}
+
+const judged = remembered((rows: Uint32Array, targets: Int32Array, predictions: Int32Array): Share => {
   let correct = 0;
   let count = 0;
   for (let place = 0; place < rows.length; place++) {
@@ -31,7 +36,7 @@ export function accuracyOf(rows: Uint32Array, { targets, predictions }: Answers)
     if (target === prediction) correct += 1;
   }
   return share(correct, count);
-}
+});
 
 /** Share of examples whose target is among the k most probable classes; `ranks` is 0 for the first, -1 unknown. */
 export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
@@ -48,6 +53,10 @@ export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
 
 /** Mean over the losses that are defined, with a normal interval. */
 export function meanLossOf(rows: Uint32Array, { losses }: { losses: Float64Array }): Mean {
+  return meanOf(rows, losses);
+}
+
+const meanOf = remembered((rows: Uint32Array, losses: Float64Array): Mean => {
   let sum = 0;
   let squares = 0;
   let count = 0;
@@ -59,7 +68,7 @@ export function meanLossOf(rows: Uint32Array, { losses }: { losses: Float64Array
     count += 1;
   }
   return { count, value: count > 0 ? sum / count : null, interval: meanInterval(sum, squares, count) };
-}
+});
 
 export interface ClassShare {
   readonly index: number;

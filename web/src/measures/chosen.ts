@@ -13,11 +13,14 @@ export function marksOf(rows: Uint32Array, count: number): Uint8Array {
   return made;
 }
 
+let picked = new Uint32Array(0);
+
 /** Of `order`, the entries that are among `rows`, of `count` in all: what sorting `rows` the same way would give. */
 export function inOrder(order: Uint32Array, rows: Uint32Array, count: number): Uint32Array {
   if (rows.length === count && order.length === count) return order;
   const marked = marksOf(rows, count);
-  const kept = new Uint32Array(order.length + 1);
+  if (picked.length <= order.length) picked = new Uint32Array(order.length + 1);
+  const kept = picked;
   let many = 0;
   for (let place = 0; place < order.length; place++) {
     const row = order[place] as number;
@@ -27,7 +30,7 @@ export function inOrder(order: Uint32Array, rows: Uint32Array, count: number): U
   return kept.slice(0, many);
 }
 
-/** Remembers what was made of columns that live as long as the record: by each of them, the last answer. */
+/** Remembers, by a column of the record or by the rows of a selection, what was last made of it: pages ask more than once. */
 export function remembered<Column extends object, Rest extends readonly unknown[], Made>(
   make: (column: Column, ...rest: Rest) => Made,
 ): (column: Column, ...rest: Rest) => Made {

@@ -81,6 +81,8 @@ export interface Worst {
   readonly part: number | null;
 }
 
+let keptLosses = new Float64Array(0);
+
 /** Both at once, reading the losses in their order: what a million examples need. */
 export function worstOf(rows: Uint32Array, losses: Float64Array, share: number, most: number): Worst {
   if (rows.length <= losses.length * FEW) {
@@ -89,7 +91,8 @@ export function worstOf(rows: Uint32Array, losses: Float64Array, share: number, 
   }
   const all = descending(losses);
   const marked = marksOf(rows, losses.length);
-  const kept = new Float64Array(all.order.length + 1);
+  if (keptLosses.length <= all.order.length) keptLosses = new Float64Array(all.order.length + 1);
+  const kept = keptLosses;
   const first = new Uint32Array(most);
   let many = 0;
   for (let place = 0; place < all.order.length; place++) {

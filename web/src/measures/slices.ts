@@ -74,7 +74,7 @@ export function slicesOf(counted: readonly Counted[]): Slice[] {
     .sort((a, b) => a.adjusted - b.adjusted || a.accuracy - b.accuracy);
 }
 
-/** A number or a code for every example, NaN where not there. */
+/** A number or a code (0, 1, 2, ...) for every example, NaN where not there. */
 export interface Feature {
   readonly name: string;
   readonly values: Float64Array;
@@ -112,12 +112,20 @@ export function foundSlices(
   grown: Uint8Array,
   depth = 3,
 ): FoundSlice[] {
-  const places = (half: number) => Uint32Array.from(grown.keys()).filter((place) => grown[place] === half);
+  const places = (half: number) => {
+    const some = new Uint32Array(grown.length + 1);
+    let many = 0;
+    for (let place = 0; place < grown.length; place++) {
+      some[many] = place;
+      many += Number(grown[place] === half);
+    }
+    return some.slice(0, many);
+  };
   const judged = places(0);
   const hitsOf = (some: Uint32Array) => some.reduce((sum, place) => sum + (right[place] as number), 0);
   const allCorrect = hitsOf(judged);
   const tested = leaves(features, right, places(1), depth, []).flatMap((rule) => {
-    const inside = judged.filter((place) => rule.every((condition) => holds(condition, features, place)));
+    const inside = rule.reduce<Uint32Array>((some, condition) => held(condition, features, some), judged);
     if (rule.length === 0 || inside.length < LEAST || inside.length >= judged.length) return [];
     const correct = hitsOf(inside);
     return [{ rule, count: inside.length, correct, pValue: fisher(correct, inside.length, allCorrect, judged.length) }];
@@ -126,6 +134,20 @@ export function foundSlices(
   return tested
     .map((one, place) => ({ ...one, adjusted: adjusted[place] as number }))
     .sort((a, b) => a.adjusted - b.adjusted || a.correct / a.count - b.correct / b.count);
+}
+
+/** The places that a condition holds at. */
+function held({ feature, kind, cut }: Condition, features: readonly Feature[], places: Uint32Array): Uint32Array {
+  const values = features[feature]?.values ?? new Float64Array(0);
+  const some = new Uint32Array(places.length);
+  let many = 0;
+  for (let at = 0; at < places.length; at++) {
+    const place = places[at] as number;
+    const value = values[place] as number;
+    const fits = kind === "<=" ? value <= cut : kind === ">" ? value > cut : (value === cut) === (kind === "is");
+    if (fits) some[many++] = place;
+  }
+  return some.subarray(0, many);
 }
 
 function leaves(
@@ -139,14 +161,15 @@ function leaves(
   if (!split) return [rule];
   const other: Condition = { ...split, kind: split.kind === "<=" ? ">" : "is not" };
   return [split, other].flatMap((condition) => {
-    const inside = places.filter((place) => holds(condition, features, place));
+    const inside = held(condition, features, places);
     return leaves(features, right, inside, depth - 1, [...rule, condition]);
   });
 }
 
 /** The condition after which right and wrong are least mixed (Gini); of equal ones the first feature and the lowest cut. */
 export function bestSplit(features: readonly Feature[], right: Uint8Array, places: Uint32Array): Condition | null {
-  const hits = places.reduce((sum, place) => sum + (right[place] as number), 0);
+  let hits = 0;
+  for (let at = 0; at < places.length; at++) hits += right[places[at] as number] as number;
   const mixed = (count: number, correct: number) => (count > 0 ? (correct * (count - correct)) / count : 0);
   const before = mixed(places.length, hits);
   let [least, best]: [number, Condition | null] = [before, null];
@@ -173,18 +196,44 @@ export function bestSplit(features: readonly Feature[], right: Uint8Array, place
 
 /** Counts of a feature's values between its cuts: each code, or at most 32 groups of numbers by their quantiles. */
 function tallied({ values, categorical }: Feature, right: Uint8Array, places: Uint32Array) {
+  return categorical ? talliedCodes(values, right, places) : talliedNumbers(values, right, places);
+}
+
+function talliedCodes(values: Float64Array, right: Uint8Array, places: Uint32Array) {
+  let [most, known, knownHits] = [-1, 0, 0];
+  for (let at = 0; at < places.length; at++) {
+    const code = values[places[at] as number] as number;
+    if (code > most) most = code;
+  }
+  const [counts, correct] = [new Float64Array(most + 1), new Float64Array(most + 1)];
+  for (let at = 0; at < places.length; at++) {
+    const place = places[at] as number;
+    const code = values[place] as number;
+    if (Number.isNaN(code)) continue;
+    const hit = right[place] as number;
+    known += 1;
+    knownHits += hit;
+    counts[code] = (counts[code] as number) + 1;
+    correct[code] = (correct[code] as number) + hit;
+  }
+  let codes = [...counts.keys()].filter((code) => (counts[code] as number) > 0);
+  // One code alone splits nothing off that is there.
+  if (codes.length < 2) codes = [];
+  const at = (all: Float64Array) => Float64Array.from(codes, (code) => all[code] as number);
+  return { counts: at(counts), correct: at(correct), cuts: codes, known, knownHits };
+}
+
+function talliedNumbers(values: Float64Array, right: Uint8Array, places: Uint32Array) {
   const there = places.filter((place) => !Number.isNaN(values[place]));
   const ordered = Float64Array.from(there, (place) => values[place] as number).sort();
   let cuts = ordered.filter((value, index) => index === 0 || value !== ordered[index - 1]);
-  if (!categorical && cuts.length > CUTS) {
+  if (cuts.length > CUTS) {
     const quantiles = Float64Array.from(
       { length: CUTS },
       (_, index) => ordered[Math.floor(((index + 1) * ordered.length) / CUTS) - 1] as number,
     );
     cuts = quantiles.filter((value, index) => index === 0 || value !== quantiles[index - 1]);
   }
-  // One code alone splits nothing off that is there.
-  if (categorical && cuts.length < 2) cuts = new Float64Array(0);
   const [counts, correct] = [new Float64Array(cuts.length), new Float64Array(cuts.length)];
   let knownHits = 0;
   for (const place of there) {

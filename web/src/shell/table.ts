@@ -27,6 +27,8 @@ export interface TableModel {
   readonly title: string;
   readonly columns: readonly TableColumn[];
   readonly count: number;
+  /** The rows stand in the order that is asked for already. */
+  readonly ordered?: boolean;
   /** Called with the row that was clicked. */
   open?(row: number): void;
   isCurrent?(row: number): boolean;

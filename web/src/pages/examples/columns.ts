@@ -1,7 +1,8 @@
 /** The examples table's columns as people read them. */
 import { number, percent } from "../../marks/format";
+import { inOrder } from "../../measures/chosen";
 import type { Examples } from "../../record/examples";
-import type { TableColumn } from "../../shell/table";
+import { sortedRows, type TableColumn } from "../../shell/table";
 
 interface Words {
   readonly className: (index: number) => string;
@@ -74,4 +75,35 @@ export function exampleColumns(examples: Examples, { className, lossUnit }: Word
     });
   }
   return columns;
+}
+
+/** Fewer rows than this part of all are sorted by themselves; more are picked out of the order of all. */
+const FEW = 1 / 64;
+const MOST_ORDERS = 4;
+const orders = new WeakMap<Examples, Map<string, Uint32Array>>();
+
+/** The rows sorted by a column; the order of all examples is made once, of the last few columns that were asked for. */
+export function orderedRows(
+  examples: Examples,
+  columns: readonly TableColumn[],
+  rows: Uint32Array,
+  id: string,
+  descending: boolean,
+): Uint32Array {
+  const column = columns.find((one) => one.id === id);
+  if (!column) return rows;
+  if (rows.length < FEW * examples.count) {
+    const own = { ...column, cell: (index: number) => column.cell(rows[index] as number) };
+    const order = sortedRows({ title: "", columns: [], count: rows.length }, own, descending);
+    return order.map((index) => rows[index] as number);
+  }
+  const known = orders.get(examples) ?? new Map<string, Uint32Array>();
+  orders.set(examples, known);
+  const key = `${id} ${descending} ${column.title}`;
+  const order = known.get(key) ?? sortedRows({ title: "", columns: [], count: examples.count }, column, descending);
+  known.delete(key);
+  known.set(key, order);
+  const oldest = known.keys().next().value;
+  if (known.size > MOST_ORDERS && oldest !== undefined) known.delete(oldest);
+  return inOrder(order, rows, examples.count);
 }
