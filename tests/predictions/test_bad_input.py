@@ -55,6 +55,8 @@ def test_ids_that_repeat_are_refused_however_many_there_are(tmp_path: Path, monk
         message = refused(tmp_path, table)
         assert "'i20' stands in 3 rows" in message
         assert "--id-column row" in message
+        twice = table.set_column(0, "id", pa.array([f"i{row % 15}" for row in range(30)]))
+        assert "and 12 more" in refused(tmp_path, twice)
     record = pellucid.import_predictions(table, out=tmp_path / "numbered", id_column="row")
     assert record.examples()["id"].to_pylist() == [str(row) for row in range(30)]
     assert record.examples()["id_column"].to_pylist()[3] == "i20"
@@ -151,6 +153,13 @@ def test_what_is_missing_is_counted(tmp_path: Path) -> None:
     accuracy = record.panel("accuracy")
     assert isinstance(accuracy, schema.AccuracyPanel)
     assert accuracy.count == 25
+
+
+def test_a_row_that_is_missing_has_no_numbers_whatever_the_type_of_the_lists(tmp_path: Path) -> None:
+    for name, kind in (("lists", pa.list_(pa.float32())), ("fixed", pa.list_(pa.float32(), 4))):
+        table = pa.table({"probabilities": pa.array(with_(11, None, LISTS), kind), "label": TARGETS})
+        record = pellucid.import_predictions(table, out=tmp_path / name)
+        assert np.flatnonzero(record.examples()["nonfinite"].to_numpy()).tolist() == [11], name
 
 
 def test_without_targets_nothing_is_said_of_right_and_wrong(tmp_path: Path) -> None:
