@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pellucid.measures.classification import Tallies, balanced_interval
 from support.simulated import WORLDS, World, coverage
 
 PAGE = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
@@ -28,6 +29,18 @@ def test_simulating_again_agrees_with_the_page(world: World) -> None:
     for name, share in found.items():
         # Four standard errors of the shorter simulation.
         assert share == pytest.approx(DOCUMENTED[name], abs=4 * np.sqrt(0.95 * 0.05 / TIMES)), name
+
+
+@pytest.mark.parametrize(("sizes", "recalls"), [([500, 8], [0.95, 0.7]), ([1, 2, 3] * 60, [0.9, 0.8, 1.0] * 60)])
+def test_balanced_accuracy_holds_with_small_classes_of_either_kind(sizes: list[int], recalls: list[float]) -> None:
+    """One small class among few, and very many of one to three examples: never below, at most 98 in 100."""
+    support = np.array(sizes, float)
+
+    def world(random: np.random.Generator):  # type: ignore[no-untyped-def]
+        right = random.binomial(sizes, recalls).astype(float)
+        return {"balanced": (float(np.mean(recalls)), balanced_interval(Tallies(right, support, support)))}
+
+    assert 0.94 <= coverage(world, TIMES)["balanced"] <= 0.98
 
 
 def test_too_narrow_an_interval_is_noticed() -> None:

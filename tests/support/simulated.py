@@ -46,7 +46,9 @@ def _drawn(random: Random, count: int) -> tuple[SparseCounts, Tallies, Tallies]:
 def classes(random: Random) -> dict[str, tuple[float, Interval | None]]:
     """300 answers among three classes, closed forms only."""
     cells, seen, true = _drawn(random, 300)
-    found = {"balanced accuracy (MOVER)": (float(STATISTICS["balanced accuracy"](true)), balanced_interval(seen))}
+    found = {
+        "balanced accuracy (outer of two)": (float(STATISTICS["balanced accuracy"](true)), balanced_interval(seen))
+    }
     f1 = float(2 * true.right[1] / (true.support[1] + true.predicted[1]))
     found["F1 of a class (Wilson, mapped)"] = (
         f1, f1_interval(int(seen.right[1]), int(seen.support[1]), int(seen.predicted[1]))

@@ -94,7 +94,13 @@ export function scoresOf(cells: ConfusionCounts, classes: number): Score[] {
   const f1 = macroF1(cells, part, total);
   const recalls = defined(of.right, of.support);
   return [
-    named("balanced accuracy", mean(recalls.map((one) => one.value)), mover(recalls), "no class occurs", "mover"),
+    named(
+      "balanced accuracy",
+      mean(recalls.map((one) => one.value)),
+      balancedInterval(recalls),
+      "no class occurs",
+      "outer",
+    ),
     named("macro F1", f1.value, f1.interval, "no class occurs"),
     named("Matthews correlation", mcc.value, mcc.interval, "the targets or the predictions are all of one class"),
     named("Cohen's kappa", kappa.value, kappa.interval, "targets and predictions are all of one class"),
@@ -188,11 +194,39 @@ function fromInfluence(
   return deltaInterval(value, Math.sqrt(variance / total), scale);
 }
 
-function defined(right: Float64Array, counts: Float64Array): { value: number; interval: Bounds }[] {
-  const found: { value: number; interval: Bounds }[] = [];
+interface Recall {
+  readonly value: number;
+  readonly interval: Bounds;
+  readonly right: number;
+  readonly count: number;
+}
+
+const LENT = 3;
+
+/** The outer ends of MOVER over the recalls' own intervals and of a score interval whose recalls are drawn towards their mean. */
+function balancedInterval(recalls: readonly Recall[]): Bounds | null {
+  const one = mover(recalls);
+  if (!one) return null;
+  const number = recalls.length;
+  const sum = recalls.reduce((all, { value }) => all + value, 0);
+  const common = (sum + 0.5) / (number + 1);
+  let [middle, variance] = [0, 0];
+  for (const { right, count } of recalls) {
+    const drawn = (right + LENT * common) / (count + LENT);
+    middle += drawn / number;
+    variance += (drawn * (1 - drawn)) / count / number ** 2;
+  }
+  const trials = (middle * (1 - middle)) / variance;
+  const other = wilson((sum / number) * trials, trials);
+  return other && { low: Math.min(one.low, other.low), high: Math.max(one.high, other.high) };
+}
+
+function defined(right: Float64Array, counts: Float64Array): Recall[] {
+  const found: Recall[] = [];
   counts.forEach((count, index) => {
     const interval = wilson(right[index] as number, count);
-    if (interval) found.push({ value: (right[index] as number) / count, interval });
+    const own = right[index] as number;
+    if (interval) found.push({ value: own / count, interval, right: own, count });
   });
   return found;
 }
