@@ -12,8 +12,9 @@ import pytest
 
 import pellucid
 from pellucid import lenses
+from pellucid.errors import OptionError
 from pellucid.lenses import LensContext
-from pellucid.predictions import run, saved
+from pellucid.predictions import panels_of, run, saved
 from pellucid.record import Record
 from support import killed_import
 from support.saved import answered, integers, softmax
@@ -59,6 +60,19 @@ def test_only_lenses_that_need_answers_alone_are_asked() -> None:
     every = {lens.name for lens in fresh if lenses.needs_answers_only(lens)}
     assert every == set(lenses.OF_ANSWERS)
     assert {lens.name for lens in lenses.without_model(LensContext())} >= every
+
+
+def test_the_answers_without_a_record_are_those_of_the_record(tmp_path: Path) -> None:
+    logits, targets = answered(120, 5)
+    table = pa.table({"scores": logits.tolist(), "label": targets, "shelf": ["a", "b", "c"] * 40})
+    record = pellucid.import_predictions(table, out=tmp_path / "net")
+    panels = panels_of(table)
+    assert set(panels) == {"predictions", "loss", "accuracy", "confusion"}
+    for name in ("predictions", "accuracy", "confusion"):
+        assert panels[name] == record.panel(name)
+    assert list(panels_of(table, lenses=["accuracy"])) == ["accuracy"]
+    with pytest.raises(OptionError, match="no lens 'acuracy'"):
+        panels_of(table, lenses=["acuracy"])
 
 
 def test_importing_needs_no_torch(tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def panels_of(
     opened = _opened(predictions, labels, classes, kind, column, BY_ROW)
     saved = replace(opened, roles=replace(opened.roles, media=""))
     look = look_through(saved, classes, kind, progress)
-    asked = [lens for lens in without_model(_context(look)) if lenses is None or lens.name in lenses]
+    known = {lens.name: lens for lens in without_model(_context(look))}
+    unknown = [name for name in lenses or () if name not in known]
+    if unknown:
+        raise OptionError(f"There is no lens '{unknown[0]}' that needs answers alone. There are: {', '.join(known)}.")
+    asked = [known[name] for name in (known if lenses is None else lenses)]
     observing = Observing(saved, look)
     for piece in saved.whole(MOST_AT_ONCE):
         seen = observing.of(piece)
