@@ -25,7 +25,7 @@ describe("what is empty", () => {
       [watch, watch],
     ] as const) {
       const said = emptied("It was cut short.", command, saved);
-      expect(said.why).toBe("This record was made of saved logits (test\ufffd): no model was run. It needs one.");
+      expect(said.why).toBe("This record was made of saved logits (test\ufffd): no model was run, and this needs one.");
       expect(said.command).toBe(instead);
     }
   });

@@ -15,7 +15,7 @@ export function emptied(
 ): { readonly why: string; readonly command: string } {
   if (saved === null || !NEEDS_MODEL.test(command)) return { why, command };
   return {
-    why: `This record was made of saved ${saved.kind} (${plain(saved.name)}): no model was run. It needs one.`,
+    why: `This record was made of saved ${saved.kind} (${plain(saved.name)}): no model was run, and this needs one.`,
     command: OF_A_RECORD.test(command) ? "pellucid inspect MODEL --data DATA --out RECORD" : command,
   };
 }
