@@ -322,6 +322,7 @@ def kinds_in_code() -> set[str]:
     """Names of the checks in the lenses, as their code spells them."""
     lenses = Path(pellucid.__file__).parent / "lenses"
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(lenses.glob("*.py")))
+    text = text.replace('kind="stable"', "")  # of a sort, not of a finding
     assert len(re.findall(r"\bFinding\(", text)) == len(re.findall(r"\bkind=", text)), "a finding has no kind"
     written = re.findall(r"\bkind=(.*?),", text) + re.findall(r"\bword = (\"(?:over|under)confident.*)", text)
     found = {name for line in written for name in re.findall(r"\"([a-z][a-z-]+)\"", line)}
