@@ -130,10 +130,22 @@ class Cells:
 
 
 def _gathered(keys: NDArray[np.int64], sums: Floats) -> tuple[NDArray[np.int64], Floats]:
-    found, places = np.unique(keys, return_inverse=True)
-    total = np.zeros((len(found), len(FIELDS)))
-    np.add.at(total, places.reshape(-1), sums)
-    return found, total
+    found, places = _distinct(keys)
+    # Column by column: several times as fast as numpy's add.at.
+    total = [np.bincount(places, column, len(found)) for column in sums.T]
+    return found, np.stack(total, axis=1)
+
+
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The keys that there are, ascending, and the place of each among them; without sorting where they lie close together."""
+    width = int(keys.max(initial=-1)) + 1
+    if width > 4 * len(keys):
+        found, places = np.unique(keys, return_inverse=True)
+        return found, places.reshape(-1)
+    there = np.flatnonzero(np.bincount(keys, minlength=width)).astype(np.int64)
+    lookup = np.zeros(width, np.int64)
+    lookup[there] = np.arange(len(there))
+    return there, lookup[keys]
 
 
 @dataclass(frozen=True)
