@@ -25,6 +25,8 @@ export interface CalibrationError {
   readonly expected: number | null;
   readonly limit: number | null;
   readonly bins: number;
+  /** Why it is not defined. */
+  readonly why: string;
 }
 
 export function fineOf(
@@ -218,19 +220,27 @@ export function chanceOf(bins: Reliability): { expected: number | null; limit: n
 /** All but the class-wise one, which needs every class's probability. */
 export function calibrationErrors(bins: Reliability): CalibrationError[] {
   const mass = equalMass(bins);
+  const none = total(bins) === 0 ? "no example has a target and a confidence" : "";
   const binned = (name: string, of: Reliability): CalibrationError => ({
     name,
     value: expectedError(of),
     ...chanceOf(of),
     bins: of.counts.length,
+    why: none,
   });
   const unknown = { expected: null, limit: null };
   return [
     binned("equal width", equalWidth(bins)),
     binned("equal mass", mass),
     binned("monotone", monotone(bins)),
-    { name: "debiased", value: debiasedError(mass), ...unknown, bins: mass.counts.length },
-    { name: "kernel", value: kernelError(bins), ...unknown, bins: 0 },
+    {
+      name: "debiased",
+      value: debiasedError(mass),
+      ...unknown,
+      bins: mass.counts.length,
+      why: none || "every bin holds one example",
+    },
+    { name: "kernel", value: kernelError(bins), ...unknown, bins: 0, why: none },
   ];
 }
 
