@@ -238,7 +238,9 @@ def test_a_label_without_any_probability_makes_the_mean_undefined_and_says_so() 
     losses[3] = np.inf
     panel = observed(logits_of(), labels_of(), loss=losses).report()
     assert (panel.mean, panel.interval, panel.infinite, panel.count) == (None, None, 1, NUMBER - 1)
-    assert "1 labels were given no probability at all" in panel.why
+    assert panel.why.startswith(
+        "1 label was given no probability at all, each of which makes the mean infinite; the other 89"
+    )
 
 
 def test_classes_alone_have_no_loss_and_say_why() -> None:

@@ -269,8 +269,8 @@ class LossLens:
             return NO_LOSS
         if self.infinite:
             return (
-                f"{self.infinite:,} labels were given no probability at all, and each of them makes the mean infinite; the "
-                f"other {self.examples:,} examples have a mean"
+                f"{self.infinite:,} {'label was' if self.infinite == 1 else 'labels were'} given no probability at all, each of "
+                f"which makes the mean infinite; the other {self.examples:,} examples have a mean"
                 + (f" of {self.total / self.examples:.4g}" if self.examples else "")
             )
         if self.unscored:
