@@ -18,7 +18,7 @@ export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | HumanPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | HumanPanel | PsychometricsPanel | GazePanel | PerceptualLearningPanel | CustomPanel;
 
 /**
  * How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins.
@@ -2217,6 +2217,169 @@ export interface OptimisedPanel extends Panel {
   refused: Record<string, string>;
 }
 
+/** One image: how many people marked it, how many places, and the correlation of each method, in the panel's order. */
+export interface GazeImage {
+  row: number;
+  observers: number;
+  places: number;
+  correlations: (number | null)[];
+}
+
+/**
+ * How the maps of one attribution method correlate with where people look.
+ *
+ * Attributes:
+ *     images: with both maps.
+ *     correlation: Spearman's over the places of an image, mean over images; its interval is over images.
+ *     other: the same with the people's map of each other image; `difference` is correlation minus this, image by image.
+ *     p_value: share of random assignments of people's maps to images that correlate at least as much.
+ */
+export interface GazeMethod {
+  method: string;
+  images: number;
+  correlation: number | null;
+  interval: Interval | null;
+  other: number | null;
+  difference: number | null;
+  difference_interval: Interval | null;
+  p_value: number | null;
+  why: string;
+}
+
+/**
+ * Where people look, from clicks or bubbles, beside the model's attribution maps.
+ *
+ * `maps` float32[image height width] in `arrays/gaze.safetensors` are people's maps of `images`, each summing to 1.
+ *
+ * Attributes:
+ *     answer: whether the model looks where people do, in one sentence.
+ *     layout: what was read: places that were clicked, or bubbles through which an image was seen.
+ *     bandwidth: standard deviation of the Gaussian around each place, as a share of the image's longer side.
+ *     height, width: of the maps.
+ *     agreement: Spearman's correlation of the maps of two halves of the people, mean over images and raised to all people by
+ *         Spearman and Brown; None where no image was marked by two.
+ *     unmatched: places on images that are no examples of the record.
+ *     outside: places that lie outside their image.
+ *     without_maps: images that people marked and for which the record keeps no attribution maps.
+ */
+export interface GazePanel extends Panel {
+  lens: "gaze";
+  answer: string;
+  layout: "clicks" | "bubbles";
+  bandwidth: number;
+  height: number;
+  width: number;
+  images: GazeImage[];
+  methods: GazeMethod[];
+  agreement: number | null;
+  agreement_interval: Interval | null;
+  unmatched: number;
+  outside: number;
+  without_maps: number;
+}
+
+/**
+ * The comparison with people along the checkpoints of a training.
+ *
+ * Attributes:
+ *     answer: when the model starts to make people's mistakes, in one sentence.
+ *     points: in order of step.
+ *     people: mean kappa among people, the ceiling, with its interval.
+ *     onset: the first step from which on every kappa lies above its band of independent errors; None where there is none.
+ */
+export interface PerceptualLearningPanel extends Panel {
+  lens: "perceptual_learning";
+  answer: string;
+  points: PerceptualPoint[];
+  people: number | null;
+  people_interval: Interval | null;
+  onset: number | null;
+}
+
+/**
+ * One checkpoint: how often it is right on what people answered, and its error consistency with them.
+ *
+ * `null` is the band in which the mean kappa lies where its errors are independent of people's.
+ */
+export interface PerceptualPoint {
+  step: number;
+  record: string;
+  count: number;
+  accuracy: number | null;
+  accuracy_interval: Interval | null;
+  kappa: number | null;
+  interval: Interval | null;
+  null: Interval | null;
+  why: string;
+}
+
+/**
+ * How often an observer is right against the level of a distortion.
+ *
+ * accuracy(level) = guess + (1 - guess - lapse) F(level), F from 0 to 1 (or from 1 to 0 where the distortion makes it harder).
+ *
+ * Attributes:
+ *     kind: "people" is all people together, "model" the model.
+ *     falling: whether accuracy falls with the level.
+ *     guess: accuracy by guessing, one over the number of categories.
+ *     lapse: one minus the accuracy that is reached where the level makes it easiest, with its interval.
+ *     threshold: the level where F is one half; None where there is none, see `why`. `at` is the accuracy there.
+ *     width: what lies between F = 0.05 and F = 0.95: levels where `scale` is "linear", decades where it is "log".
+ *     overdispersion: 0 where answers at a level vary as independent ones do, up to 1.
+ *     levels, accuracies: the curve, to be drawn.
+ */
+export interface PsychometricCurve {
+  observer: string;
+  kind: "person" | "people" | "model";
+  points: PsychometricPoint[];
+  falling: boolean;
+  guess: number;
+  lapse: number | null;
+  lapse_interval: Interval | null;
+  threshold: number | null;
+  threshold_interval: Interval | null;
+  at: number | null;
+  width: number | null;
+  width_interval: Interval | null;
+  overdispersion: number | null;
+  levels: number[];
+  accuracies: number[];
+  why: string;
+}
+
+/** Answers at one level of a distortion; the interval is Wilson's. */
+export interface PsychometricPoint {
+  level: number;
+  condition: string;
+  count: number;
+  correct: number;
+  accuracy: number | null;
+  interval: Interval | null;
+}
+
+/**
+ * Psychometric curves of people and of the model under one distortion.
+ *
+ * Attributes:
+ *     answer: who stands more of the distortion, in one sentence.
+ *     distortion: what was varied ("contrast"), "" where the data does not say.
+ *     scale: on which the levels are fitted and drawn.
+ *     curves: of each person, of all people together, of the model.
+ *     ratio: the model's threshold divided by people's where the scale is "log", else the model's minus people's; None where
+ *         one of them has none.
+ *     left_out: conditions that are no level, and how many answers they hold.
+ */
+export interface PsychometricsPanel extends Panel {
+  lens: "psychometrics";
+  answer: string;
+  distortion: string;
+  scale: "linear" | "log";
+  curves: PsychometricCurve[];
+  ratio: number | null;
+  ratio_interval: Interval | null;
+  left_out: Record<string, number>;
+}
+
 /** What the examples table holds. */
 export interface PredictionsPanel extends Panel {
   lens: "predictions";
@@ -2318,6 +2481,9 @@ export interface PanelByLens {
   mapping: MappingPanel;
   similarity: SimilarityPanel;
   optimised: OptimisedPanel;
+  gaze: GazePanel;
+  perceptual_learning: PerceptualLearningPanel;
+  psychometrics: PsychometricsPanel;
   predictions: PredictionsPanel;
   separation: SeparationPanel;
 }

@@ -136,6 +136,16 @@ from pellucid.record.schema.mapping import (
     SpaceLayer,
 )
 from pellucid.record.schema.optimised import OptimisedAnswer, OptimisedLayer, OptimisedPanel
+from pellucid.record.schema.perception import (
+    GazeImage,
+    GazeMethod,
+    GazePanel,
+    PerceptualLearningPanel,
+    PerceptualPoint,
+    PsychometricCurve,
+    PsychometricPoint,
+    PsychometricsPanel,
+)
 from pellucid.record.schema.predictions import PredictionsPanel
 from pellucid.record.schema.separation import SeparationChannel, SeparationConcept, SeparationLayer, SeparationPanel
 
@@ -162,6 +172,9 @@ AnyPanel = (
     | HierarchyPanel
     | FitPanel
     | HumanPanel
+    | PsychometricsPanel
+    | GazePanel
+    | PerceptualLearningPanel
     | CustomPanel
 )
 
@@ -208,6 +221,9 @@ __all__ = [
     "FocusExample",
     "FocusLayer",
     "GateResult",
+    "GazeImage",
+    "GazeMethod",
+    "GazePanel",
     "GradientLayer",
     "GradientsPanel",
     "GraphChange",
@@ -263,6 +279,8 @@ __all__ = [
     "OptimisedPanel",
     "Panel",
     "ParameterRow",
+    "PerceptualLearningPanel",
+    "PerceptualPoint",
     "PerturbationCurve",
     "PlacesAnswer",
     "Pool",
@@ -270,6 +288,9 @@ __all__ = [
     "PredictionsPanel",
     "Preprocessing",
     "ProbeAccuracy",
+    "PsychometricCurve",
+    "PsychometricPoint",
+    "PsychometricsPanel",
     "SanityAnswer",
     "SavedPredictions",
     "Score",
