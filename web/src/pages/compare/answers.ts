@@ -41,6 +41,19 @@ function filled(count: number): Float64Array {
   return new Float64Array(count).fill(Number.NaN);
 }
 
+/** The rows that have a label and an answer by every model. */
+export function answeredByAll(rows: Uint32Array, labels: Int32Array, answers: readonly Int32Array[]): Uint32Array {
+  const kept = new Uint32Array(rows.length);
+  let count = 0;
+  each: for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    if ((labels[row] as number) < 0) continue;
+    for (const one of answers) if ((one[row] as number) < 0) continue each;
+    kept[count++] = row;
+  }
+  return kept.subarray(0, count);
+}
+
 /** Two of the models side by side. */
 export function pairOf(examples: Examples, panel: ComparisonPanel, old: number, now: number): Pair {
   const before = answersOf(examples, panel, old);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Pair } from "../../measures/compare";
 import type { ComparedModel, ComparisonPanel } from "../../record/schema.gen";
-import { flipped } from "./answers";
+import { answeredByAll, flipped } from "./answers";
 import { chance } from "./chance";
 import { cumulative } from "./curves";
 import { costsOf, judge, sizesOf } from "./sizes";
@@ -39,6 +39,11 @@ describe("what flipped", () => {
     expect(flipped(every(6), pair, "fixed", 12)).toEqual({ count: 3, rows: [2, 0, 3] });
     expect(flipped(every(6), pair, "fixed", 1)).toEqual({ count: 3, rows: [2] });
     expect(flipped(every(6), pair, "broken", 12)).toEqual({ count: 1, rows: [1] });
+  });
+
+  it("is asked only of what every model answered", () => {
+    expect([...answeredByAll(every(6), pair.labels, [pair.old, pair.new])]).toEqual([0, 1, 2, 3]);
+    expect([...answeredByAll(every(6), pair.labels, [])]).toEqual([0, 1, 2, 3, 5]);
   });
 
   it("gives p values in words where no number is small enough", () => {

@@ -1,13 +1,13 @@
 /** The numbers of the page as tables. */
 import { percent, plain, quantity } from "../../marks/format";
-import { groupsOf, type Pair } from "../../measures/compare";
+import type { Group } from "../../measures/compare";
 import { wilson } from "../../measures/intervals";
 import type { ComparisonPanel } from "../../record/schema.gen";
 import { instrument } from "../../selection/instrument.svelte";
 import { type TableModel, tableOf } from "../../shell/table";
 import { type Cost, costOf, type Judged } from "./sizes";
 
-export function groupTable(rows: Uint32Array, pair: Pair, old: string, now: string): TableModel {
+export function groupTable(groups: readonly Group[], old: string, now: string): TableModel {
   return tableOf(
     "difference by class",
     [
@@ -23,7 +23,7 @@ export function groupTable(rows: Uint32Array, pair: Pair, old: string, now: stri
       "p",
       "p, corrected",
     ],
-    groupsOf(rows, pair, pair.labels, instrument.classes.length).map((one) => [
+    groups.map((one) => [
       instrument.className(one.index),
       one.count,
       one.old,
