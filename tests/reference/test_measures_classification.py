@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn import metrics
 
+from pellucid.lenses import LensContext
+from pellucid.lenses.accuracy import AccuracyLens
 from pellucid.measures import classification as measured
 from pellucid.measures.bootstrap import bootstrap, replicates_for
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.intervals import benjamini_hochberg, delta_interval, f1_interval, mover, newcombe_auc, wilson
 from pellucid.measures.ranking import mean_reciprocal_rank, rank_counts, top_k
+from pellucid.types import Batch, Observation
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -262,3 +265,23 @@ def test_a_biased_and_skewed_statistic_gets_scipys_corrected_interval() -> None:
     assert abs(plain.low - peer.low) > 1
     assert found is not None
     assert (found.low, found.high) == pytest.approx((peer.low, peer.high), abs=0.04)
+
+
+def test_ranks_that_are_not_known_leave_the_first_place_alone_defined() -> None:
+    """Saved classes only: the rank is 0 where right and -1 where wrong, which must not read as always among the first."""
+    target, prediction = np.array([0, 1, 2, 2, 1]), np.array([0, 1, 1, 0, 1])
+    columns = {
+        "target": target,
+        "prediction": prediction,
+        "rank": np.where(target == prediction, 0, -1),
+        "confidence": np.full(5, np.nan),
+    }
+    lens = AccuracyLens(LensContext(("a", "b", "c")))
+    batch = Batch(0, tuple("vwxyz"), None)  # type: ignore[arg-type]
+    lens.observe(Observation("sweep", batch=batch, outputs=np.full((5, 3), np.nan), columns=columns))  # type: ignore[arg-type]
+    panel = lens.report()
+    assert [(one.k, one.accuracy) for one in panel.top_k] == [(1, 0.6)]
+    assert panel.ranks == []
+    assert panel.ece is None
+    assert panel.without_probabilities == 5
+    assert all(one.value is None and "saved" in one.why for one in panel.areas)

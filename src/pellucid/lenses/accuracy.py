@@ -51,7 +51,7 @@ class AccuracyLens:
 
     Attributes:
         classes: most outputs seen.
-        ranks: int64[rank], examples by the rank of their target, where it is known.
+        ranks: int64[rank], examples by the rank of their target, where it is known; unranked: where it is not.
         cells: the confusion, the fields of SparseCounts.
         confidences: counts, sums of confidences and right answers by fine bin of confidence.
         variance: sum of c (1 - c) over confidences c.
@@ -69,6 +69,7 @@ class AccuracyLens:
     context: LensContext = field(default_factory=LensContext)
     classes: int = 0
     ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    unranked: int = 0
     cells: dict[str, Any] = field(default_factory=lambda: vars(SparseCounts()))
     confidences: dict[str, Any] = field(default_factory=lambda: _fine_bins(np.zeros(0), np.zeros(0, bool)))
     variance: float = 0.0
@@ -121,6 +122,7 @@ class AccuracyLens:
         right = target == prediction
         self.classes = max(self.classes, int(outputs.shape[-1]))
         self.ranks = _sum(self.ranks, rank_counts(rank[known], self.classes))
+        self.unranked += int((known & (rank < 0)).sum())
         self._add_cells(SparseCounts.of(np.where(known, target, -1), np.where(known, prediction, -1)))
         counts = ValueCounts(**self.slices)
         counts.add(batch, known, right)
@@ -163,6 +165,7 @@ class AccuracyLens:
         """Adds another's counts."""
         self.classes = max(self.classes, other.classes)
         self.ranks = _sum(self.ranks, other.ranks)
+        self.unranked += other.unranked
         self._add_cells(SparseCounts(**other.cells))
         self.confidences = _added(self.confidences, other.confidences)
         self.variance += other.variance
@@ -198,6 +201,8 @@ class AccuracyLens:
         fitted, tested = (TemperatureSums(**half) for half in self.halves)
         counts = ValueCounts(**self.slices)
         slices = counts.slices()
+        # Where only classes were saved the rank of a wrong answer's target is not known: then the first place alone is defined.
+        ranks, most = (np.array([correct, count - correct]), 1) if self.unranked else (self.ranks, len(self.ranks))
         return _panel(
             count=count,
             findings=[
@@ -209,12 +214,12 @@ class AccuracyLens:
             accuracy=correct / count if count else None,
             interval=wilson(correct, count),
             balanced_accuracy=sum(recalls) / len(recalls) if recalls else None,
-            top_k=[one for k in TOP_K if k <= len(self.ranks) and (one := top_k(self.ranks, k)) is not None],
+            top_k=[one for k in TOP_K if k <= most and (one := top_k(ranks, k)) is not None],
             by_class=by_class,
             calibration=equal_width(bins).to_schema(),
             ece=expected_error(equal_width(bins)),
             mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
-            ranks=np.trim_zeros(self.ranks, "b").tolist(),
+            ranks=[] if self.unranked else np.trim_zeros(ranks, "b").tolist(),
             scores=class_scores(cells, number, self.context.seed),
             areas=area_scores(by_class, scored, self.scored, self.sampled),
             equal_mass=equal_mass(bins).to_schema(),

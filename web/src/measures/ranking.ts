@@ -1,6 +1,13 @@
 /** Top-k accuracy for every k, a twin of pellucid.measures.ranking. */
-import type { Share } from "./accuracy";
+import type { Answers, Share } from "./accuracy";
 import { wilson } from "./intervals";
+
+/** Whether some answer is known and the rank of its target is not: where only classes were saved, that of every wrong one. */
+export function lacksRanks(rows: Uint32Array, { targets, predictions }: Answers, ranks: Int32Array): boolean {
+  return rows.some(
+    (row) => (targets[row] as number) >= 0 && (predictions[row] as number) >= 0 && (ranks[row] as number) < 0,
+  );
+}
 
 /** Examples by the rank of their target, 0 the first, up to the last that occurs; unknown ranks do not count. */
 export function rankCounts(rows: Uint32Array, ranks: Int32Array): Float64Array {

@@ -7,7 +7,7 @@ import { confusionOf } from "./confusion";
 import { averagePrecision, averagePrecisionInterval, orderedOf, rocArea, thresholdsOf } from "./curves";
 import { type Bounds, f1Interval, newcombeArea } from "./intervals";
 import { calibrationErrors, diagramOf, equalMass, equalWidth, fineOf } from "./miscalibration";
-import { rankCounts, topKCurve } from "./ranking";
+import { lacksRanks, rankCounts, topKCurve } from "./ranking";
 import { pairsOf, regressionScores } from "./regression";
 import { fisher, foundSlices, slicesOf } from "./slices";
 
@@ -216,6 +216,9 @@ describe("what is not defined", () => {
     expect(rocArea(orderedOf(Float64Array.of(1, 2), Uint8Array.of(1, 1)))).toBeNull();
     expect(averagePrecision(orderedOf(Float64Array.of(1, 2), Uint8Array.of(0, 0)))).toBeNull();
     expect(topKCurve(rankCounts(none, new Int32Array(0)))).toEqual([]);
+    const two = { targets: Int32Array.of(1, 0, -1), predictions: Int32Array.of(1, 1, 1) };
+    expect(lacksRanks(every(3), two, Int32Array.of(0, -1, -1))).toBe(true);
+    expect(lacksRanks(every(3), two, Int32Array.of(0, 1, -1))).toBe(false);
   });
 
   it("weighs recall by beta", () => {
