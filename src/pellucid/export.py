@@ -22,6 +22,7 @@ import msgspec
 
 from pellucid.errors import OptionError, RecordError
 from pellucid.export_shell import Shell, read_shell
+from pellucid.export_table import PACKED_FROM, packed
 from pellucid.record import Record, schema
 from pellucid.record import files as record_files
 from pellucid.record.tables import stream_bytes
@@ -39,6 +40,8 @@ DATA_TYPE = "application/octet-stream;base64"
 _TRAINING_SHARE = 0.25
 _ARRAYS_SHARE = 0.2
 _FOCUS_SHARE = 0.5
+_NUMBERS_BYTES = 9_900_000  # where the rows are many: what a browser opens within two seconds
+_PICTURED = 1000  # examples that keep their picture then
 _SENTENCES = 1024  # bytes kept free for saying what was left out
 _SMALLEST_TAG = 256  # bytes; where fewer are left no picture fits, so none has to be read
 _BASE64 = 4 / 3
@@ -94,8 +97,8 @@ def export(
 ) -> ExportReport:
     """Writes a record as one HTML file.
 
-    Numbers come first and are always whole; then training curves, large arrays, closer looks and pictures, as far as
-    they fit, those first that findings and panels point to.
+    Numbers come first and are always whole, but for the last digits of 100,000 examples and more; then training curves,
+    large arrays, closer looks and pictures, as far as they fit, those first that findings and panels point to.
 
     Args:
         record_path: the record's folder.
@@ -143,9 +146,26 @@ def _add_numbers(tags: _Tags, record: Record, table: pa.Table, examples: int | N
     for name in record.panels:
         tags.add(f"panels/{name}", msgspec.json.encode(record.panel(name)))
     kept = table if examples is None else table.slice(0, examples)
-    tags.add("examples", stream_bytes(kept))
+    if kept.num_rows < PACKED_FROM:
+        tags.add("examples", stream_bytes(kept))
+    else:
+        yield from _add_packed(tags, record, kept)
     if kept.num_rows < table.num_rows:
         yield f"{table.num_rows - kept.num_rows:,} of {table.num_rows:,} rows of the examples table."
+
+
+def _add_packed(tags: _Tags, record: Record, table: pa.Table) -> Iterator[str]:
+    """Many rows in few bytes, so that the file without pictures stays below what opens at once."""
+    names = dict.fromkeys(_media_order(record, table, _focus_order(record))[:_PICTURED])
+    media = {row: name for row, name in enumerate(table["media"].to_pylist()) if name in names}
+    most = int((min(tags.limit, _NUMBERS_BYTES) - tags.used) / _BASE64)
+    small = packed(table, most, media)
+    tags.add("examples/packed", small.content)
+    if small.rounded:
+        listed = ", ".join(f"{name} {100 * 2.0 ** -(digits + 1):.2g}%" for name, digits in small.rounded.items())
+        yield f"The last digits of some columns of the examples table; they are off by at most: {listed} of their value."
+    if small.left_out:
+        yield f"The columns {', '.join(small.left_out)} of the examples table, and what is computed from them."
 
 
 def _add_training(tags: _Tags, record: Record) -> Iterator[str]:

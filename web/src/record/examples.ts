@@ -1,6 +1,8 @@
 /** The examples table: one row an example, as typed arrays that can be filtered a million at a time. */
-import { type Column, type Table, tableFromIPC } from "@uwdata/flechette";
-import { codesOfTexts, evenLists } from "./raw";
+import { tableFromIPC } from "@uwdata/flechette";
+import { unpacked } from "./packed";
+import { codesOfAmong, codesOfTexts, evenLists } from "./raw";
+import type { ColumnLike, TableLike } from "./table";
 import type { Top } from "./top";
 
 export type Scalar = string | number | boolean | null;
@@ -34,12 +36,12 @@ const SOME: Readonly<Record<string, "float" | "list">> = {
 export class Extra {
   readonly name: string;
   readonly numeric: boolean;
-  readonly #column: Column<unknown>;
+  readonly #column: ColumnLike;
   #codes: Int32Array | null = null;
   #numbers: Float64Array | null = null;
   #values: string[] = [];
 
-  constructor(name: string, column: Column<unknown>) {
+  constructor(name: string, column: ColumnLike) {
     this.name = name;
     this.#column = column;
     this.numeric = typeof firstValue(column) === "number";
@@ -73,7 +75,7 @@ export class Extra {
 
   #encode(): Int32Array {
     if (this.#codes) return this.#codes;
-    const plain = codesOfTexts(this.#column);
+    const plain = codesOfAmong(this.#column) ?? codesOfTexts(this.#column);
     if (plain) {
       this.#values = plain.values;
       this.#codes = plain.codes;
@@ -122,19 +124,20 @@ export class Examples {
   /** Whether an example may have several classes. */
   readonly hasSets: boolean;
   readonly columns: ReadonlyMap<string, Extra>;
-  readonly #ids: Column<unknown> | null;
-  readonly #media: Column<unknown> | null;
-  readonly #topClasses: Column<unknown> | null;
-  readonly #topProbabilities: Column<unknown> | null;
-  readonly #soft: Column<unknown> | null;
-  readonly #sets: Column<unknown> | null;
-  readonly #called: Column<unknown> | null;
+  readonly #ids: ColumnLike | null;
+  readonly #media: ColumnLike | null;
+  readonly #topClasses: ColumnLike | null;
+  readonly #topProbabilities: ColumnLike | null;
+  readonly #soft: ColumnLike | null;
+  readonly #sets: ColumnLike | null;
+  readonly #called: ColumnLike | null;
 
-  constructor(table: Table) {
+  constructor(table: TableLike) {
     this.count = table.numRows;
-    const child = (name: string): Column<unknown> | null => (table.getChild(name) as Column<unknown> | null) ?? null;
-    const rows = numbersOf(child("row"), this.count, (count) => new Float64Array(count), -1);
-    for (let row = 0; row < this.count; row++) {
+    const child = (name: string): ColumnLike | null => table.getChild(name) ?? null;
+    const number = child("row");
+    const rows = numbersOf(number, this.count, (count) => new Float64Array(count), -1);
+    for (let row = 0; number && row < this.count; row++) {
       if (rows[row] !== row) {
         throw new Error(`The examples table has row ${rows[row]} where row ${row} belongs; the record was altered.`);
       }
@@ -164,7 +167,7 @@ export class Examples {
     this.#called = some("called");
     this.hasSets = this.#sets !== null && this.#called !== null;
     const columns = new Map<string, Extra>();
-    for (const name of table.names as string[]) {
+    for (const name of table.names) {
       const column = child(name);
       if (!OWN.has(name) && !isOwn(name, column) && column) columns.set(name, new Extra(name, column));
     }
@@ -172,7 +175,12 @@ export class Examples {
   }
 
   static parse(buffer: ArrayBuffer): Examples {
-    return new Examples(tableFromIPC(new Uint8Array(buffer), { useBigInt: false }));
+    return new Examples(tableFromIPC(new Uint8Array(buffer), { useBigInt: false }) as unknown as TableLike);
+  }
+
+  /** As an exported file holds many rows. */
+  static unpack(buffer: ArrayBuffer): Examples {
+    return new Examples(unpacked(buffer));
   }
 
   has(row: number): boolean {
@@ -235,7 +243,7 @@ export class Examples {
 type Numbers = Int32Array | Float32Array | Float64Array | Uint8Array;
 
 function numbersOf<Kind extends Numbers>(
-  column: Column<unknown> | null,
+  column: ColumnLike | null,
   count: number,
   make: (count: number) => Kind,
   missing: number,
@@ -264,18 +272,18 @@ function isPlain(raw: unknown): raw is Int32Array | Float32Array | Float64Array 
 
 const FLOAT_TYPE = 3; // Arrow's type id of floating point
 
-function isFloat(column: Column<unknown>): boolean {
+function isFloat(column: ColumnLike): boolean {
   return column.type.typeId === FLOAT_TYPE;
 }
 
 const LIST_TYPE = 12; // Arrow's type id of lists
 
-function isOwn(name: string, column: Column<unknown> | null): boolean {
+function isOwn(name: string, column: ColumnLike | null): boolean {
   if (!column || !Object.hasOwn(SOME, name)) return false;
   return SOME[name] === "float" ? isFloat(column) : column.type.typeId === LIST_TYPE;
 }
 
-function firstValue(column: Column<unknown>): unknown {
+function firstValue(column: ColumnLike): unknown {
   for (let row = 0; row < Math.min(column.length, 1000); row++) {
     const value = column.at(row);
     if (value !== null && value !== undefined) return value;

@@ -1,5 +1,5 @@
 /** Columns read from Arrow's own buffers: a million texts or lists without making one object for each. */
-import type { Column } from "@uwdata/flechette";
+import type { BatchLike, ColumnLike } from "./table";
 
 const LIST_TYPE = 12; // Arrow's type ids
 const UTF8_TYPE = 5;
@@ -8,17 +8,9 @@ const LONGEST = 64;
 const MOST_DISTINCT = 4096;
 const SLOTS = 4 * MOST_DISTINCT;
 
-interface Buffers {
-  readonly length: number;
-  readonly nullCount: number;
-  readonly offsets?: unknown;
-  readonly values?: unknown;
-  readonly children?: readonly Buffers[];
-}
-
 /** The values of lists that are all of one length, in one batch without nulls; null where they are not. */
 export function evenLists<Kind extends Int32Array | Float32Array>(
-  column: Column<unknown> | null,
+  column: ColumnLike | null,
   kind: { new (length: number): Kind },
 ): { width: number; values: Kind } | null {
   const batch = onlyBatch(column, LIST_TYPE);
@@ -36,7 +28,7 @@ export function evenLists<Kind extends Int32Array | Float32Array>(
  * Distinct texts in order of first appearance and the place of each row's among them, where they are few and short: compared
  * byte by byte, each decoded once. null where that does not fit.
  */
-export function codesOfTexts(column: Column<unknown>): { values: string[]; codes: Int32Array } | null {
+export function codesOfTexts(column: ColumnLike): { values: string[]; codes: Int32Array } | null {
   const batch = onlyBatch(column, UTF8_TYPE);
   if (!batch || !(batch.offsets instanceof Int32Array) || !(batch.values instanceof Uint8Array)) return null;
   const { offsets, values: bytes } = batch;
@@ -75,8 +67,21 @@ export function codesOfTexts(column: Column<unknown>): { values: string[]; codes
   return new Set(values).size === values.length ? { values, codes } : null;
 }
 
-function onlyBatch(column: Column<unknown> | null, type: number): Buffers | null {
-  const [batch, ...others] = (column?.data ?? []) as unknown as Buffers[];
+/** The same of a column that names its values already; null where it does not. */
+export function codesOfAmong({ among }: ColumnLike): { values: string[]; codes: Int32Array } | null {
+  if (!among) return null;
+  const values = among.values.map(String);
+  const codes = new Int32Array(among.codes.length);
+  for (let row = 0; row < codes.length; row++) {
+    const place = among.codes[row] as number;
+    codes[row] = place === 0 ? values.length : place - 1;
+  }
+  if (codes.includes(values.length)) values.push("");
+  return new Set(values).size === values.length ? { values, codes } : null;
+}
+
+function onlyBatch(column: ColumnLike | null, type: number): BatchLike | null {
+  const [batch, ...others] = column?.data ?? [];
   return batch && others.length === 0 && column?.type.typeId === type && batch.nullCount === 0 && batch.length > 0
     ? batch
     : null;

@@ -56,6 +56,8 @@ export class StaticSource implements RecordSource {
   }
 
   async examples(): Promise<Examples | null> {
+    const packed = await this.#bytes("examples/packed");
+    if (packed) return Examples.unpack(packed);
     const bytes = await this.#bytes("examples");
     return bytes ? Examples.parse(bytes) : null;
   }
@@ -121,9 +123,20 @@ function decode<Answer>(bytes: ArrayBuffer): Answer {
 
 /** Base64 of gzip, unpacked. */
 export async function unpack(text: string): Promise<ArrayBuffer> {
-  const binary = atob(text.trim());
-  const packed = new Uint8Array(binary.length);
-  for (let index = 0; index < binary.length; index++) packed[index] = binary.charCodeAt(index);
+  const packed = fromBase64(text.trim());
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
+}
+
+interface Base64 {
+  fromBase64?(text: string): Uint8Array<ArrayBuffer>;
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const quick = (Uint8Array as Base64).fromBase64;
+  if (quick) return quick.call(Uint8Array, text);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
+  return bytes;
 }
