@@ -36,7 +36,7 @@ def asker(app: Starlette) -> Ask:
     return ask
 
 
-def ask_raw(app: Starlette, address: str) -> tuple[int, bytes]:
+def ask_raw(app: Starlette, address: str, token: str = TOKEN) -> tuple[int, bytes]:
     """Status and body for an address that reaches the application as it is: httpx would tidy up its dots."""
     received: list[Message] = []
     scope = {
@@ -49,7 +49,7 @@ def ask_raw(app: Starlette, address: str) -> tuple[int, bytes]:
         "raw_path": address.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"host", HOST.encode()), (b"authorization", f"Bearer {TOKEN}".encode())],
+        "headers": [(b"host", HOST.encode()), (b"authorization", f"Bearer {token}".encode())],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 8765),
     }

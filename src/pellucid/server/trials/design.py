@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal["practice", "trial", "check"]
 FEWEST_CATEGORIES = 2
 MOST_CATEGORIES = 36  # as many keys as letters and digits
 LONGEST = 600_000  # ms
+NO_ANSWER = ("", "na", "nan", "none", "null")  # what files of answers write where there is none
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -93,6 +94,12 @@ def checked(design: Design, categories: tuple[str, ...]) -> Design:
         raise OptionError(
             f"People choose among {FEWEST_CATEGORIES} to {MOST_CATEGORIES} categories, one a key; here are "
             f'{len(categories)}. Group the classes with --categories FILE: JSON like {{"dog": [151, 152]}}.'
+        )
+    doubtful = [name for name in categories if name.strip().lower() in NO_ANSWER or categories.count(name) > 1]
+    if doubtful:
+        raise OptionError(
+            f"The category {doubtful[0]!r} cannot be told from {'no answer' if categories.count(doubtful[0]) == 1 else 'another'} "
+            "in a file of answers. Name it otherwise with --categories FILE."
         )
     for name, least in (("fixation", 0), ("presentation", 1), ("mask", 0), ("choice", 1)):
         value = getattr(design.timing, name)

@@ -48,16 +48,21 @@ def plan(pictures: Sequence[Picture], categories: Sequence[str], design: Design,
 
 
 def _versions(pictures: Sequence[Picture], seed: int, observer: int) -> list[int]:
-    """One picture of each origin."""
+    """One picture of each origin, so that each category has its conditions equally often."""
     origins: dict[str, list[int]] = defaultdict(list)
     for place, picture in enumerate(pictures):
         origins[picture.origin].append(place)
-    names = sorted(origins)
-    random.Random(f"{seed}").shuffle(names)  # the same for all observers, so that the square is one
+    categories: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(origins):
+        categories[pictures[origins[name][0]].category].append(name)
+    same = random.Random(f"{seed}")  # for all observers, so that the square is one
     chosen = []
-    for row, name in enumerate(names):
-        versions = sorted(origins[name], key=lambda place: (pictures[place].condition, pictures[place].example))
-        chosen.append(versions[(row + observer) % len(versions)])
+    for column, category in enumerate(sorted(categories)):
+        names = categories[category]
+        same.shuffle(names)
+        for row, name in enumerate(names, start=column):
+            versions = sorted(origins[name], key=lambda place: (pictures[place].condition, pictures[place].example))
+            chosen.append(versions[(row + observer) % len(versions)])
     return chosen
 
 

@@ -1,0 +1,378 @@
+"""A study from its plan to its files: what is kept survives a kill, and comes out as it went in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import msgspec
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pellucid.errors import DamagedError, OptionError, RecordError, SchemaError, StorageError
+from pellucid.record import Record
+from pellucid.record.folder import refuse_human
+from pellucid.server.trials import Design, Study, build_trials_app, export_trials, start_trials
+from pellucid.server.trials.journal import Journal, whole_lines
+from pellucid.server.trials.pictures import choose, plain_png
+from pellucid.server.trials.study import refuse_changes, studies
+from support import killed_trials
+from support.asking import HOST
+from support.trials import CLASSES, given, request, respond, small_record, small_study
+
+# --- durable --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_kill_loses_at_most_the_trial_on_screen(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, killed_trials.__file__, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    roots = sorted(tmp_path.iterdir())
+    assert len(roots) > 30
+    halves = 0
+    for root in roots:
+        path = root / killed_trials.JOURNAL
+        acknowledged = len((root / killed_trials.ACKNOWLEDGED).read_text().split())
+        halves += path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+        kept = whole_lines(path)
+        assert acknowledged <= len(kept) <= acknowledged + 1
+        killed_trials.answer(root, lambda trial: None)
+        assert whole_lines(path) == [killed_trials.response(trial) for trial in range(killed_trials.TRIALS)]
+    assert halves > 5, "the test has found half lines"
+
+
+def test_every_cut_of_the_file_opens_with_its_whole_lines(tmp_path: Path) -> None:
+    killed_trials.answer(tmp_path, lambda trial: None)
+    content = (tmp_path / killed_trials.JOURNAL).read_bytes()
+    cut = tmp_path / "cut.jsonl"
+    for length in range(0, len(content), 7):
+        cut.write_bytes(content[:length])
+        journal = Journal(cut)
+        assert len(journal.responses) == content[:length].count(b"\n")
+        journal.append(killed_trials.response(9))
+        journal.close()
+        assert cut.read_bytes().count(b"\n") == content[:length].count(b"\n") + 1
+        assert whole_lines(cut)[-1] == killed_trials.response(9)
+
+
+def test_an_altered_line_is_named(tmp_path: Path) -> None:
+    killed_trials.answer(tmp_path, lambda trial: None)
+    path = tmp_path / killed_trials.JOURNAL
+    path.write_bytes(path.read_bytes().replace(b'"trial":1', b'"trial":x'))
+    with pytest.raises(DamagedError, match=r"Line 2 of .*responses\.jsonl is no response"):
+        Journal(path)
+
+
+def test_a_full_disk_refuses_and_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "responses.jsonl")
+    journal.append(killed_trials.response(0))
+    before = (tmp_path / "responses.jsonl").read_bytes()
+    real = os.write
+
+    def full(descriptor: int, content: bytes) -> int:
+        if len(content) < 100:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, content[:60])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match="No space left"):
+        journal.append(killed_trials.response(1))
+    assert (tmp_path / "responses.jsonl").read_bytes() == before
+    monkeypatch.undo()
+    journal.append(killed_trials.response(1))
+    journal.close()
+    assert whole_lines(tmp_path / "responses.jsonl") == [killed_trials.response(0), killed_trials.response(1)]
+
+
+def test_an_answer_over_http_is_on_the_disk_before_it_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    app = build_trials_app(study, [HOST])
+    token = study.tokens["subject-01"]
+    order: list[str] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (real(descriptor), order.append("flushed"))[0])
+    assert respond(app, token, 0, 1).status_code == 200
+    order.append("acknowledged")
+    assert order == ["flushed", "acknowledged"]
+    app.state.close()
+
+
+# --- trials ---------------------------------------------------------------------------------------------------
+
+
+def test_trials_are_answered_in_order_once_and_gone_on_with(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    one, other = study.tokens["subject-01"], study.tokens["subject-02"]
+    app = build_trials_app(study, [HOST])
+    first = respond(app, one, 0, 2)
+    right = CLASSES[study.plan.observers["subject-01"][0].category]
+    assert first.json() == {"done": 1, "right": right == "bird", "answer": right}, "practice is told the answer"
+    assert respond(app, one, 0, 3).json()["done"] == 1, "the same trial again changes nothing"
+    assert respond(app, one, 3).status_code == 409
+    assert respond(app, other, 0).json()["done"] == 1
+    app.state.close()
+    # A new server goes on where the old one ended.
+    study = Study(Record(tmp_path / "r.pellucid"), "trials")
+    app = build_trials_app(study, [HOST])
+    assert request(app, "/api/session", one).json()["done"] == 1
+    for trial in range(1, 6):
+        kept = respond(app, one, trial, None).json()
+        counts = study.plan.observers["subject-01"][trial].kind != "practice"
+        assert (kept["right"] is None, kept["answer"] == "") == (counts, counts)
+    app.state.close()
+    answered = [response for response in study.responses() if response.observer == "subject-01"]
+    assert [response.trial for response in answered] == list(range(6))
+    assert answered[0].response == "bird"
+    assert answered[0].seconds == 0.6125
+    assert answered[1].response is None
+
+
+def test_masks_are_the_same_again_and_the_page_may_be_missing(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    app = build_trials_app(study, [HOST], app_dir=tmp_path / "nowhere")
+    token = study.tokens["subject-01"]
+    masks = [request(app, f"/api/masks/{number}", token).content for number in (0, 1, 0)]
+    assert masks[0] == masks[2] != masks[1]
+    assert request(app, "/", token).status_code == 503
+    app.state.close()
+
+
+# --- out again ------------------------------------------------------------------------------------------------
+
+
+def answer_all(study: Study, choose_for: Callable[[int, int], int | None]) -> None:
+    app = build_trials_app(study, [HOST])
+    for observer, (code, trials) in enumerate(study.plan.observers.items()):
+        for place, trial in enumerate(trials):
+            response = choose_for(observer, trial.category)
+            answer = respond(app, study.tokens[code], place, response, left=place == 5, **(
+                {} if response is None else {"milliseconds": 400 + 1000 * ((place * 7919) % 1000) / 999}
+            ))  # fmt: skip
+            assert answer.status_code == 200
+    app.state.close()
+
+
+def test_an_export_reads_back_to_the_same_numbers(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid", conditions="contrast", origins="original")
+    draw = np.random.default_rng(0)
+    answer_all(
+        study, lambda observer, category: [category, category, int(draw.integers(4)), None][int(draw.integers(4))]
+    )
+    report = export_trials(study, tmp_path / "out")
+    assert [path.name for path in report.files] == [
+        "trials_subject-01_session_1.csv",
+        "trials_subject-02_session_1.csv",
+    ]
+    counted = [response for response in study.responses() if response.kind == "trial"]
+    read = []
+    for path in report.files:
+        with path.open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert list(rows[0]) == [
+            "subj",
+            "session",
+            "trial",
+            "rt",
+            "object_response",
+            "category",
+            "condition",
+            "imagename",
+        ]
+        assert [int(row["trial"]) for row in rows] == list(range(1, len(rows) + 1))
+        read += rows
+    assert len(read) == len(counted) == report.trials
+    for row, response in zip(read, sorted(counted, key=lambda one: one.observer), strict=True):
+        assert row["subj"] == response.observer
+        assert (row["imagename"], row["category"], row["condition"]) == (
+            response.example,
+            response.category,
+            response.condition,
+        )
+        assert row["object_response"] == ("na" if response.response is None else response.response)
+        assert row["rt"] == "NaN" if response.response is None else float(row["rt"]) == response.seconds
+        assert row["condition"] in ("full", "low")
+    # Accuracies and times by another reader, as people who analyse such files do.
+    frame = pd.concat([pd.read_csv(path, keep_default_na=False) for path in report.files])
+    frame["rt"] = frame["rt"].astype(float)
+    for code, own in frame.groupby("subj"):
+        mine = [response for response in counted if response.observer == code]
+        assert (own["object_response"] == own["category"]).sum() == sum(one.response == one.category for one in mine)
+        expected = float(np.median([one.seconds for one in mine if one.seconds is not None and one.response]))
+        assert own["rt"].median() == pytest.approx(expected, rel=1e-15)
+    assert report.no_response == (frame["object_response"] == "na").sum()
+    assert report.practice == 4 * 2
+    assert report.left == 2
+    checks = [response for response in study.responses() if response.kind == "check"]
+    assert sum(asked for _, asked in report.checks.values()) == len(checks)
+    assert sum(passed for passed, _ in report.checks.values()) == sum(one.response == one.category for one in checks)
+
+
+def test_nothing_answered_is_nothing_to_export(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    with pytest.raises(OptionError, match="Nobody has answered"):
+        export_trials(study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# --- the study in the record ----------------------------------------------------------------------------------
+
+
+def test_a_study_is_kept_with_the_record_and_more_can_be_invited(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid", observers=1)
+    before, token = study.plan.observers["subject-01"], study.tokens["subject-01"]
+    study.invite(3)
+    again = Study(Record(tmp_path / "r.pellucid"), "trials")
+    assert list(again.plan.observers) == ["subject-01", "subject-02", "subject-03"]
+    assert again.plan.observers["subject-01"] == before
+    assert again.tokens["subject-01"] == token
+    assert len({*again.tokens.values()}) == 3
+    assert all(len(one) >= 32 for one in again.tokens.values())
+    if os.name != "nt":
+        assert stat.S_IMODE((again.folder / "invitations.json").stat().st_mode) == 0o600
+    assert studies(again.record) == ["trials"]
+    with pytest.raises(RecordError, match="people's responses"):
+        refuse_human(tmp_path / "r.pellucid")
+    assert again.record.verify() == []
+
+
+def test_what_begins_in_one_way_does_not_go_on_in_another(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid", Design(block=8))
+    refuse_changes(study, Design(block=9), ["seed", "record"])
+    with pytest.raises(OptionError, match=r"has begun with --block 8, not 9; --mask 200, not 0\. Go on"):
+        refuse_changes(study, msgspec.structs.replace(Design(block=9), timing=msgspec.structs.replace(Design().timing, mask=0)),
+                       ["block", "mask", "seed"])  # fmt: skip
+    with pytest.raises(RecordError, match="has a study 'trials' already"):
+        Study.begin(study.record, "trials", choose(study.record), Design())
+
+
+def test_studies_that_are_missing_newer_or_altered_are_refused(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    with pytest.raises(RecordError, match=r"has no study 'other'\. It has: trials"):
+        Study(study.record, "other")
+    for name in ("../up", "a/b", ".hidden", ""):
+        with pytest.raises(RecordError, match="name of a study"):
+            Study(study.record, name)
+    path = study.folder / "study.json"
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps(said | {"version": 2}))
+    with pytest.raises(SchemaError, match="newer pellucid"):
+        Study(study.record, "trials")
+    path.write_text(json.dumps({"version": 1}))
+    with pytest.raises(DamagedError, match="was altered"):
+        Study(study.record, "trials")
+
+
+# --- pictures -------------------------------------------------------------------------------------------------
+
+
+def test_pictures_of_a_folder_are_matched_by_id_and_carry_nothing_but_pixels(tmp_path: Path) -> None:
+    record = small_record(tmp_path / "r.pellucid", 8)
+    folder = tmp_path / "images"
+    for number in range(6):
+        place = folder / "somewhere" / f"example-{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((50, 40, 3), number, np.uint8)).save(place, pnginfo=None)
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / "stranger.png")
+    (folder / "somewhere" / "example-6.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not looked at")
+    chosen = choose(record, images=folder, categories=None)
+    assert [picture.example for picture in chosen.pictures] == [f"example-{number}" for number in range(6)]
+    assert chosen.left_out == {
+        "its file cannot be read as a picture (ValueError)": 1,
+        "no file is named like it": 1,
+        "files that are no example of the record": 1,
+    }
+    study = Study.begin(record, "full", chosen, Design())
+    content, extension = study.picture(3)
+    assert extension == "png"
+    assert b"somewhere" not in content
+    Image.open(study.folder / "pictures" / study.plan.pictures[3].file).verify()
+    (study.folder / "pictures" / study.plan.pictures[3].file).write_bytes(b"another")
+    with pytest.raises(DamagedError, match="is not what its name says"):
+        study.picture(3)
+
+
+def test_what_a_file_says_of_itself_is_left_out(tmp_path: Path) -> None:
+    pixels = Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
+    exif = Image.Exif()
+    exif[0x010E] = "a cat named Felix"
+    exif[0x0112] = 6  # lies on its side
+    pixels.save(tmp_path / "a.png", exif=exif)
+    assert b"Felix" in (tmp_path / "a.png").read_bytes()
+    plain = plain_png((tmp_path / "a.png").read_bytes())
+    assert b"Felix" not in plain
+    (tmp_path / "b.png").write_bytes(plain)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), np.rot90(np.asarray(pixels), -1))
+
+
+def test_categories_gather_classes_by_name_and_by_index(tmp_path: Path) -> None:
+    record = small_record(tmp_path / "r.pellucid", 16)
+    file = tmp_path / "categories.json"
+    file.write_text(json.dumps({"pet": ["cat", 1], "plane": ["airplane"]}))
+    chosen = choose(record, categories=file)
+    assert chosen.categories == ("pet", "plane")
+    assert {picture.category for picture in chosen.pictures} == {"pet", "plane"}
+    assert chosen.left_out == {"no category stands for its class": 4}
+    for said, message in (
+        ({"pet": ["wolf"], "plane": [3]}, "names 'wolf', which is no class of the record"),
+        ({"pet": [9]}, "names 9"),
+        ({"pet": [True]}, "names True"),
+        ({"pet": [0], "beast": [0]}, "class 'cat' is in two categories, 'pet' and 'beast'"),
+        (["cat"], "must be JSON that lists of each category its classes"),
+        ({"pet": "cat"}, "must be JSON"),
+    ):
+        file.write_text(json.dumps(said))
+        with pytest.raises(OptionError, match=message):
+            choose(record, categories=file)
+    with pytest.raises(OptionError, match="cannot be read"):
+        choose(record, categories=tmp_path / "none.json")
+
+
+def test_columns_that_are_missing_and_pictures_that_are_are_named(tmp_path: Path) -> None:
+    record = small_record(tmp_path / "r.pellucid", 8)
+    with pytest.raises(OptionError, match="--conditions names a column of the examples; 'blur' is none"):
+        choose(record, conditions="blur")
+    with pytest.raises(OptionError, match="--once-per names a column"):
+        choose(record, origins="blur")
+    with pytest.raises(OptionError, match="--images is a folder of pictures"):
+        choose(record, images=tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OptionError, match=r"There is no picture to show \(8: no file is named like it\)"):
+        choose(record, images=tmp_path / "empty")
+
+
+# --- a real server --------------------------------------------------------------------------------------------
+
+
+def test_invitations_open_a_real_server_on_loopback(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    with start_trials(study) as running:
+        assert [one.code for one in running.invitations] == ["subject-01", "subject-02"]
+        url = running.invitations[1].url
+        assert url.startswith("http://127.0.0.1:")
+        base = url.partition("/?")[0]
+        with httpx.Client(base_url=base, timeout=20) as browser:
+            assert browser.get("/api/session").status_code == 401
+            assert browser.get(url).status_code == 303
+            assert browser.get("/api/session").json()["code"] == "subject-02"
+            answer = browser.post("/api/responses", json=given(0), headers={"Origin": base})
+            assert answer.json()["done"] == 1
+            assert browser.post("/api/responses", json=given(1)).status_code == 403
+    with start_trials(Study(study.record, "trials")) as running:
+        assert [(one.done, one.trials) for one in running.invitations][1] == (
+            1,
+            len(study.plan.observers["subject-02"]),
+        )
