@@ -22,6 +22,7 @@ from pellucid.cli.fit import fit
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
 from pellucid.cli.importing import import_
+from pellucid.cli.landscape import landscape
 from pellucid.cli.sweep import sweep
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
@@ -250,6 +251,7 @@ application.command()(graph)
 application.command()(features)
 application.command()(hierarchy)
 application.command()(fit)
+application.command()(landscape)
 application.command()(compare)
 
 

@@ -14,11 +14,13 @@ export type HumanFlag = "same answer" | "too fast";
 
 export type HumanMatchedBy = "id" | "file name" | "content" | "row" | "itself" | "none";
 
+export type BatchNormMode = "eval" | "train" | "recalculate" | "none";
+
 export const SCHEMA_VERSION = 1;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 
-export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | HumanPanel | PsychometricsPanel | GazePanel | PerceptualLearningPanel | CustomPanel;
+export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | LossPanel | AccuracyPanel | ConfusionPanel | ActivationsPanel | WeightsPanel | GradientsPanel | FeaturesPanel | TuningPanel | OptimisedPanel | ConceptsPanel | SeparationPanel | TrainingPanel | MappingPanel | SimilarityPanel | LearningPanel | ComparisonPanel | HierarchyPanel | FitPanel | LandscapePanel | HumanPanel | PsychometricsPanel | GazePanel | PerceptualLearningPanel | CustomPanel;
 
 /**
  * How often the most probable class is the target. `ece` is the expected calibration error, equal-width bins.
@@ -1480,6 +1482,140 @@ export interface HumanTime {
   why: string;
 }
 
+/** An eigenvalue; one of the matrix lies no farther from `value` than `residual`. */
+export interface Eigenvalue {
+  value: number;
+  residual: number;
+  end: "largest" | "smallest";
+}
+
+/**
+ * The loss at (1 - t) * these weights + t * another checkpoint's.
+ *
+ * Attributes:
+ *     end: the other checkpoint, as it was named.
+ *     steps: t, from 0 to 1.
+ *     distance: L2 norm of the difference of the parameters; weight_norm: of these weights.
+ *     barrier: the most by which the loss lies above the straight line between the ends' losses, None where one is not finite;
+ *         barrier_step: where; barrier_interval: over the examples, there.
+ */
+export interface LandscapeLine {
+  end: string;
+  steps: number[];
+  points: LandscapePoints;
+  distance: number;
+  weight_norm: number;
+  barrier: number | null;
+  barrier_step: number | null;
+  barrier_interval: Interval | null;
+}
+
+/**
+ * The loss around the weights, over a sample of the examples.
+ *
+ * Attributes:
+ *     loss, spec, unit: which; accuracy: whether right answers are counted.
+ *     batch_norm: whose statistics batch normalisation used, "none" where the model has none; batch_norms: how many there are.
+ *     limit: examples that were asked for; sample_seed: of their choice; batch_size: examples a forward.
+ *     centre: the loss at the weights as they are; centre_interval: over the examples.
+ *     notes: what else a reader has to know.
+ */
+export interface LandscapePanel extends Panel {
+  lens: "landscape";
+  loss: string;
+  spec: string;
+  unit: string;
+  batch_norm: BatchNormMode;
+  batch_norms: number;
+  limit: number;
+  sample_seed: number;
+  batch_size: number;
+  centre: number | null;
+  centre_interval: Interval | null;
+  centre_correct: number | null;
+  plane: LandscapePlane | null;
+  line: LandscapeLine | null;
+  sharpness: Sharpness[];
+  notes: string[];
+}
+
+/**
+ * The loss at weights + x * one direction + y * another, for all pairs of the steps.
+ *
+ * Attributes:
+ *     steps: of both axes, ascending.
+ *     rows: a row of points for each step of the second direction, over the steps of the first; None where not computed yet.
+ *     moved: values that move; fixed: biases, scales and shifts, which stay; frozen: values that are not trained, which stay.
+ *     norms: L2 norm of each direction at a step of 1; weight_norm: of the weights that move.
+ *     cosine: of the angle between the directions.
+ */
+export interface LandscapePlane {
+  steps: number[];
+  rows: (LandscapePoints | null)[];
+  normalisation: "filter" | "layer" | "none";
+  seed: number;
+  moved: number;
+  fixed: number;
+  frozen: number;
+  norms: number[];
+  weight_norm: number;
+  cosine: number;
+}
+
+/**
+ * The loss at points in a row, all over the same examples.
+ *
+ * Attributes:
+ *     losses: mean over the examples; None where not computed yet, or not finite.
+ *     standard_errors: of these means, over the examples.
+ *     correct: right answers; empty where there is no one class.
+ *     broken: examples whose loss is not finite.
+ */
+export interface LandscapePoints {
+  losses: (number | null)[];
+  standard_errors: (number | null)[];
+  correct: number[];
+  broken: number[];
+}
+
+/**
+ * How the mean loss curves by the trainable parameters.
+ *
+ * Attributes:
+ *     matrix: "hessian" or "ggn" (generalised Gauss-Newton).
+ *     parameters: rows of the matrix.
+ *     count: examples.
+ *     products: with vectors, each a pass over the examples; way: how they were taken.
+ *     whole: whether every eigenvalue is known, so that nothing is estimated.
+ *     trace, trace_error, trace_interval: the sum of all eigenvalues, its standard error over `probes` random vectors; no error
+ *         where it is exact.
+ *     grid, density, density_errors: share of the eigenvalues per unit, and its standard error over `runs` of `steps` products;
+ *         `width` is the standard deviation of the bell that stands for an eigenvalue. Empty where there is none, and then
+ *         `why`.
+ */
+export interface Sharpness {
+  matrix: "hessian" | "ggn";
+  parameters: number;
+  count: number;
+  products: number;
+  way: string;
+  whole: boolean;
+  eigenvalues: Eigenvalue[];
+  trace: number;
+  trace_error: number | null;
+  trace_interval: Interval | null;
+  probes: number;
+  grid: number[];
+  density: number[];
+  density_errors: number[];
+  width: number;
+  runs: number;
+  steps: number;
+  seed: number;
+  why: string;
+  notes: string[];
+}
+
 /**
  * One layer's output over the whole sweep.
  *
@@ -1954,7 +2090,7 @@ export interface Skipped {
 
 /** How far a stage of the inspection has come, and what it spent. */
 export interface StageInfo {
-  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise" | "concepts" | "separation";
+  name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise" | "concepts" | "separation" | "landscape";
   state: State;
   examples: number;
   forward: number;
@@ -2472,6 +2608,7 @@ export interface PanelByLens {
   graph: GraphPanel;
   hierarchy: HierarchyPanel;
   human: HumanPanel;
+  landscape: LandscapePanel;
   activations: ActivationsPanel;
   gradients: GradientsPanel;
   training: TrainingPanel;

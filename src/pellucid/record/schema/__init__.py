@@ -91,6 +91,15 @@ from pellucid.record.schema.human import (
     HumanSource,
     HumanTime,
 )
+from pellucid.record.schema.landscape import (
+    BatchNormMode,
+    Eigenvalue,
+    LandscapeLine,
+    LandscapePanel,
+    LandscapePlane,
+    LandscapePoints,
+    Sharpness,
+)
 from pellucid.record.schema.layers import (
     ActivationLayer,
     ActivationsPanel,
@@ -171,6 +180,7 @@ AnyPanel = (
     | ComparisonPanel
     | HierarchyPanel
     | FitPanel
+    | LandscapePanel
     | HumanPanel
     | PsychometricsPanel
     | GazePanel
@@ -188,6 +198,7 @@ __all__ = [
     "AttributedLayer",
     "AttributedMethod",
     "AttributionAnswer",
+    "BatchNormMode",
     "Benchmark",
     "CalibrationBin",
     "CalibrationError",
@@ -208,6 +219,7 @@ __all__ = [
     "CustomPanel",
     "DataInfo",
     "EffectiveFieldAnswer",
+    "Eigenvalue",
     "ErrorAnswer",
     "FeatureLayer",
     "FeaturesPanel",
@@ -255,6 +267,10 @@ __all__ = [
     "LabelIssue",
     "LabelPair",
     "LabelPlace",
+    "LandscapeLine",
+    "LandscapePanel",
+    "LandscapePlane",
+    "LandscapePoints",
     "LastValue",
     "LayerInfo",
     "LayerLikeness",
@@ -301,6 +317,7 @@ __all__ = [
     "SeparationLayer",
     "SeparationPanel",
     "Severity",
+    "Sharpness",
     "SimilarityPanel",
     "SizedModel",
     "Skipped",

@@ -65,7 +65,9 @@ class Preprocessing(msgspec.Struct, frozen=True):
 class StageInfo(msgspec.Struct):
     """How far a stage of the inspection has come, and what it spent."""
 
-    name: Literal["trace", "sweep", "focus", "learn", "features", "stimuli", "optimise", "concepts", "separation"]
+    name: Literal[
+        "trace", "sweep", "focus", "learn", "features", "stimuli", "optimise", "concepts", "separation", "landscape"
+    ]
     state: State = "running"
     examples: int = 0
     forward: int = 0

@@ -1,0 +1,260 @@
+"""The Hessian of the mean loss by the trainable parameters, and the Gauss-Newton matrix, as products with vectors."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import ModuleType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from pellucid.capture.call import apply
+from pellucid.errors import MethodError, MissingExtraError, PellucidError
+from pellucid.landscape.losses import Objective
+from pellucid.landscape.norms import Labelled
+
+Matrix: TypeAlias = Literal["hessian", "ggn"]
+Way: TypeAlias = Literal["forward over reverse", "reverse over reverse"]
+Floats: TypeAlias = NDArray[np.float64]
+NAMES: dict[Matrix, str] = {"hessian": "Hessian", "ggn": "generalised Gauss-Newton matrix"}
+
+
+class Curvature:
+    """A symmetric matrix that is only ever multiplied with vectors; each product goes once over the examples.
+
+    Memory is that of one batch and of a few vectors as long as the parameters, however many batches there are.
+
+    Attributes:
+        size: rows of the matrix: trainable values.
+        products: how many there were.
+        way: how a product is taken: derivatives along the vector of the gradient ("forward over reverse", curvlinops), or the
+            gradient of gradient times vector, where an operation of the model has no derivative forward.
+        operator: the matrix, for curvlinops.
+        whole: float64[size size], once somebody asked for all of it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        batches: Iterable[Labelled],
+        count: int,
+        matrix: Matrix = "hessian",
+        hear: Callable[[int], None] = lambda products: None,
+    ) -> None:
+        """Sets up the products; use it inside `twice_differentiable`.
+
+        Args:
+            model: in the mode that it is looked at in.
+            objective: what an example costs.
+            batches: can be gone through again and again, in the same order.
+            count: examples in them.
+            matrix: which.
+            hear: hears how many products there were; raise to cancel.
+
+        Raises: MethodError: the loss is not smooth, no parameter is trainable, or an operation of the model cannot be
+            differentiated twice. MissingExtraError.
+        """
+        objective.check_smooth()
+        self.parameters = [one for one in model.parameters() if one.requires_grad and one.is_floating_point()]
+        if not self.parameters:
+            raise MethodError(f"The {NAMES[matrix]} is by trainable parameters, and none of this model's is trainable.")
+        self.size = sum(one.numel() for one in self.parameters)
+        self.products = 0
+        self.whole: Floats | None = None
+        self._hear = hear
+        self.way: Way = "forward over reverse"
+        self.operator = _operator(model, objective, batches, count, matrix, self.parameters)
+        try:
+            self._probe()
+        except (RuntimeError, NotImplementedError, PellucidError) as error:
+            if matrix == "ggn":
+                raise _refused(matrix, error) from error
+            self.way = "reverse over reverse"
+            self.operator._matmat = _twice_backward(model, objective, batches, count, self.parameters)
+            try:
+                self._probe()
+            except (RuntimeError, NotImplementedError, PellucidError) as second:
+                raise _refused(matrix, second) from second
+        self._plain = self.operator._matmat
+        self.operator._matmat = self._counted
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters, and so of the products."""
+        return self.parameters[0].dtype
+
+    def times(self, vector: Floats) -> Floats:
+        """float64[size]: the matrix times a vector of that size. Raises: MethodError: it is not finite."""
+        given = torch.from_numpy(np.ascontiguousarray(vector)).to(self.parameters[0].device, self.dtype)
+        found: Floats = (self.operator @ given).detach().cpu().double().numpy()
+        if not np.isfinite(found).all():
+            raise MethodError(
+                "A product with the matrix is not finite: the loss has no curvature at these weights. Are the weights and the "
+                "examples finite?"
+            )
+        return found
+
+    def _probe(self) -> None:
+        ones = torch.ones(self.size, dtype=self.dtype, device=self.parameters[0].device)
+        _ = self.operator @ ones
+
+    def _counted(self, columns: list[Tensor]) -> list[Tensor]:
+        self.products += columns[0].shape[-1]
+        self._hear(self.products)
+        found: list[Tensor] = self._plain(columns)
+        return found
+
+
+def curvlinops() -> ModuleType:
+    """The library. Raises: MissingExtraError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it imports warns of its own use of torch
+            found: ModuleType = importlib.import_module("curvlinops")
+            # So does torch, where derivatives are taken forward for the first time.
+            with forward_ad.dual_level():
+                forward_ad.make_dual(torch.zeros(1), torch.ones(1))  # type: ignore[no-untyped-call]
+    except ImportError as error:
+        raise MissingExtraError("curvlinops-for-pytorch", "curvature", "Sharpness") from error
+    return found
+
+
+@contextmanager
+def twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Inside, attention and recurrent layers take the ways through torch that can be differentiated twice; parameters that a
+    forward writes to are put back.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    kept = [(one, one._version, one.detach().clone(), one.grad) for one in model.parameters()]
+    mkldnn: AbstractContextManager[Any] = torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext()
+    cudnn: AbstractContextManager[Any] = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+    try:
+        with sdpa_kernel(SDPBackend.MATH), mkldnn, cudnn:
+            yield
+    finally:
+        for parameter, version, value, gradient in kept:
+            parameter.grad = gradient
+            if parameter._version != version:
+                with torch.no_grad():
+                    parameter.copy_(value)
+
+
+class _Called(nn.Module):
+    """The model as curvlinops calls it: from a dictionary to what the loss takes."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self._objective = objective
+
+    def forward(self, given: dict[str, Any]) -> Tensor:
+        return self._objective.outputs(apply(self.model, given["inputs"]))
+
+
+class _MeanLoss(nn.Module):
+    """Of a batch; the name of what it does is asked for by curvlinops."""
+
+    reduction = "mean"
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self._objective = objective
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self._objective.losses(outputs, targets).mean()
+
+
+class _Pairs:
+    """Batches as curvlinops reads them, again and again."""
+
+    def __init__(self, batches: Iterable[Labelled]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Any], Tensor]]:
+        for batch in self._batches:
+            yield {"inputs": batch.inputs, "count": len(batch)}, batch.targets
+
+
+def _operator(
+    model: nn.Module,
+    objective: Objective,
+    batches: Iterable[Labelled],
+    count: int,
+    matrix: Matrix,
+    parameters: Sequence[nn.Parameter],
+) -> Any:
+    library = curvlinops()
+    kind = library.HessianLinearOperator if matrix == "hessian" else library.GGNLinearOperator
+    return kind(
+        _Called(model, objective),
+        _MeanLoss(objective),
+        list(parameters),
+        _Pairs(batches),
+        check_deterministic=False,
+        num_data=count,
+        batch_size_fn=lambda given: int(given["count"]),
+    )
+
+
+def _twice_backward(
+    model: nn.Module,
+    objective: Objective,
+    batches: Iterable[Labelled],
+    count: int,
+    parameters: Sequence[nn.Parameter],
+) -> Callable[[list[Tensor]], list[Tensor]]:
+    """Products with the Hessian as gradients of gradient times vector, column by column."""
+
+    def product(columns: list[Tensor]) -> list[Tensor]:
+        found = [torch.zeros_like(one) for one in columns]
+        for batch in batches:
+            with torch.enable_grad():
+                outputs = objective.outputs(apply(model, batch.inputs))
+                loss = objective.losses(outputs, batch.targets).sum() / count
+                gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
+                _check_twice(gradients)
+                for place in range(columns[0].shape[-1]):
+                    along = torch.stack(
+                        [(one * other[..., place]).sum() for one, other in zip(gradients, columns, strict=True)]
+                    ).sum()
+                    products = torch.autograd.grad(along, parameters, retain_graph=True, materialize_grads=True)
+                    for total, one in zip(found, products, strict=True):
+                        total[..., place] += one
+        return found
+
+    return product
+
+
+def _check_twice(gradients: Sequence[Tensor]) -> None:
+    """Refuses gradients that stand for an error: torch would pass by them, and give 0 for what goes through them.
+
+    Raises: RuntimeError: a function of the model is marked as differentiable once.
+    """
+    waiting: list[Any] = [one.grad_fn for one in gradients]
+    seen: set[Any] = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name().endswith("Error"):
+            raise RuntimeError("a function of the model is marked with once_differentiable")
+        waiting.extend(before for before, _ in node.next_functions)
+
+
+def _refused(matrix: Matrix, error: BaseException) -> MethodError:
+    cause = str(error).partition("\n")[0].partition("Please file")[0].strip().rstrip(".")
+    return MethodError(
+        f"The {NAMES[matrix]} needs every operation of the model to be differentiable twice, and one is not: "
+        f"{type(error).__name__}: {cause}. The plane and the line need no derivatives: leave --sharpness out."
+    )
