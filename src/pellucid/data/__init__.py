@@ -98,9 +98,11 @@ def _kind(spec: str, openers: object) -> str:
     head = spec.partition(":")[0]
     if place.is_file() and place.suffix in (".parquet", ".pq"):
         return "parquet"
+    if place.is_dir() and (place / "series.json").is_file():
+        return "distorted"
     if place.is_dir():
         return "parquet" if any(place.glob("*.parquet")) else "folder"
-    if head in openers and head not in ("folder", "parquet", "python"):  # type: ignore[operator]
+    if head in openers and head not in ("folder", "parquet", "python", "distorted"):  # type: ignore[operator]
         return head
     if ":" in spec:
         return "python"
