@@ -21,6 +21,7 @@ from pellucid.cli.features import features
 from pellucid.cli.fit import fit
 from pellucid.cli.graph import graph
 from pellucid.cli.hierarchy import hierarchy
+from pellucid.cli.human import human
 from pellucid.cli.importing import import_
 from pellucid.cli.landscape import landscape
 from pellucid.cli.sweep import sweep
@@ -290,6 +291,7 @@ def demo(
 
 
 application.command()(sweep)
+application.add_typer(human)
 
 
 @contextmanager

@@ -1212,7 +1212,7 @@ export interface HumanAccuracy {
  *     pairs: that have a kappa; `undefined` have none.
  *     images: pictures, each under each condition, that at least one of the pairs answered.
  *     kappa: mean over the pairs.
- *     interval: of the mean, for these observers, over images (delta method); `bootstrap` over resampled images.
+ *     interval: of the mean, for these observers, over images (jackknife); `bootstrap` over resampled images.
  *     null: the band in which 95% of such means lie where all errors are independent, by shuffling.
  *     low, high: the smallest and the largest kappa of a pair.
  */
@@ -1336,7 +1336,7 @@ export interface HumanOutcomes {
  *     observed: share of those that both got right or both got wrong.
  *     expected: that share where errors are independent, from how often each is right.
  *     kappa: Cohen's kappa of right and wrong, (observed - expected) / (1 - expected); None where it is not defined, see `why`.
- *     interval: by the delta method over images; `bootstrap` over resampled images (BCa).
+ *     interval: by the jackknife over images; `bootstrap` over resampled images (BCa).
  *     null: the band in which 95% of the kappas of two observers with as many right lie whose errors are independent.
  *     least, most: the kappas that are possible with as many right.
  *     p_value: Fisher's exact test, two-sided, of independent errors.
@@ -1424,15 +1424,16 @@ export interface HumanShape {
  *     images: with at least two answers; `least` and `most` answers has one of them.
  *     entropy: mean entropy of people's answers in nats, also the least cross-entropy that a model can have.
  *     unanimous: images on which all agree.
- *     majority: images whose most frequent answer is the true category, of `labelled` that have one of each.
+ *     majority: images whose most frequent answer (the first of several) is the true category, of `labelled` with a known one.
  *     pairwise: chance that two people who answer the same image agree, mean over images.
  *     with_others: chance that a person's answer is the most frequent one of the others'; ties count their part.
+ *     with_model: chance that a person's answer is the model's, mean over `answered` images, to be held against `pairwise`.
  *     compared: images with the model's probabilities.
  *     cross_entropy: of the model's probabilities under people's answers, nats; None where not known, see `why`.
  *     model_entropy: mean entropy of the model, nats.
  *     entropy_correlation: Spearman's, of people's entropy and the model's over images.
- *     seconds_compared: images where people's second most frequent answer is one category and the model's second is known.
- *     seconds_same: those where it is the model's second choice too; `seconds_chance` how often it would be by chance.
+ *     seconds_compared: images where people and model have the same first answer, and both have one second answer.
+ *     seconds_same: those where the second is the same, too; `seconds_chance` the share if it were drawn among the others.
  */
 export interface HumanSoft {
   images: number;
@@ -1447,6 +1448,9 @@ export interface HumanSoft {
   pairwise: number | null;
   pairwise_interval: Interval | null;
   with_others: number | null;
+  answered: number;
+  with_model: number | null;
+  with_model_interval: Interval | null;
   compared: number;
   cross_entropy: number | null;
   cross_entropy_interval: Interval | null;
