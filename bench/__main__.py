@@ -94,6 +94,12 @@ BENCHES = {
         "shortest backward; the other plain methods follow. EfficientNet-Lite0 has drawn photographs of 500 x 375 pixels as JPEG "
         "files and random weights, which take the same time as trained ones."
     ),
+    "confusion": (
+        "The Confusion page over a record of predicted classes, in a headless Chromium of 1280 x 800 pixels without a GPU, all "
+        "classes in the order of their confusions. A step is one turn of the wheel; its script is all that the page does for it "
+        "until it has drawn. A click takes a cell's examples, filtered from all of them, to the frame after the one that says "
+        "how many."
+    ),
 }
 
 

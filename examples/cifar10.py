@@ -57,16 +57,16 @@ def whole(path: Path) -> tuple[Tensor, Tensor]:
     return torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches])
 
 
-def train(data: Path, out: Path, epochs: int) -> SmallVgg:
-    """Trains under a Watch that writes to `out`, prints the held-out accuracy of every epoch, leaves the weights here."""
+def train(data: Path, out: Path, epochs: int, width: int = 32, title: str = "Small VGG on CIFAR-10") -> SmallVgg:
+    """Trains under a Watch that writes to `out`, prints the held-out accuracy of every epoch."""
     torch.manual_seed(0)
     images, labels = whole(data / "train.parquet")
     held_out, truth = images[-2500:], labels[-2500:]
     images, labels = images[:-2500], labels[:-2500]
-    model = SmallVgg()
+    model = SmallVgg(width)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=5e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=epochs * (len(images) // 128))
-    with pellucid.watch(model, optimizer, out=out, title="Small VGG on CIFAR-10") as watch:
+    with pellucid.watch(model, optimizer, out=out, title=title) as watch:
         for epoch in range(epochs):
             model.train()
             for chosen in torch.randperm(len(images))[: len(images) // 128 * 128].split(128):
@@ -85,7 +85,6 @@ def train(data: Path, out: Path, epochs: int) -> SmallVgg:
             right = (logits.argmax(1) == truth).double().mean()
             watch.log(validation_loss=nn.functional.cross_entropy(logits, truth), validation_accuracy=right)
             print(f"epoch {epoch + 1}: {right:.1%} of the held-out images are right")
-    torch.save(model.state_dict(), WEIGHTS)
     return model.eval()
 
 
@@ -97,6 +96,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     model = train(asked.data, asked.out, asked.epochs)
+    torch.save(model.state_dict(), WEIGHTS)
     test = open_data(str(asked.data / "test.parquet"), recipe=RECIPE)
     record = pellucid.inspect(model, test, out=asked.out, classes=CLASSES, title="Small VGG on CIFAR-10")
     for finding in record.findings:

@@ -137,3 +137,20 @@ def test_the_example_of_fit_tells_right_from_wrong_preparation(capsys: pytest.Ca
     }  # fmt: skip
     assert all(fit.panel.reference for fit in found.values())
     assert "unseen animals: " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(SHARED is None, reason=REASON)
+@pytest.mark.data
+def test_two_sizes_and_a_stranger_are_compared_on_the_same_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = program("compare_sizes")
+    cifar10 = sys.modules["cifar10"]
+    images = torch.rand(200, 3, 32, 32)
+    monkeypatch.setattr(cifar10, "whole", lambda path: (images.repeat(14, 1, 1, 1), torch.arange(2800) % 10))
+    monkeypatch.setattr(sizes, "WIDTHS", (2, 3))
+    found = sizes.main(SHARED / "data" / "cifar10", tmp_path, epochs=1, limit=60)
+    assert [model.name for model in found.panel.models] == ["width2", "width3", "stranger"]
+    assert [pair.count for pair in found.panel.pairs] == [60, 60]
+    assert found.panel.models[2].accuracy > 0.8
+    assert (tmp_path / "compared.pellucid" / "manifest.json").is_file()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.shared import REASON, SHARED
 
 from pellucid.data.hierarchy import read_ids, read_tree
 from pellucid.errors import DataError
 from pellucid.measures.hierarchy import ClassTree, tree_of
+from support.shared import REASON, SHARED
 
 CLASSES = ("tabby, tabby cat", "poodle", "rifle", "handgun", "teapot")
 EDGES = {"thing": ["animal", "gun"], "animal": ["tabby", "poodle"], "gun": ["rifle", "handgun"]}

@@ -20,5 +20,10 @@ export function ticks(of: Scale, kind: ScaleKind, most: number): number[] {
   const powers = of.ticks(10).filter((value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9);
   const stride = Math.max(1, Math.ceil(powers.length / most));
   const kept = powers.filter((_, index) => index % stride === 0);
-  return kept.length >= 2 ? kept : of.ticks(most).slice(0, most);
+  if (kept.length >= 2) return kept;
+  // Of a short axis one, two and five of each power: what stands between crowds towards the next.
+  const leading = of
+    .ticks(10)
+    .filter((value) => [1, 2, 5].includes(Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9))));
+  return (leading.length >= 2 ? leading : of.ticks(most)).slice(0, most);
 }
