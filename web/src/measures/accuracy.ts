@@ -51,7 +51,7 @@ export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
   return share(correct, count);
 }
 
-/** Mean over the losses that are defined, with a normal interval. */
+/** Mean over the losses that are defined, with Student's t interval. */
 export function meanLossOf(rows: Uint32Array, { losses }: { losses: Float64Array }): Mean {
   return meanOf(rows, losses);
 }

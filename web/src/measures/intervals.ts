@@ -1,4 +1,5 @@
 /** Confidence intervals, twins of pellucid.measures. */
+import { studentQuantile95 } from "./student";
 
 export interface Bounds {
   readonly low: number;
@@ -23,12 +24,12 @@ export function wilson(successes: number, count: number): Bounds | null {
   };
 }
 
-/** Normal interval of a mean from its sums, 95%; null below two observations. */
+/** Student's t interval of a mean from its sums, 95%; null below two observations. */
 export function meanInterval(sum: number, sumOfSquares: number, count: number): Bounds | null {
   if (count < 2) return null;
   const mean = sum / count;
   const variance = Math.max(0, (sumOfSquares - sum * mean) / (count - 1));
-  const half = Z95 * Math.sqrt(variance / count);
+  const half = studentQuantile95(count - 1) * Math.sqrt(variance / count);
   return { low: mean - half, high: mean + half };
 }
 

@@ -1,9 +1,8 @@
 /** Scores of a million examples with single labels: by row once for a record, then sums of typed arrays; see `lossparts`. */
 import { remembered } from "./chosen";
-import type { Bounds } from "./intervals";
+import { type Bounds, meanInterval } from "./intervals";
 import type { Parts } from "./lossparts";
 import { BINS, binOf, counts, LEAST_DOUBT, type Score, type Scored, type Sums, scoreOf } from "./lossscores";
-import { studentQuantile } from "./student";
 
 /** What a score of single labels is made from, by row: its bin (`BINS` where it does not count), and the score of its first answer. */
 export interface Answered {
@@ -149,11 +148,11 @@ export function intervalsOfAnswers(
     naming2 += named * named;
   }
   return {
-    total: studentInterval(total, total2, count),
-    calibration: studentInterval(calibration, calibration2, count),
-    refinement: studentInterval(refinement, refinement2, count),
-    within: studentInterval(within, within2, count),
-    naming: studentInterval(naming, naming2, count),
+    total: meanInterval(total, total2, count),
+    calibration: meanInterval(calibration, calibration2, count),
+    refinement: meanInterval(refinement, refinement2, count),
+    within: meanInterval(within, within2, count),
+    naming: meanInterval(naming, naming2, count),
   };
 }
 
@@ -167,12 +166,4 @@ export function tangent(of: Sums, score: Score): { share: number; mean: number; 
 /** Where the share is an end, every outcome is that end, and costs nothing there. */
 export function shareScore(hit: number, share: number, score: Score): number {
   return score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
-}
-
-export function studentInterval(sum: number, squares: number, count: number): Bounds | null {
-  if (count < 2) return null;
-  const mean = sum / count;
-  const variance = Math.max(0, squares - sum * mean) / (count - 1);
-  const half = studentQuantile(0.975, count - 1) * Math.sqrt(variance / count);
-  return { low: mean - half, high: mean + half };
 }

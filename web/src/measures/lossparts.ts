@@ -2,8 +2,8 @@
  * The log loss and the Brier score of any selection taken apart so that the parts add up; twin of
  * pellucid.measures.decomposition, which says what each part is and where it comes from.
  */
-import type { Bounds } from "./intervals";
-import { answersOf, binSums, intervalsOfAnswers, shareScore, studentInterval, summed, tangent } from "./lossanswers";
+import { type Bounds, meanInterval } from "./intervals";
+import { answersOf, binSums, intervalsOfAnswers, shareScore, summed, tangent } from "./lossanswers";
 import {
   add,
   BINS,
@@ -96,7 +96,7 @@ function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: read
     count += 1;
   }
   const [total, calibration, refinement, within, naming] = sums.map((of) =>
-    studentInterval(of.sum, of.squares, count),
+    meanInterval(of.sum, of.squares, count),
   ) as [Bounds | null, Bounds | null, Bounds | null, Bounds | null, Bounds | null];
   return { total, calibration, refinement, within, naming };
 }

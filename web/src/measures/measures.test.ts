@@ -51,7 +51,7 @@ describe("mean loss", () => {
     const losses = Float64Array.of(1, 2, 3, Number.NaN, Number.POSITIVE_INFINITY, 2);
     const found = meanLossOf(every, { losses });
     expect(found).toMatchObject({ count: 4, value: 2 });
-    const half = 1.959963984540054 * Math.sqrt(2 / 3 / 4);
+    const half = 3.182446305284263 * Math.sqrt(2 / 3 / 4);
     expect(found.interval?.low).toBeCloseTo(2 - half, 12);
     expect(meanInterval(3, 9, 1)).toBeNull();
   });
