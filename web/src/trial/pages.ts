@@ -41,7 +41,7 @@ export function pagesOf(session: Session) {
       ),
       element("h2", {}, "What is recorded"),
       p(
-        "For each picture: your answer, how long it took, whether a key, the mouse or a finger gave it, how long the picture really stood on your screen, and whether you left the window meanwhile.",
+        "For each picture: your answer, how long it took, whether a key, the mouse or a finger gave it, how long the picture really stood on your screen and how often the screen is drawn, and whether you left the window meanwhile.",
       ),
       p(
         "You are known here as ",
@@ -71,7 +71,7 @@ export function pagesOf(session: Session) {
           : "You are not told what was right.",
       ),
       p(
-        `There ${blocks === 1 ? "is" : "are"} ${count(blocks, "block")}${blocks === 1 ? "" : ", with a break after each"}.`,
+        `There ${blocks === 1 ? "is" : "are"} ${count(blocks, "block")}${blocks === 1 ? "" : ", with breaks between them"}.`,
       ),
     ],
     rest: (done: number) => [

@@ -1,43 +1,33 @@
-/** The order of pages and trials of a session, from where it stands. */
+/** The pages and trials of a session as jsPsych runs them. */
 
 import { ForcedChoice } from "./forcedchoice";
+import { orderOf } from "./order";
 import { pagesOf } from "./pages";
 import { Preload } from "./preload";
 import { deliver, type Session } from "./session";
 import { Words } from "./words";
 
-export interface Node_ {
-  readonly type: typeof ForcedChoice | typeof Words;
-  readonly [parameter: string]: unknown;
-}
+const BUTTONS = {
+  welcome: "Begin",
+  back: "Go on",
+  practice: "Start practising",
+  begin: "Start",
+  rest: "Go on",
+  end: "",
+} as const;
 
 /**
  * @param frame ms between two frames of this screen.
  */
-export function timelineOf(session: Session, frame: number): Node_[] {
+export function timelineOf(session: Session, frame: number): object[] {
   const pages = pagesOf(session);
   const pictures = new Preload(session);
-  const words = (content: () => Node[], button: string): Node_ => ({ type: Words, content, button });
-  const nodes: Node_[] = [];
-  let block: number | null = null;
-  if (session.done < session.trials.length) {
-    nodes.push(session.done ? words(pages.back, "Go on") : words(pages.welcome, "Begin"));
-    if (session.done) block = session.trials[session.done]?.block ?? null;
-  }
-  for (let place = session.done; place < session.trials.length; place += 1) {
-    const trial = session.trials[place];
-    if (!trial) break;
-    if (trial.block !== block) {
-      if (trial.block === 0) nodes.push(words(pages.practice, "Start practising"));
-      else if (trial.block === 1) nodes.push(words(pages.begin, "Start"));
-      else {
-        const done = trial.block - 1;
-        nodes.push(words(() => pages.rest(done), "Go on"));
-      }
-      block = trial.block;
+  return orderOf(session).map((entry) => {
+    if ("trial" in entry) {
+      const place = entry.trial;
+      return { type: ForcedChoice, session, place, look: () => pictures.look(place), deliver, frame };
     }
-    nodes.push({ type: ForcedChoice, session, place, look: () => pictures.look(place), deliver, frame });
-  }
-  nodes.push(words(pages.end, ""));
-  return nodes;
+    const content = entry.page === "rest" ? () => pages.rest(entry.blocks) : pages[entry.page];
+    return { type: Words, content, button: BUTTONS[entry.page] };
+  });
 }
