@@ -1,6 +1,6 @@
 /** Scores of a million examples with single labels: by row once for a record, then sums of typed arrays; see `lossparts`. */
 import { remembered } from "./chosen";
-import { type Bounds, meanInterval } from "./intervals";
+import { meanInterval } from "./intervals";
 import type { Parts } from "./lossparts";
 import { BINS, binOf, counts, LEAST_DOUBT, type Score, type Scored, type Sums, scoreOf } from "./lossscores";
 
