@@ -15,7 +15,15 @@ from pellucid.server.guard import HEADERS
 from pellucid.server.serving import allowed_hosts
 from support.asking import HOST, TOKEN, Ask, asker
 
-VALUES = {"name": "x", "lens": "loss", "tensor": "0.mean", "row": "0", "row:int": "0", "question": "attribute"}
+VALUES = {
+    "name": "x",
+    "lens": "loss",
+    "tensor": "0.mean",
+    "row": "0",
+    "row:int": "0",
+    "question": "attribute",
+    "asked": "totals",
+}
 METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "CONNECT"]
 
 # What each attacker sends besides the path, and the status that answers it.
@@ -69,7 +77,7 @@ def addresses(app: Starlette) -> list[str]:
         assert "{" not in address, f"give the parameter of {address} a value"
         found.append(address)
     assert "/added/later" in found
-    assert len(found) == 15
+    assert len(found) == 17
     return found
 
 

@@ -31,6 +31,7 @@ _STATUSES: tuple[tuple[type[errors.PellucidError], int], ...] = (
     (errors.DamagedError, 500),
     (errors.StorageError, 500),
     (errors.RecordError, 404),
+    (errors.MissingExtraError, 422),
     (errors.OptionError, 400),
     (errors.TargetError, 400),
     (errors.MethodError, 422),

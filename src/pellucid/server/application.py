@@ -16,6 +16,7 @@ from pellucid.server.answers import refuse, refuse_http
 from pellucid.server.assets import APP, read_assets
 from pellucid.server.guard import Guard
 from pellucid.server.live import Desk, LiveModel
+from pellucid.server.questions import Asking
 from pellucid.server.routes import Routes
 from pellucid.server.shelf import Shelf
 
@@ -53,8 +54,9 @@ def build_app(
         closing.set()
         desk.close()
 
+    shelf = Shelf(record_path)
     app = Starlette(
-        routes=Routes(Shelf(record_path), desk, read_assets(app_dir), closing).all(),
+        routes=Routes(shelf, Asking(shelf.record), desk, read_assets(app_dir), closing).all(),
         middleware=[Middleware(Guard, tokens={token: "owner"}, allowed_hosts=tuple(allowed_hosts))],
         exception_handlers={PellucidError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,

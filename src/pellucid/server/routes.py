@@ -30,6 +30,7 @@ from pellucid.server.assets import Asset
 from pellucid.server.events import changes
 from pellucid.server.frames import FRAMES, framed
 from pellucid.server.live import Desk
+from pellucid.server.questions import Asking
 from pellucid.server.shelf import Shelf
 
 _PICTURES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp"}
@@ -43,12 +44,14 @@ class Routes:
 
     Attributes:
         shelf: the record.
+        asking: questions about the examples.
         desk: the model, where one is at hand.
         assets: the built app.
         closing: set when the server closes; ends the streams.
     """
 
     shelf: Shelf
+    asking: Asking
     desk: Desk
     assets: Mapping[str, Asset]
     closing: Event
@@ -63,6 +66,8 @@ class Routes:
             Route("/api/panels/{lens}", self.panel),
             Route("/api/arrays/{lens}/{tensor}", self.array),
             Route("/api/examples", self.examples),
+            Route("/api/questions", self.questions),
+            Route("/api/questions/{asked}", self.question),
             Route("/api/training", self.training),
             Route("/api/focus/{row:int}", self.focus),
             Route("/api/media/{name}", self.media),
@@ -126,6 +131,15 @@ class Routes:
         table, tag = self.shelf.examples()
         content = b"" if holds(request, tag) else stream_bytes(table)
         return answer(request, content, ARROW, sha256=tag)
+
+    def questions(self, request: Request) -> Response:
+        """What can be asked about the examples, where they are too many to be sent."""
+        return json_answer(request, self.asking.about())
+
+    def question(self, request: Request) -> Response:
+        """The answer to a question about the selected examples, a table."""
+        table = self.asking.answer(request.path_params["asked"], request.query_params.multi_items())
+        return answer(request, stream_bytes(table), ARROW)
 
     def training(self, request: Request) -> Response:
         """What a Watch saw since the cursor."""
