@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pellucid.cli import options
+from pellucid.cli.human_serve import export, serve
 from pellucid.cli.terminal import answer, answer_json, say
 
 if TYPE_CHECKING:
@@ -149,3 +150,7 @@ def _say(panel: schema.HumanPanel) -> None:
         say(f"No examples of the record: {', '.join(match.unmatched_names)}{more}.")
     for note in panel.notes:
         say(note)
+
+
+human.command()(serve)
+human.command()(export)

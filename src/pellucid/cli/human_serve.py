@@ -137,7 +137,7 @@ def export(record: options.RecordPath, out: Out, study: StudyName = "trials", as
     )
     for code, (passed, asked) in report.checks.items():
         say(f"{code} passed {passed:,} of {asked:,} attention checks.")
-    say(f"Compare with the model: pellucid human import {out}/*.csv --record {record}")
+    say(f"Compare with the model: pellucid human import {out} --record {record}")
 
 
 def _given(context: typer.Context) -> list[str]:
