@@ -34,7 +34,7 @@ def agreement_of(view: View, observers: list[schema.HumanObserver]) -> Agreement
     among = np.outer(person, person)
     across = np.outer(person, ~person) | np.outer(~person, person)
     people = mean_kappa(right, condition, among)
-    found = _said("people", right, condition, among, people)
+    found = _said(view, "people", right, condition, among, people)
     if not view.has_model:
         return Agreement(_pairs(right, condition, kept), found, None, None, None)
     model = mean_kappa(right, condition, across)
@@ -49,7 +49,7 @@ def agreement_of(view: View, observers: list[schema.HumanObserver]) -> Agreement
     return Agreement(
         _pairs(right, condition, kept),
         found,
-        _said("people and model", right, condition, across, model),
+        _said(view, "people and model", right, condition, across, model),
         difference,
         interval,
     )
@@ -87,6 +87,7 @@ def _of_pair(strata: list[Tallies], first: int, second: int) -> Tallies:
 
 
 def _said(
+    view: View,
     between: str,
     right: NDArray[np.int8],
     condition: NDArray[np.int64],
@@ -95,7 +96,9 @@ def _said(
 ) -> schema.HumanAgreement:
     why = ""
     if found.kappa is None:
-        one = "two people are needed" if between == "people" else "one person and the model are needed"
+        one = "two people are needed" if between == "people" else "a person and the model are needed"
+        if not len(view.people.observers):
+            one = "only counts of answers are known, not who gave which"
         why = (
             "each pair gets every image right, or every one wrong" if found.undefined and found.observed is not None
             else "no image with a known category was answered by both of a pair" if found.undefined else one

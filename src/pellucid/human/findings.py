@@ -61,7 +61,13 @@ def answer_of(told: Told) -> str:
         )
     if told.has_model:
         return f"Not defined, because {model.why if model is not None and model.why else 'too few answers are known'}."
-    return "Not defined, because the record holds no answers of a model to these images, and fewer than two people answered them."
+    if told.soft is not None and told.soft.pairwise is not None:
+        return (
+            f"Two people who answer the same image agree on {told.soft.pairwise:.1%}{_shares(told.soft.pairwise_interval)} "
+            "of answers, "
+            f"over {told.soft.images:,} images. The record holds no answers of a model to hold against them."
+        )
+    return "Not defined, because the record holds no answers of a model to these images, and no image has answers of two people."
 
 
 def _by_errors(told: Told, people: HumanAgreement, model: HumanAgreement) -> str:
