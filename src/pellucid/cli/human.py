@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pellucid.cli import options
+from pellucid.cli.human_distort import distort
+from pellucid.cli.human_power import power
 from pellucid.cli.human_serve import export, serve
 from pellucid.cli.terminal import answer, answer_json, say
 
@@ -154,3 +156,5 @@ def _say(panel: schema.HumanPanel) -> None:
 
 human.command()(serve)
 human.command()(export)
+human.command()(distort)
+human.command()(power)

@@ -16,7 +16,7 @@ ImageData = Annotated[
 ]
 SeriesFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write the series.")]
 SeriesOf = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option("--series", metavar="NAME=LEVELS", help="A distortion and its levels; repeat for more distortions."),
 ]
 Before = Annotated[
@@ -33,7 +33,7 @@ ReplaceSeries = Annotated[bool, typer.Option("--overwrite", help="Replace a seri
 def distort(
     data: ImageData,
     out: SeriesFolder,
-    series: SeriesOf = None,
+    series: SeriesOf,
     before: Before = None,
     coherence: Coherence = 1.0,
     grain: Grain = 10.0,
@@ -54,7 +54,7 @@ def distort(
     from pellucid.data.listed import ListedImages
     from pellucid.distort import Settings, read_series, write_series
 
-    wanted = read_series(series or [], before or [], Settings(coherence, grain, patch))
+    wanted = read_series(series, before or [], Settings(coherence, grain, patch))
     source = open_data(data, recipe=Preparation(resize, crop, size).over(None), limit=limit, skip_bad=skip_bad)
     if not isinstance(source, ListedImages):
         raise OptionError(f"'{data}' holds no image files; a series is made of a folder or a Parquet file of images.")
