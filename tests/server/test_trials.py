@@ -166,7 +166,7 @@ def answer_all(study: Study, choose_for: Callable[[int, int], int | None]) -> No
 
 
 def test_an_export_reads_back_to_the_same_numbers(tmp_path: Path) -> None:
-    study = small_study(tmp_path / "r.pellucid", conditions="contrast", origins="original")
+    study = small_study(tmp_path / "r.pellucid", conditions="condition", origins="original")
     draw = np.random.default_rng(0)
     answer_all(
         study, lambda observer, category: [category, category, int(draw.integers(4)), None][int(draw.integers(4))]

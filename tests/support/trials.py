@@ -30,7 +30,7 @@ def small_record(path: Path, examples: int = 24, classes: Sequence[str] = CLASSE
         classes=classes,
         pictures=list(range(examples)),
         columns={
-            "contrast": [("full", "low")[number % 2] for number in range(examples)],
+            "condition": [("full", "low")[number % 2] for number in range(examples)],
             "original": [f"original-{number // 2}" for number in range(examples)],
         },
     )

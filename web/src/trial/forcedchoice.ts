@@ -41,6 +41,7 @@ export interface Look {
 
 const CHECK_CHOICE = 4000; // ms at least to read a word and find it
 const FEEDBACK = 900; // ms
+const BETWEEN = 300; // ms between two pictures in plain labelling
 const SLOW = 1000; // ms after which somebody who waits is told so
 
 interface Answer {
@@ -65,6 +66,7 @@ export class ForcedChoice implements JsPsychPlugin<typeof info> {
     const calm = session.label;
     const stage = element("div", { className: "stage" });
     stage.dataset.shown = "nothing";
+    stage.dataset.trial = String(place);
     const square = element("div", { className: "square" }, element("div", { className: "cross", ariaHidden: "true" }));
     square.style.width = square.style.height = `min(${session.size}px, 88vw, ${calm ? "46vh" : "88vh"})`;
     if (look.picture) square.append(look.picture);
@@ -83,6 +85,8 @@ export class ForcedChoice implements JsPsychPlugin<typeof info> {
     document.addEventListener("visibilitychange", leave, { signal: watch.signal });
     window.addEventListener("blur", leave, { signal: watch.signal });
 
+    // Without a cross between two pictures, a double click would answer both.
+    if (calm) await pause(BETWEEN);
     const { timing } = session;
     const steps: Step[] = calm
       ? []
