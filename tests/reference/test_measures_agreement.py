@@ -40,6 +40,7 @@ def true_kappa(abilities: list[float]) -> float:
     return float(whole.kappa[np.triu_indices(len(abilities), 1)].mean())
 
 
+@settings(deadline=None)
 @given(RIGHTS)
 def test_kappa_is_that_of_scikit_learn_and_undefined_where_it_divides_by_zero(pairs: list[tuple[int, int]]) -> None:
     rights = np.array(pairs).T
@@ -61,7 +62,7 @@ def test_perfect_agreement_is_one_where_errors_can_differ_and_not_defined_where_
     assert pair_kappa(tallied(np.array([[1, MISSING], [MISSING, 1]]))).why == "no image was answered by both"
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(RIGHTS)
 def test_the_jackknife_is_that_of_leaving_each_image_out(pairs: list[tuple[int, int]]) -> None:
     rights = np.array(pairs).T
@@ -74,7 +75,7 @@ def test_the_jackknife_is_that_of_leaving_each_image_out(pairs: list[tuple[int, 
     assert float(one.variance()[0]) == pytest.approx(by_hand, abs=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(RIGHTS)
 def test_chance_is_fishers(pairs: list[tuple[int, int]]) -> None:
     rights = np.array(pairs).T

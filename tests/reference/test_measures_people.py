@@ -18,7 +18,7 @@ from pellucid.measures.shape_bias import cues_of, shape_counts
 COUNTS = arrays.arrays(np.int64, st.tuples(st.integers(1, 8), st.integers(2, 5)), elements=st.integers(0, 6))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(COUNTS)
 def test_entropy_and_agreement_are_those_of_all_answers_written_out(counts: NDArray[np.int64]) -> None:
     entropy, pairwise = soft_labels.entropies(counts), soft_labels.pairwise_agreement(counts)
@@ -62,7 +62,7 @@ def test_cross_entropy_is_least_where_the_model_says_what_people_do() -> None:
     assert np.isinf(soft_labels.cross_entropies(np.array([[1, 1]]), np.array([[1.0, 0.0]])))[0]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=40))
 def test_spearman_is_scipys(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs, np.float64).T

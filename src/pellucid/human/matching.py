@@ -28,7 +28,7 @@ _ENDING = re.compile(r"\.(?:png|jpe?g|webp|bmp|gif|tiff?|ppm|pgm)$", re.IGNORECA
 class Found:
     """int64[image]: the place of each image in the examples table, -1 where it is not there; `by` how most were found.
 
-    `conditions_apart`: people saw images under several conditions and the record does not say under which the model did.
+    `conditions_apart`: none is, for people saw images under several conditions, and the record does not say which are the model's.
     """
 
     rows: NDArray[np.int64]
@@ -40,7 +40,8 @@ def found_in(people: People, examples: pa.Table, *, numbered: bool = False) -> F
     """Finds the images in a record.
 
     Where the record has a column "condition", an image is found under the same condition only. Where it has none and people saw
-    images under several, none is found, for the model's answer is to one picture and not to the others.
+    images under several, the model's answer is to one picture and not to the others: then an image is found by its id alone, and
+    only where that was answered under one condition.
 
     Args:
         people: their answers.
@@ -49,7 +50,8 @@ def found_in(people: People, examples: pa.Table, *, numbered: bool = False) -> F
     """
     missing = np.full(len(people.names), -1, np.int64)
     own = CONDITION in examples.column_names
-    if not own and len(people.conditions) > 1:
+    apart = not own and len(people.conditions) > 1
+    if apart and len(set(people.names)) < len(people.names):
         return Found(missing, "none", conditions_apart=True)
     number = examples.num_rows
     shown = (
@@ -75,6 +77,8 @@ def found_in(people: People, examples: pa.Table, *, numbered: bool = False) -> F
     ]
     if numbered:
         ways.append(("row", {(str(row), ""): row for row in range(number)}, people.names))
+    if apart:
+        ways = ways[:1]
     rows = missing
     taken: Counter[HumanMatchedBy] = Counter()
     for by, known, names in ways:
@@ -84,7 +88,7 @@ def found_in(people: People, examples: pa.Table, *, numbered: bool = False) -> F
                 rows[image] = place
                 taken[by] += 1
     rows = _once(rows)
-    return Found(rows, taken.most_common(1)[0][0] if taken else "none")
+    return Found(rows, taken.most_common(1)[0][0] if taken else "none", conditions_apart=apart and not taken)
 
 
 def _unique(keys: Iterable[tuple[str | None, str]]) -> dict[tuple[str, str], int]:

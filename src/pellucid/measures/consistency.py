@@ -44,7 +44,8 @@ class MeanKappa:
     @property
     def interval(self) -> Interval | None:
         """Interval over images, for these observers; None below two images."""
-        return None if self.kappa is None else influence_interval(self.kappa, self.influence, self.images)
+        found = None if self.kappa is None else influence_interval(self.kappa, self.influence, self.images)
+        return found and Interval(max(-1.0, found.low), min(1.0, found.high), found.level, found.method)
 
 
 def influence_interval(value: float, influence: Floats, images: int) -> Interval | None:
