@@ -2501,22 +2501,32 @@ export interface PsychometricPoint {
  * Psychometric curves of people and of the model under one distortion.
  *
  * Attributes:
- *     answer: who stands more of the distortion, in one sentence.
- *     distortion: what was varied ("contrast"), "" where the data does not say.
+ *     distortion: what was varied ("contrast"), "" where the answers do not say.
+ *     answer: who stands more of it, in one sentence.
  *     scale: on which the levels are fitted and drawn.
  *     curves: of each person, of all people together, of the model.
  *     ratio: the model's threshold divided by people's where the scale is "log", else the model's minus people's; None where
  *         one of them has none.
- *     left_out: conditions that are no level, and how many answers they hold.
+ *     count: answers of people.
  */
-export interface PsychometricsPanel extends Panel {
-  lens: "psychometrics";
-  answer: string;
+export interface PsychometricSeries {
   distortion: string;
+  answer: string;
   scale: "linear" | "log";
   curves: PsychometricCurve[];
   ratio: number | null;
   ratio_interval: Interval | null;
+  count: number;
+}
+
+/**
+ * Psychometric curves under every distortion that was shown.
+ *
+ * `left_out` are conditions that are no level of anything, and how many answers they hold.
+ */
+export interface PsychometricsPanel extends Panel {
+  lens: "psychometrics";
+  series: PsychometricSeries[];
   left_out: Record<string, number>;
 }
 

@@ -153,6 +153,7 @@ from pellucid.record.schema.perception import (
     PerceptualPoint,
     PsychometricCurve,
     PsychometricPoint,
+    PsychometricSeries,
     PsychometricsPanel,
 )
 from pellucid.record.schema.predictions import PredictionsPanel
@@ -306,6 +307,7 @@ __all__ = [
     "ProbeAccuracy",
     "PsychometricCurve",
     "PsychometricPoint",
+    "PsychometricSeries",
     "PsychometricsPanel",
     "SanityAnswer",
     "SavedPredictions",

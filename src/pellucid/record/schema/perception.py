@@ -55,25 +55,35 @@ class PsychometricCurve(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class PsychometricsPanel(Panel, tag="psychometrics"):
+class PsychometricSeries(msgspec.Struct, frozen=True):
     """Psychometric curves of people and of the model under one distortion.
 
     Attributes:
-        answer: who stands more of the distortion, in one sentence.
-        distortion: what was varied ("contrast"), "" where the data does not say.
+        distortion: what was varied ("contrast"), "" where the answers do not say.
+        answer: who stands more of it, in one sentence.
         scale: on which the levels are fitted and drawn.
         curves: of each person, of all people together, of the model.
         ratio: the model's threshold divided by people's where the scale is "log", else the model's minus people's; None where
             one of them has none.
-        left_out: conditions that are no level, and how many answers they hold.
+        count: answers of people.
     """
 
-    answer: str
     distortion: str
+    answer: str
     scale: Literal["linear", "log"]
     curves: list[PsychometricCurve]
     ratio: float | None
     ratio_interval: Interval | None
+    count: int
+
+
+class PsychometricsPanel(Panel, tag="psychometrics"):
+    """Psychometric curves under every distortion that was shown.
+
+    `left_out` are conditions that are no level of anything, and how many answers they hold.
+    """
+
+    series: list[PsychometricSeries]
     left_out: dict[str, int] = field(default_factory=dict)
 
 
