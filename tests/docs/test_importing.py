@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.measures.saved import GIVEN
-from pellucid.predictions import ids, kinds, run
+from pellucid.measures.saved import CERTAIN, GIVEN
+from pellucid.predictions import ids, kinds, run, several
 from pellucid.predictions.roles import BY_ROW, ID, PREDICTION, TARGET
 
 TEXT = (Path(__file__).parents[2] / "docs" / "importing.md").read_text(encoding="utf-8")
@@ -28,3 +28,8 @@ def test_thresholds_and_sizes_are_those_of_the_code() -> None:
     assert kinds._NEGATIVE == 0.1
     assert f"parts of {run.PART_EXAMPLES:,} examples" in WORDS
     assert f"{ids.MOST_HASHES / 1e6:.0f} million at a time" in WORDS
+
+
+def test_what_labels_of_several_classes_are_is_that_of_the_code() -> None:
+    assert f"sum to 1 within {several._SLACK:g}" in WORDS
+    assert f"at most {CERTAIN:,.0f}" in WORDS

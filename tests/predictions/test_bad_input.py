@@ -70,11 +70,11 @@ def test_ids_that_repeat_are_refused_however_many_there_are(tmp_path: Path, monk
         (with_(5, -2, TARGETS), "The label of row 5 is -2, which is no class"),
         (with_(5, 0.5, TARGETS.astype(float)), "The label of row 5 is 0.5, which is no class"),
         (with_(5, 1e300, TARGETS.astype(float)), "The label of row 5 is 1e+300"),
-        ([[1]] * 30, "The labels are"),
+        ([{"a": 1}] * 30, "The labels are"),
     ],
 )
 def test_labels_that_are_no_class(tmp_path: Path, labels: list[Any], words: str) -> None:
-    if isinstance(labels[0], list):
+    if isinstance(labels[0], dict):
         table = pa.table({"probabilities": LISTS, "label": labels})
         assert words in refused(tmp_path, table, "label")
         return

@@ -13,7 +13,9 @@ from pellucid.cli.terminal import answer, answer_json, progress_bars, say
 Predictions = Annotated[Path, typer.Argument(metavar="PREDICTIONS", help=".parquet, .csv, .tsv or .npy file.")]
 Labels = Annotated[
     str | None,
-    typer.Option(metavar="FILE|COLUMN", help="True classes: a file in the same order, or a column of PREDICTIONS."),
+    typer.Option(
+        metavar="FILE|COLUMN", help="True classes: a file in the same order or with ids, or a column of PREDICTIONS."
+    ),
 ]
 KindOption = Annotated[
     Literal["classes", "probabilities", "logits"] | None,
@@ -36,6 +38,8 @@ def import_(
     kind: KindOption = None,
     column: Column = None,
     id_column: IdColumn = None,
+    loss: options.LossName = None,
+    target_loss: options.TargetLoss = None,
     title: options.Title = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -54,6 +58,8 @@ def import_(
             kind=kind,
             column=column,
             id_column=id_column,
+            loss=loss,
+            target_loss=target_loss,
             title=title,
             overwrite=overwrite,
             progress=hear,

@@ -14,10 +14,10 @@ from pellucid.data import Source, from_python
 from pellucid.data.naming import under_names
 from pellucid.inspection.describe import check_same, manifest_of, on_device
 from pellucid.inspection.live import LiveModel
-from pellucid.inspection.losses import LossChoice, chosen_loss
 from pellucid.inspection.options import Explains, Options, Progress, silent
 from pellucid.inspection.run import Inspection
 from pellucid.lenses import LensContext, available, build
+from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.record import Record, Writer
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from pellucid.data import Source
 from pellucid.errors import ModelError, OptionError, RecordError
 from pellucid.inspection.describe import on_device
 from pellucid.inspection.labelled import LabelledExamples
-from pellucid.inspection.losses import LossChoice, chosen_loss
 from pellucid.inspection.surveyed import curved, line_of, plane_of, points_of
 from pellucid.measures.labels import check_fits
 from pellucid.measures.losses import NAMES, Loss, default_loss
+from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.record import Record, Writer, schema
 
 if TYPE_CHECKING:

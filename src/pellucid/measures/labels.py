@@ -49,7 +49,7 @@ def labelled_columns(
     if chosen is None or (chosen.plain and soft is None):
         return columns
     if task == "classification":
-        _relabel(columns, outputs, chosen, soft)
+        relabel(columns, outputs, chosen, soft)
     elif task == "regression" and chosen.spec != "squared-error" and columns["output"].shape == (len(outputs),):
         known = np.isfinite(columns["loss"])
         columns["loss"][known] = chosen.of(columns["output"][known], columns["target"][known])
@@ -77,8 +77,15 @@ def multi_hot(sets: Sets, classes: int) -> tuple[Floats, NDArray[np.bool_]]:
     return found, np.array([one is not None for one in sets], np.bool_)
 
 
-def _relabel(columns: dict[str, Any], logits: NDArray[np.floating], loss: Loss, soft: Floats | None) -> None:
-    """Puts the loss in its place, and what soft labels change."""
+def relabel(columns: dict[str, Any], logits: NDArray[np.floating], loss: Loss, soft: Floats | None) -> None:
+    """Puts another loss in its place, and what soft labels change.
+
+    Args:
+        columns: those of `columns_of`, changed in place.
+        logits: float[example class]; -infinity where a class is given no probability.
+        loss: of a classification.
+        soft: as for `labelled_columns`.
+    """
     known = (columns["target"] >= 0) & ~columns["nonfinite"]
     wide = logits[known].astype(np.float64)
     log_loss = columns["loss"].copy()
@@ -126,5 +133,7 @@ def _of_sets(logits: NDArray[np.floating], sets: Sets, loss: Loss | None) -> dic
         "nonfinite": ~defined,
         "brier": np.where(counted, ((probabilities - true) ** 2).mean(axis=1), np.nan),
         "targets": [None if one is None else sorted(one) for one in sets or [None] * number],
-        "called": [np.flatnonzero(row).tolist() if there else None for row, there in zip(wide >= 0, defined, strict=True)],
+        "called": [
+            np.flatnonzero(row).tolist() if there else None for row, there in zip(wide >= 0, defined, strict=True)
+        ],
     }

@@ -81,8 +81,16 @@ class ScoreCounts:
         """Rows that are numbers throughout."""
         return self.rows - self.nonfinite.count
 
-    def kind(self, asked: Kind | None, source: str) -> Kind:
-        """Which kind they are. Raises: DataError: it is not beyond doubt, or not what was asked for."""
+    def kind(self, asked: Kind | None, source: str, *, singly: bool = False) -> Kind:
+        """Which kind they are.
+
+        Args:
+            asked: what the caller says that they are.
+            source: the table, for the error's words.
+            singly: each class has a probability of its own (sigmoids), so that rows need not add up to one.
+
+        Raises: DataError: it is not beyond doubt, or not what was asked for.
+        """
         if not self.finite:
             raise DataError(f"None of the {self.rows:,} rows of {source} is finite: all hold NaN, infinity or nothing.")
         if asked == "logits":
@@ -90,10 +98,13 @@ class ScoreCounts:
         if asked == "probabilities":
             self._check_probabilities(source)
             return "probabilities"
-        if self.like.count == self.finite:
+        within = self.like.count + (self.unnormalised.count if singly else 0)
+        if within == self.finite:
             return "probabilities"
         outside = self.negative.count + self.large.count
+        # A row of a few logits may look like one of probabilities by chance; like sigmoids, much more easily.
         chance = self.finite * _CHANCE if self.classes <= _CHANCE_CLASSES else 0
+        chance = self.finite if singly else chance
         if (
             self.like.count <= chance
             and outside >= _OUTSIDE * self.finite
@@ -102,8 +113,9 @@ class ScoreCounts:
             return "logits"
         raise DataError(
             f"{source} holds neither probabilities nor logits beyond doubt. {self.told()} Rows of probabilities lie between 0 "
-            "and 1 and add up to one, all of them; most rows of logits have a number outside, many a negative one. Say which "
-            "they are: --kind probabilities (each row is divided by its sum) or --kind logits."
+            f"and 1{'' if singly else ' and add up to one'}, all of them; most rows of logits have a number outside, many a "
+            f"negative one. Say which they are: --kind probabilities{'' if singly else ' (each row is divided by its sum)'} or "
+            "--kind logits."
         )
 
     def _check_probabilities(self, source: str) -> None:

@@ -15,6 +15,8 @@ from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
+from pellucid.predictions.several import LabelKind, label_kind, sets_of, soft_of
+from pellucid.types import Task
 
 # More names than this are no classes but ids, or free text.
 MOST_CLASSES = 1 << 20
@@ -32,13 +34,21 @@ class Look:
         kind: what was saved.
         classes: names in order of index.
         by_name: index by name, where classes are named in the files; None where they are numbers.
-        unnormalised: rows of probabilities that do not add up to one by more than rounding.
+        unnormalised: rows of probabilities that do not add up to one by more than rounding; where each class has a probability
+            of its own, none is to.
+        labels: what a label is: one class, a soft label, or the set of all true classes.
     """
 
     kind: Kind
     classes: tuple[str, ...]
     by_name: dict[str, int] | None
     unnormalised: int = 0
+    labels: LabelKind = "class"
+
+    @property
+    def task(self) -> Task:
+        """What the predictions answer."""
+        return "multilabel" if self.labels == "sets" else "classification"
 
 
 def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None, hear: Hear) -> Look:
@@ -56,14 +66,17 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     texts = _Texts()
     scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
     hashes = IdHashes.first_of(saved.rows)
+    labels = _label_kind(saved)
     for piece in saved.looked_at():
         if saved.roles.scores:
             _add_scores(scores, saved, piece, asked)
         else:
             _add_classes(predictions, texts, piece.columns[saved.roles.prediction], names, piece.start)
         target = saved.target(piece)
-        if target is not None:
+        if target is not None and labels == "class":
             _add_classes(targets, texts, target, names, piece.start)
+        elif target is not None:
+            _check_several(target, labels, texts, scores.classes, piece.start)
         ids = saved.ids(piece)
         if ids is not None:
             hashes.add(ids)
@@ -77,8 +90,32 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     predictions.check(len(settled), saved)
     if not saved.roles.scores:
         return Look("classes", settled, by_name)
-    kind = scores.kind(asked, saved.predictions.source)
-    return Look(kind, settled, by_name, scores.unnormalised.count if kind == "probabilities" else 0)
+    kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
+    divided = kind == "probabilities" and labels != "sets"
+    return Look(kind, settled, by_name, scores.unnormalised.count if divided else 0, labels)
+
+
+def _label_kind(saved: Saved) -> LabelKind:
+    """What a label is. Raises: DataError: several classes an example, and of the predictions one class only."""
+    kind = saved.target_type
+    labels: LabelKind = "class" if kind is None else label_kind(kind)
+    if labels != "class" and not saved.roles.scores:
+        words = "soft labels" if labels == "soft" else "sets of classes"
+        raise DataError(
+            f"The labels are {words}, but of the predictions only one class an example was saved. Give a score of every class, or "
+            "one class an example as the label."
+        )
+    return labels
+
+
+def _check_several(column: Any, labels: LabelKind, texts: _Texts, classes: int, start: int) -> None:
+    """Looks labels of several classes through; names are checked when all are known."""
+    if labels == "soft":
+        soft_of(column, classes, start)
+    elif is_text(column.type.value_type):
+        texts.add(column.flatten())
+    else:
+        sets_of(column, None, classes, start)
 
 
 def scores_in(saved: Saved, piece: Piece, kind: Kind | None) -> NDArray[np.floating]:

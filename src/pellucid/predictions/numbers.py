@@ -74,11 +74,16 @@ def scores_of(columns: Sequence[pa.Array], start: int) -> NDArray[np.floating]:
     Raises: DataError: lists of different length.
     """
     if len(columns) == 1 and hasattr(columns[0].type, "value_type"):
-        return _floating(_of_lists(columns[0], start))
+        return rows_of_lists(columns[0], start)
     return np.stack([_floating(_numbers(column)) for column in columns], axis=1)
 
 
-def _of_lists(lists: Any, start: int) -> NDArray[Any]:
+def rows_of_lists(lists: Any, start: int, what: str = "scores") -> NDArray[np.floating]:
+    """Lists of one length as rows, float[example class]; see `scores_of`. `what` they hold, for the error's words."""
+    return _floating(_of_lists(lists, start, what))
+
+
+def _of_lists(lists: Any, start: int, what: str) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -97,8 +102,8 @@ def _of_lists(lists: Any, start: int) -> NDArray[Any]:
     uneven = there[lengths[there] != width]
     if len(uneven):
         raise DataError(
-            f"The rows of scores differ in length: row {start + int(there[0]):,} has {width}, row {start + int(uneven[0]):,} has "
-            f"{lengths[uneven[0]]} ({len(uneven):,} such rows among {len(lists):,}). Every row needs a score of every class."
+            f"The rows of {what} differ in length: row {start + int(there[0]):,} has {width}, row {start + int(uneven[0]):,} has "
+            f"{lengths[uneven[0]]} ({len(uneven):,} such rows among {len(lists):,}). Every row needs a number for every class."
         )
     rows = np.full((len(lists), width), np.nan, np.float32)
     flat = _floating(_numbers(lists.flatten()))
@@ -140,7 +145,7 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
         column = column.dictionary_decode()
     if is_text(column.type):
         distinct = column.dictionary_encode()
-        table = np.array([_index_of(name, names) for name in distinct.dictionary.to_pylist()] + [NO_CLASS], np.int64)
+        table = np.array([index_of(name, names) for name in distinct.dictionary.to_pylist()] + [NO_CLASS], np.int64)
         places = np.asarray(pc.fill_null(distinct.indices, len(table) - 1), np.int64)
         unknown = np.flatnonzero(table[places] < NO_CLASS)
         if len(unknown):
@@ -196,7 +201,7 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _index_of(name: str, names: dict[str, int] | None) -> int:
+def index_of(name: str, names: dict[str, int] | None) -> int:
     """The class of that name; -2 where it is none."""
     if names is not None and name in names:
         return names[name]

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.data.images import UndecodableImageError, decode, picture_of
-from pellucid.measures.predictions import Columns, columns_of
-from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
+from pellucid.measures.labels import labelled_columns
+from pellucid.measures.losses import Loss
+from pellucid.measures.predictions import Columns
+from pellucid.measures.saved import (
+    columns_of_classes,
+    columns_of_sigmoids,
+    labelled_columns_of_probabilities,
+    log_probabilities,
+    logits_of_sigmoids,
+)
 from pellucid.predictions.looking import Look, scores_in
 from pellucid.predictions.numbers import ArrowColumn, Numbered, classes_of, floats_of
 from pellucid.predictions.saved import Piece, Saved
+from pellucid.predictions.several import Floats, Sets, majority, sets_of, soft_of
 from pellucid.types import Batch, ByColumn, Media, Observation
 
 if TYPE_CHECKING:
@@ -26,12 +35,14 @@ class Observing:
     """What the lenses see of each piece.
 
     Attributes:
+        loss: that was asked for; the task's own where None.
         digest: of the source of the labels and of all ids so far.
         undecodable: pictures that could not be read so far.
     """
 
     saved: Saved
     look: Look
+    loss: Loss | None = None
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     undecodable: int = 0
 
@@ -40,30 +51,47 @@ class Observing:
 
     def of(self, piece: Piece) -> Observation:
         """Answers and targets as the lenses take them, with what came along."""
-        targets = self._targets(piece)
+        targets, soft, sets = self._labels(piece)
         outputs: Any
+        columns: dict[str, Any]
         if self.look.kind == "classes":
             outputs = np.broadcast_to(np.float32(np.nan), (len(piece), len(self.look.classes)))
-            columns = self._of_classes(piece, targets)
+            columns = dict(self._of_classes(piece, targets))
         else:
-            outputs = scores_in(self.saved, piece, self.look.kind)
-            if self.look.kind == "logits":
-                columns = columns_of(outputs, targets, task="classification")
-            else:
-                columns = columns_of_probabilities(outputs, targets)
-                outputs = log_probabilities(outputs)
+            outputs, columns = self._of_scores(scores_in(self.saved, piece, self.look.kind), targets, soft, sets)
         batch = Batch(
             start=piece.start,
             ids=self._ids(piece),
             inputs=(),
             media=self._media(piece),
             columns=ByColumn(self._along(piece), len(piece)),
+            soft=soft,
+            sets=sets,
         )
         return Observation(stage="sweep", batch=batch, outputs=outputs, columns=columns)
 
-    def _targets(self, piece: Piece) -> np.ndarray | None:
-        column = self.saved.target(piece)
-        return None if column is None else classes_of(column, self.look.by_name, "label", piece.start)
+    def _labels(self, piece: Piece) -> tuple[np.ndarray | None, Floats | None, Sets]:
+        """One class an example, soft labels, and sets of classes, as far as there are any."""
+        column, look = self.saved.target(piece), self.look
+        if column is None:
+            return None, None, ()
+        if look.labels == "sets":
+            return None, None, sets_of(column, look.by_name, len(look.classes), piece.start)
+        if look.labels == "soft":
+            soft = soft_of(column, len(look.classes), piece.start)
+            return majority(soft), soft, ()
+        return classes_of(column, look.by_name, "label", piece.start), None, ()
+
+    def _of_scores(
+        self, scores: np.ndarray, targets: np.ndarray | None, soft: Floats | None, sets: Sets
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Logits, or what stands for them, and the columns."""
+        task, loss = self.look.task, self.loss
+        if self.look.kind == "logits":
+            return scores, labelled_columns(scores, targets, task=task, loss=loss, soft=soft, sets=sets)
+        if task == "multilabel":
+            return logits_of_sigmoids(scores), columns_of_sigmoids(scores, sets, loss=loss)
+        return log_probabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]

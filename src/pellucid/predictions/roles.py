@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import DataError, OptionError
 from pellucid.measures.saved import GIVEN
 from pellucid.predictions.files import VALUES, Columns
+from pellucid.predictions.several import is_listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,7 @@ def roles_of(
     schema = table.schema
     where = f"{table.source} has the columns {_listed(schema)}"
     reserved = {
-        "target": _named(schema, target, TARGET, where, "--labels"),
+        "target": _named(schema, target, TARGET, where, "--labels", lists=True),
         "id": _id_of(schema, id_column, where),
         "media": next((entry.name for entry in schema if holds_pictures(entry.type)), ""),
     }
@@ -103,7 +104,11 @@ def roles_of_labels(table: Columns, *, id_column: str | None) -> Roles:
     where = f"{table.source} has the columns {_listed(schema)}"
     named = _id_of(schema, id_column if id_column in schema.names else None, where)
     plain = [entry.name for entry in schema if _is_plain(entry.type) and entry.name != named]
-    target = next((name for name in TARGET if name in plain), plain[0] if len(plain) == 1 else "")
+    # One that came as lists is a soft label or a set; a plain one goes before it.
+    lists = [entry.name for entry in schema if is_listed(entry.type) and entry.name != named]
+    usual = [name for name in TARGET if name in plain] + [name for name in TARGET if name in lists]
+    alone = plain if len(plain) == 1 else lists if len(lists) == 1 and not plain else []
+    target = next(iter((*usual, *alone)), "")
     if not target:
         raise DataError(f"{where}; expected a column 'label' with the class of each example.")
     along = tuple(name for name in plain if name != target)
@@ -158,9 +163,14 @@ def _listed(schema: pa.Schema) -> str:
     return f"{shown} and {len(schema) - _SHOWN:,} more" if len(schema) > _SHOWN else shown
 
 
-def _named(schema: pa.Schema, asked: str | None, usual: Sequence[str], where: str, option: str) -> str:
+def _named(
+    schema: pa.Schema, asked: str | None, usual: Sequence[str], where: str, option: str, *, lists: bool = False
+) -> str:
     if asked is None:
-        return next((name for name in usual if name in schema.names and _is_plain(schema.field(name).type)), "")
+        there = [name for name in usual if name in schema.names]
+        plain = [name for name in there if _is_plain(schema.field(name).type)]
+        listed = [name for name in there if lists and is_listed(schema.field(name).type)]
+        return next(iter((*plain, *listed)), "")
     if asked and asked not in schema.names:
         raise OptionError(f"{option} names '{asked}', which is no column and no file. {where}.")
     return asked

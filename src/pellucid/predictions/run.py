@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from pellucid.errors import OptionError
 from pellucid.lenses import ArrayLens, LensContext, without_model
 from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
+from pellucid.measures.labels import check_fits
+from pellucid.measures.losses import Loss
+from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.predictions.files import open_columns
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through
@@ -46,6 +50,8 @@ def import_predictions(
     kind: Kind | None = None,
     column: str | None = None,
     id_column: str | None = None,
+    loss: LossChoice = None,
+    target_loss: float | None = None,
     title: str | None = None,
     overwrite: bool = False,
     progress: Hear = silent,
@@ -57,13 +63,15 @@ def import_predictions(
     Args:
         predictions: a .parquet, .csv, .tsv or .npy file, or an array, a tensor or an Arrow table: a row of probabilities or
             logits an example, or predicted classes.
-        labels: the same for the true classes, in the same order; or the name of a column of the predictions. A column
-            called label or target is found where None.
+        labels: the same for the true classes, in the same order or with ids; or the name of a column of the predictions. A
+            column called label or target is found where None. Lists are soft labels or sets of classes.
         out: folder of the record.
         classes: names of the classes in order of index.
         kind: "classes", "probabilities" or "logits"; told apart where None, and refused where that is not safe.
         column: the column of predictions, where several could be it.
         id_column: the column of ids; "row" to number the examples. A column called id is found where None.
+        loss: the loss to look at, by name, or a function of outputs and targets; the task's own where None.
+        target_loss: a loss that one wants to reach, to compare with.
         title: of the record; the name of the predictions where None.
         overwrite: replace a record that is already there.
         progress: hears how far each stage has come.
@@ -74,10 +82,12 @@ def import_predictions(
     if kind not in (None, "classes", "probabilities", "logits"):
         raise OptionError(f"kind must be 'classes', 'probabilities' or 'logits'; got {kind!r}.")
     saved = _opened(predictions, labels, classes, kind, column, id_column)
+    chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress)
-    manifest = _manifest(saved, look, title)
+    context = _context(look, chosen, target_loss)
+    manifest = _manifest(saved, look, title, context)
     with Writer.create(Path(out), manifest, overwrite=overwrite) as writer, writer.sealing():
-        _Import(Observing(saved, look), writer, progress).run()
+        _Import(Observing(saved, look, chosen), context, writer, progress).run()
     return Record(out)
 
 
@@ -89,6 +99,8 @@ def panels_of(
     classes: Sequence[str] | None = None,
     kind: Kind | None = None,
     column: str | None = None,
+    loss: LossChoice = None,
+    target_loss: float | None = None,
     progress: Hear = silent,
 ) -> dict[str, schema.Panel]:
     """The same answers without a record: what the lenses say, by name; nothing is written.
@@ -100,19 +112,22 @@ def panels_of(
         classes: likewise.
         kind: likewise.
         column: likewise.
+        loss: likewise.
+        target_loss: likewise.
         progress: likewise.
 
     Raises: OptionError, DataError.
     """
     opened = _opened(predictions, labels, classes, kind, column, BY_ROW)
     saved = replace(opened, roles=replace(opened.roles, media=""))
+    chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress)
-    known = {lens.name: lens for lens in without_model(_context(look))}
+    known = {lens.name: lens for lens in without_model(_context(look, chosen, target_loss))}
     unknown = [name for name in lenses or () if name not in known]
     if unknown:
         raise OptionError(f"There is no lens '{unknown[0]}' that needs answers alone. There are: {', '.join(known)}.")
     asked = [known[name] for name in (known if lenses is None else lenses)]
-    observing = Observing(saved, look)
+    observing = Observing(saved, look, chosen)
     for piece in saved.whole(MOST_AT_ONCE):
         seen = observing.of(piece)
         for lens in asked:
@@ -121,8 +136,17 @@ def panels_of(
     return {lens.name: lens.report() for lens in asked}
 
 
-def _context(look: Look) -> LensContext:
-    return LensContext(look.classes, "classification")
+def _context(look: Look, loss: Loss | None, target_loss: float | None) -> LensContext:
+    """What the lenses know beforehand. Raises: OptionError: the loss does not go with what was saved."""
+    if target_loss is not None and not math.isfinite(target_loss):
+        raise OptionError(f"The loss to reach must be a number; got {target_loss}.")
+    if loss is not None:
+        check_fits(loss, look.task, soft=look.labels == "soft")
+        if look.kind == "classes":
+            raise OptionError(
+                f"The loss {loss.spec} needs a score of every class; here only the predicted classes were saved. Leave --loss out."
+            )
+    return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss)
 
 
 def _opened(
@@ -164,7 +188,7 @@ def _as_asked(roles: Roles, schema_: pa.Schema, kind: Kind | None, source: str) 
     return roles
 
 
-def _manifest(saved: Saved, look: Look, title: str | None) -> schema.Manifest:
+def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext) -> schema.Manifest:
     return schema.Manifest(
         pellucid_version=__version__,
         title=title or saved.predictions.name,
@@ -177,7 +201,8 @@ def _manifest(saved: Saved, look: Look, title: str | None) -> schema.Manifest:
             unnormalised=look.unnormalised,
         ),
         data=_data_info(saved, look, ""),
-        task="classification",
+        task=look.task,
+        options={"loss": context.loss.spec if context.loss else None, "target_loss": context.target_loss},
         versions={"python": platform.python_version(), "numpy": np.__version__, "pellucid": __version__},
     )
 
@@ -192,6 +217,7 @@ class _Import:
     """One import: pieces to lenses and to the disk."""
 
     observing: Observing
+    context: LensContext
     writer: Writer
     hear: Hear
     stage: schema.StageInfo = field(default_factory=lambda: schema.StageInfo("sweep"))
@@ -215,7 +241,7 @@ class _Import:
         self.writer.update(data=data, saved=origin)
 
     def _sweep(self) -> None:
-        totals = without_model(_context(self.observing.look))
+        totals = without_model(self.context)
         part = Part(self.writer.parts, totals)
         for piece in self.observing.saved.whole():
             part.add(self.observing.of(piece), self.writer)

@@ -99,6 +99,13 @@ class Saved:
             yield ids_of(piece.column(0), start)
             start += piece.num_rows
 
+    @property
+    def target_type(self) -> pa.DataType | None:
+        """The type of the column of targets; None where there is none."""
+        if self.labels is not None and self.label_roles.target:
+            return self.labels.schema.field(self.label_roles.target).type
+        return self.predictions.schema.field(self.roles.target).type if self.roles.target else None
+
     def target(self, piece: Piece) -> Any | None:
         """The column of targets of a piece; None where there is none."""
         if self.label_roles.target:
