@@ -151,13 +151,19 @@ def refuse_changes(study: Study, design: Design, given: Sequence[str]) -> None:
     """Keeps a study from being run in two ways. Raises: OptionError: what is given now is not what it began with."""
     before, now = flat(study.plan.design), flat(design)
     changed = [
-        f"--{name} {before[name]}, not {now[name]}" for name in given if name in now and before[name] != now[name]
+        f"--{name} {_said(before[name])}, not {_said(now[name])}"
+        for name in now
+        if name in given and before[name] != now[name]
     ]
     if changed:
         raise OptionError(
             f"The study {study.plan.name!r} has begun with {'; '.join(changed)}. Go on with it by leaving these out, or "
             "begin another one with --study NAME."
         )
+
+
+def _said(value: object) -> str:
+    return {True: "on", False: "off", None: "all"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def flat(design: Design) -> dict[str, object]:
