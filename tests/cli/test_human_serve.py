@@ -39,7 +39,7 @@ def test_a_study_is_begun_and_gone_on_with(serve: Callable[..., Ended], workplac
     begun = serve("--observers", 2, "--block", 8, "--practice", 4, "--seed", 3)
     assert begun.code == 0
     lines = begun.out.splitlines()
-    assert [line.split()[0] for line in lines] == ["subject-01", "subject-02"]
+    assert [line.split()[0] for line in lines] == ["subject-trials-01", "subject-trials-02"]
     # 20 in three blocks, 3 checks, 4 for practice
     assert lines[0].endswith("0 of 27 trials done")
     assert "pellucid human export r.pellucid OUT --study trials" in begun.err

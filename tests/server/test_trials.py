@@ -100,7 +100,7 @@ def test_an_answer_over_http_is_on_the_disk_before_it_is_acknowledged(
 ) -> None:
     study = small_study(tmp_path / "r.pellucid")
     app = build_trials_app(study, [HOST])
-    token = study.tokens["subject-01"]
+    token = study.tokens["subject-trials-01"]
     order: list[str] = []
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda descriptor: (real(descriptor), order.append("flushed"))[0])
@@ -115,10 +115,10 @@ def test_an_answer_over_http_is_on_the_disk_before_it_is_acknowledged(
 
 def test_trials_are_answered_in_order_once_and_gone_on_with(tmp_path: Path) -> None:
     study = small_study(tmp_path / "r.pellucid")
-    one, other = study.tokens["subject-01"], study.tokens["subject-02"]
+    one, other = study.tokens["subject-trials-01"], study.tokens["subject-trials-02"]
     app = build_trials_app(study, [HOST])
     first = respond(app, one, 0, 2)
-    right = CLASSES[study.plan.observers["subject-01"][0].category]
+    right = CLASSES[study.plan.observers["subject-trials-01"][0].category]
     assert first.json() == {"done": 1, "right": right == "bird", "answer": right}, "practice is told the answer"
     assert respond(app, one, 0, 3).json()["done"] == 1, "the same trial again changes nothing"
     assert respond(app, one, 3).status_code == 409
@@ -130,10 +130,10 @@ def test_trials_are_answered_in_order_once_and_gone_on_with(tmp_path: Path) -> N
     assert request(app, "/api/session", one).json()["done"] == 1
     for trial in range(1, 6):
         kept = respond(app, one, trial, None).json()
-        counts = study.plan.observers["subject-01"][trial].kind != "practice"
+        counts = study.plan.observers["subject-trials-01"][trial].kind != "practice"
         assert (kept["right"] is None, kept["answer"] == "") == (counts, counts)
     app.state.close()
-    answered = [response for response in study.responses() if response.observer == "subject-01"]
+    answered = [response for response in study.responses() if response.observer == "subject-trials-01"]
     assert [response.trial for response in answered] == list(range(6))
     assert answered[0].response == "bird"
     assert answered[0].seconds == 0.6125
@@ -143,7 +143,7 @@ def test_trials_are_answered_in_order_once_and_gone_on_with(tmp_path: Path) -> N
 def test_masks_are_the_same_again_and_the_page_may_be_missing(tmp_path: Path) -> None:
     study = small_study(tmp_path / "r.pellucid")
     app = build_trials_app(study, [HOST], app_dir=tmp_path / "nowhere")
-    token = study.tokens["subject-01"]
+    token = study.tokens["subject-trials-01"]
     masks = [request(app, f"/api/masks/{number}", token).content for number in (0, 1, 0)]
     assert masks[0] == masks[2] != masks[1]
     assert request(app, "/", token).status_code == 503
@@ -173,8 +173,8 @@ def test_an_export_reads_back_to_the_same_numbers(tmp_path: Path) -> None:
     )
     report = export_trials(study, tmp_path / "out")
     assert [path.name for path in report.files] == [
-        "trials_subject-01_session_1.csv",
-        "trials_subject-02_session_1.csv",
+        "trials_subject-trials-01_session_1.csv",
+        "trials_subject-trials-02_session_1.csv",
     ]
     counted = [response for response in study.responses() if response.kind == "trial"]
     read = []
@@ -232,12 +232,12 @@ def test_nothing_answered_is_nothing_to_export(tmp_path: Path) -> None:
 
 def test_a_study_is_kept_with_the_record_and_more_can_be_invited(tmp_path: Path) -> None:
     study = small_study(tmp_path / "r.pellucid", observers=1)
-    before, token = study.plan.observers["subject-01"], study.tokens["subject-01"]
+    before, token = study.plan.observers["subject-trials-01"], study.tokens["subject-trials-01"]
     study.invite(3)
     again = Study(Record(tmp_path / "r.pellucid"), "trials")
-    assert list(again.plan.observers) == ["subject-01", "subject-02", "subject-03"]
-    assert again.plan.observers["subject-01"] == before
-    assert again.tokens["subject-01"] == token
+    assert list(again.plan.observers) == ["subject-trials-01", "subject-trials-02", "subject-trials-03"]
+    assert again.plan.observers["subject-trials-01"] == before
+    assert again.tokens["subject-trials-01"] == token
     assert len({*again.tokens.values()}) == 3
     assert all(len(one) >= 32 for one in again.tokens.values())
     if os.name != "nt":
@@ -360,19 +360,19 @@ def test_columns_that_are_missing_and_pictures_that_are_are_named(tmp_path: Path
 def test_invitations_open_a_real_server_on_loopback(tmp_path: Path) -> None:
     study = small_study(tmp_path / "r.pellucid")
     with start_trials(study) as running:
-        assert [one.code for one in running.invitations] == ["subject-01", "subject-02"]
+        assert [one.code for one in running.invitations] == ["subject-trials-01", "subject-trials-02"]
         url = running.invitations[1].url
         assert url.startswith("http://127.0.0.1:")
         base = url.partition("/?")[0]
         with httpx.Client(base_url=base, timeout=20) as browser:
             assert browser.get("/api/session").status_code == 401
             assert browser.get(url).status_code == 303
-            assert browser.get("/api/session").json()["code"] == "subject-02"
+            assert browser.get("/api/session").json()["code"] == "subject-trials-02"
             answer = browser.post("/api/responses", json=given(0), headers={"Origin": base})
             assert answer.json()["done"] == 1
             assert browser.post("/api/responses", json=given(1)).status_code == 403
     with start_trials(Study(study.record, "trials")) as running:
         assert [(one.done, one.trials) for one in running.invitations][1] == (
             1,
-            len(study.plan.observers["subject-02"]),
+            len(study.plan.observers["subject-trials-02"]),
         )

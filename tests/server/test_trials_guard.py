@@ -33,7 +33,7 @@ ATTACKS: dict[str, tuple[dict[str, str | None], int]] = {
     "an empty Host": ({"host": ""}, 403),
     "no token": ({"token": None}, 401),
     "a wrong token": ({"token": "x" * 32}, 401),
-    "an observer's code for a token": ({"token": "subject-01"}, 401),
+    "an observer's code for a token": ({"token": "subject-trials-01"}, 401),
     "an empty token": ({"token": ""}, 401),
     "a wrong cookie": ({"token": None, "cookie": "pellucid_8765=wrong"}, 401),
     "a foreign origin": ({"origin": "http://evil.example.com"}, 403),
@@ -94,7 +94,7 @@ def test_these_are_all_routes_and_none_of_them_is_of_the_record(app: Starlette) 
 def test_an_attacker_gets_nothing_from_any_route(app: Starlette, study: Study, attack: str, method: str) -> None:
     changes, status = ATTACKS[attack]
     headers: dict[str, str] = {name: value for name, value in changes.items() if name != "token" and value is not None}
-    token = changes.get("token", study.tokens["subject-01"])
+    token = changes.get("token", study.tokens["subject-trials-01"])
     for address in addresses(app):
         if method == "POST" and address != "/api/responses":
             continue
@@ -110,7 +110,7 @@ def test_an_attacker_gets_nothing_from_any_route(app: Starlette, study: Study, a
 def test_nothing_can_be_written_but_responses(app: Starlette, study: Study, method: str) -> None:
     for address in addresses(app):
         if (address, method) != ("/api/responses", "POST"):
-            answer = request(app, address, study.tokens["subject-01"], method)
+            answer = request(app, address, study.tokens["subject-trials-01"], method)
             assert answer.status_code == 405, address
             assert "let through" not in answer.text
 
@@ -130,14 +130,14 @@ def test_nothing_can_be_written_but_responses(app: Starlette, study: Study, meth
 def test_a_form_of_another_page_cannot_write(
     app: Starlette, study: Study, headers: dict[str, str], status: int
 ) -> None:
-    token = study.tokens["subject-01"]
+    token = study.tokens["subject-trials-01"]
     answer = request(app, "/api/responses", token, "POST", content=b"{}", **headers)
     assert answer.status_code == status
     assert study.responses() == []
 
 
 def test_an_invitation_becomes_a_strict_cookie_of_its_observer(app: Starlette, study: Study) -> None:
-    token = study.tokens["subject-02"]
+    token = study.tokens["subject-trials-02"]
     answer = request(app, f"/?token={token}", None)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/"
@@ -146,12 +146,12 @@ def test_an_invitation_becomes_a_strict_cookie_of_its_observer(app: Starlette, s
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     session = request(app, "/api/session", None, cookie=f"pellucid_8765={token}")
-    assert session.json()["code"] == "subject-02"
+    assert session.json()["code"] == "subject-trials-02"
 
 
 @pytest.mark.parametrize("address", ["/", "/api/session", "/api/nothing", "/added/later", "/api/pictures/9999"])
 def test_every_answer_carries_the_strict_headers(app: Starlette, study: Study, address: str) -> None:
-    for token in (study.tokens["subject-01"], None):
+    for token in (study.tokens["subject-trials-01"], None):
         answer = request(app, address, token)
         for name, value in HEADERS.items():
             assert answer.headers.get_list(name) == [value]
@@ -159,7 +159,7 @@ def test_every_answer_carries_the_strict_headers(app: Starlette, study: Study, a
 
 
 def test_what_is_the_owners_is_at_no_address(app: Starlette, study: Study) -> None:
-    token = study.tokens["subject-01"]
+    token = study.tokens["subject-trials-01"]
     media = study.plan.pictures[0].file
     for address in (
         "/api/manifest", "/api/summary", "/api/examples", "/api/panels/human", "/api/arrays/human/row", "/api/events",
@@ -169,11 +169,11 @@ def test_what_is_the_owners_is_at_no_address(app: Starlette, study: Study) -> No
 
 
 def test_a_session_tells_nothing_of_answers_examples_or_other_observers(app: Starlette, study: Study) -> None:
-    session = request(app, "/api/session", study.tokens["subject-01"])
+    session = request(app, "/api/session", study.tokens["subject-trials-01"])
     assert set(session.json()) == {"code", "label", "timing", "size", "categories", "trials", "done"}
     assert {tuple(sorted(one)) for one in session.json()["trials"]} == {("block", "kind", "mask", "word")}
     assert all(bool(one["word"]) == (one["kind"] == "check") for one in session.json()["trials"])
-    for secret in ("example-", "original-", "subject-02", study.plan.pictures[0].file, *study.tokens.values()):
+    for secret in ("example-", "original-", "subject-trials-02", study.plan.pictures[0].file, *study.tokens.values()):
         assert secret not in session.text
 
 
@@ -188,14 +188,14 @@ def test_an_observer_sees_the_pictures_of_the_own_trials_alone(app: Starlette, s
                 assert answer.headers["content-type"] == "image/png"
         assert request(app, f"/api/pictures/{len(study.plan.observers[code])}", token).status_code == 404
     for address in ("/api/pictures/-1", "/api/pictures/x", "/api/masks/8", "/api/masks/-1"):
-        assert request(app, address, study.tokens["subject-01"]).status_code == 404
+        assert request(app, address, study.tokens["subject-trials-01"]).status_code == 404
 
 
 def test_no_path_climbs(app: Starlette, study: Study) -> None:
     for address in ("/../../etc/passwd", "/assets/../../etc/passwd", "/assets/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
                     "/assets/secret.txt", "/assets/..", "//etc/passwd"):  # fmt: skip
         assert ask_raw(app, address)[0] == 401, "without an invitation"
-        status, body = ask_raw(app, address, study.tokens["subject-01"])
+        status, body = ask_raw(app, address, study.tokens["subject-trials-01"])
         assert status == 404, address
         assert b"root:" not in body
 
@@ -206,7 +206,7 @@ def test_no_path_climbs(app: Starlette, study: Study) -> None:
      str(given(0)).encode()],
 )  # fmt: skip
 def test_what_is_no_response_is_refused_in_words(app: Starlette, study: Study, content: bytes) -> None:
-    answer = request(app, "/api/responses", study.tokens["subject-01"], "POST", content=content)
+    answer = request(app, "/api/responses", study.tokens["subject-trials-01"], "POST", content=content)
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("This is no response")
 
@@ -215,17 +215,18 @@ def test_what_is_no_response_is_refused_in_words(app: Starlette, study: Study, c
     "changes",
     [
         {"trial": -1}, {"trial": 10**6}, {"response": 4}, {"response": -1}, {"milliseconds": -1.0}, {"shown": 1e12},
-        {"dropped": -1}, {"by": None}, {"by": "mind"}, {"response": None, "by": "key"}, {"observer": "subject-02"}, {"left": 1},
+        {"dropped": -1}, {"by": None}, {"by": "mind"}, {"response": None, "by": "key"},
+        {"observer": "subject-trials-02"}, {"left": 1},
     ],
 )  # fmt: skip
 def test_a_response_that_cannot_be_is_refused(app: Starlette, study: Study, changes: dict[str, object]) -> None:
-    answer = request(app, "/api/responses", study.tokens["subject-01"], "POST", json=given(0) | changes)
+    answer = request(app, "/api/responses", study.tokens["subject-trials-01"], "POST", json=given(0) | changes)
     assert answer.status_code == 400
     assert study.responses() == []
 
 
 def test_an_endless_body_is_cut_off(app: Starlette, study: Study) -> None:
-    answer = request(app, "/api/responses", study.tokens["subject-01"], "POST", content=b" " * 5000)
+    answer = request(app, "/api/responses", study.tokens["subject-trials-01"], "POST", content=b" " * 5000)
     assert answer.status_code == 413
 
 

@@ -156,12 +156,12 @@ describe.skipIf(missing !== "")(`trials with people${missing ? ` (skipped: ${mis
       await button.tap();
     };
     await run(page, "", touch, 4);
-    const before = lines("brief").filter((line) => line.observer === "subject-02").length;
+    const before = lines("brief").filter((line) => line.observer === "subject-brief-02").length;
     expect(before).toBeGreaterThanOrEqual(3); // the last one may be on its way
     await page.reload();
     await page.getByRole("heading", { name: "Welcome back" }).waitFor();
     await run(page, "Thank you", touch);
-    const own = lines("brief").filter((line) => line.observer === "subject-02");
+    const own = lines("brief").filter((line) => line.observer === "subject-brief-02");
     expect(own).toHaveLength(14);
     expect(own.filter((line) => line.by === "touch").length).toBeGreaterThan(10);
     expect(complaints).toEqual([]);
@@ -186,11 +186,11 @@ describe.skipIf(missing !== "")(`trials with people${missing ? ` (skipped: ${mis
   it("exports what was answered, and the comparison counts the same", () => {
     const out = join(folder, "answers");
     const exported = pellucid("human", "export", record, out, "--study", "brief");
-    expect(readdirSync(out).sort()).toEqual(["brief_subject-01_session_1.csv", "brief_subject-02_session_1.csv"]);
+    expect(readdirSync(out).sort()).toEqual(["brief_subject-brief-01_session_1.csv", "brief_subject-brief-02_session_1.csv"]);
     const counted = lines("brief").filter((line) => line.kind === "trial");
     expect(exported.trials).toBe(counted.length);
     const compared = pellucid("human", "import", out, "--record", record);
-    for (const code of ["subject-01", "subject-02"]) {
+    for (const code of ["subject-brief-01", "subject-brief-02"]) {
       const own = counted.filter((line) => line.observer === code);
       expect(compared.observers.find((one: { name: string }) => one.name === code)).toMatchObject({
         count: own.length,

@@ -87,7 +87,7 @@ class Study:
         """Adds observers until there are so many; those that there are keep their trials and tokens."""
         plans, tokens = dict(self.plan.observers), dict(self.tokens)
         for number in range(len(plans), observers):
-            code = f"subject-{number + 1:02d}"
+            code = f"subject-{self.plan.name}-{number + 1:02d}"  # no other study of the record has one like it
             plans[code] = plan(self.plan.pictures, self.plan.categories, self.plan.design, number)
         for code in plans:
             tokens.setdefault(code, secrets.token_urlsafe(24))
