@@ -38,8 +38,13 @@ def test_tables_that_do_not_go_together(tmp_path: Path) -> None:
     assert "holds no rows" in refused(tmp_path, SAVED[:0], TARGETS[:0])
     assert "holds no rows" in refused(tmp_path, pa.table({"prediction": pa.array([], pa.int64())}))
     here = pa.table({"id": [f"i{row}" for row in range(30)], "probabilities": LISTS})
-    there = pa.table({"id": with_(9, "other", [f"i{row}" for row in range(30)]), "label": TARGETS})
-    assert "Row 9 is 'i9'" in refused(tmp_path, here, there)
+    there = pa.table({"id": [f"j{row}" for row in range(30)], "label": TARGETS})
+    assert "the first of predictions in memory is 'i0', the first of labels in memory is 'j0'" in refused(
+        tmp_path, here, there
+    )
+    twice = pa.table({"id": with_(9, "i3", [f"i{row}" for row in range(30)]), "label": TARGETS})
+    assert "'i3' stands in 2 rows" in refused(tmp_path, here, twice)
+    assert "Row 9 has no id" in refused(tmp_path, here, pa.table({"id": with_(9, None, here["id"]), "label": TARGETS}))
 
 
 def test_rows_of_different_length(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def _say_what_was_odd(saved: object) -> None:
     if not isinstance(saved, SavedPredictions):
         return
     say(f"Read as {saved.kind}: {', '.join(saved.columns)} of {saved.source}.")
+    if saved.matched_by:
+        say(
+            f"Labels were found by '{saved.matched_by}'. Predictions without a label: {saved.unlabelled:,}; labels without a "
+            f"prediction, left out: {saved.unmatched:,}."
+        )
     if saved.unnormalised:
         say(f"{saved.unnormalised:,} rows did not add up to one and were divided by their sum.")
     if saved.undecodable:

@@ -63,7 +63,7 @@ def open_columns(source: object, purpose: str) -> Columns:
     import pyarrow as pa
 
     if isinstance(source, pa.Table):
-        return _Held(source, f"{purpose} in memory")
+        return _Held(source, f"{purpose} in memory", f"{purpose} in memory")
     if not isinstance(source, str | Path):
         return _Array(_numbers(source, purpose), f"{purpose} in memory")
     path = Path(source)
@@ -159,16 +159,18 @@ def _read(values: NDArray[Any], start: int, end: int) -> NDArray[Any]:
 # --- tables ---------------------------------------------------------------------------------------------------
 
 
+def held(table: pa.Table, source: str, name: str) -> Columns:
+    """A table in memory that stands for one that was read from `source`."""
+    return _Held(table, source, name)
+
+
 @dataclass(frozen=True)
 class _Held:
     """An Arrow table in memory."""
 
     table: pa.Table
     source: str
-
-    @property
-    def name(self) -> str:
-        return self.source
+    name: str
 
     @property
     def rows(self) -> int:

@@ -22,6 +22,7 @@ from pellucid.measures.labels import check_fits
 from pellucid.measures.losses import Loss
 from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.predictions.files import open_columns
+from pellucid.predictions.joining import joined
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through
 from pellucid.predictions.observing import Observing
@@ -168,7 +169,14 @@ def _opened(
     label_roles = roles_of_labels(beside, id_column=id_column or roles.id)
     # What comes along with both is taken from the predictions.
     along = tuple(name for name in label_roles.along if name not in table.schema.names)
-    return Saved(table, roles, beside, replace(label_roles, along=along))
+    label_roles = replace(label_roles, along=along)
+    if not (roles.id and label_roles.id):
+        return Saved(table, roles, beside, label_roles)
+    found = joined(table, roles.id, beside, label_roles.id, label_roles.read)
+    if found is None:
+        return Saved(table, roles, beside, label_roles)
+    matched = replace(label_roles, id="")
+    return Saved(table, roles, found.labels, matched, roles.id, found.unlabelled, found.unmatched)
 
 
 def _as_asked(roles: Roles, schema_: pa.Schema, kind: Kind | None, source: str) -> Roles:
@@ -199,6 +207,9 @@ def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext)
             columns=list(saved.roles.scores[:1] or (saved.roles.prediction, *saved.roles.given)),
             left_out=list(saved.roles.left_out),
             unnormalised=look.unnormalised,
+            matched_by=saved.matched_by,
+            unlabelled=saved.unlabelled,
+            unmatched=saved.unmatched,
         ),
         data=_data_info(saved, look, ""),
         task=look.task,

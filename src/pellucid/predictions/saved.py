@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from pellucid.errors import DataError
 from pellucid.predictions.files import Columns
 from pellucid.predictions.ids import ids_of
 from pellucid.predictions.roles import Roles
+from pellucid.predictions.stepping import in_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,12 +46,17 @@ class Saved:
     Attributes:
         predictions, roles: the table with what the model answered.
         labels, label_roles: a table of its own for the targets, if there is one.
+        matched_by: the column of ids by which labels in another order were found; empty where they are read row by row.
+        unlabelled, unmatched: predictions whose id no label has, and labels whose id no prediction has.
     """
 
     predictions: Columns
     roles: Roles
     labels: Columns | None = None
     label_roles: Roles = field(default_factory=Roles)
+    matched_by: str = ""
+    unlabelled: int = 0
+    unmatched: int = 0
 
     def __post_init__(self) -> None:
         if not self.predictions.rows:
@@ -60,8 +64,8 @@ class Saved:
         if self.labels is not None and self.labels.rows != self.predictions.rows:
             raise DataError(
                 f"{self.predictions.source} has {self.predictions.rows:,} rows and {self.labels.source} has "
-                f"{self.labels.rows:,}: expected one label a prediction, in the same order. A label that is not known is "
-                "empty or -1."
+                f"{self.labels.rows:,}: expected one label a prediction, in the same order, or ids in both (--id-column NAME). A "
+                "label that is not known is empty or -1."
             )
 
     @property
@@ -75,21 +79,10 @@ class Saved:
         return self.roles.id or self.label_roles.id
 
     def ids(self, piece: Piece) -> pa.Array | None:
-        """Ids of a piece, as text. Raises: DataError: one is missing, or the labels are those of other examples."""
-        if not self.id_column:
-            return None
-        here = ids_of(piece.columns[self.roles.id], piece.start) if self.roles.id else None
-        there = ids_of(piece.labels[self.label_roles.id], piece.start) if self.label_roles.id else None
-        if here is None or there is None:
-            return there if here is None else here
-        different = np.flatnonzero(here.to_numpy(zero_copy_only=False) != there.to_numpy(zero_copy_only=False))
-        if len(different):
-            place = int(different[0])
-            raise DataError(
-                f"Row {piece.start + place:,} is '{here[place]}' in {self.predictions.source} and '{there[place]}' in the labels. "
-                "Both must hold the same examples in the same order: sort both by id."
-            )
-        return here
+        """Ids of a piece, as text; None where there are none. Raises: DataError: one is missing."""
+        if self.roles.id:
+            return ids_of(piece.columns[self.roles.id], piece.start)
+        return ids_of(piece.labels[self.label_roles.id], piece.start) if self.label_roles.id else None
 
     def all_ids(self) -> Iterator[pa.Array]:
         """Ids of all examples, in pieces."""
@@ -148,25 +141,3 @@ class Saved:
                 dict(zip(target.schema.names, target.columns, strict=True)),
             )
             start += answer.num_rows
-
-
-def in_step(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in pieces of exactly so many, the last one of what is left."""
-    import pyarrow as pa
-
-    waiting: list[pa.RecordBatch] = []
-    held = 0
-    for piece in pieces:
-        waiting.append(piece)
-        held += piece.num_rows
-        while held >= rows:
-            table = pa.Table.from_batches(waiting)
-            yield _one(table.slice(0, rows))
-            waiting = table.slice(rows).to_batches()
-            held -= rows
-    if held:
-        yield _one(pa.Table.from_batches(waiting))
-
-
-def _one(table: pa.Table) -> pa.RecordBatch:
-    return table.combine_chunks().to_batches(max_chunksize=table.num_rows)[0]

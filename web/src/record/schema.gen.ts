@@ -2074,7 +2074,9 @@ export interface Preprocessing {
  * Where the answers came from, where no model was run: a file that somebody saved.
  *
  * `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
- * counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read.
+ * counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
+ * column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
+ * prediction.
  */
 export interface SavedPredictions {
   name: string;
@@ -2084,6 +2086,9 @@ export interface SavedPredictions {
   left_out: string[];
   unnormalised: number;
   undecodable: number;
+  matched_by: string;
+  unlabelled: number;
+  unmatched: number;
 }
 
 /** An example that was left out, and why. */

@@ -28,7 +28,9 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     """Where the answers came from, where no model was run: a file that somebody saved.
 
     `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
-    counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read.
+    counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
+    column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
+    prediction.
     """
 
     name: str
@@ -38,6 +40,9 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     left_out: list[str] = field(default_factory=list)
     unnormalised: int = 0
     undecodable: int = 0
+    matched_by: str = ""
+    unlabelled: int = 0
+    unmatched: int = 0
 
 
 class DataInfo(msgspec.Struct, frozen=True):
