@@ -10,6 +10,9 @@ const saved: SavedPredictions = {
   left_out: [],
   unnormalised: 0,
   undecodable: 0,
+  matched_by: "",
+  unlabelled: 0,
+  unmatched: 0,
 };
 
 describe("what is empty", () => {
