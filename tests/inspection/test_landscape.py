@@ -315,7 +315,7 @@ def test_the_command_adds_it_and_says_what_it_found(tmp_path: Path) -> None:
     assert first.startswith("cross-entropy: ")
     assert "mean of 40 examples (batch normalisation: none)" in first
     assert plane.startswith("plane: 3 x 3 points, ")
-    assert line.startswith("line to other.pt: a barrier of 0 nats at t = 0")
+    assert line.startswith("line to other.pt: a barrier of 0 nats (0 to 0 at 95%) at t = 0")
     answered = runner.invoke(application, [*asked, "--json"])
     panel = json.loads(answered.stdout)
     assert (panel["lens"], panel["count"], panel["batch_norms"]) == ("landscape", 40, 0)

@@ -120,8 +120,8 @@ def lines_of(panel: LandscapePanel) -> list[str]:
     if panel.line is not None:
         bounds = panel.line.barrier_interval
         at = f" at t = {panel.line.barrier_step:g}" if panel.line.barrier_step is not None else ""
-        between = f", {_number(bounds.low)} to {_number(bounds.high)} at 95%" if bounds else ""
-        found.append(f"line to {panel.line.end}: a barrier of {_number(panel.line.barrier)} {unit}{at}{between}")
+        between = f" ({_number(bounds.low)} to {_number(bounds.high)} at 95%)" if bounds else ""
+        found.append(f"line to {panel.line.end}: a barrier of {_number(panel.line.barrier)} {unit}{between}{at}")
     for one in panel.sharpness:
         largest = ", ".join(_number(each.value) for each in one.eigenvalues[:3])
         error = f" ± {_number(one.trace_error)} (standard error)" if one.trace_error is not None else ""
