@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from PIL import Image
 
 from pellucid.record import Writer, schema
@@ -24,6 +25,8 @@ def answered(
     *,
     classes: Sequence[str] = ("cat", "dog", "bird"),
     confidences: Sequence[float] | None = None,
+    margins: Sequence[float] | None = None,
+    entropies: Sequence[float] | None = None,
     ids: Sequence[str] | None = None,
     pictures: Sequence[int] | None = None,
     columns: Mapping[str, Sequence[object]] | None = None,
@@ -38,6 +41,7 @@ def answered(
         predictions: classes by index, -1 where there is none.
         classes: their names.
         confidences: of the predictions; 0.9 each where not given. The loss follows from them.
+        margins, entropies: of the predictions; not known where not given.
         ids: "example-0" and so on where not given.
         pictures: a number an example, of which its picture is made; none where not given.
         columns: that came along.
@@ -71,8 +75,8 @@ def answered(
             "prediction": pa.array(prediction, pa.int32(), mask=~said),
             "loss": pa.array(loss, mask=~(known & said)),
             "confidence": pa.array(sure.astype(np.float32), mask=~said),
-            "entropy": pa.nulls(number, pa.float32()),
-            "margin": pa.nulls(number, pa.float32()),
+            "entropy": _known(entropies, said),
+            "margin": _known(margins, said),
             "rank": pa.array(np.where(target == prediction, 0, 1), pa.int32(), mask=~(known & said)),
             "top_classes": pa.nulls(number, pa.list_(pa.int32())),
             "top_probabilities": pa.nulls(number, pa.list_(pa.float32())),
@@ -83,6 +87,12 @@ def answered(
         writer.write_part(0, pa.table(table), {})
         writer.update(examples=number)
     return Path(path)
+
+
+def _known(values: Sequence[float] | None, said: NDArray[np.bool_]) -> pa.Array:
+    if values is None:
+        return pa.nulls(len(said), pa.float32())
+    return pa.array(np.asarray(values, np.float32), mask=~said)
 
 
 def picture(seed: int) -> bytes:

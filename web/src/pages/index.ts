@@ -10,6 +10,7 @@ import { fit } from "./fit";
 import { gradients } from "./gradients";
 import { graph } from "./graph";
 import { histograms } from "./histograms";
+import { human } from "./human";
 import { loss } from "./loss";
 import { overview } from "./overview";
 import { training } from "./training";
@@ -25,6 +26,7 @@ export const PAGES: readonly PageModule[] = [
   features,
   histograms,
   training,
+  human,
   compare,
   fit,
   examples,

@@ -11,6 +11,7 @@ export const ICONS: Readonly<Record<string, string>> = {
   features: "M2.5 2.5h4v4h-4zM9.5 2.5h4v4h-4zM2.5 9.5h4v4h-4zM11.5 9.5v4M9.5 11.5h4",
   histograms: "M2.5 13.5h11M4 13V9M6.7 13V5M9.3 13V3M12 13V8",
   training: "M2.5 13.5h11M2.5 4c3 8 6 7 11 8",
+  human: "M8 2.5a2.5 2.5 0 1 0 .01 0M3 13.5c.4-3.4 2.3-5 5-5s4.6 1.6 5 5",
   compare: "M2.5 3.5h4.5v9H2.5zM9 3.5h4.5v9H9zM4 9.5l1.5-2M10.5 7.5l1.5-2",
   fit: "M2.5 3.5h6v4h-3v5h-3zM9.5 8.5h4v4h-7v-3M10.5 3.5l1.5 1.5 2-3",
   examples: "M2.5 3.5h11v9h-11zM2.5 11l3.5-3.5 3 3 2-2 2.5 2.5M10.5 6.2h.1",

@@ -166,6 +166,7 @@ export const PAGE_IDS = [
   "activations",
   "histograms",
   "training",
+  "human",
   "compare",
   "fit",
   "examples",

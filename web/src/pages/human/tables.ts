@@ -1,0 +1,67 @@
+/** The numbers of the page as tables. */
+import type { HumanPanel } from "../../record/schema.gen";
+import { type TableModel, tableOf } from "../../shell/table";
+import { observerName } from "./observers";
+
+/** Every pair of observers: what the page answers its question by. */
+export function pairTable(panel: HumanPanel): TableModel {
+  return tableOf(
+    "error consistency",
+    [
+      "first",
+      "second",
+      "images",
+      "observed",
+      "expected",
+      "kappa",
+      "low",
+      "high",
+      "bootstrap low",
+      "bootstrap high",
+      "independent low",
+      "independent high",
+      "least possible",
+      "most possible",
+      "p",
+      "not defined because",
+    ],
+    panel.pairs.map((pair) => [
+      observerName(panel, pair.first),
+      observerName(panel, pair.second),
+      pair.count,
+      pair.observed,
+      pair.expected,
+      pair.kappa,
+      pair.interval?.low ?? null,
+      pair.interval?.high ?? null,
+      pair.bootstrap?.low ?? null,
+      pair.bootstrap?.high ?? null,
+      pair.null?.low ?? null,
+      pair.null?.high ?? null,
+      pair.least,
+      pair.most,
+      pair.p_value,
+      pair.why,
+    ]),
+  );
+}
+
+/** Every observer, those who are left out too. */
+export function observerTable(panel: HumanPanel): TableModel {
+  return tableOf(
+    "observers",
+    ["observer", "is", "answers", "right", "accuracy", "low", "high", "no answer", "seconds", "remarks"],
+    panel.observers.map((one, place) => [
+      observerName(panel, place),
+      one.kind,
+      one.count,
+      one.correct,
+      one.accuracy,
+      one.interval?.low ?? null,
+      one.interval?.high ?? null,
+      one.no_answer,
+      one.seconds,
+      [...one.flags, ...(one.excluded ? ["left out"] : [])].join(", "),
+    ]),
+  );
+}
