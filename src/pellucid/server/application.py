@@ -50,13 +50,15 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        asking.prepare()
         yield
         closing.set()
         desk.close()
 
     shelf = Shelf(record_path)
+    asking = Asking(shelf.record)
     app = Starlette(
-        routes=Routes(shelf, Asking(shelf.record), desk, read_assets(app_dir), closing).all(),
+        routes=Routes(shelf, asking, desk, read_assets(app_dir), closing).all(),
         middleware=[Middleware(Guard, tokens={token: "owner"}, allowed_hosts=tuple(allowed_hosts))],
         exception_handlers={PellucidError: refuse, HTTPException: refuse_http},
         lifespan=lifespan,

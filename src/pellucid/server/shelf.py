@@ -14,6 +14,7 @@ from pellucid.record import Record, schema
 from pellucid.record.folder import MANIFEST, training_path
 from pellucid.record.tables import checked_examples, checked_training, empty_examples, empty_training
 from pellucid.server.answers import sha256_of
+from pellucid.server.questions import LARGE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,6 +168,8 @@ def _problems(record: Record) -> list[str]:
             record.panel(name)
         except RecordError as error:
             problems.append(str(error))
+    if record.manifest.examples > LARGE:
+        return problems  # read part by part when questions are asked; what is damaged is told then
     try:
         record.examples()
     except DamagedError as error:

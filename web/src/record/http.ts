@@ -1,8 +1,10 @@
 /** A record behind pellucid's own server. The cookie that the first page set is the token. */
 import { AnswerFile } from "./answer";
+import { AskedQuestions } from "./asking";
 import { Examples } from "./examples";
 import { FocusFile } from "./focus";
 import { FRAMES, framesOf } from "./frames";
+import type { Questions } from "./questions";
 import { parseSafetensors, type Tensor } from "./safetensors";
 import type { ErrorAnswer, Manifest, PanelByLens, Summary } from "./schema.gen";
 import { type Asking, type Change, type Live, type Parameters, RecordProblem, type RecordSource } from "./source";
@@ -12,6 +14,7 @@ const RECONNECTS = 5;
 
 export class HttpSource implements RecordSource {
   readonly kind = "http";
+  readonly questions: Questions = new AskedQuestions((path) => this.#need(`questions${path}`));
   readonly leftOut: readonly string[] = [];
   readonly #base: string;
 

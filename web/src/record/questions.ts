@@ -56,6 +56,8 @@ export interface Listed {
   readonly examples: Examples;
 }
 
+/** More examples than this are not sent to a browser; pellucid.server.questions.LARGE. */
+export const MOST_HELD = 2_000_000;
 /** Bins of the loss and of the confidence that are counted. */
 export const LOSS_BINS = 48;
 export const FINE_BINS = 3000;

@@ -2,6 +2,7 @@
 import type { AnswerFile } from "./answer";
 import type { Examples } from "./examples";
 import type { FocusFile } from "./focus";
+import type { Questions } from "./questions";
 import type { Tensor } from "./safetensors";
 import type { Manifest, PanelByLens, Summary } from "./schema.gen";
 import type { TrainingPart } from "./training";
@@ -38,6 +39,8 @@ export class RecordProblem extends Error {
 
 export interface RecordSource {
   readonly kind: "http" | "static";
+  /** Answers about the examples where they are too many to be sent; null where there is nobody to ask. */
+  readonly questions: Questions | null;
   /** What of the record an exported file does not hold, one sentence each; known after `manifest()`. */
   readonly leftOut: readonly string[];
   manifest(): Promise<Manifest>;

@@ -18,6 +18,7 @@ const PICTURE_TYPES: Readonly<Record<string, string>> = {
 
 export class StaticSource implements RecordSource {
   readonly kind = "static";
+  readonly questions = null;
   #leftOut: string[] = [];
   readonly #packed = new Map<string, Element>();
   readonly #urls = new Map<string, Promise<string | null>>();

@@ -2,7 +2,9 @@
 import { plain } from "../marks/format";
 import type { Examples } from "../record/examples";
 import type { FocusFile } from "../record/focus";
+import { Following } from "../record/following.svelte";
 import { Loaded } from "../record/loaded.svelte";
+import { MOST_HELD, type Questions, type Sums } from "../record/questions";
 import type { Tensor } from "../record/safetensors";
 import type { Finding, LayerInfo, Manifest, PanelByLens, Summary } from "../record/schema.gen";
 import type { Change, Live, RecordSource } from "../record/source";
@@ -34,6 +36,10 @@ class Instrument {
   readonly #listed = new Promise<void>((resolve) => {
     this.#arrived = resolve;
   });
+  /** The examples are too many for a browser: pages ask `questions`, and `examples` stays null. */
+  large = $state(false);
+  /** Sums over the selected examples, where they are too many for a browser. */
+  totals = $state.raw<Following<Selection, Sums> | null>(null);
   // Only the parts that filter: a change of what is in hand does not filter a million rows again.
   readonly #filterKey = $derived(filterKey(place.selection));
   readonly #rows = $derived.by(() => {
@@ -43,7 +49,22 @@ class Instrument {
       : NO_ROWS;
   });
 
-  /** Rows of the selected examples, ascending. */
+  /** The parts of the selection that filter; the same object as long as they are the same. */
+  readonly filter = $derived(parseSelection(new URLSearchParams(this.#filterKey)));
+
+  /** Who answers about the examples. */
+  get questions(): Questions {
+    if (!this.source.questions) throw new Error("This record is read from a file, which answers no questions.");
+    return this.source.questions;
+  }
+
+  /** How many examples are selected; null until that is known. */
+  get selectedCount(): number | null {
+    if (!this.large) return this.#rows.length;
+    return this.totals?.key === this.filter ? (this.totals.value?.examples ?? null) : null;
+  }
+
+  /** Rows of the selected examples, ascending; none where they are too many for a browser. */
   get selected(): Uint32Array {
     return this.#rows;
   }
@@ -97,12 +118,24 @@ class Instrument {
       [this.manifest, this.summary] = await Promise.all([source.manifest(), source.summary()]);
       this.#arrived();
       this.leftOut = source.leftOut;
-      [this.examples, this.live] = await Promise.all([source.examples(), source.live()]);
+      const asked = this.manifest.examples > MOST_HELD || place.view("examples", "") === "asked";
+      this.large = source.questions !== null && asked;
+      if (this.large) this.#ask();
+      [this.examples, this.live] = await Promise.all([this.large ? null : source.examples(), source.live()]);
       this.ready = true;
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);
     }
     if (this.manifest?.state === "running") source.follow((change) => void this.#changed(change));
+  }
+
+  #ask(): void {
+    $effect.root(() => {
+      this.totals = new Following(
+        () => this.filter,
+        (of) => this.questions.totals(of),
+      );
+    });
   }
 
   /** A lens's answer, on its way or there; asked for once. */
@@ -150,7 +183,7 @@ class Instrument {
     if (change.kind !== "manifest") return;
     const before = this.examples?.count ?? 0;
     [this.manifest, this.summary] = await Promise.all([this.source.manifest(), this.source.summary()]);
-    if (this.manifest.examples !== before) this.examples = await this.source.examples();
+    if (!this.large && this.manifest.examples !== before) this.examples = await this.source.examples();
     for (const loaded of [...this.#panels.values(), ...this.#arrays.values()]) void loaded.reload();
   }
 }

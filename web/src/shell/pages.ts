@@ -8,6 +8,8 @@ export interface PageModule {
   readonly title: string;
   readonly question: string;
   readonly component: Component;
+  /** Shown instead where the examples are too many for a browser: it asks `instrument.questions`. */
+  readonly asking?: Component;
   /** The findings that this page shows; a dot in the rail marks a page that has any. */
   findingsOf(findings: readonly Finding[]): readonly Finding[];
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pellucid.errors import OptionError, RecordError
+from pellucid.errors import OptionError, PellucidError, RecordError
 from pellucid.record import Record
 from pellucid.server.questions.filters import Along, condition, filter_of
 from pellucid.server.questions.loading import BINS, FINE, Loaded, loaded
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 LARGE = 2_000_000  # examples; of more, the browser asks instead of holding them
 MOST_VALUES = 200  # a column of more values is no way to group
+_MOST_KEPT = 64  # answers, of at most so many bytes each
+_MOST_KEPT_BYTES = 1 << 21
 MOST_ROWS = 1000  # that are sent at once
 _LOSSES = (
     "count(*) FILTER (isfinite(loss)) AS losses, coalesce(sum(loss) FILTER (isfinite(loss)), 0) AS loss_sum, "
@@ -73,6 +76,16 @@ class Asking:
         self.record = record
         self._lock = threading.Lock()
         self._loaded: Loaded | None = None
+        self._answers: dict[tuple[int, str, str], pa.Table] = {}
+
+    def prepare(self) -> None:
+        """Begins to read the examples where they are too many to be sent, so that the first question need not wait."""
+        if self.record().manifest.examples > LARGE:
+            threading.Thread(target=self._prepare, name="pellucid-examples", daemon=True).start()
+
+    def _prepare(self) -> None:
+        with contextlib.suppress(PellucidError):  # told to who asks
+            self._examples()
 
     def about(self) -> dict[str, object]:
         """What the questions can be asked of: how many examples, the largest finite loss, the columns that came along."""
@@ -120,8 +133,25 @@ class Asking:
             text = text.format(sent=", ".join(sent), column=f"{identifier} {way}")
             values += [_whole(said, "limit", 100, MOST_ROWS), _whole(said, "offset", 0, examples.count)]
             names = list(known)
-        answer = examples.ask(f"WITH chosen AS (SELECT * FROM examples WHERE {where}) {text}", values)
+        statement = f"WITH chosen AS (SELECT * FROM examples WHERE {where}) {text}"
+        answer = self._kept(examples, statement, values)
         return answer.rename_columns(names) if names else answer
+
+    def _kept(self, examples: Loaded, statement: str, values: list[object]) -> pa.Table:
+        """The answer, kept for a while: pages ask the same again, and hands go back and forth."""
+        key = (examples.parts, statement, repr(values))
+        with self._lock:
+            known = self._answers.pop(key, None)
+            if known is not None:
+                self._answers[key] = known  # the last to go
+                return known
+        answer = examples.ask(statement, values)
+        if answer.nbytes <= _MOST_KEPT_BYTES:
+            with self._lock:
+                self._answers[key] = answer
+                if len(self._answers) > _MOST_KEPT:
+                    self._answers.pop(next(iter(self._answers)))
+        return answer
 
     def _examples(self) -> Loaded:
         record = self.record()

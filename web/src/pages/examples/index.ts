@@ -1,4 +1,5 @@
 import { namedFindings, type PageModule } from "../../shell/pages";
+import LargeExamples from "../large/LargeExamples.svelte";
 import Examples from "./Examples.svelte";
 
 export const examples: PageModule = {
@@ -6,5 +7,6 @@ export const examples: PageModule = {
   title: "Examples",
   question: "Show me.",
   component: Examples,
+  asking: LargeExamples,
   findingsOf: namedFindings("examples"),
 };

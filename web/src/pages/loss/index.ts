@@ -1,4 +1,5 @@
 import { namedFindings, type PageModule } from "../../shell/pages";
+import LargeLoss from "../large/LargeLoss.svelte";
 import Loss from "./Loss.svelte";
 
 export const loss: PageModule = {
@@ -6,5 +7,6 @@ export const loss: PageModule = {
   title: "Loss",
   question: "Where does the loss come from?",
   component: Loss,
+  asking: LargeLoss,
   findingsOf: namedFindings("loss"),
 };
