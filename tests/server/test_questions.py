@@ -111,6 +111,16 @@ def test_rows_come_sorted_and_a_part_at_a_time(asking: Asking, opened: Record) -
     assert len(asking.answer("rows", [("limit", "1000000")])) == len(table)
 
 
+def test_a_column_of_numbers_may_be_asked_for_a_range(asking: Asking, opened: Record) -> None:
+    weights = [row["weight"] for row in opened.examples().to_pylist() if row["weight"] is not None]
+    for low, high in ((-2.25, 0.5), (0.0, float("inf")), (7e9, 8e9)):
+        text = f"{low}..{'Infinity' if high == float('inf') else high}"
+        (totals,) = asking.answer("totals", [("column.weight", text)]).to_pylist()
+        assert totals["examples"] == sum(low <= one <= high for one in weights)
+    (none,) = asking.answer("totals", [("column.device", "0..2")]).to_pylist()
+    assert none["examples"] == 0
+
+
 HOSTILE = ["'; DROP TABLE examples; --", '" OR 1=1 --', "{column}", "along_0", "x') OR true --", "%27", "\x00"]
 
 

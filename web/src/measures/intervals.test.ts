@@ -41,7 +41,8 @@ describe("the interval of a mean", () => {
     for (const { values, interval } of fixture.means) {
       const losses = Float64Array.from(values);
       const rows = Uint32Array.from(values, (_, row) => row);
-      const [sum, squares] = values.reduce(([one, two], value) => [one + value, two + value * value], [0, 0] as const);
+      const sum = values.reduce((total, value) => total + value, 0);
+      const squares = values.reduce((total, value) => total + value * value, 0);
       near(ends(meanInterval(sum, squares, values.length)), interval);
       near(ends(meanLossOf(rows, { losses }).interval), interval);
       near(ends(lossByClass(rows, losses, new Int32Array(values.length), 1)[0]?.interval ?? null), interval);

@@ -11,7 +11,8 @@ const table = tableFromColumns({
   prediction: columnFromArray([0, 1, 1, 0, 1]),
   loss: columnFromArray([0.1, 2, 0.5, null, 1]),
   confidence: columnFromArray([0.9, 0.8, 0.7, 0.6, 0.5]),
-  group: columnFromArray(["x", "y", null, "x", "y"]),
+  group: columnFromArray(["x", "y", null, "x", "1..2"]),
+  size: columnFromArray([-2.5, 0, null, 1, 2]),
 });
 const examples = new Examples(table);
 const select = (patch: Partial<Selection>) => [...selectRows(examples, { ...EMPTY, ...patch })];
@@ -52,8 +53,16 @@ describe("selecting rows", () => {
     expect(select({ columns: { absent: "x" } })).toEqual([]);
   });
 
+  it("takes ranges of columns of numbers, closed at both ends; of text the same words are a value", () => {
+    expect(select({ columns: { size: "-2.5..1" } })).toEqual([0, 1, 3]);
+    expect(select({ columns: { size: "0..Infinity" } })).toEqual([1, 3, 4]);
+    expect(select({ columns: { size: "3..1" } })).toEqual([]);
+    expect(select({ columns: { group: "1..2" } })).toEqual([4]);
+  });
+
   it("joins its parts", () => {
     expect(select({ predicted: [1], columns: { group: "y" }, losses: { low: 1.5, high: 9 } })).toEqual([1]);
+    expect(select({ predicted: [1], columns: { size: "0..2" } })).toEqual([1, 4]);
   });
 });
 

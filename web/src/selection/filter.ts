@@ -1,7 +1,7 @@
 /** From a selection to the rows that it holds: one pass of typed arrays for each part that is set. */
 import { inCells } from "../measures/sets";
 import type { Examples } from "../record/examples";
-import type { Range, Selection } from "./selection";
+import { type Range, rangeOf, type Selection } from "./selection";
 
 /** Takes the mark from every row that does not fit; loops of their own, since a call for each row costs more than the test. */
 type Test = (marks: Uint8Array) => void;
@@ -78,6 +78,11 @@ function testsOf(examples: Examples, selection: Selection, classes: number): Tes
   if (selection.confidences) tests.push(within(confidences, selection.confidences));
   for (const [name, value] of Object.entries(selection.columns)) {
     const column = examples.columns.get(name);
+    const bounds = column?.numeric ? rangeOf(value) : null;
+    if (column && bounds) {
+      tests.push(within(column.numbers, bounds));
+      continue;
+    }
     // A column that the record does not have holds this value nowhere.
     const code = column ? column.values.indexOf(value) : -1;
     if (!column || code < 0) tests.push((marks) => marks.fill(0));

@@ -15,7 +15,7 @@ export interface Selection {
   readonly losses: Range | null;
   readonly confidences: Range | null;
   readonly rows: readonly number[] | null;
-  /** Values of columns that came along, by name. */
+  /** Values of columns that came along, by name; of a column of numbers also a range, "low..high". */
   readonly columns: Readonly<Record<string, string>>;
   /** The things in hand. */
   readonly example: number | null;
@@ -69,8 +69,8 @@ export function parseSelection(parameters: URLSearchParams): Selection {
     predicted: indices(parameters.get("predicted")) ?? [],
     class: indices(parameters.get("class")) ?? [],
     outcome: outcome === "right" || outcome === "wrong" ? outcome : null,
-    losses: range(parameters.get("losses")),
-    confidences: range(parameters.get("confidences")),
+    losses: rangeOf(parameters.get("losses")),
+    confidences: rangeOf(parameters.get("confidences")),
     rows: indices(parameters.get("rows")),
     columns,
     example: index(parameters.get("example")),
@@ -89,7 +89,7 @@ export function writeSelection(selection: Selection): URLSearchParams {
     if (value !== null) parameters.set(name, String(value));
   };
   const list = (values: readonly number[] | null) => (values && values.length > 0 ? listed(values) : null);
-  const bounds = (one: Range | null) => (one ? `${one.low}..${one.high}` : null);
+  const bounds = (one: Range | null) => (one ? writeRange(one) : null);
   put("true", list(selection.true));
   put("predicted", list(selection.predicted));
   put("class", list(selection.class));
@@ -180,12 +180,17 @@ function listed(values: readonly number[]): string {
   return parts.join(",");
 }
 
-function range(text: string | null): Range | null {
-  if (text === null) return null;
+/** "low..high"; null where it is something else. */
+export function rangeOf(text: string | null): Range | null {
+  if (!text?.includes("..")) return null;
   const [low, high] = splitOnce(text, "..").map(Number);
   return low === undefined || high === undefined || Number.isNaN(low) || Number.isNaN(high) || low > high
     ? null
     : { low, high };
+}
+
+export function writeRange({ low, high }: Range): string {
+  return `${low}..${high}`;
 }
 
 function splitOnce(text: string, mark: string): string[] {

@@ -1,5 +1,6 @@
 /** The parts of a selection in words: what the selection bar shows, one chip a part. */
 import { count, number, percent } from "../marks/format";
+import { valueName } from "../selection/columns";
 import type { Selection } from "../selection/selection";
 
 /** Classes of a block are many: these are named, the others counted. */
@@ -44,7 +45,7 @@ export function chipsOf(
   if (selection.rows) put("rows", "listed", `${selection.rows.length} examples`, { rows: null }, true);
   for (const [name, value] of Object.entries(selection.columns)) {
     const { [name]: _, ...others } = selection.columns;
-    put(`column.${name}`, name, value === "" ? "(empty)" : value, { columns: others }, true);
+    put(`column.${name}`, name, valueName(value), { columns: others }, true);
   }
   if (selection.example !== null) {
     put("example", "example", idOf(selection.example), { example: null, explained: null }, false);

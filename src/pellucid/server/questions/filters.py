@@ -31,7 +31,7 @@ class Filter:
         outcome: "right", "wrong" or "".
         losses, confidences: closed at both ends.
         rows: None for any.
-        columns: values of columns that came along, as the app writes them; "" is null.
+        columns: values of columns that came along, as the app writes them; "" is null, and "low..high" a range of numbers.
     """
 
     true: tuple[int, ...] = ()
@@ -100,6 +100,8 @@ def _value(text: str, column: Along | None) -> tuple[str, list[object]]:
     name, kind = column.identifier, column.kind
     if text == "":  # the app writes null and an empty text alike
         return f"({name} IS NULL{f' OR {name} = ?' if kind == 'text' else ''})", [""] if kind == "text" else []
+    if kind == "number" and (bounds := _range(text)):
+        return f"{name} BETWEEN ? AND ?", list(bounds)
     if kind == "boolean":
         return (f"{name} = ?", [text == "true"]) if text in ("true", "false") else ("false", [])
     return f"{name} = ?", [text if kind == "text" else _number(text)]

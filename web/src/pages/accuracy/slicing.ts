@@ -11,12 +11,9 @@ import {
   slicesOf,
 } from "../../measures/slices";
 import type { Examples, Extra } from "../../record/examples";
+import { columnGroups, MOST_VALUES } from "../../selection/columns";
 import type { Selection } from "../../selection/selection";
-import { MOST_ROWS } from "./parts";
 
-/** A column of more distinct values than this is no set of slices, unless it holds numbers, which are cut. */
-const MOST_VALUES = 200;
-const GROUPS = 5;
 /** A tree over more examples than this would keep the hand waiting. */
 const MOST_GROWN = 200_000;
 
@@ -42,90 +39,45 @@ export function judgedOf(rows: Uint32Array, { targets, predictions }: Examples):
 }
 
 export interface NamedSlice extends Slice {
-  /** What selects it; null where it cannot be written into an address. */
-  readonly selects: Partial<Selection> | null;
+  /** What selects it: a value, or a range of numbers. */
+  readonly selects: Pick<Selection, "columns">;
 }
 
 export interface Sliced {
   readonly slices: readonly NamedSlice[];
-  /** Columns with too many values. */
+  /** Columns with too many values that are no numbers. */
   readonly leftOut: readonly string[];
-}
-
-interface Group {
-  readonly value: string;
-  readonly rows: () => Uint32Array;
-  readonly byValue: boolean;
 }
 
 export function slicedBy({ rows, right }: Judged, columns: ReadonlyMap<string, Extra>): Sliced {
   const counted: Counted[] = [];
-  const groups = new Map<string, Group>();
+  const texts = new Map<string, string>();
   const leftOut: string[] = [];
   for (const [name, column] of columns) {
-    const found = groupsOf(rows, column);
+    const found = columnGroups(column);
     if (!found) {
       leftOut.push(name);
       continue;
     }
-    const [counts, correct] = [new Float64Array(found.names.length), new Float64Array(found.names.length)];
+    const [counts, correct] = [new Float64Array(found.size), new Float64Array(found.size)];
     for (let at = 0; at < rows.length; at++) {
-      const group = found.of[at] as number;
+      const group = found.codes[rows[at] as number] as number;
       if (group < 0) continue;
       counts[group] = (counts[group] as number) + 1;
       correct[group] = (correct[group] as number) + (right[at] as number);
     }
-    found.names.forEach((value, group) => {
-      if (!counts[group]) return;
+    for (let group = 0; group < found.size; group++) {
+      const value = found.nameOf(group);
+      if (!counts[group] || value === "") continue;
       counted.push({ column: name, value, count: counts[group] as number, correct: correct[group] as number });
-      const inside = () => rows.filter((_, at) => found.of[at] === group);
-      groups.set(`${name}\n${value}`, { value, rows: inside, byValue: found.byValue });
-    });
+      texts.set(`${name}\n${value}`, found.textOf(group));
+    }
   }
-  const slices = slicesOf(counted).map((one) => {
-    const group = groups.get(`${one.column}\n${one.value}`);
-    return { ...one, selects: group ? selectsOf(one.column, group, one.count) : null };
-  });
+  const slices = slicesOf(counted).map((one) => ({
+    ...one,
+    selects: { columns: { [one.column]: texts.get(`${one.column}\n${one.value}`) ?? one.value } },
+  }));
   return { slices, leftOut };
-}
-
-function selectsOf(column: string, group: Group, count: number): Partial<Selection> | null {
-  if (group.byValue) return { columns: { [column]: group.value } };
-  return count <= MOST_ROWS ? { rows: [...group.rows()] } : null;
-}
-
-/** The group of each row: a value each, or a fifth of the numbers each; null where there are too many values. */
-function groupsOf(rows: Uint32Array, column: Extra): { names: string[]; of: Int32Array; byValue: boolean } | null {
-  const numbers = column.numeric ? column.numbers : null;
-  if (numbers && rows.some((row) => !Number.isInteger(numbers[row]) && !Number.isNaN(numbers[row])))
-    return cut(rows, numbers);
-  if (column.values.length > MOST_VALUES) return numbers ? cut(rows, numbers) : null;
-  const { codes, values } = column;
-  const missing = values.indexOf("");
-  const of = new Int32Array(rows.length);
-  for (let place = 0; place < rows.length; place++) {
-    const code = codes[rows[place] as number] as number;
-    of[place] = code === missing ? -1 : code;
-  }
-  return { names: [...values], of, byValue: true };
-}
-
-function cut(rows: Uint32Array, numbers: Float64Array) {
-  const ordered = Float64Array.from(
-    rows.filter((row) => !Number.isNaN(numbers[row])),
-    (row) => numbers[row] as number,
-  ).sort();
-  const edges = Array.from(
-    { length: GROUPS },
-    (_, group) => ordered[Math.ceil(((group + 1) * ordered.length) / GROUPS) - 1],
-  ).filter((edge, group, all): edge is number => edge !== undefined && edge !== all[group - 1]);
-  const names = edges.map((edge, group) =>
-    group === 0
-      ? `at most ${number(edge)}`
-      : `above ${number(edges[group - 1])}${group < edges.length - 1 ? ` to ${number(edge)}` : ""}`,
-  );
-  const of = Int32Array.from(rows, (row) => edges.findIndex((edge) => (numbers[row] as number) <= edge));
-  return { names, of, byValue: false };
 }
 
 export interface Rule extends FoundSlice {

@@ -1,9 +1,7 @@
-/** Ways to group examples: by a class, or by a column that came along and has few values. */
+/** Ways to group examples: by a class, or by a column that came along, of few values or of numbers, which are cut into ranges. */
 import type { Examples } from "../../record/examples";
+import { columnGroups } from "../../selection/columns";
 import type { Selection } from "../../selection/selection";
-
-/** A column with more values than this is no way to group. */
-const MOST_VALUES = 200;
 
 export interface Grouping {
   /** As it stands in the URL: "true", "predicted", "column.<name>". */
@@ -42,15 +40,15 @@ export function groupingsOf(
     });
   }
   for (const [name, column] of examples.columns) {
-    const { values } = column;
-    if (values.length < 2 || values.length > MOST_VALUES) continue;
+    const groups = columnGroups(column);
+    if (!groups || groups.size < 2) continue;
     found.push({
       id: `column.${name}`,
       title: name,
-      size: values.length,
-      codes: () => column.codes,
-      nameOf: (group) => values[group] || "(none)",
-      patchOf: (group) => ({ columns: { ...columns, [name]: values[group] ?? "" } }),
+      size: groups.size,
+      codes: () => groups.codes,
+      nameOf: (group) => groups.nameOf(group) || "(none)",
+      patchOf: (group) => ({ columns: { ...columns, [name]: groups.textOf(group) } }),
     });
   }
   return found;
