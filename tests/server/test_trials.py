@@ -60,6 +60,7 @@ def test_every_cut_of_the_file_opens_with_its_whole_lines(tmp_path: Path) -> Non
         cut.write_bytes(content[:length])
         journal = Journal(cut)
         assert len(journal.responses) == content[:length].count(b"\n")
+        assert cut.read_bytes() == content[: content[:length].rfind(b"\n") + 1], "half a line is cut off at once"
         journal.append(killed_trials.response(9))
         journal.close()
         assert cut.read_bytes().count(b"\n") == content[:length].count(b"\n") + 1

@@ -186,7 +186,10 @@ describe.skipIf(missing !== "")(`trials with people${missing ? ` (skipped: ${mis
   it("exports what was answered, and the comparison counts the same", () => {
     const out = join(folder, "answers");
     const exported = pellucid("human", "export", record, out, "--study", "brief");
-    expect(readdirSync(out).sort()).toEqual(["brief_subject-brief-01_session_1.csv", "brief_subject-brief-02_session_1.csv"]);
+    expect(readdirSync(out).sort()).toEqual([
+      "brief_subject-brief-01_session_1.csv",
+      "brief_subject-brief-02_session_1.csv",
+    ]);
     const counted = lines("brief").filter((line) => line.kind === "trial");
     expect(exported.trials).toBe(counted.length);
     const compared = pellucid("human", "import", out, "--record", record);
