@@ -190,12 +190,17 @@ function smoothed(gaps: Float64Array, width: number): number {
     whole += weight;
   }
   let sum = 0;
+  // Beyond its reach the kernel is 0: a narrow one is not looked for there.
+  const far = Math.min(reach, 2 * number);
   for (let to = 0; to < number; to++) {
     let height = 0;
-    for (let from = 0; from < number; from++) {
-      const apart = to >= from ? to - from : to - from + 2 * number;
-      height += (gaps[from] as number) * ((around[apart] as number) + (around[to + from + 1] as number));
-    }
+    const last = Math.min(number - 1, to + far);
+    for (let from = Math.max(0, to - far); from <= last; from++)
+      height += (gaps[from] as number) * (around[to >= from ? to - from : to - from + 2 * number] as number);
+    const near = Math.min(number, far - to);
+    for (let from = 0; from < near; from++) height += (gaps[from] as number) * (around[to + from + 1] as number);
+    for (let from = Math.max(near, 0, 2 * number - far - to - 1); from < number; from++)
+      height += (gaps[from] as number) * (around[to + from + 1] as number);
     sum += Math.abs(height);
   }
   return sum / whole;
