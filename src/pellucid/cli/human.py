@@ -9,6 +9,7 @@ import typer
 
 from pellucid.cli import options
 from pellucid.cli.human_distort import distort
+from pellucid.cli.human_measured import learning, maps, thresholds
 from pellucid.cli.human_power import power
 from pellucid.cli.human_serve import export, serve
 from pellucid.cli.terminal import answer, answer_json, say
@@ -158,3 +159,6 @@ human.command()(serve)
 human.command()(export)
 human.command()(distort)
 human.command()(power)
+human.command()(thresholds)
+human.command()(maps)
+human.command()(learning)

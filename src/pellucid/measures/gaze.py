@@ -110,7 +110,8 @@ def _standard(maps: Floats) -> Floats:
     found = np.stack([ranks(one.ravel()) for one in maps])
     found -= found.mean(axis=1, keepdims=True)
     length = np.sqrt((found**2).sum(axis=1, keepdims=True))
-    return np.divide(found, length, out=np.full_like(found, np.nan), where=length > 0)
+    unit: Floats = np.divide(found, length, out=np.full_like(found, np.nan), where=length > 0)
+    return unit
 
 
 @dataclass(frozen=True)
