@@ -17,8 +17,8 @@ from support.trials import small_record
 record = small_record(Path(sys.argv[1]) / "r.pellucid", 24)
 chosen = choose(record, conditions="condition", origins="original")
 running = []
-for name, label, observers in (("brief", False, 2), ("calm", True, 1)):
-    design = Design(label=label, timing=Timing(100, 100, 50, 700), block=5, practice=2, checks=1)
+for name, label, observers in (("brief", False, 2), ("calm", True, 2)):
+    design = Design(label=label, timing=Timing(100, 100, 50, 700), block=5, practice=2, checks=1, trials=5 if label else None)
     study = Study.begin(record, name, chosen, design)
     study.invite(observers)
     running.append(start_trials(study))
@@ -180,6 +180,31 @@ describe.skipIf(missing !== "")(`trials with people${missing ? ` (skipped: ${mis
     expect(kept[0]).toMatchObject({ by: "mouse", shown: null, frame: null });
     expect(kept[0]?.seconds).toBeGreaterThan(0);
     expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it("sends an answer again until it arrives, and once only", async () => {
+    const { page } = await invited(addresses[3] ?? "");
+    let refused = 0;
+    await page.route("**/api/responses", async (route) => {
+      refused += 1;
+      if (refused === 1) return route.abort(); // never arrives
+      if (refused > 2) return route.continue();
+      await route.fetch(); // arrives, and nobody hears of it
+      return route.abort();
+    });
+    const before = lines("calm").length;
+    await page.locator(".onward").click();
+    await page.locator("h1", { hasText: "What do you see?" }).waitFor({ state: "detached" });
+    await page.locator(".onward").click();
+    await page.locator(".choice").first().click();
+    await page.getByText("There is no connection. Your answer is sent again until it arrives.").waitFor();
+    await page.locator('.stage[data-trial="1"] .choice').first().waitFor();
+    expect(refused).toBe(3);
+    expect(lines("calm").length - before).toBe(1);
+    await page.context().clearCookies();
+    await page.reload();
+    await page.getByText("This address needs the token").waitFor();
     await page.context().close();
   });
 
