@@ -41,7 +41,7 @@ def test_everything_of_a_whole_record_reads(whole: Path) -> None:
     record = Record(whole)
     assert record.verify() == []
     assert record.panels == [
-        "graph", "predictions", "loss", "accuracy", "confusion", "activations", "weights", "gradients"
+        "graph", "predictions", "loss", "accuracy", "confusion", "activations", "weights", "gradients", "fit"
     ]  # fmt: skip
     table = record.examples()
     assert table.column_names[: len(standard_fields())] == list(standard_fields())
