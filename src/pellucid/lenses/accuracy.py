@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.lenses import LensContext
 from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown, macro_f1_score
+from pellucid.lenses.accuracy_classes import MOST_LISTED, class_arrays, listed
 from pellucid.lenses.accuracy_slices import ValueCounts
 from pellucid.measures.calibration import (
     FINE,
@@ -21,8 +22,8 @@ from pellucid.measures.calibration import (
     expected_error,
     fine,
 )
+from pellucid.measures.classification import Tallies, tallies
 from pellucid.measures.classification import scores as class_scores
-from pellucid.measures.classification import tallies
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.intervals import wilson
 from pellucid.measures.labels import multi_hot
@@ -192,8 +193,7 @@ class AccuracyLens:
         if self.context.task == "multilabel":
             return self._report_sets()
         cells, scored = SparseCounts(**self.cells), ScoreCells(**self.scores)
-        number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
-        of = tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
+        number, of = self._tallies(cells)
         count, correct = int(cells.counts.sum()), int(of.right.sum())
         by_class = class_rows(of, scored, self.scored, self.sampled)
         bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
@@ -215,7 +215,8 @@ class AccuracyLens:
             interval=wilson(correct, count),
             balanced_accuracy=sum(recalls) / len(recalls) if recalls else None,
             top_k=[one for k in TOP_K if k <= most and (one := top_k(ranks, k)) is not None],
-            by_class=by_class,
+            by_class=listed(by_class),
+            classes=len(by_class),
             calibration=equal_width(bins).to_schema(),
             ece=expected_error(equal_width(bins)),
             mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
@@ -230,6 +231,21 @@ class AccuracyLens:
             columns_left_out=counts.left_out,
         )
 
+    def _tallies(self, cells: SparseCounts) -> tuple[int, Tallies]:
+        """How many classes there are, and their counts."""
+        number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
+        return number, tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
+
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """The classes, where they are too many for the panel."""
+        if self.context.task not in ("classification", "multilabel"):
+            return {}
+        several = self.context.task == "multilabel"
+        of = SetSums(**self.sets).tallies if several else self._tallies(SparseCounts(**self.cells))[1]
+        if len(of.support) <= MOST_LISTED:
+            return {}
+        return class_arrays(class_rows(of, ScoreCells(**self.scores), self.scored, self.sampled))
+
     def _report_sets(self) -> AccuracyPanel:
         sums, scored = SetSums(**self.sets), ScoreCells(**self.scores)
         by_class = class_rows(sums.tallies, scored, self.scored, self.sampled)
@@ -238,7 +254,8 @@ class AccuracyLens:
             correct=sums.exact,
             accuracy=sums.exact / sums.count if sums.count else None,
             interval=wilson(sums.exact, sums.count),
-            by_class=by_class,
+            by_class=listed(by_class),
+            classes=len(by_class),
             scores=[*set_scores(sums), macro_f1_score(by_class, sums.count)],
             areas=area_scores(by_class, scored, self.scored, self.sampled),
             calibration_errors=[class_wise_error(scored, len(by_class), self.sampled)],

@@ -34,6 +34,7 @@ export type AnyPanel = GraphPanel | GraphDifferencePanel | PredictionsPanel | Lo
  *     without_probabilities: examples whose prediction is known and whose probabilities are not.
  *     slices: worst first.
  *     columns_left_out: columns with too many values to be slices.
+ *     classes: how many there are; above 2,000 they are arrays and `by_class` is empty.
  */
 export interface AccuracyPanel extends Panel {
   lens: "accuracy";
@@ -55,6 +56,7 @@ export interface AccuracyPanel extends Panel {
   without_probabilities: number;
   slices: SliceAccuracy[];
   columns_left_out: string[];
+  classes: number;
 }
 
 /** Examples whose confidence lies in (low, high], the first bin closed below; None where empty. */

@@ -154,6 +154,7 @@ class AccuracyPanel(Panel, tag="accuracy"):
         without_probabilities: examples whose prediction is known and whose probabilities are not.
         slices: worst first.
         columns_left_out: columns with too many values to be slices.
+        classes: how many there are; above 2,000 they are arrays and `by_class` is empty.
     """
 
     correct: int
@@ -174,3 +175,4 @@ class AccuracyPanel(Panel, tag="accuracy"):
     without_probabilities: int = 0
     slices: list[SliceAccuracy] = field(default_factory=list)
     columns_left_out: list[str] = field(default_factory=list)
+    classes: int = 0

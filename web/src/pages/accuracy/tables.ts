@@ -1,5 +1,5 @@
 /** The numbers behind each part of the page, as a table. */
-import type { ClassShare, Share } from "../../measures/accuracy";
+import type { ClassShare } from "../../measures/accuracy";
 import { type CalibrationError, diagramOf, equalWidth, type Reliability } from "../../measures/miscalibration";
 import type { Pairs } from "../../measures/regression";
 import type { ClassAccuracy } from "../../record/schema.gen";
@@ -62,22 +62,6 @@ export function classTable(
       ];
     }),
   );
-}
-
-/** Where several classes are true of an example: the panel's numbers. */
-export function setTable(classes: readonly ClassAccuracy[], name: (index: number) => string): TableModel {
-  const share = (correct: number, count: number, value: number | null, interval: Share["interval"]): Share => ({
-    correct,
-    count,
-    value,
-    interval,
-  });
-  const shares = classes.map((one) => ({
-    index: one.index,
-    recall: share(one.true_positive, one.support, one.recall, one.recall_interval),
-    precision: share(one.true_positive, one.predicted, one.precision, one.precision_interval),
-  }));
-  return classTable(shares, name, classes);
 }
 
 export function confidenceTable(bins: Reliability, errors: readonly CalibrationError[]): TableModel {
