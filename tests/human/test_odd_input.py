@@ -93,6 +93,13 @@ def test_trials_given_twice_conditions_written_twice_and_strange_images_are_coun
     assert any(one.kind == "unmatched-images" for one in panel.findings)
 
 
+def test_an_example_that_two_images_claim_is_neithers(record: Path, tmp_path: Path) -> None:
+    images = ["cat0.png", "cat0.jpg", "cat1.png"]
+    path = model_vs_human(tmp_path / "exp_a_session_1.csv", "a", images, ["cat"] * 3, ["cat"] * 3)
+    match = import_people(path, record).match
+    assert (match.matched, match.unmatched_names) == (1, ["cat0.png", "cat0.jpg"])
+
+
 def test_images_under_several_conditions_are_found_under_their_own_only(tmp_path: Path) -> None:
     images, true = [one for one in IMAGES for _ in range(2)], [one for one in TRUE for _ in range(2)]
     path = model_vs_human(tmp_path / "exp_a_session_1.csv", "a", images, true, true, conditions=["0.10", "1"] * 6)

@@ -205,6 +205,20 @@ def test_resampling_and_shuffling_agree_with_the_closed_forms() -> None:
     assert resampled(rights, one, chosen, found) == drawn
 
 
+def test_a_skewed_interval_is_halls() -> None:
+    """Both ends are where Hall's cubic of the studentised mean is Student's quantile."""
+    skewed = np.random.default_rng(0).exponential(size=50)
+    skewed = (skewed - skewed.mean()) / 400
+    interval = influence_interval(0.3, skewed, 50)
+    assert interval is not None
+    deviation = math.sqrt(float((skewed**2).sum()))
+    skew = float((skewed**3).sum()) / deviation**3
+    for end, quantile in ((interval.low, stats.t(49).ppf(0.975)), (interval.high, stats.t(49).ppf(0.025))):
+        t = (0.3 - end) / deviation
+        assert t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6 == pytest.approx(quantile)
+    assert interval.high - 0.3 > 0.3 - interval.low, "the mean of what is skewed upwards is rather too low"
+
+
 def test_a_skewless_interval_is_students_and_nothing_comes_of_nothing() -> None:
     even = np.repeat([0.01, -0.01], 20)
     interval = influence_interval(0.3, even, 40)
