@@ -108,6 +108,7 @@ def _series(view: View, name: str, levels: Sequence[Level], scale: Scale) -> sch
             choices=choices,
             scale=scale,
             falling=direction,
+            overdispersed=kind == "people",
         )
         direction = fit.falling if direction is None else direction
         fits[kind] = fit

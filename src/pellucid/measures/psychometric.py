@@ -24,6 +24,8 @@ DRAWN = 81
 _SPAN = 2 * normal_quantile(0.95)
 # On a scale of logarithms a level of 0 lies infinitely far below; so many times the range of the others is as good as that.
 _FAR = 3.0
+# psignifit's overdispersion of binomial answers; 0 itself has no logarithm.
+_NONE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Fit:
         lapse: one minus the accuracy where it is easiest.
         threshold: the level where F is one half; None where it lies outside of the levels that were shown, or cannot be told.
         width: from F = 0.05 to F = 0.95; levels, or decades on a log scale.
-        overdispersion: psignifit's eta, 0 for binomial answers.
+        overdispersion: psignifit's eta, 0 for binomial answers; None where these were taken for granted.
         why: why there is no threshold, "" where there is one.
     """
 
@@ -69,6 +71,7 @@ def fit_curve(
     choices: int,
     scale: Scale,
     falling: bool | None = None,
+    overdispersed: bool = False,
 ) -> Fit:
     """Fits a cumulative Gaussian with lapses by psignifit, one answer in `choices` right by guessing.
 
@@ -79,6 +82,7 @@ def fit_curve(
         choices: categories among which was chosen, >= 2.
         scale: whether levels or their logarithms are what the Gaussian lies over.
         falling: whether accuracy falls with the level; told from the answers where None.
+        overdispersed: whether answers at a level may vary more than independent ones, as those of several people to one image do.
 
     Returns: posterior mode, and 95% credible intervals of the marginal posteriors under psignifit's priors.
     Raises: MissingExtraError: psignifit is not installed. ValueError: the arguments do not fit together.
@@ -100,7 +104,7 @@ def fit_curve(
     if why:
         return Fit(falls, guess, why=why)
     places, span = _places(given, scale)
-    found = _psignifit(np.column_stack([places, right, number]), span, choices, falls)
+    found = _psignifit(np.column_stack([places, right, number]), span, choices, falls, overdispersed)
     mode: dict[str, float] = {key: float(value) for key, value in found.get_parameter_estimate("MAP").items()}
     level_of = (lambda place: 10.0**place) if scale == "log" else float
     drawn = np.linspace(span[0], span[1], DRAWN)
@@ -110,7 +114,7 @@ def fit_curve(
         guess,
         mode["lambda"],
         lapse_interval,
-        overdispersion=mode["eta"],
+        overdispersion=mode["eta"] if overdispersed else None,
         levels=tuple(float(level_of(place)) for place in drawn),
         accuracies=tuple(
             float(one) for one in accuracy_at(drawn, mode["threshold"], mode["width"], guess, mode["lambda"], falls)
@@ -186,7 +190,7 @@ def _places(levels: Floats, scale: Scale) -> tuple[Floats, tuple[float, float]]:
     return places, span
 
 
-def _psignifit(table: Floats, span: tuple[float, float], choices: int, falling: bool) -> Any:
+def _psignifit(table: Floats, span: tuple[float, float], choices: int, falling: bool, overdispersed: bool) -> Any:
     try:
         import psignifit
     except ImportError as error:
@@ -204,6 +208,7 @@ def _psignifit(table: Floats, span: tuple[float, float], choices: int, falling: 
             width_min=float(steps.min()),
             pool_max_blocks=len(table),
             verbose=False,
+            **({} if overdispersed else {"fixed_parameters": {"eta": _NONE}}),
         )
 
 
