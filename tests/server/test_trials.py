@@ -249,6 +249,36 @@ def test_a_study_is_kept_with_the_record_and_more_can_be_invited(tmp_path: Path)
     assert again.record.verify() == []
 
 
+def test_tokens_are_for_their_owner_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = small_study(tmp_path / "r.pellucid", observers=1)
+    modes: list[int] = []
+    real = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        if target.name == "invitations.json":
+            modes.append(stat.S_IMODE(self.stat().st_mode))
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    before = os.umask(0)
+    try:
+        study.invite(2)
+    finally:
+        os.umask(before)
+    if os.name != "nt":
+        assert modes == [0o600]
+
+
+def test_nobody_is_invited_behind_the_back_of_a_server(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid", observers=1)
+    app = build_trials_app(study, [HOST])
+    with pytest.raises(RecordError, match="is being written by process"):
+        Study(study.record, "trials").invite(2)
+    app.state.close()
+    Study(study.record, "trials").invite(2)
+    assert list(Study(study.record, "trials").tokens) == ["subject-trials-01", "subject-trials-02"]
+
+
 def test_what_begins_in_one_way_does_not_go_on_in_another(tmp_path: Path) -> None:
     study = small_study(tmp_path / "r.pellucid", Design(block=8))
     refuse_changes(study, Design(block=9), ["seed", "record"])
@@ -273,6 +303,26 @@ def test_studies_that_are_missing_newer_or_altered_are_refused(tmp_path: Path) -
         Study(study.record, "trials")
     path.write_text(json.dumps({"version": 1}))
     with pytest.raises(DamagedError, match="was altered"):
+        Study(study.record, "trials")
+
+
+def test_a_study_that_was_passed_on_without_its_tokens_gets_new_ones(tmp_path: Path) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    (study.folder / "invitations.json").unlink()
+    again = Study(study.record, "trials")
+    assert again.tokens == {}
+    again.invite(1)
+    assert list(again.tokens) == ["subject-trials-01", "subject-trials-02"]
+    assert not set(again.tokens.values()) & set(study.tokens.values())
+
+
+@pytest.mark.parametrize("change", [{"picture": 24}, {"picture": -1}, {"category": 4}, {"category": -1}, {"mask": 8}])
+def test_a_trial_that_cannot_be_is_named(tmp_path: Path, change: dict[str, int]) -> None:
+    study = small_study(tmp_path / "r.pellucid")
+    said = json.loads((study.folder / "study.json").read_text())
+    said["observers"]["subject-trials-02"][0] |= change
+    (study.folder / "study.json").write_text(json.dumps(said))
+    with pytest.raises(DamagedError, match=r"Trial 0 of subject-trials-02 in .* cannot be"):
         Study(study.record, "trials")
 
 

@@ -117,7 +117,8 @@ def export(record: options.RecordPath, out: Out, study: StudyName = "trials", as
     from pellucid.record import Record
     from pellucid.server.trials import Study, export_trials
 
-    report = export_trials(Study(Record(record), study), out)
+    held = Study(Record(record), study)
+    report = export_trials(held, out)
     if as_json:
         answer_json(
             {
@@ -137,7 +138,9 @@ def export(record: options.RecordPath, out: Out, study: StudyName = "trials", as
     )
     for code, (passed, asked) in report.checks.items():
         say(f"{code} passed {passed:,} of {asked:,} attention checks.")
-    say(f"Compare with the model: pellucid human import {out} --record {record}")
+    classes = held.record.manifest.data.classes if held.record.manifest.data else []
+    grouped = "" if list(held.plan.categories) == classes else " --categories FILE (the one that people chose among)"
+    say(f"Compare with the model: pellucid human import {out} --record {record}{grouped}")
 
 
 def _given(context: typer.Context) -> list[str]:

@@ -16,7 +16,7 @@ from pellucid.record.lock import Lock
 from pellucid.server.trials.design import Design, Picture, Timing, Trial, checked
 from pellucid.server.trials.journal import Journal, Response, whole_lines
 from pellucid.server.trials.pictures import Chosen
-from pellucid.server.trials.plan import plan
+from pellucid.server.trials.plan import MASKS, plan
 
 __all__ = ["Design", "Plan", "Study", "Timing", "studies"]
 
@@ -66,7 +66,10 @@ class Study:
             raise SchemaError(
                 f"The study {self.folder} is of a newer pellucid (version {self.plan.version}). Upgrade pellucid."
             )
-        self.tokens = _read(self.folder / _INVITATIONS, dict[str, str], record)
+        _check(self.plan, self.folder / _PLAN)
+        # A record is passed on without them; `invite` then makes new ones.
+        invited = (self.folder / _INVITATIONS).exists()
+        self.tokens = _read(self.folder / _INVITATIONS, dict[str, str], record) if invited else {}
 
     @classmethod
     def begin(cls, record: Record, name: str, chosen: Chosen, design: Design) -> Study:
@@ -84,18 +87,25 @@ class Study:
         return cls(record, name)
 
     def invite(self, observers: int) -> None:
-        """Adds observers until there are so many; those that there are keep their trials and tokens."""
-        plans, tokens = dict(self.plan.observers), dict(self.tokens)
-        for number in range(len(plans), observers):
-            code = f"subject-{self.plan.name}-{number + 1:02d}"  # no other study of the record has one like it
-            plans[code] = plan(self.plan.pictures, self.plan.categories, self.plan.design, number)
-        for code in plans:
-            tokens.setdefault(code, secrets.token_urlsafe(24))
-        _write_secret(self.folder / _INVITATIONS, msgspec.json.format(msgspec.json.encode(tokens)))
-        if plans != self.plan.observers:
-            self.plan = msgspec.structs.replace(self.plan, observers=plans)
-            files.put(self.folder / _PLAN, msgspec.json.format(msgspec.json.encode(self.plan)))
-        self.tokens = tokens
+        """Adds observers until there are so many; those that there are keep their trials and tokens.
+
+        Raises: RecordError: a server runs this study.
+        """
+        lock = self.lock()
+        try:
+            plans, tokens = dict(self.plan.observers), dict(self.tokens)
+            for number in range(len(plans), observers):
+                code = f"subject-{self.plan.name}-{number + 1:02d}"  # no other study of the record has one like it
+                plans[code] = plan(self.plan.pictures, self.plan.categories, self.plan.design, number)
+            for code in plans:
+                tokens.setdefault(code, secrets.token_urlsafe(24))
+            _write_secret(self.folder / _INVITATIONS, msgspec.json.format(msgspec.json.encode(tokens)))
+            if plans != self.plan.observers:
+                self.plan = msgspec.structs.replace(self.plan, observers=plans)
+                files.put(self.folder / _PLAN, msgspec.json.format(msgspec.json.encode(self.plan)))
+            self.tokens = tokens
+        finally:
+            lock.release()
 
     def lock(self) -> Lock:
         """Holds the study for one server. Raises: RecordError: another one has it."""
@@ -140,11 +150,32 @@ def _read(path: Path, kind: type[Value], record: Record) -> Value:
         raise DamagedError(f"{path} was altered: {error}. Restore it from a copy.") from error
 
 
+def _check(plan_: Plan, path: Path) -> None:
+    """Raises: DamagedError: a trial shows a picture or asks for a category that there is not."""
+    checked(plan_.design, plan_.categories)
+    for code, trials in plan_.observers.items():
+        for place, trial in enumerate(trials):
+            shown = trial.picture == -1 if trial.kind == "check" else 0 <= trial.picture < len(plan_.pictures)
+            if not (shown and 0 <= trial.category < len(plan_.categories) and 0 <= trial.mask < MASKS):
+                raise DamagedError(
+                    f"Trial {place} of {code} in {path} cannot be. It was altered: restore it from a copy."
+                )
+
+
 def _write_secret(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner may read."""
-    files.put(path, content)
-    if os.name != "nt":
-        path.chmod(0o600)
+    """Writes a file that nobody but its owner may read at any moment, whole or not at all. Raises: StorageError."""
+    partial = path.with_name(f".{path.name}{files.TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # of a process that was killed
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        files.settle_folder(path.parent)
+    except OSError as error:
+        raise files.storage_error(path, len(content), error) from error
 
 
 def refuse_changes(study: Study, design: Design, given: Sequence[str]) -> None:
