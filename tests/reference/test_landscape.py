@@ -1,41 +1,35 @@
-"""Planes, lines and curvature against closed forms, dense Hessians, and slow twins."""
+"""Losses on tensors, directions, planes and lines against closed forms and slow twins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pellucid.landscape import (
     Barrier,
-    Curvature,
     Labelled,
     Objective,
-    batch_norms,
     between,
-    extreme_eigenvalues,
     held,
     losses_at,
     moved_to,
     objective_of,
     random_direction,
     recalculated,
-    spectral_density,
     surveyed,
-    trace_of,
-    twice_differentiable,
 )
-from pellucid.landscape import sharpness as sharp
-from pellucid.landscape.curvature import Matrix
 from pellucid.landscape.losses import on_tensors
 from pellucid.landscape.weights import normalised, state_of, steps_of, values_of
 from pellucid.measures.losses import NAMES, loss_named
-
-CROSS_ENTROPY = objective_of("cross-entropy", "classification")
+from support.untouched import Untouched
+from support.weighed import CROSS_ENTROPY, examples, net, random, together
 
 
 @pytest.fixture(autouse=True)
@@ -44,61 +38,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def random(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def net(seed: int = 0, kind: str = "plain") -> nn.Module:
-    """Small networks in float64, so that a dense Hessian is exact."""
-    torch.manual_seed(seed)
-    parts: dict[str, list[nn.Module]] = {
-        "plain": [nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3)],
-        "wide": [nn.Linear(4, 12), nn.Tanh(), nn.Linear(12, 8), nn.Softplus(), nn.Linear(8, 3)],
-        "norm": [nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3)],
-        "conv": [
-            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 4, 2, padding=1), nn.BatchNorm2d(4), nn.SiLU(),
-            nn.ConvTranspose2d(4, 2, 2), nn.Flatten(), nn.Linear(32, 3),
-        ],
-    }  # fmt: skip
-    model = nn.Sequential(*parts[kind]).double()
-    with torch.no_grad():
-        for module in batch_norms(model).values():
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(generator=random(seed))
-            module.running_var.uniform_(0.5, 2.0, generator=random(seed))
-    return model.eval()
-
-
-def examples(count: int = 20, sizes: tuple[int, ...] = (8, 7, 5), classes: int = 3) -> list[Labelled]:
-    inputs = torch.randn(count, 4, generator=random(7), dtype=torch.float64)
-    targets = torch.randint(0, classes, (count,), generator=random(8))
-    return [Labelled(x, y) for x, y in zip(inputs.split(sizes), targets.split(sizes), strict=True)]
-
-
-def together(batches: list[Labelled]) -> tuple[Tensor, Tensor]:
-    return torch.cat([one.inputs for one in batches]), torch.cat([one.targets for one in batches])  # type: ignore[misc]
-
-
-def dense(model: nn.Module, loss: Callable[[dict[str, Tensor]], Tensor]) -> Tensor:
-    """The Hessian by every trainable parameter, by torch's own second derivatives."""
-    named = {name: one for name, one in model.named_parameters() if one.requires_grad}
-    sizes = [one.numel() for one in named.values()]
-
-    def of(flat: Tensor) -> Tensor:
-        parts = zip(named.items(), flat.split(sizes), strict=True)
-        return loss({name: part.view_as(one) for (name, one), part in parts})
-
-    flat = torch.cat([one.detach().reshape(-1) for one in named.values()])
-    found: Tensor = torch.autograd.functional.hessian(of, flat)
-    return found
-
-
-def mean_loss(model: nn.Module, batches: list[Labelled]) -> Callable[[dict[str, Tensor]], Tensor]:
-    inputs, targets = together(batches)
-    return lambda values: nn.functional.cross_entropy(functional_call(model, values, (inputs,)), targets)
 
 
 # --- losses -----------------------------------------------------------------------------------------------------
@@ -298,156 +237,6 @@ def test_losses_that_are_not_finite_are_counted_and_make_no_mean() -> None:
     assert found.broken.tolist() == [0, 20]
 
 
-# --- curvature --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["plain", "norm", "conv"])
-def test_the_whole_matrix_is_the_dense_hessian(kind: str) -> None:
-    model, batches = net(kind=kind), examples()
-    expected = dense(model, mean_loss(model, batches)).numpy()
-    with held(model), twice_differentiable(model):
-        curvature = Curvature(model, CROSS_ENTROPY, batches, 20)
-        basis = np.linalg.qr(np.random.default_rng(0).standard_normal((curvature.size, 12)))[0]
-        found = np.stack([curvature.times(one) for one in basis.T], axis=1)
-        np.testing.assert_allclose(found, expected @ basis, atol=1e-12)
-        assert curvature.products == 12
-
-
-def test_gauss_newton_is_the_jacobian_around_the_loss() -> None:
-    model, batches = net(), examples()
-    inputs, targets = together(batches)
-    parameters = dict(model.named_parameters())
-    jacobians = torch.func.jacrev(lambda values: functional_call(model, values, (inputs,)))(parameters)
-    jacobian = torch.cat([one.reshape(20, 3, -1) for one in jacobians.values()], dim=2).detach()
-    p = torch.softmax(model(inputs), 1).detach()
-    inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
-    expected = torch.einsum("nki,nkl,nlj->ij", jacobian, inner, jacobian).numpy() / 20
-    with held(model), twice_differentiable(model):
-        found = sharp.whole(Curvature(model, CROSS_ENTROPY, batches, 20, "ggn"))
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert targets.shape == (20,)
-
-
-@pytest.mark.parametrize(("kind", "matrix"), [("plain", "hessian"), ("wide", "hessian"), ("wide", "ggn")])
-def test_eigenvalues_and_trace_are_those_of_the_dense_matrix(kind: str, matrix: Matrix) -> None:
-    model, batches = net(kind=kind), examples(60, (32, 28))
-    with held(model), twice_differentiable(model):
-        curvature = Curvature(model, CROSS_ENTROPY, batches, 60, matrix)
-        found = extreme_eigenvalues(curvature)
-        trace = trace_of(curvature, found.vectors)
-        whole = sharp.whole(curvature)
-    if matrix == "hessian":
-        np.testing.assert_allclose(whole, dense(model, mean_loss(model, batches)).numpy(), atol=1e-10)
-    every = np.linalg.eigvalsh(whole)[::-1]
-    expected = np.concatenate([every[: sharp.TOP], every[-sharp.BOTTOM :]])
-    np.testing.assert_allclose(found.values[: sharp.TOP], expected[: sharp.TOP], atol=1e-6)
-    np.testing.assert_allclose(found.values, expected, atol=1e-4 * expected[0])
-    nearest = np.abs(found.values[:, None] - every).min(axis=1)
-    assert (nearest <= found.residuals + 1e-9).all(), "an eigenvalue lies within the bound that is told"
-    exact = float(np.trace(whole))
-    if curvature.size <= sharp.DENSE:
-        assert (trace.value, trace.standard_error, trace.probes) == (pytest.approx(exact), None, 0)
-    else:
-        assert trace.standard_error is not None
-        assert abs(trace.value - exact) < 4 * trace.standard_error
-        assert trace.standard_error < 0.05 * abs(exact)
-        assert trace.probes == sharp.PROBES
-
-
-def test_within_a_ten_thousandth_in_float32_too() -> None:
-    model, batches = net(kind="wide"), examples(60, (32, 28))
-    exact = np.linalg.eigvalsh(dense(model, mean_loss(model, batches)).numpy())[::-1]
-    single = net(kind="wide").float()
-    singles = [Labelled(one.inputs.float(), one.targets) for one in batches]  # type: ignore[union-attr]
-    with held(single), twice_differentiable(single):
-        found = extreme_eigenvalues(Curvature(single, CROSS_ENTROPY, singles, 60))
-    np.testing.assert_allclose(found.values[: sharp.TOP], exact[: sharp.TOP], atol=1e-4 * exact[0])
-
-
-def test_the_interval_of_the_trace_holds_it_as_often_as_it_says() -> None:
-    """Over 200 seeds, on a matrix that is known: 95% of them, within the noise of 200 trials."""
-
-    class Known:
-        size = 200
-        whole = None
-
-        def times(self, vector: np.ndarray) -> np.ndarray:
-            return matrix @ vector
-
-    source = np.random.default_rng(5)
-    matrix = source.standard_normal((200, 200))
-    matrix = (matrix + matrix.T) / 2 + np.diag(source.exponential(3, 200))
-    exact = float(np.trace(matrix))
-    known = np.linalg.eigh(matrix)[1][:, -5:]
-    inside = 0
-    for seed in range(200):
-        interval = trace_of(Known(), known, seed=seed).interval  # type: ignore[arg-type]
-        assert interval is not None
-        inside += interval.low <= exact <= interval.high
-    assert 0.90 <= inside / 200 <= 0.99
-
-
-def test_the_density_is_that_of_the_dense_matrix_with_the_same_bells() -> None:
-    model, batches = net(kind="wide"), examples(60, (32, 28))
-    with held(model), twice_differentiable(model):
-        curvature = Curvature(model, CROSS_ENTROPY, batches, 60)
-        eigenvalues = np.linalg.eigvalsh(sharp.whole(curvature))
-        lowest, highest = float(eigenvalues[0]), float(eigenvalues[-1])
-        found = spectral_density(curvature, lowest, highest, runs=8)
-    bells = np.exp(-0.5 * ((found.grid[:, None] - eigenvalues) / found.width) ** 2)
-    expected = (bells / (found.width * np.sqrt(2 * np.pi))).mean(axis=1)
-    gap = np.abs(found.values - expected)
-    # The mass that is put elsewhere, a share of 1: the curves are the same up to the noise of 8 random starts.
-    assert np.trapezoid(gap, found.grid) < 0.15
-    assert np.trapezoid(found.values, found.grid) == pytest.approx(1.0, abs=0.02)
-    assert np.mean(gap <= 4 * found.standard_errors + 0.01 * expected.max()) > 0.95
-    assert (found.runs, found.steps) == (8, sharp.STEPS)
-
-
-def test_a_small_matrix_has_its_density_from_every_eigenvalue() -> None:
-    model, batches = net(), examples()
-    with held(model), twice_differentiable(model):
-        curvature = Curvature(model, CROSS_ENTROPY, batches, 20)
-        values = extreme_eigenvalues(curvature, top=curvature.size).values
-        found = spectral_density(curvature, float(values[-1]), float(values[0]))
-    assert (found.runs, found.steps) == (0, 0)
-    assert np.trapezoid(found.values, found.grid) == pytest.approx(1.0, abs=0.02)
-    assert curvature.products == curvature.size, "all of it was asked for once"
-
-
-def test_both_ways_to_a_product_agree() -> None:
-    model, batches = net(kind="norm"), examples()
-    with held(model), twice_differentiable(model):
-        curvature = Curvature(model, CROSS_ENTROPY, batches, 20)
-        assert curvature.way == "forward over reverse"
-        plain = sharp.whole(curvature)
-        other = Curvature(_no_forward(model), CROSS_ENTROPY, batches, 20)
-        assert other.way == "reverse over reverse"
-        np.testing.assert_allclose(sharp.whole(other), plain, atol=1e-12)
-
-
-class _Squared(torch.autograd.Function):
-    """Differentiable backward as often as one likes, forward never."""
-
-    @staticmethod
-    def forward(ctx: object, given: Tensor) -> Tensor:
-        ctx.save_for_backward(given)  # type: ignore[attr-defined]
-        return given.clone()
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
-        return gradient.clone()
-
-
-def _no_forward(model: nn.Module) -> nn.Module:
-    class Ending(nn.Module):
-        def forward(self, given: Tensor) -> Tensor:
-            found: Tensor = _Squared.apply(given)  # type: ignore[no-untyped-call]
-            return found
-
-    return nn.Sequential(model, Ending()).eval()
-
-
 def test_objectives_of_a_single_logit_and_of_sets() -> None:
     single = Objective(loss_named("cross-entropy"), "classification")
     logits = torch.tensor([[1.0], [-2.0]])
@@ -457,3 +246,57 @@ def test_objectives_of_a_single_logit_and_of_sets() -> None:
     torch.testing.assert_close(found, expected)
     sets = Objective(loss_named("binary-cross-entropy"), "multilabel")
     assert sets.right(sets.outputs(torch.randn(2, 3)), torch.ones(2, 3)) is None
+
+
+@given(scale=st.floats(0.05, 20.0), seed=st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_a_scale_that_the_next_layer_takes_back_changes_nothing(scale: float, seed: int) -> None:
+    """The law that filter normalisation is for (Li et al. 2018, section 4); without it the surface changes."""
+    plain = nn.Sequential(nn.Linear(4, 5, bias=False), nn.ReLU(), nn.Linear(5, 3, bias=False)).double()
+    with torch.no_grad():
+        for parameter in plain.parameters():
+            parameter.normal_(generator=random(seed))
+    other = copy.deepcopy(plain)
+    with torch.no_grad():
+        other[0].weight.mul_(scale)  # type: ignore[operator]
+        other[2].weight.div_(scale)  # type: ignore[operator]
+    found = []
+    for model in (plain, other):
+        direction = random_direction(model, "filter", random(seed))
+        points = [
+            lambda step=step, of=(model, direction): moved_to(values_of(of[0]), [(step, of[1])]) for step in (-1.0, 0.5)
+        ]  # type: ignore[misc]
+        found.append(surveyed(model, CROSS_ENTROPY, examples(), points).totals)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+def test_a_parameter_of_two_modules_moves_in_both() -> None:
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Tanh(), nn.Linear(4, 4, bias=False), nn.Linear(4, 3)).double()
+    model[2].weight = model[0].weight
+    doubled = {name: 2 * value for name, value in values_of(model).items()}
+    before = Untouched(model, versions=True)
+    found = surveyed(model, CROSS_ENTROPY, examples(), [lambda: doubled])
+    assert before.differences() == []
+    inputs, targets = together(examples())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
+        expected = nn.functional.cross_entropy(model(inputs), targets)
+    assert found.mean(0) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_a_module_that_stands_twice_moves_once() -> None:
+    first = nn.Linear(4, 4, bias=False).double()
+    model = nn.Sequential(first, nn.Tanh(), first, nn.Linear(4, 3)).double()
+    direction = random_direction(model, "filter", random(1))
+    assert list(direction.changes) == ["0.weight", "3.weight"]
+    before = Untouched(model, versions=True)
+    found = surveyed(model, CROSS_ENTROPY, examples(), [lambda: moved_to(values_of(model), [(0.5, direction)])])
+    assert before.differences() == [], "torch itself leaves the moved weights in a module that stands twice"
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        twin[0].weight.add_(0.5 * direction.changes["0.weight"])  # type: ignore[union-attr, operator]
+        twin[3].weight.add_(0.5 * direction.changes["3.weight"])  # type: ignore[union-attr, operator]
+        inputs, targets = together(examples())
+        expected = nn.functional.cross_entropy(twin(inputs), targets)
+    assert found.mean(0) == pytest.approx(float(expected), rel=1e-12)

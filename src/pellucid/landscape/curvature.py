@@ -16,14 +16,19 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from pellucid.capture.call import apply
+from pellucid.capture.memory import for_memory
 from pellucid.errors import MethodError, MissingExtraError, PellucidError
 from pellucid.landscape.losses import Objective
 from pellucid.landscape.norms import Labelled
+from pellucid.landscape.weights import own_parameters, repeated_modules
 
 Matrix: TypeAlias = Literal["hessian", "ggn"]
 Way: TypeAlias = Literal["forward over reverse", "reverse over reverse"]
 Floats: TypeAlias = NDArray[np.float64]
+Product: TypeAlias = Callable[[list[Tensor]], list[Tensor]]
 NAMES: dict[Matrix, str] = {"hessian": "Hessian", "ggn": "generalised Gauss-Newton matrix"}
+# Share of a product by which it may miss symmetry through rounding, in float32 and deep networks.
+ROUGHLY = 1e-3
 
 
 class Curvature:
@@ -35,7 +40,7 @@ class Curvature:
         size: rows of the matrix: trainable values.
         products: how many there were.
         way: how a product is taken: derivatives along the vector of the gradient ("forward over reverse", curvlinops), or the
-            gradient of gradient times vector, where an operation of the model has no derivative forward.
+            gradient of gradient times vector, where an operation of the model has no derivative forward, or a wrong one.
         operator: the matrix, for curvlinops.
         whole: float64[size size], once somebody asked for all of it.
     """
@@ -69,20 +74,12 @@ class Curvature:
         self.size = sum(one.numel() for one in self.parameters)
         self.products = 0
         self.whole: Floats | None = None
+        self._model = model
         self._hear = hear
         self.way: Way = "forward over reverse"
         self.operator = _operator(model, objective, batches, count, matrix, self.parameters)
-        try:
-            self._probe()
-        except (RuntimeError, NotImplementedError, PellucidError) as error:
-            if matrix == "ggn":
-                raise _refused(matrix, error) from error
-            self.way = "reverse over reverse"
-            self.operator._matmat = _twice_backward(model, objective, batches, count, self.parameters)
-            try:
-                self._probe()
-            except (RuntimeError, NotImplementedError, PellucidError) as second:
-                raise _refused(matrix, second) from second
+        plain = None if matrix == "ggn" else _twice_backward(model, objective, batches, count, self.parameters)
+        self._choose_way(matrix, plain)
         self._plain = self.operator._matmat
         self.operator._matmat = self._counted
 
@@ -102,9 +99,45 @@ class Curvature:
             )
         return found
 
-    def _probe(self) -> None:
-        ones = torch.ones(self.size, dtype=self.dtype, device=self.parameters[0].device)
-        _ = self.operator @ ones
+    def _choose_way(self, matrix: Matrix, plain: Product | None) -> None:
+        """Takes products forward over reverse where they are right, else by gradients alone.
+
+        Not all that torch differentiates forward comes out right (the weight of a layer normalisation, as of torch 2.14), so both
+        ways are compared on one vector; where there is one way only, the matrix has to be symmetric on two.
+        """
+        one, other = self._random(0), self._random(1)
+        found, error = (None, self._repeated()) if self._repeated() else _tried(lambda: self.operator @ one)
+        if plain is not None:
+            shapes = [parameter.shape for parameter in self.parameters]
+            columns = [part.view(*shape, 1) for part, shape in zip(torch.split(one, self._sizes), shapes, strict=True)]
+            expected, second = _tried(lambda: torch.cat([part.reshape(-1) for part in plain(columns)]))
+            if expected is not None and (found is None or not _close(found, expected)):
+                self.way = "reverse over reverse"
+                self.operator._matmat = plain
+            if expected is not None:
+                return
+            error = second if second is not None else error
+        if found is None:
+            raise _refused(matrix, error)
+        # u'Hv = v'Hu, up to what rounding makes of it.
+        gap = abs(float(other.double() @ found.double() - one.double() @ (self.operator @ other).double()))
+        if gap > ROUGHLY * float(found.double().norm()):
+            raise _refused(
+                matrix, RuntimeError("products with the matrix are not symmetric, so a derivative in torch is wrong")
+            )
+
+    def _repeated(self) -> MethodError | None:
+        """Why curvlinops cannot be asked: torch's `functional_call` does not put back what stands in a model twice."""
+        paths = repeated_modules(self._model)
+        return MethodError(f"the module '{paths[0]}' stands at several places") if paths else None
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [one.numel() for one in self.parameters]
+
+    def _random(self, seed: int) -> Tensor:
+        drawn = torch.randn(self.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return drawn.to(self.parameters[0].device, self.dtype)
 
     def _counted(self, columns: list[Tensor]) -> list[Tensor]:
         self.products += columns[0].shape[-1]
@@ -136,12 +169,15 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
 
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     kept = [(one, one._version, one.detach().clone(), one.grad) for one in model.parameters()]
-    mkldnn: AbstractContextManager[Any] = torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext()
     cudnn: AbstractContextManager[Any] = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+    mkldnn = torch.backends.mkldnn.enabled
     try:
-        with sdpa_kernel(SDPBackend.MATH), mkldnn, cudnn:
+        if recurrent:
+            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+        with own_parameters(model), sdpa_kernel(SDPBackend.MATH), cudnn:
             yield
     finally:
+        torch.backends.mkldnn.enabled = mkldnn
         for parameter, version, value, gradient in kept:
             parameter.grad = gradient
             if parameter._version != version:
@@ -215,21 +251,24 @@ def _twice_backward(
 ) -> Callable[[list[Tensor]], list[Tensor]]:
     """Products with the Hessian as gradients of gradient times vector, column by column."""
 
+    def add(batch: Labelled, columns: list[Tensor], found: list[Tensor]) -> None:
+        outputs = objective.outputs(apply(model, batch.inputs))
+        loss = objective.losses(outputs, batch.targets).sum() / count
+        gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
+        _check_twice(gradients)
+        for place in range(columns[0].shape[-1]):
+            along = torch.stack(
+                [(one * other[..., place]).sum() for one, other in zip(gradients, columns, strict=True)]
+            ).sum()
+            products = torch.autograd.grad(along, parameters, retain_graph=True, materialize_grads=True)
+            for total, one in zip(found, products, strict=True):
+                total[..., place] += one
+
     def product(columns: list[Tensor]) -> list[Tensor]:
         found = [torch.zeros_like(one) for one in columns]
         for batch in batches:
             with torch.enable_grad():
-                outputs = objective.outputs(apply(model, batch.inputs))
-                loss = objective.losses(outputs, batch.targets).sum() / count
-                gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
-                _check_twice(gradients)
-                for place in range(columns[0].shape[-1]):
-                    along = torch.stack(
-                        [(one * other[..., place]).sum() for one, other in zip(gradients, columns, strict=True)]
-                    ).sum()
-                    products = torch.autograd.grad(along, parameters, retain_graph=True, materialize_grads=True)
-                    for total, one in zip(found, products, strict=True):
-                        total[..., place] += one
+                add(batch, columns, found)  # a function, so that a batch's graph is gone before the next
         return found
 
     return product
@@ -252,7 +291,24 @@ def _check_twice(gradients: Sequence[Tensor]) -> None:
         waiting.extend(before for before, _ in node.next_functions)
 
 
-def _refused(matrix: Matrix, error: BaseException) -> MethodError:
+def _tried(product: Callable[[], Tensor]) -> tuple[Tensor | None, Exception | None]:
+    """A product, or the error that stands in its way; what was cancelled or has no memory is no such error."""
+    try:
+        return product().detach(), None
+    except (RuntimeError, NotImplementedError, PellucidError) as error:
+        if for_memory(error):
+            raise
+        return None, error
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    share = 1e-4 if expected.dtype != torch.float64 else 1e-8
+    gap = float((found.double() - expected.double()).norm())
+    # Where neither is finite, the weights are not, and the first product says so.
+    return not gap > share * float(expected.double().norm())
+
+
+def _refused(matrix: Matrix, error: BaseException | None) -> MethodError:
     cause = str(error).partition("\n")[0].partition("Please file")[0].strip().rstrip(".")
     return MethodError(
         f"The {NAMES[matrix]} needs every operation of the model to be differentiable twice, and one is not: "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pellucid.capture.memory import spare
 from pellucid.errors import MethodError
 from pellucid.landscape.curvature import Curvature, Floats, curvlinops
 from pellucid.measures.intervals import mean_interval
@@ -17,6 +18,8 @@ from pellucid.record.schema import Interval
 # So small a matrix is multiplied with every unit vector: all of it is known.
 DENSE = 96
 TOP, BOTTOM = 8, 3
+# Of float64 that are held at once at most: 20 of ARPACK's own, eigenvectors, and what they are made orthogonal with.
+VECTORS = 48
 # Of an eigenvalue, relative to it; and how often the search may begin anew from what it has.
 TOLERANCE, RESTARTS = 1e-5, 40
 PROBES = 16
@@ -88,6 +91,7 @@ def whole(curvature: Curvature) -> Floats:
 def extreme_eigenvalues(curvature: Curvature, top: int = TOP, bottom: int = BOTTOM, seed: int = 0) -> Eigenvalues:
     """The largest and smallest eigenvalues, by the implicitly restarted Lanczos method (ARPACK).
 
+    Raises: MethodError: memory does not suffice for the vectors; a product is not finite.
     Source: Lehoucq, Sorensen & Yang 1998, ARPACK users' guide.
     """
     size = curvature.size
@@ -95,6 +99,7 @@ def extreme_eigenvalues(curvature: Curvature, top: int = TOP, bottom: int = BOTT
         values, vectors = np.linalg.eigh(whole(curvature))
         chosen = _ends(size, top, bottom)
         return Eigenvalues(values[::-1][chosen], np.zeros(len(chosen)), vectors[:, ::-1][:, chosen])
+    _check_room(size, spare(torch.device("cpu")))
     start = np.random.default_rng(seed).standard_normal(size)
     values, vectors, settled = _largest(curvature.times, start, top)
     notes = [] if settled else [_unsettled(len(values), top, "largest")]
@@ -125,6 +130,16 @@ def _largest(times: Callable[[Floats], Floats], start: Floats, number: int) -> t
         values, vectors, settled = failure.eigenvalues, failure.eigenvectors, False
     order = np.argsort(values)[::-1]
     return np.asarray(values, np.float64)[order], np.asarray(vectors, np.float64)[:, order], settled
+
+
+def _check_room(size: int, room: int | None) -> None:
+    """Refuses where vectors as long as the parameters do not fit. Raises: MethodError."""
+    needed = VECTORS * 8 * size
+    if room is not None and needed > room:
+        raise MethodError(
+            f"Eigenvalues of a matrix of {size:,} rows need about {needed / 1e9:.1f} GB for vectors as long as that; "
+            f"{room / 1e9:.1f} GB are free. Freeze what you do not ask about (requires_grad_(False)): what is frozen is left out."
+        )
 
 
 def _unsettled(found: int, asked: int, which: str) -> str:

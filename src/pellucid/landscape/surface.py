@@ -14,7 +14,7 @@ from torch import nn
 from pellucid.capture import preserved
 from pellucid.landscape.losses import Objective
 from pellucid.landscape.norms import BatchNorm, Labelled, recalculated, statistics_of_the_batch
-from pellucid.landscape.weights import Values, called_at
+from pellucid.landscape.weights import Values, called_at, own_parameters
 from pellucid.measures.intervals import mean_interval
 from pellucid.record.schema import Interval
 
@@ -133,7 +133,7 @@ def surveyed(
 @contextmanager
 def held(model: nn.Module, mode: BatchNorm = "eval") -> Iterator[None]:
     """The model as it is looked at: evaluation mode, no gradients, the statistics that were asked for; then as it was."""
-    with preserved(model), torch.no_grad():
+    with preserved(model), own_parameters(model), torch.no_grad():
         if mode == "train":
             with statistics_of_the_batch(model):
                 yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -145,7 +146,7 @@ def called_at(model: nn.Module, values: Values, inputs: Tree) -> Any:
     """The model's output with these values in the place of its own, which stay as they are. Raises: ForwardError."""
     positional, named = as_arguments(inputs, model)
     try:
-        return functional_call(model, dict(values), positional, named)
+        return functional_call(model, at_every_place(model, values), positional, named, tie_weights=False)
     except PellucidError:
         raise
     except Exception as error:
@@ -153,6 +154,48 @@ def called_at(model: nn.Module, values: Values, inputs: Tree) -> Any:
             f"The model raised {type(error).__name__} when its weights were moved: {error}. It was called with "
             f"{shapes(inputs)}."
         ) from error
+
+
+def at_every_place(model: nn.Module, values: Values) -> dict[str, Tensor]:
+    """The same values by every name that a place for a parameter or buffer has, each place once.
+
+    A parameter that two modules share has two places. A module that stands twice in the model has one: torch's own tying swaps it
+    twice there, and leaves the model with weights that are not its own.
+    """
+    names: dict[int, str] = {}
+    found: dict[str, Tensor] = {}
+    for path, module in model.named_modules():
+        for name, own in (*module._parameters.items(), *module._buffers.items()):
+            if own is None:
+                continue
+            place = f"{path}.{name}" if path else name
+            first = names.setdefault(id(own), place)
+            if first in values:
+                found[place] = values[first]
+    return found
+
+
+def repeated_modules(model: nn.Module) -> list[str]:
+    """Second and later paths of modules that stand in the model more than once."""
+    once = {path for path, _ in model.named_modules()}
+    return [path for path, _ in model.named_modules(remove_duplicate=False) if path not in once]
+
+
+@contextmanager
+def own_parameters(model: nn.Module) -> Iterator[None]:
+    """Afterwards every module holds the very parameters that it held, whatever has put others in their place."""
+    kept = [(vars(module)["_parameters"], dict(vars(module)["_parameters"])) for module in _plain_modules(model)]
+    try:
+        yield
+    finally:
+        for held, before in kept:
+            if any(held.get(name) is not value for name, value in before.items()):
+                held.clear()
+                held.update(before)
+
+
+def _plain_modules(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(vars(module).get("_parameters"), dict)]
 
 
 def steps_of(span: float, resolution: int) -> list[float]:
