@@ -60,7 +60,7 @@ def test_a_model_beside_people_is_printed_with_what_parts_them(program: Program)
     assert done.code == 0, done.err
     assert "80 of 80 answers count, to 40 images; 40 are examples of the record." in done.out
     assert "shape bias of all people: 0." in done.out
-    assert "shape bias of the model: 0.000" in done.out or "shape bias of net: 0.000" in done.out
+    assert "shape bias of net: 0.000" in done.out
     assert "[medium] Where shape and texture differ the model follows the shape in 0%" in done.out
     assert "[medium] People and model part at" in done.out
     assert "pellucid open net.pellucid" in done.err

@@ -134,7 +134,7 @@ def seen_by_both(
     name = (
         manifest.model.name if manifest.model is not None else manifest.saved.name if manifest.saved is not None else ""
     )
-    title = name or manifest.title or "the model"
+    title = manifest.title or name or "the model"
     return view_of(people, found, kinds, model_of(examples, len(classes), kinds, wide), _targets(examples), title)
 
 
