@@ -1,6 +1,5 @@
 /** One number for all classes of any selection, with its interval in closed form: a twin of pellucid.measures.classification. */
-import type { Answers } from "./accuracy";
-import { type ConfusionCounts, confusionOf } from "./confusion";
+import type { ConfusionCounts } from "./confusion";
 import { type Bounds, deltaInterval, mover, wilson } from "./intervals";
 
 export interface Score {
@@ -47,27 +46,6 @@ export function fBeta(right: number, support: number, predicted: number, beta: n
   if (right === 0 || wrong === 0) return { value, interval: null };
   const variance = 1 / right + (squared * squared * (support - right) + (predicted - right)) / (wrong * wrong);
   return { value, interval: deltaInterval(value, value * (1 - value) * Math.sqrt(variance), "share") };
-}
-
-/** With more classes than this a pass over the examples costs less than a table of all pairs of classes. */
-const MOST_TABLED = 200;
-
-/** The confusion of a selection, or its examples as cells of one each, whichever is less: the sums are the same. */
-export function cellsOf(rows: Uint32Array, answers: Answers, classes: number): ConfusionCounts {
-  if (classes <= MOST_TABLED) return confusionOf(rows, answers, classes);
-  const { targets, predictions } = answers;
-  const [truth, called] = [new Int32Array(rows.length), new Int32Array(rows.length)];
-  let count = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const target = targets[row] as number;
-    const prediction = predictions[row] as number;
-    if (target < 0 || prediction < 0 || target >= classes || prediction >= classes) continue;
-    truth[count] = target;
-    called[count++] = prediction;
-  }
-  const counts = new Float64Array(count).fill(1);
-  return { rows: truth.subarray(0, count), columns: called.subarray(0, count), counts };
 }
 
 /** Every number, in the order of the panel's. */

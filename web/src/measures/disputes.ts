@@ -141,10 +141,7 @@ export function commonPairs(
     const pair = pairOf[disputed[at] as number] as number;
     counts[pair] = (counts[pair] as number) + 1;
   }
-  const common = [...counts.keys()]
-    .filter((pair) => (counts[pair] as number) > 0)
-    .sort((a, b) => (counts[b] as number) - (counts[a] as number) || a - b)
-    .slice(0, most);
+  const common = largest(counts, most);
   const rows = new Map<number, number[]>(common.map((pair) => [pair, []]));
   let missing = common.reduce((sum, pair) => sum + Math.min(mostRows, counts[pair] as number), 0);
   for (let at = 0; at < disputed.length && missing > 0; at++) {
@@ -169,4 +166,18 @@ export function disputeOf(row: number, labelled: Labelled, top: Top, thresholds:
     if (top.classes[at] === suggested) suggestedProbability = top.probabilities[at] as number;
   const given = labelled.targets[row] as number;
   return { row, given, suggested, givenProbability: labelProbability(row, labelled), suggestedProbability };
+}
+
+/** Places of the largest counts, largest first; those that are 0 are left out. */
+function largest(counts: Uint32Array, most: number): number[] {
+  const found: number[] = [];
+  for (let place = 0; place < counts.length; place++) {
+    const count = counts[place] as number;
+    if (count === 0 || (found.length === most && count <= (counts[found[most - 1] as number] as number))) continue;
+    let at = found.length;
+    while (at > 0 && (counts[found[at - 1] as number] as number) < count) at -= 1;
+    found.splice(at, 0, place);
+    if (found.length > most) found.pop();
+  }
+  return found;
 }

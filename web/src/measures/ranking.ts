@@ -4,9 +4,11 @@ import { wilson } from "./intervals";
 
 /** Whether some answer is known and the rank of its target is not: where only classes were saved, that of every wrong one. */
 export function lacksRanks(rows: Uint32Array, { targets, predictions }: Answers, ranks: Int32Array): boolean {
-  return rows.some(
-    (row) => (targets[row] as number) >= 0 && (predictions[row] as number) >= 0 && (ranks[row] as number) < 0,
-  );
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    if ((ranks[row] as number) < 0 && (targets[row] as number) >= 0 && (predictions[row] as number) >= 0) return true;
+  }
+  return false;
 }
 
 /** Examples by the rank of their target, 0 the first, up to the last that occurs; unknown ranks do not count. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { byClass } from "./accuracy";
-import { cellsOf, fBeta, scoresOf } from "./classification";
+import { fBeta, scoresOf } from "./classification";
 import { confusionOf } from "./confusion";
 import { averagePrecision, averagePrecisionInterval, orderedOf, rocArea, thresholdsOf } from "./curves";
 import { type Bounds, f1Interval, newcombeArea } from "./intervals";
@@ -187,7 +187,7 @@ describe("many classes", () => {
     targets[5] = -1;
     const answers = { targets, predictions };
     const tabled = scoresOf(confusionOf(every(count), answers, 300), 300);
-    scoresOf(cellsOf(every(count), answers, 300), 300).forEach((score, place) => {
+    scoresOf(confusionOf(every(count), answers, 300), 300).forEach((score, place) => {
       near(score.value, tabled[place]?.value ?? null);
       const interval = tabled[place]?.interval;
       nearBounds(score.interval, interval ? [interval.low, interval.high] : null);
