@@ -1,4 +1,5 @@
 /** What people and the model say of each image that is an example of the record, and what of it is selected. */
+import { wilson } from "../../measures/intervals";
 import { clusteredShare, type MeanDifference, pairedDifference, type Share } from "../../measures/people";
 import type { Tensor } from "../../record/safetensors";
 
@@ -95,9 +96,16 @@ export function standing(images: Images, places: Int32Array): Standing {
   }
   return {
     people: clusteredShare(successes, trials),
-    model: clusteredShare(model, new Uint8Array(model.length).fill(1)),
+    model: oneEach(model),
     difference: pairedDifference(differences),
   };
+}
+
+/** A share of images with one answer each: Wilson's interval, as everywhere else in the app. */
+function oneEach(right: readonly number[]): Share {
+  const hits = right.reduce((sum, one) => sum + one, 0);
+  const images = right.length;
+  return { value: images > 0 ? hits / images : null, interval: wilson(hits, images), count: images, images };
 }
 
 /** Where both numbers are finite. */
