@@ -90,11 +90,15 @@ def maps(record: options.RecordPath, files: Tables, bandwidth: Bandwidth = 0.05,
     if panel.agreement is not None:
         answer(f"People's own maps agree with {panel.agreement:.2f} (two halves, raised to all people).")
     if panel.unmatched:
-        say(f"On images that are no examples of the record: {panel.unmatched:,} places.")
+        say(f"On images that are no examples of the record: {_counted(panel.unmatched, 'place')}.")
     if panel.outside:
-        say(f"Outside of their image, left out: {panel.outside:,} places.")
+        say(f"Outside of their image, left out: {_counted(panel.outside, 'place')}.")
     if panel.without_maps:
-        say(f"Without attribution maps in the record: {panel.without_maps:,} images; inspect with more --chosen.")
+        say(f"Without attribution maps: {_counted(panel.without_maps, 'image')}; inspect with more --chosen.")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def learning(
