@@ -224,3 +224,72 @@ def test_parameters_behind_parametrizations_are_of_the_layer_that_has_them() -> 
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
     assert {learning.module_of(name) for name, _ in model.named_parameters()} == {"0"}
     assert learning.module_of("cls_token") == ""
+
+
+# --- other losses -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("focal:gamma=2", "focal loss, gamma 2, nats"),
+        ("cross-entropy:smoothing=0.2,weights=1/2/1/1/1/1/1/1/1/3", "cross-entropy, smoothing 0.2, weighted, nats"),
+        ("hinge", "hinge loss, Crammer-Singer, logits"),
+    ],
+)
+def test_gradients_are_those_of_the_loss_that_was_asked_for(spec: str, words: str, tmp_path: Path) -> None:
+    lenses = ["loss", "learning"]
+    record = pellucid.inspect(
+        trained(),
+        open_data("digits:test", limit=60),
+        out=tmp_path / "net",
+        lenses=lenses,
+        loss=spec,
+        chosen=1,
+        learned=20,
+    )
+    panel = panel_of(record)
+    assert (panel.loss, panel.refusal) == (words, "")
+    rows, norms = record.array("learning", "rows").tolist(), record.array("learning", "norms")
+    model = copy.deepcopy(trained()).eval()
+    images, labels = digits("test")
+    table = record.examples()["loss"].to_numpy()
+    for place, row in enumerate(rows[:4]):
+        model.zero_grad()
+        logits, target = model(images[row : row + 1]).double(), int(labels[row])
+        log_p = logits.log_softmax(1)[0]
+        if spec == "hinge":
+            others = torch.cat([logits[0, :target], logits[0, target + 1 :]])
+            loss = (1 + others.max() - logits[0, target]).clamp(min=0)
+        elif spec.startswith("focal"):
+            loss = -((1 - log_p[target].exp()) ** 2) * log_p[target]
+        else:
+            weights = torch.tensor([1.0, 2, 1, 1, 1, 1, 1, 1, 1, 3], dtype=torch.float64)
+            loss = -0.8 * weights[target] * log_p[target] - 0.2 * (weights * log_p).mean()
+        loss.backward()
+        assert loss.item() == pytest.approx(table[row], rel=1e-5, abs=1e-7)
+        assert record.array("learning", "losses")[place] == pytest.approx(table[row], rel=1e-5, abs=1e-7)
+        squares = [float(one.grad.double().square().sum()) for one in model.parameters() if one.grad is not None]
+        assert float((norms[place].astype(np.float64) ** 2).sum()) == pytest.approx(sum(squares), rel=1e-3, abs=1e-9)
+    # On demand they are of the record's loss too.
+    live = LiveModel(record, trained(), open_data("digits:test", limit=60))
+    answer = LearningOf(row=tuple(rows[:2])).answer(live, lambda make: True)
+    np.testing.assert_allclose(answer.tensors["losses"], table[rows[:2]], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(answer.tensors["norms"], norms[:2], rtol=1e-4, atol=1e-7)
+
+
+def test_of_a_loss_of_ones_own_there_are_no_gradients_and_the_record_says_why(tmp_path: Path) -> None:
+    def own(outputs: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(outputs, targets, reduction="none") ** 2
+
+    record = pellucid.inspect(
+        trained(),
+        open_data("digits:test", limit=30),
+        out=tmp_path / "net",
+        lenses=["loss", "learning"],
+        loss=own,
+        chosen=1,
+    )
+    panel = panel_of(record)
+    assert "a loss of your own. Give one of those by name" in panel.refusal
+    assert panel.layers == []

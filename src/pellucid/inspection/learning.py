@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pellucid.errors import MethodError
 from pellucid.types import TOGETHER_CLASS, Batch, LayerGradient, Learning, Observation, Task
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pellucid.capture.sketch import Sketch
     from pellucid.data import Source
     from pellucid.graph import Graph
+    from pellucid.measures.losses import Loss as NamedLoss
 
 # Examples in the sample: a tenth of the time of the sweep's forwards buys so many, within these bounds, and a small model's
 # or a few seconds buy LEAST in any case.
@@ -27,6 +29,7 @@ SHARE, FORWARDS, SECONDS = 0.1, 1.5, 2.0
 PER_OPERATION, PER_PARAMETER, AT_LEAST = 2e-11, 4e-9, 2e-3
 # Numbers kept of an example's gradient over all layers, and examples that are collated at once.
 KEPT = 1 << 16
+SOFT = "Labels are soft: the gradients are of the loss at each label's most probable class."
 TOGETHER = 32
 
 
@@ -71,11 +74,19 @@ def rows_to_learn(
     }
 
 
-def loss_of(task: Task) -> tuple[Loss, str]:
-    """The loss of one example, and its name: cross-entropy of a classifier, else the squared error."""
+def loss_of(task: Task, named: NamedLoss | None = None) -> Loss:
+    """The loss of one example, to be differentiated.
+
+    Args:
+        task: decides the loss where none was asked for: the squared error of a regression, else the cross-entropy.
+        named: the loss that was asked for.
+
+    Raises: MethodError: its derivative is not known.
+    """
     import torch
 
     from pellucid.capture import as_logits, logits_of
+    from pellucid.landscape.losses import Objective, on_tensors
 
     def cross_entropy(outputs: Any, target: Tensor) -> Tensor:
         return torch.nn.functional.cross_entropy(as_logits(logits_of(outputs)).float(), target)
@@ -83,7 +94,19 @@ def loss_of(task: Task) -> tuple[Loss, str]:
     def squared_error(outputs: Any, target: Tensor) -> Tensor:
         return (logits_of(outputs).float().reshape(-1) - target.float()).square().sum()
 
-    return (squared_error, "squared error") if task == "regression" else (cross_entropy, "cross-entropy, nats")
+    if named is None or named.plain or named.spec == "squared-error":
+        return squared_error if task == "regression" else cross_entropy
+    if on_tensors(named) is None:
+        raise MethodError(
+            f"Gradients by the parameters need the derivative of the loss, which is not known of {named.name}, a loss of your own. "
+            "Give one of those by name (--loss focal) to see how the layers learn by it."
+        )
+    objective = Objective(named, task)
+
+    def asked_for(outputs: Any, target: Tensor) -> Tensor:
+        return objective.losses(objective.outputs(outputs), target).sum()
+
+    return asked_for
 
 
 @dataclass
@@ -155,7 +178,7 @@ class Learner:
                     way=self.capture.way,
                     why=self.capture.why,
                     frozen=self.capture.frozen,
-                    notes=tuple(dict.fromkeys(self.capture.notes)),
+                    notes=tuple(dict.fromkeys([*self.capture.notes, *([SOFT] if batch.soft is not None else [])])),
                 ),
             )
             del chunk  # whole gradients, which must not lie beside the next ones
@@ -212,6 +235,7 @@ def learn(
     *,
     device: str,
     seed: int,
+    loss: NamedLoss | None = None,
 ) -> Iterator[tuple[Observation, PerExample]]:
     """Observations of a sample, each with the capture, whose `passes` say what was spent so far.
 
@@ -219,7 +243,7 @@ def learn(
     """
     from pellucid.capture.per_example import PerExample
 
-    with PerExample(model, loss_of(task)[0], device=device) as capture:
+    with PerExample(model, loss_of(task, loss), device=device) as capture:
         learner = Learner(capture, graph, population, seed)
         for batch in batches_of(source, rows):
             for seen in learner.observe(batch):

@@ -16,6 +16,7 @@ from pellucid.types import TOGETHER_CLASS, Needs, Observation
 
 # A layer without any gradient is told from so many examples on.
 ENOUGH = 16
+PLAIN = "cross-entropy, nats"
 
 
 @dataclass
@@ -127,7 +128,7 @@ class LearningLens:
         sample, found = self._answer()
         panel = LearningPanel(
             count=len(sample.rows),
-            loss="squared error" if self.context.task == "regression" else "cross-entropy, nats",
+            loss=_words(self.context),
             layers=[],
             classes=[],
             noise=None,
@@ -181,6 +182,14 @@ class LearningLens:
             sketches=[self.sketches[name][order] for name in names],
             population=self.population,
         )
+
+
+def _words(context: LensContext) -> str:
+    """The loss whose gradients these are: the one that was asked for, else the task's own."""
+    asked = context.loss
+    if asked is None or asked.plain or asked.spec == "squared-error":
+        return "squared error" if context.task == "regression" else PLAIN
+    return f"{asked.name}, {asked.unit}"
 
 
 def _findings(sample: Sample, found: Answered, nonfinite: Mapping[str, int]) -> list[Finding]:

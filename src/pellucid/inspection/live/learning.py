@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from pellucid.errors import OptionError, RecordError, TargetError
 from pellucid.inspection.live.questions import Answer, Question, Tell, question
+from pellucid.lenses.learning import PLAIN
+from pellucid.measures.losses import NAMES, Loss, loss_named
 from pellucid.record.schema import LearningAnswer, LearningPanel
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class LearningOf(Question, frozen=True):
         batch = live.batch(*self.row)
         _check_targets(batch)
         found: list[Observation] = []
-        with PerExample(live.model, loss_of("classification")[0]) as capture:
+        with PerExample(live.model, loss_of("classification", _loss_in(live.record, sample.panel))) as capture:
             learner = Learner(capture, live.graph(batch.inputs), {}, sample.panel.seed)
             if [(layer.name, layer.kept) for layer in sample.panel.layers] != list(learner.kept.items()):
                 raise RecordError(
@@ -58,6 +60,12 @@ class LearningOf(Question, frozen=True):
                 if not tell(lambda done=done: self.packed(sample.answer(found, partial=not done))):  # type: ignore[misc]
                     break
         return sample.answer(found, partial=sum(len(one.batch or ()) for one in found) < len(self.row))
+
+
+def _loss_in(record: Record, panel: LearningPanel) -> Loss | None:
+    """The loss that the record's gradients are of; None for the cross-entropy. A record names a loss, never code to run."""
+    spec = str(record.manifest.options.get("loss") or "")
+    return None if panel.loss == PLAIN or spec.partition(":")[0] not in NAMES else loss_named(spec)
 
 
 @dataclass(frozen=True)
