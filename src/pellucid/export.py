@@ -201,8 +201,12 @@ def _add_pictures(tags: _Tags, record: Record, table: pa.Table) -> Iterator[str]
     ceiling = tags.used + int(tags.left * _FOCUS_SHARE)
     waiting = [row for row in rows if not tags.add(f"focus/{row}", record.focus_bytes(row), ceiling)]
     names = _media_order(record, table, rows)
-    pictures = _Pictures(tags, record, small=record.media_bytes(names) * _BASE64 > tags.left)
-    for name in names:
+    # The packed table names no other ones.
+    named = names[:_PICTURED] if table.num_rows >= PACKED_FROM else names
+    pictures = _Pictures(
+        tags, record, small=record.media_bytes(named) * _BASE64 > tags.left, missing=len(names) - len(named)
+    )
+    for name in named:
         pictures.add(name)
     waiting = [row for row in waiting if not tags.add(f"focus/{row}", record.focus_bytes(row), tags.limit)]
     if waiting:

@@ -107,3 +107,18 @@ def test_an_exported_file_says_what_was_rounded_and_left_out(tmp_path: Path, mon
     monkeypatch.setattr(exporting, "_NUMBERS_BYTES", 1)
     report = exporting.export(record, tmp_path / "fewer.html", app_dir=app)
     assert any("off by at most" in sentence and "confidence 0.78%" in sentence for sentence in report.left_out)
+
+
+def test_pictures_that_the_table_does_not_name_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = tmp_path / "app"
+    (app / "assets").mkdir(parents=True)
+    (app / "index.html").write_text('<html><body><script src="./assets/a.js"></script></body></html>')
+    (app / "assets" / "a.js").write_text("1")
+    record = answered(
+        tmp_path / "some.pellucid", targets=[0, 1] * 10, predictions=[0, 1] * 10, pictures=list(range(20))
+    )
+    monkeypatch.setattr(exporting, "PACKED_FROM", 10)
+    monkeypatch.setattr(exporting, "_PICTURED", 3)
+    report = exporting.export(record, tmp_path / "few.html", app_dir=app)
+    assert (tmp_path / "few.html").read_text().count('data-path="media/') == 3
+    assert any(sentence.startswith("17 of 20 pictures") for sentence in report.left_out)
