@@ -216,6 +216,7 @@ def test_the_line_between_two_checkpoints_and_its_barrier() -> None:
         expected = nn.functional.cross_entropy(twin(inputs), targets, reduction="none").detach().numpy()
         np.testing.assert_allclose(losses[place], expected, rtol=1e-9)
     above = losses.mean(1) - [(1 - t) * losses[0].mean() + t * losses[-1].mean() for t in steps]
+    np.testing.assert_allclose(barrier.totals / barrier.count, above, rtol=1e-9, atol=1e-12)
     highest = barrier.highest()
     assert highest is not None
     place, height, interval = highest
