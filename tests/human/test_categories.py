@@ -161,3 +161,19 @@ def test_cross_entropy_of_saved_probabilities_by_id(tmp_path: Path) -> None:
     assert soft is not None
     assert soft.cross_entropy is None
     assert "probability 0" in soft.why
+
+
+def test_categories_that_no_class_stands_for_are_told_with_what_to_do(
+    fine: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    record, _ = fine
+    images = ["a.png", "b.png", "c.png", "d.png"]
+    for person, said in enumerate((["cat", "dog", "dog", "cat"], ["cat", "dog", "cat", "cat"])):
+        path = tmp_path / "people" / f"exp_p{person}_session_1.csv"
+        model_vs_human(path, f"p{person}", images, ["cat", "cat", "dog", "bird"], said)
+    panel = import_people(tmp_path / "people", record)
+    assert panel.match.unmapped == {"cat": 5, "dog": 3}
+    assert panel.model is None
+    assert panel.people.pairs == 1
+    assert "no class of the model stands for any of their categories" in panel.answer
+    assert "--categories FILE or --hierarchy FILE" in panel.answer

@@ -196,3 +196,28 @@ def test_damaged_answers_are_told(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-10])
     with pytest.raises(RecordError, match="damaged"):
         import_people([], place)
+
+
+def test_a_crowd_of_observers_is_compared_by_means_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    observers = np.repeat(np.arange(80), 30)
+    images = np.concatenate([rng.choice(100, 30, replace=False) for _ in range(80)])
+    said = np.where(rng.random(len(images)) < 0.1 + 0.8 * (images % 2), "cat", "dog")
+    path = tmp_path / "crowd.parquet"
+    pq.write_table(
+        pa.table({
+            "observer": [f"w{one}" for one in observers],
+            "example": [f"i{one}" for one in images],
+            "category": ["cat"] * len(images),
+            "response": said,
+        }),
+        path,
+    )  # fmt: skip
+    panel = import_people(path, tmp_path / "people.pellucid")
+    assert panel.people.pairs + panel.people.undefined == 80 * 79 // 2
+    assert panel.people.kappa is not None
+    assert panel.people.kappa > 0.5
+    assert panel.pairs == []
+    assert {one.observer for one in panel.accuracies} == {-1}
+    assert any("80 observers" in note for note in panel.notes)
+    assert panel.answer.startswith("People err on the same images as each other: kappa = 0.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pellucid.human.agreeing import agreement_of
 from pellucid.human.findings import Told, answer_of, findings_of
-from pellucid.human.observers import accuracies_of, classes_of, confusions_of, observers_of, outcomes_of
+from pellucid.human.observers import MOST_SHOWN, accuracies_of, classes_of, confusions_of, observers_of, outcomes_of
 from pellucid.human.perceiving import median_seconds, shape_of, soft_of, times_of
 from pellucid.human.view import View
 from pellucid.measures.agreement import MISSING
@@ -46,7 +46,7 @@ def panel_of(
     of_classes = classes_of(view) if view.has_model else []
     told = Told(
         people, view.found, observers, agreement, of_classes, shape, outcomes, soft,
-        view.found.rows[outcome == 1].tolist(), _index(view, classes), view.has_model,
+        view.found.rows[outcome == 1].tolist(), _index(view, classes), view.has_model, _without(view, itself=itself),
     )  # fmt: skip
     panel = schema.HumanPanel(
         count=int(people.counts().sum()),
@@ -128,6 +128,23 @@ def arrays_of(view: View, outcome: NDArray[np.int8]) -> dict[str, NDArray[np.gen
     }
 
 
+def _without(view: View, *, itself: bool) -> str:
+    """Why no model is held against people; "" where one is."""
+    if view.has_model:
+        return ""
+    if itself:
+        return "the record is made of their answers alone"
+    if not view.kinds.mapped:
+        named = ", ".join(view.people.categories[:3])
+        return (
+            f"no class of the model stands for any of their categories ({named}, ...); say which do, by --categories FILE or "
+            "--hierarchy FILE"
+        )
+    if not view.matched.any():
+        return "none of the images that they answered is an example of the record"
+    return "the record holds no answers of a model to these images, or none that settles a category"
+
+
 def _index(view: View, classes: Sequence[str]) -> dict[str, int]:
     """The record's class of each category that is one class of it."""
     return {
@@ -165,5 +182,8 @@ def _notes(view: View, again: Collection[str]) -> Iterator[str]:
             "model's category; give "
             "the probabilities of all classes (--probabilities FILE)."
         )
+    kept = len(people.kept) + view.has_model
+    if kept > MOST_SHOWN:
+        yield f"With {kept:,} observers only the means over pairs are kept, not each pair and each observer's own tables."
     for place in np.flatnonzero(people.excluded):
         yield f"{people.observers[place]} is left out of everything but the list of observers."

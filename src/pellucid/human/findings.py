@@ -31,7 +31,11 @@ MOST_ROWS = 200
 
 @dataclass(frozen=True)
 class Told:
-    """What the sentences rest on; `rows` are examples that only people get right, `classes` the record's index by category."""
+    """What the sentences rest on.
+
+    `rows` are the examples that only people get right, `index` the record's classes by category, `without` why no model is held
+    against people, "" where one is.
+    """
 
     people: People
     found: Found
@@ -44,6 +48,7 @@ class Told:
     rows: list[int]
     index: dict[str, int]
     has_model: bool
+    without: str
 
 
 def answer_of(told: Told) -> str:
@@ -54,20 +59,21 @@ def answer_of(told: Told) -> str:
     if told.soft is not None and told.soft.with_model is not None:
         return _by_answers(told.soft)
     if people.kappa is not None:
+        start = "People err on the same images as each other"
+        if people.interval is None or people.interval.low <= 0:
+            start = "People are not shown to err on the same images as each other"
         return (
-            f"People err on the same images as each other: {_kappa(people)}, over {people.pairs:,} pairs and "
-            f"{people.images:,} images. "
-            "The record holds no answers of a model to hold against them."
+            f"{start}: {_kappa(people)}, over {people.pairs:,} pairs and {people.images:,} images. There is no model to hold "
+            f"against them: {told.without}."
         )
     if told.has_model:
         return f"Not defined, because {model.why if model is not None and model.why else 'too few answers are known'}."
     if told.soft is not None and told.soft.pairwise is not None:
         return (
-            f"Two people who answer the same image agree on {told.soft.pairwise:.1%}{_shares(told.soft.pairwise_interval)} "
-            "of answers, "
-            f"over {told.soft.images:,} images. The record holds no answers of a model to hold against them."
+            f"Two people who answer the same image agree on {told.soft.pairwise:.1%}{_shares(told.soft.pairwise_interval)} of "
+            f"answers, over {told.soft.images:,} images. There is no model to hold against them: {told.without}."
         )
-    return "Not defined, because the record holds no answers of a model to these images, and no image has answers of two people."
+    return f"Not defined, because no image has answers of two people, and there is no model to hold against them: {told.without}."
 
 
 def _by_errors(told: Told, people: HumanAgreement, model: HumanAgreement) -> str:
@@ -99,8 +105,8 @@ def _by_answers(soft: HumanSoft) -> str:
 
 def _kappa(one: HumanAgreement) -> str:
     interval = one.interval
-    shown = "" if interval is None else f" ({interval.level:.0%} interval {interval.low:.2f} to {interval.high:.2f})"
-    return f"kappa = {one.kappa or 0.0:.2f}{shown}"
+    shown = "" if interval is None else f" ({interval.level:.0%} interval {interval.low:z.2f} to {interval.high:z.2f})"
+    return f"kappa = {one.kappa or 0.0:z.2f}{shown}"
 
 
 def _shares(interval: Interval | None) -> str:
