@@ -28,6 +28,8 @@ Grain = Annotated[float, typer.Option(metavar="PIXELS", help="Of eidolons: over 
 Patch = Annotated[int, typer.Option(metavar="PIXELS", help="Of occlusion: side of a square.")]
 PatternSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Of noise, displacements and squares.")]
 ReplaceSeries = Annotated[bool, typer.Option("--overwrite", help="Replace a series that is already there.")]
+# Clipping below this share is not printed; series.csv has all of it.
+LEAST_TOLD = 0.001
 
 
 def distort(
@@ -81,7 +83,7 @@ def distort(
         return
     answer(f"{made.pictures:,} pictures: {made.images:,} images under {len(made.conditions):,} conditions, in {out}")
     for condition, share in made.clipped.items():
-        if share > 0:
+        if share >= LEAST_TOLD:
             say(f"{condition}: {share:.1%} of the values lie outside of what a picture can show and are clipped.")
     if made.skipped:
         say(f"Left out, not readable: {len(made.skipped):,} ({', '.join(made.skipped[:5])}).")
