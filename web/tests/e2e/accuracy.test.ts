@@ -161,6 +161,13 @@ describe.skipIf(missing !== "")(`how often it is right${missing ? ` (skipped: ${
       .getByRole("row", { name: /^micro F1 0\.\d+/ })
       .waitFor();
     await page.getByRole("group", { name: "recall by class" }).getByText("green").waitFor();
+    // A class is clicked: the same numbers of the examples that it is true of, worked out here.
+    await page.getByRole("group", { name: "recall by class" }).getByRole("link").first().click();
+    await says(page, /of the selected \d+ examples have exactly their set of classes called/);
+    await page
+      .getByRole("table", { name: "scores" })
+      .getByRole("row", { name: /^macro F1 0\.\d+/ })
+      .waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });
