@@ -97,9 +97,10 @@ def _by_errors(told: Told, people: HumanAgreement, model: HumanAgreement) -> str
 
 def _by_answers(soft: HumanSoft) -> str:
     interval, other = _shares(soft.with_model_interval), _shares(soft.pairwise_interval)
+    there = f" of {soft.answered:,} images" if soft.answered != soft.images else ""
     return (
-        f"A person's answer is the model's on {soft.with_model or 0.0:.1%}{interval} of answers, and another person's on "
-        f"{soft.pairwise or 0.0:.1%}{other}, over {soft.answered:,} images."
+        f"A person's answer is the model's on {soft.with_model or 0.0:.1%}{interval} of answers{there}, and another person's on "
+        f"{soft.pairwise or 0.0:.1%}{other}, over {soft.images:,} images."
     )
 
 
