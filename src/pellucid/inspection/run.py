@@ -286,7 +286,15 @@ class Inspection:
             spent = Passes()
             try:
                 for seen, capture in learn(
-                    model, self.source, graph, rows, population, self.task, device=self.device, seed=seed, loss=self.loss
+                    model,
+                    self.source,
+                    graph,
+                    rows,
+                    population,
+                    self.task,
+                    device=self.device,
+                    seed=seed,
+                    loss=self.loss,
                 ):
                     spent = capture.passes
                     for lens in learning:
