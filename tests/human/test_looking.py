@@ -86,6 +86,9 @@ def test_the_map_that_marks_what_people_click_is_told_from_the_one_that_does_not
     assert panel.images[0].observers == 4
     assert panel.images[0].places == 12
     assert panel.images[-1].correlations == [None, None, None]
+    own = [image.correlations[0] for image in panel.images[:-1]]
+    assert len(set(own)) == 11
+    assert np.mean([one for one in own if one is not None]) == pytest.approx(gradient.correlation)
     # The numbers are those of the maps that are kept.
     maps = Record(record).array("gaze", "maps")
     np.testing.assert_allclose(maps.sum((1, 2)), 1, rtol=1e-5)

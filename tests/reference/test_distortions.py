@@ -129,7 +129,8 @@ def test_fields_of_displacement_have_the_reach_the_grain_and_the_coherence_that_
         assert correlation == pytest.approx(math.exp(-(distance**2) / (4 * 36)), abs=0.06)
     shared, first, second = (eidolon.field(256, 256, 3, np.random.default_rng(seed)) for seed in (1, 2, 3))
     for coherence in (0.0, 0.3, 1.0):
-        a, b = (math.sqrt(coherence) * shared + math.sqrt(1 - coherence) * own for own in (first, second))
+        a, b = (eidolon.mixed(shared, own, coherence) for own in (first, second))
+        assert (a**2).mean() == pytest.approx(1, abs=0.06)
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] == pytest.approx(coherence, abs=0.06)
 
 

@@ -36,8 +36,7 @@ def eidolon(
     total = np.zeros_like(image)
     for layer in layers:
         own = field(height, width, grain, generator)
-        moved = level * (math.sqrt(coherence) * shared + math.sqrt(1.0 - coherence) * own)
-        total += displaced(layer, moved)
+        total += displaced(layer, level * mixed(shared, own, coherence))
     return total
 
 
@@ -56,6 +55,12 @@ def field(height: int, width: int, grain: float, generator: np.random.Generator)
     drawn = np.stack([lowpass(generator.standard_normal((height, width, 1)), grain)[..., 0] for _ in range(2)])
     scaled: NDArray[np.float64] = drawn / np.sqrt((drawn**2).mean(axis=(1, 2), keepdims=True))
     return scaled
+
+
+def mixed(shared: NDArray[np.float64], own: NDArray[np.float64], coherence: float) -> NDArray[np.float64]:
+    """The field of one scale: of the same root mean square, and correlated by `coherence` with those of the others."""
+    found: NDArray[np.float64] = math.sqrt(coherence) * shared + math.sqrt(1.0 - coherence) * own
+    return found
 
 
 def displaced(image: Image, moved: NDArray[np.float64]) -> Image:
