@@ -19,6 +19,7 @@ from support.judged import model_vs_human
 
 CLASSES = ("tabby", "siamese", "beagle", "pug", "husky", "collie", "canary", "truck")
 KINDS = {"cat": ["tabby", 1], "dog": [2, 3, 4, 5], "bird": [6]}
+DEEP = "animal\n mammal\n  cat\n   tabby\n   siamese\n  dog\n   beagle\n   pug\n   husky\n   collie\n bird\n  canary\n"
 TREE = "animal\n cat\n  tabby\n  siamese\n dog\n  beagle\n  pug\n  husky\n  collie\n bird\n  canary\ntruck\n"
 
 
@@ -70,6 +71,32 @@ def test_a_category_is_the_sum_of_its_classes_by_file_by_tree_and_by_the_record(
 
     add_hierarchy(record, tree)
     assert import_people([], record, probabilities=wide).mapping == by_tree.mapping
+
+
+def test_mistakes_weigh_by_how_far_up_the_tree_they_meet(fine: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    record, rows = fine
+    images, true = ["a.png", "b.png", "c.png", "d.png"], ["cat", "cat", "dog", "bird"]
+    wide, tree = tmp_path / "wide.npy", tmp_path / "tree.txt"
+    np.save(wide, rows)
+    tree.write_text(DEEP, encoding="utf-8")
+    for observer, said in (("a", ["dog", "cat", "bird", "bird"]), ("b", ["bird", "dog", "dog", "cat"])):
+        model_vs_human(tmp_path / f"exp_{observer}_session_1.csv", observer, images, true, said)
+    files = sorted(tmp_path.glob("exp_*.csv"))
+    assert import_people(files, record, probabilities=wide, categories=_kinds(tmp_path)).gravity == []
+    panel = import_people([], record, probabilities=wide, hierarchy=tree)
+    people, model = panel.gravity
+    # cat for dog twice meets at mammal, of height 2; bird for cat, dog for bird and cat for bird meet at animal, of height 3.
+    assert (people.observer, people.mistakes, people.mean) == (-1, 5, (2 + 2 + 3 + 3 + 3) / 5)
+    assert people.highest == 3
+    assert people.interval is not None
+    assert model.observer == panel.model
+    assert (model.mistakes, model.mean) == (1, 2.0)
+
+
+def _kinds(folder: Path) -> Path:
+    path = folder / "kinds.json"
+    path.write_text(json.dumps(KINDS), encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize("combine", ["sum", "mean"])

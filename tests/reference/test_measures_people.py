@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pellucid.measures import soft_labels
-from pellucid.measures.clustered import clustered_share, swap_test
+from pellucid.measures.clustered import clustered_mean, clustered_share, swap_test
 from pellucid.measures.rank_correlation import ranks, spearman
 from pellucid.measures.shape_bias import cues_of, shape_counts
 
@@ -105,6 +105,28 @@ def test_answers_to_one_image_do_not_count_as_independent() -> None:
     every = clustered_share(np.array([2, 3]), np.array([2, 3]))[1]
     assert every is not None
     assert every.low < every.high == 1
+
+
+def test_a_mean_of_what_images_share_is_as_wide_as_the_images_allow() -> None:
+    rng = np.random.default_rng(0)
+    held = narrow = 0
+    for _ in range(1500):
+        counts = rng.integers(0, 6, 60)
+        own = rng.normal(2.0, 1.0, 60)  # what an image is like is in all of its numbers
+        sums = np.array([rng.normal(level, 0.3, size).sum() for level, size in zip(own, counts, strict=True)])
+        mean, interval = clustered_mean(sums, counts)
+        assert interval is not None
+        held += interval.low <= 2.0 <= interval.high
+        narrow += abs(mean - 2.0) <= 1.96 * 1.05 / np.sqrt(counts.sum())
+    assert 0.935 <= held / 1500 <= 0.965
+    assert narrow / 1500 < 0.85, "numbers taken as independent are too sure"
+    values = np.array([1.0, 2.0, 4.0, 0.5])
+    mean, interval = clustered_mean(values, np.ones(4))
+    wanted = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert interval is not None
+    assert (mean, interval.low, interval.high) == pytest.approx((values.mean(), *wanted), rel=1e-12)
+    assert clustered_mean(np.zeros(3), np.zeros(3)) == (None, None)
+    assert clustered_mean(np.array([2]), np.array([4])) == (0.5, None)
 
 
 @pytest.mark.parametrize("number", [3, 9, 13])

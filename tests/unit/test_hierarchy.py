@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pellucid.data.hierarchy import read_ids, read_tree
 from pellucid.errors import DataError
-from pellucid.measures.hierarchy import ClassTree, tree_of
+from pellucid.measures.hierarchy import ClassTree, gravities, tree_of
 from support.shared import REASON, SHARED
 
 CLASSES = ("tabby, tabby cat", "poodle", "rifle", "handgun", "teapot")
@@ -136,3 +136,17 @@ def test_imagenet_by_wordnet_ids() -> None:
     # n02084071 is WordNet's dog: 118 breeds and the kinds beside them, classes 151 to 268.
     dogs = tree.kinds(tree.find("n02084071"))
     assert set(range(151, 269)) <= set(dogs.tolist())
+
+
+def test_groups_of_classes_are_as_far_apart_as_what_includes_both(tmp_path: Path) -> None:
+    tree = read_tree(written(tmp_path, "a.txt", INDENTED), CLASSES)
+    found = gravities(tree, [(0,), (1,), (2, 3), (4,), ()])
+    assert found.tolist() == [
+        [0, 1, 2, 3, 3],
+        [1, 0, 2, 3, 3],
+        [2, 2, 0, 3, 3],
+        [3, 3, 3, 0, 3],
+        [3, 3, 3, 3, 0],
+    ]
+    single = gravities(tree, [(index,) for index in range(5)])
+    assert single.tolist() == [[tree.gravity(one, other) for other in range(5)] for one in range(5)]

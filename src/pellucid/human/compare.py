@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pellucid.human.agreeing import agreement_of
 from pellucid.human.findings import Told, answer_of, findings_of
+from pellucid.human.gravity import gravity_of
 from pellucid.human.observers import MOST_SHOWN, accuracies_of, classes_of, confusions_of, observers_of, outcomes_of
 from pellucid.human.perceiving import median_seconds, shape_of, soft_of, times_of
 from pellucid.human.view import View
@@ -73,6 +74,7 @@ def panel_of(
         times=times_of(view),
         soft=soft,
         notes=list(_notes(view, again)),
+        gravity=gravity_of(view, len(observers) - 1 if view.has_model else None),
     )
     return panel, arrays_of(view, outcome)
 

@@ -21,11 +21,13 @@ class CategoryMap:
     """Of each category the classes that stand for it, in ascending order; empty where none does.
 
     `combined`: "same" where each category is one class and nothing is added up; else how probabilities of classes become that
-    of their category: their sum, for a concept includes its kinds, or their mean, as Geirhos et al. 2021 take it.
+    of their category: their sum, for a concept includes its kinds, or their mean, as Geirhos et al. 2021 take it. `tree` says how
+    near the categories are, where one is known.
     """
 
     classes: tuple[tuple[int, ...], ...]
     combined: Combined
+    tree: ClassTree | None = None
 
     @property
     def mapped(self) -> list[int]:
@@ -61,14 +63,15 @@ def category_map(
     if file is not None:
         kinds = _from_file(file, categories, classes)
     elif hierarchy is not None:
-        kinds = _from_tree(read_tree(hierarchy, classes, read_ids(ids) if ids is not None else None), categories)
+        tree = read_tree(hierarchy, classes, read_ids(ids) if ids is not None else None)
+        kinds = _from_tree(tree, categories)
     else:
         kinds = _by_name(categories, classes)
         if tree is not None:
             kinds = [one or other for one, other in zip(kinds, _from_tree(tree, categories), strict=True)]
     _refuse_twice(kinds, categories, classes)
     single = all(len(one) <= 1 for one in kinds)
-    return CategoryMap(tuple(kinds), "same" if single else combine)
+    return CategoryMap(tuple(kinds), "same" if single else combine, tree)
 
 
 def categories_in(file: Path) -> dict[str, list[object]]:

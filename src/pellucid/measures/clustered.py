@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.intervals import delta_interval, wilson
+from pellucid.measures.intervals import LEVEL, delta_interval, wilson
 from pellucid.record.schema import Interval
 
 
@@ -39,6 +39,34 @@ def clustered_share(
     residuals = hits - share * total
     variance = float((residuals**2).sum()) * images / (images - 1) / float(total.sum()) ** 2
     return share, delta_interval(share, math.sqrt(variance), "share")
+
+
+def clustered_mean(
+    sums: NDArray[np.floating] | NDArray[np.integer], counts: NDArray[np.floating] | NDArray[np.integer]
+) -> tuple[float | None, Interval | None]:
+    """A sum over a count in all, with Student's t interval over images, each with all that was counted of it.
+
+    Args:
+        sums: [image].
+        counts: [image], how many numbers each sum is of.
+
+    Returns: the mean, None where nothing was counted, and its interval, None below two images that count.
+    Source: Cochran 1977, Sampling Techniques, section 2.11, the variance of a ratio of means.
+    """
+    counted = counts > 0
+    total = float(counts[counted].sum())
+    if not total:
+        return None, None
+    mean = float(sums[counted].sum()) / total
+    number = int(counted.sum())
+    if number < 2:
+        return mean, None
+    from scipy import special
+
+    rest = sums[counted] - mean * counts[counted]
+    deviation = math.sqrt(float((rest**2).sum()) * number / (number - 1)) / total
+    half = float(special.stdtrit(number - 1, 0.5 + LEVEL / 2)) * deviation
+    return mean, Interval(mean - half, mean + half, LEVEL, "t")
 
 
 def swap_test(differences: NDArray[np.float64], seed: int = 0) -> float | None:

@@ -94,6 +94,36 @@ class ClassTree:
         return int(self.heights[node]) if node >= 0 else int(self.heights.max(initial=0)) + 1
 
 
+def gravities(tree: ClassTree, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """How grave it is to take one group of classes for another: int64[group group], 0 on the diagonal.
+
+    The height of the lowest concept that includes both groups; one more than the greatest height where none does, or where a
+    group is empty.
+
+    Args:
+        tree: over the classes.
+        groups: classes, such as the kinds of concepts that people chose among.
+
+    Source: Deng, Berg, Li & Fei-Fei 2010, ECCV, section 5 (hierarchical cost).
+    """
+    above = [_above_all(tree, group) for group in groups]
+    highest = int(tree.heights.max(initial=0)) + 1
+    found = np.full((len(groups), len(groups)), highest, np.int64)
+    for one, ancestors in enumerate(above):
+        for other in range(one):
+            shared = ancestors & above[other]
+            if shared:
+                found[one, other] = found[other, one] = min(int(tree.heights[node]) for node in shared)
+    np.fill_diagonal(found, 0)
+    return found
+
+
+def _above_all(tree: ClassTree, group: Sequence[int]) -> set[int]:
+    """Nodes that include all classes of a group."""
+    chains = [set(tree.ancestors(int(tree.node_of_class[index]))) for index in group]
+    return set.intersection(*chains) if chains else set()
+
+
 def tree_of(
     children: Mapping[str, Sequence[str]], roots: Sequence[str], titles: Mapping[str, str], classes: Mapping[str, int]
 ) -> ClassTree:

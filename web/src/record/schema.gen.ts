@@ -1264,6 +1264,21 @@ export interface HumanConfusion {
 }
 
 /**
+ * How grave the mistakes of people or of the model are: the height of the lowest concept that includes both categories.
+ *
+ * `observer` is a place in `observers`, -1 for all people together; `mean` is over `mistakes`, its interval over images; `chance`
+ * is what they would weigh if each named any other category as likely; `highest` is what the gravest weighs.
+ */
+export interface HumanGravity {
+  observer: number;
+  mistakes: number;
+  mean: number | null;
+  interval: Interval | null;
+  chance: number | null;
+  highest: number;
+}
+
+/**
  * What was read, what of it counts, and what was found again in the record; nothing is dropped without a number here.
  *
  * Attributes:
@@ -1376,6 +1391,7 @@ export interface HumanPair {
  *     difference: mean kappa of people with the model minus that among people, over the same images, and its interval.
  *     soft: None where no image was answered twice.
  *     notes: what a reader has to know, one sentence each.
+ *     gravity: of people's and the model's mistakes; empty where no hierarchy is known.
  */
 export interface HumanPanel extends Panel {
   lens: "human";
@@ -1401,6 +1417,7 @@ export interface HumanPanel extends Panel {
   times: HumanTime[];
   soft: HumanSoft | null;
   notes: string[];
+  gravity: HumanGravity[];
 }
 
 /**

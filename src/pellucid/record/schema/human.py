@@ -267,6 +267,21 @@ class HumanSoft(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class HumanGravity(msgspec.Struct, frozen=True):
+    """How grave the mistakes of people or of the model are: the height of the lowest concept that includes both categories.
+
+    `observer` is a place in `observers`, -1 for all people together; `mean` is over `mistakes`, its interval over images; `chance`
+    is what they would weigh if each named any other category as likely; `highest` is what the gravest weighs.
+    """
+
+    observer: int
+    mistakes: int
+    mean: float | None
+    interval: Interval | None
+    chance: float | None
+    highest: int
+
+
 class HumanPanel(Panel, tag="human"):
     """People's answers to a record's examples, beside the model's.
 
@@ -284,6 +299,7 @@ class HumanPanel(Panel, tag="human"):
         difference: mean kappa of people with the model minus that among people, over the same images, and its interval.
         soft: None where no image was answered twice.
         notes: what a reader has to know, one sentence each.
+        gravity: of people's and the model's mistakes; empty where no hierarchy is known.
     """
 
     answer: str
@@ -308,3 +324,4 @@ class HumanPanel(Panel, tag="human"):
     times: list[HumanTime]
     soft: HumanSoft | None
     notes: list[str] = field(default_factory=list)
+    gravity: list[HumanGravity] = field(default_factory=list)

@@ -14,7 +14,7 @@ import {
   tone,
 } from "./matrix";
 import { type Ordering, order } from "./order";
-import { frontier, kindsOf, treeOf, treeOrder } from "./tree";
+import { frontier, gravityOf, kindsOf, treeOf, treeOrder } from "./tree";
 import { around, fitted, kept, showing, zoomed } from "./window";
 
 /** Sparse cells of a dense table, rows true, columns predicted. */
@@ -204,6 +204,38 @@ describe("the hierarchy", () => {
     expect(frontier(tree, 0, new Set([5]))).toEqual([0, 6, 7, 8]);
     expect(frontier(tree, 1, new Set([0]))).toEqual([0, 6, 7, 8]);
     expect(frontier(tree, 9, new Set())).toEqual([1, 3, 4, 6, 7, 8]);
+  });
+});
+
+describe("how grave mistakes are", () => {
+  // Heights: animal 2 (zebra, snake > Adder, ape), class 1 (10, 9), class 2 alone; nothing includes all, which weighs 3.
+  const heights = [
+    [0, 1, 3, 3, 3, 3],
+    [1, 0, 3, 3, 3, 3],
+    [3, 3, 0, 2, 3, 2],
+    [3, 3, 2, 0, 3, 2],
+    [3, 3, 3, 3, 0, 3],
+    [3, 3, 2, 2, 3, 0],
+  ];
+
+  it("is the height at which both classes meet, over all mistakes, beside what chance would weigh", () => {
+    let [mistakes, weight, expected] = [0, 0, 0];
+    TABLE.forEach((line, row) => {
+      line.forEach((count, column) => {
+        if (row === column) return;
+        mistakes += count;
+        weight += count * (heights[row]?.[column] ?? 0);
+        expected += (count * (heights[row] ?? []).reduce((sum, one) => sum + one, 0)) / 5;
+      });
+    });
+    const found = gravityOf(tree, cells);
+    expect(found).toMatchObject({ mistakes, highest: 3 });
+    expect(found.mean).toBeCloseTo(weight / mistakes, 12);
+    expect(found.chance).toBeCloseTo(expected / mistakes, 12);
+  });
+
+  it("is not defined without mistakes", () => {
+    expect(gravityOf(tree, cellsOf([[4]]))).toMatchObject({ mistakes: 0, mean: null, chance: null });
   });
 });
 

@@ -1,4 +1,5 @@
 /** The hierarchy of a record's classes, as rows and columns open and close by it. */
+import type { ConfusionCounts } from "../../measures/confusion";
 import type { HierarchyPanel } from "../../record/schema.gen";
 
 export interface Tree {
@@ -68,4 +69,70 @@ export function frontier(tree: Tree, depth: number, turned: ReadonlySet<number>)
     else for (let place = children.length - 1; place >= 0; place--) waiting.push(children[place] as number);
   }
   return found;
+}
+
+export interface Gravity {
+  readonly mistakes: number;
+  /** Mean height of the lowest concept that includes both classes of a mistake; null without mistakes. */
+  readonly mean: number | null;
+  /** What it would be if each mistake named any other class as likely. */
+  readonly chance: number | null;
+  /** What the gravest mistakes weigh: classes that no concept includes both. */
+  readonly highest: number;
+}
+
+/** How grave the mistakes are; the twin of pellucid.measures.hierarchy. Source: Deng, Berg, Li & Fei-Fei 2010, ECCV, section 5. */
+export function gravityOf(tree: Tree, cells: ConfusionCounts): Gravity {
+  const number = tree.names.length;
+  const parents = new Int32Array(number).fill(-1);
+  tree.children.forEach((children, node) => {
+    for (const child of children) parents[child] = node;
+  });
+  const heights = new Int32Array(number);
+  const below = new Float64Array(number);
+  const nodeOf = new Map<number, number>();
+  for (let node = number - 1; node >= 0; node--) {
+    const index = tree.classes[node] as number;
+    if (index >= 0) nodeOf.set(index, node);
+    if (index >= 0) below[node] = (below[node] as number) + 1;
+    const parent = parents[node] as number;
+    if (parent < 0) continue;
+    heights[parent] = Math.max(heights[parent] as number, (heights[node] as number) + 1);
+    below[parent] = (below[parent] as number) + (below[node] as number);
+  }
+  const highest = heights.reduce((most, height) => Math.max(most, height), 0) + 1;
+  const others = nodeOf.size - 1;
+  const chances = new Map<number, number>();
+  /** Mean over all other classes: those that join at each concept on the way up weigh its height. */
+  const chanceOf = (index: number) => {
+    let [sum, counted] = [0, 1];
+    for (let node = nodeOf.get(index) ?? -1; node >= 0; node = parents[node] as number) {
+      sum += (heights[node] as number) * ((below[node] as number) - counted);
+      counted = below[node] as number;
+    }
+    return (sum + highest * (nodeOf.size - counted)) / Math.max(1, others);
+  };
+  let [mistakes, weight, expected] = [0, 0, 0];
+  for (let cell = 0; cell < cells.counts.length; cell++) {
+    const [row, column, count] = [cells.rows[cell], cells.columns[cell], cells.counts[cell]] as [
+      number,
+      number,
+      number,
+    ];
+    if (row === column || !nodeOf.has(row) || !nodeOf.has(column)) continue;
+    const above = new Set<number>();
+    for (let node = nodeOf.get(row) ?? -1; node >= 0; node = parents[node] as number) above.add(node);
+    let meeting = nodeOf.get(column) ?? -1;
+    while (meeting >= 0 && !above.has(meeting)) meeting = parents[meeting] as number;
+    mistakes += count;
+    weight += count * (meeting >= 0 ? (heights[meeting] as number) : highest);
+    if (!chances.has(row)) chances.set(row, chanceOf(row));
+    expected += count * (chances.get(row) as number);
+  }
+  return {
+    mistakes,
+    mean: mistakes > 0 ? weight / mistakes : null,
+    chance: mistakes > 0 && others > 0 ? expected / mistakes : null,
+    highest,
+  };
 }
