@@ -53,7 +53,10 @@ describe.skipIf(missing !== "")(`pictures made to excite units${missing ? ` (ski
   /** Mean red, green and blue of the canvas of that name. */
   const colour = (canvas: Element) => {
     const { width, height } = canvas as HTMLCanvasElement;
-    const data = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height).data ?? [];
+    // Read from a copy, however often it is asked: the browser complains of pages that read their own canvas again.
+    const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    copy?.drawImage(canvas as HTMLCanvasElement, 0, 0);
+    const data = copy?.getImageData(0, 0, width, height).data ?? [];
     const sum = [0, 0, 0];
     for (let at = 0; at < data.length; at += 4) {
       for (let part = 0; part < 3; part++) sum[part] = (sum[part] ?? 0) + (data[at + part] ?? 0) / (width * height);
