@@ -15,6 +15,7 @@ import tempfile
 import textwrap
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -25,6 +26,8 @@ PACKAGES = (
     "torch", "torchvision", "timm", "captum", "tensorboard", "transformers", "torchview", "torchinfo", "netron",
     "scikit-learn", "torchmetrics",
 )  # fmt: skip
+# Packages that are imported by another name.
+MODULES = {"scikit-learn": "sklearn"}
 # What each benchmark's numbers mean, in the order of the page.
 BENCHES = {
     "attribution": (
@@ -150,7 +153,9 @@ def main() -> None:
     for name in names:
         kept[name] = measure(name)
     ROWS.write_text(json.dumps(kept, indent=1) + "\n")
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    versions = ", ".join(
+        f"{package} {version(package)}" for package in PACKAGES if find_spec(MODULES.get(package, package))
+    )
     machine = (
         f"Last run {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} CPU cores ({platform.machine()}), no GPU, 2 threads; "
         f"Python {platform.python_version()}, {versions}."
