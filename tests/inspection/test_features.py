@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ import pellucid
 from pellucid.data import from_python
 from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
 from pellucid.inspection.features import Asked, add_features
+from pellucid.inspection.live import LiveModel
 from pellucid.record import Record
 
 IMAGES = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(2))
@@ -97,6 +99,16 @@ def test_a_record_without_strongest_examples_is_refused(tmp_path: Path) -> None:
     pellucid.inspect(net(), data(), out=tmp_path / "net", chosen=0, classes=("a", "b"), lenses=["graph", "predictions"])
     with pytest.raises(RecordError, match="without the activations lens"):
         add_features(tmp_path / "net", net(), data(), Asked())
+
+
+def test_a_record_of_saved_predictions_has_no_model_to_look_into(tmp_path: Path) -> None:
+    saved = {"prediction": np.arange(12) % 2, "label": np.arange(12) % 2}
+    record = pellucid.import_predictions(pa.table(saved), out=tmp_path / "saved.pellucid")
+    with pytest.raises(
+        RecordError, match="is of saved predictions, without a model: features belong to a record of a model"
+    ):
+        add_features(record.path, net(), data(), Asked())
+    assert "of saved predictions" in LiveModel(record, net(), data()).reason
 
 
 def test_concepts_are_kept_by_layer_beside_each_other(path: Path) -> None:

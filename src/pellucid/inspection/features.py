@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pellucid.data import Source, collate
-from pellucid.errors import DataError, LayerError, ModelError, OptionError, RecordError
+from pellucid.errors import DataError, LayerError, RecordError
 from pellucid.features import Ascent
 from pellucid.features.concepts import ConceptSet, LabelSet
 from pellucid.features.probing import Sight, grouped, probing, sight_of
+from pellucid.inspection.again import check_again
 from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
 from pellucid.inspection.describe import on_device
@@ -84,7 +85,9 @@ def add_features(
     from pellucid.capture import Session, as_arguments, to_device, unwrapped
     from pellucid.graph import trace
 
-    _check(Record(record), model, source)
+    check_again(Record(record), model, source, "features")
+    if "activations" not in Record(record).panels:
+        raise RecordError(f"{record} was made without the activations lens, which says what excites each unit most.")
     extent = image_size(source)
     if extent is None:
         raise DataError(
@@ -256,30 +259,6 @@ def _chosen(graph: Graph, names: Sequence[str]) -> list[Layer]:
                 f"There is no layer '{name}'. {'Near: ' if near else 'Layers: '}{', '.join(near or known)}."
             )
     return [known[name] for name in names] or list(graph.layers)
-
-
-def _check(record: Record, model: nn.Module, source: Source) -> None:
-    from pellucid.models.fingerprint import fingerprint
-
-    manifest = record.manifest
-    if manifest.state != "complete" or manifest.model is None:
-        raise RecordError(
-            f"{record.path} is {manifest.state}: features are added to a complete record. Finish it first: pellucid inspect "
-            "... --resume."
-        )
-    if "activations" not in record.panels:
-        raise RecordError(
-            f"{record.path} was made without the activations lens, which says what excites each unit most."
-        )
-    if fingerprint(model) != manifest.model.fingerprint:
-        raise ModelError(
-            "The model at hand is not the inspected one. Give the weights that were inspected (--weights)."
-        )
-    wanted = manifest.preprocessing
-    if wanted is not None and wanted.fingerprint != source.preprocessing.fingerprint:
-        raise OptionError(
-            "The examples at hand are prepared in another way than the inspected ones (--resize, --crop, ...)."
-        )
 
 
 def _shape(source: Source) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.data import Source
-from pellucid.errors import ModelError, OptionError, RecordError
+from pellucid.errors import OptionError
+from pellucid.inspection.again import check_again
 from pellucid.inspection.describe import on_device
 from pellucid.inspection.labelled import LabelledExamples
 from pellucid.inspection.surveyed import curved, line_of, plane_of, points_of
@@ -100,7 +101,7 @@ def add_landscape(
     """
     from pellucid.capture import unwrapped
 
-    _check(Record(record), model, source)
+    check_again(Record(record), model, source, "landscapes")
     inner = unwrapped(model)
     loss, notes = _loss_of(Record(record), around.loss)
     with on_device(model, device) as place:
@@ -273,21 +274,3 @@ def findings_of(panel: schema.LandscapePanel) -> list[schema.Finding]:
             )
         )
     return found
-
-
-def _check(record: Record, model: nn.Module, source: Source) -> None:
-    from pellucid.models.fingerprint import fingerprint
-
-    manifest = record.manifest
-    if manifest.state != "complete" or manifest.model is None:
-        why = "is of saved predictions, without a model" if manifest.model is None else f"is {manifest.state}"
-        raise RecordError(f"{record.path} {why}: a landscape is added to a complete record of a model.")
-    if fingerprint(model) != manifest.model.fingerprint:
-        raise ModelError(
-            "The model at hand is not the inspected one. Give the weights that were inspected (--weights)."
-        )
-    wanted = manifest.preprocessing
-    if wanted is not None and wanted.fingerprint != source.preprocessing.fingerprint:
-        raise OptionError(
-            "The examples at hand are prepared in another way than the inspected ones (--resize, --crop, ...)."
-        )

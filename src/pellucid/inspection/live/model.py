@@ -149,6 +149,8 @@ class LiveModel:
         from pellucid.models.fingerprint import fingerprint
 
         manifest = self.record.manifest
+        if manifest.saved is not None:
+            return "The record is of saved predictions, without a model: there is nothing to look into."
         if manifest.model is None:
             return "The record holds no inspection yet, so there are no examples to look at."
         if manifest.task != "classification":
