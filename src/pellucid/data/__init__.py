@@ -5,7 +5,7 @@ Formats come by entry point; `open_data` chooses by what is named, `from_python`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -93,7 +93,7 @@ def open_data(
     return source
 
 
-def _kind(spec: str, openers: object) -> str:
+def _kind(spec: str, openers: Container[str]) -> str:
     place = Path(spec)
     head = spec.partition(":")[0]
     if place.is_file() and place.suffix in (".parquet", ".pq"):
@@ -102,7 +102,7 @@ def _kind(spec: str, openers: object) -> str:
         return "distorted"
     if place.is_dir():
         return "parquet" if any(place.glob("*.parquet")) else "folder"
-    if head in openers and head not in ("folder", "parquet", "python", "distorted"):  # type: ignore[operator]
+    if head in openers and head not in ("folder", "parquet", "python", "distorted"):
         return head
     if ":" in spec:
         return "python"

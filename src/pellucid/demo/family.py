@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from pellucid.demo.network import whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -100,9 +102,3 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
         right = (model(images).argmax(dim=1) == labels).double().mean()
     model.train()
     return float(right)
-
-
-def whole(source: Source) -> tuple[Tensor, Tensor]:
-    """All inputs and targets of a source that fits into one batch."""
-    batch = next(iter(source.batches(len(source))))
-    return batch.inputs, batch.targets  # type: ignore[return-value]

@@ -69,8 +69,8 @@ def train(
     torch.manual_seed(seed)
     model = DigitsNet()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-2)
-    images, labels = _whole(train_source)
-    validation_images, validation_labels = _whole(validation_source)
+    images, labels = whole(train_source)
+    validation_images, validation_labels = whole(validation_source)
     steps = epochs * (len(images) // BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=6e-3, total_steps=steps)
     with watched(model, optimizer) if watched else nullcontext() as watch:
@@ -103,6 +103,7 @@ def _validation(model: DigitsNet, images: Tensor, labels: Tensor) -> dict[str, f
     }
 
 
-def _whole(source: Source) -> tuple[Tensor, Tensor]:
+def whole(source: Source) -> tuple[Tensor, Tensor]:
+    """All inputs and targets of a source that fits into one batch."""
     batch = next(iter(source.batches(len(source))))
     return batch.inputs, batch.targets  # type: ignore[return-value]

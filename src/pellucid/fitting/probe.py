@@ -15,7 +15,7 @@ from pellucid.fitting.sample import Sample
 from pellucid.measures.intervals import LEVEL, wilson
 from pellucid.measures.logme import logme
 from pellucid.measures.paired import share_difference
-from pellucid.record.schema import Interval, ProbeAccuracy
+from pellucid.record.schema import Interval, ProbeAccuracy, ProbedOn
 
 FOLDS = 5
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -86,15 +86,15 @@ def probes(sample: Sample, own: NDArray[np.bool_] | None, seed: int) -> list[Pro
     return [one.told for one in found]
 
 
-def _probed(on: str, inputs: NDArray[np.float32], targets: NDArray[np.int64], seed: int) -> Probed:
+def _probed(on: ProbedOn, inputs: NDArray[np.float32], targets: NDArray[np.int64], seed: int) -> Probed:
     right = held_out(inputs, targets, seed)
     return Probed(accuracy_of(on, inputs.shape[1], right, logme(inputs, targets)), right)
 
 
-def accuracy_of(on: str, width: int, right: NDArray[np.bool_], evidence: float | None = None) -> ProbeAccuracy:
+def accuracy_of(on: ProbedOn, width: int, right: NDArray[np.bool_], evidence: float | None = None) -> ProbeAccuracy:
     """Right answers as a share with its interval."""
     correct, count = int(right.sum()), len(right)
-    return ProbeAccuracy(on, width, correct, count, correct / count, wilson(correct, count), evidence)  # type: ignore[arg-type]
+    return ProbeAccuracy(on, width, correct, count, correct / count, wilson(correct, count), evidence)
 
 
 def held_out(inputs: NDArray[np.float32], targets: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:

@@ -17,12 +17,20 @@ from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
 from pellucid.inspection.describe import on_device
-from pellucid.record.schema import Finding, FitPanel
+from pellucid.record.schema import Finding, FitPanel, FitVerdict, Severity
+from pellucid.types import Tree
 
 if TYPE_CHECKING:
     from torch import nn
 
 LIMIT = 1000
+SEVERITIES: dict[FitVerdict, Severity] = {
+    "fits": "info",
+    "cannot tell": "low",
+    "retrain the head": "medium",
+    "wrong task": "high",
+    "preprocess differently": "high",
+}
 Hear = Callable[[str, int, int], None]
 
 
@@ -161,10 +169,10 @@ def fit(
     return Fit(panel, sample, alike, names)
 
 
-def _same_shape(one: object, other: object, source: Source, reference: Source) -> None:
+def _same_shape(one: Tree, other: Tree, source: Source, reference: Source) -> None:
     from pellucid.capture.call import shapes
 
-    ours, theirs = shapes(one), shapes(other)  # type: ignore[arg-type]
+    ours, theirs = shapes(one), shapes(other)
     if ours != theirs:
         raise DataError(
             f"{source.source} has inputs of {ours}, {reference.source} of {theirs}: expected the same preparation. Give both the "
@@ -190,11 +198,11 @@ def _notes(sample: Sample, known: Sample | None, ways: object, normalisations: S
     return notes
 
 
-def _finding(word: str, sentence: str, count: int) -> Finding:
-    severity = {"fits": "info", "cannot tell": "low", "retrain the head": "medium"}.get(word, "high")
+def _finding(word: FitVerdict, sentence: str, count: int) -> Finding:
+    severity = SEVERITIES[word]
     return Finding(
         kind=f"fit-{word.replace(' ', '-')}",
-        severity=severity,  # type: ignore[arg-type]
+        severity=severity,
         sentence=sentence,
         count=count,
         page="fit",

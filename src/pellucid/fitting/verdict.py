@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pellucid.fitting.variants import AS_GIVEN, STRANGE, VERY_STRANGE
 from pellucid.record.schema import (
@@ -184,13 +185,14 @@ def _of_features(evidence: Evidence) -> list[FitReason]:
         f"{named} {below.accuracy if below is not None else 0:.1%}; the difference is {probe.gain * 100:+.1f} points (95% interval "
         f"{probe.gain_interval.low * 100:+.1f} to {probe.gain_interval.high * 100:+.1f})"
     )
+    word: FitVerdict | Literal["nothing"]
     if probe.gain_interval.low > HELPS:
-        sentence, word = f"{words}: the features tell these classes apart.", "retrain the head"
+        told, word = "the features tell these classes apart", "retrain the head"
     elif probe.gain_interval.high < 0 or (majority is not None and probe.interval.high < majority.accuracy + HARDLY):
-        sentence, word = f"{words}: the features are no help.", "wrong task"
+        told, word = "the features are no help", "wrong task"
     else:
-        sentence, word = f"{words}: too near to tell.", "nothing"
-    return [FitReason(sentence, word, probe.count, probe.gain_interval)]  # type: ignore[arg-type]
+        told, word = "too near to tell", "nothing"
+    return [FitReason(f"{words}: {told}.", word, probe.count, probe.gain_interval)]
 
 
 def _of_likeness(evidence: Evidence) -> list[FitReason]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from pellucid.measures.agreement import MISSING
 from pellucid.measures.clustered import clustered_share, swap_test
 from pellucid.measures.intervals import benjamini_hochberg, mean_interval, wilson
 from pellucid.record import schema
+
+Grouping: TypeAlias = Literal["all", "class", "condition"]
 
 # Beyond so many observers each one's own tables say less than they weigh.
 MOST_SHOWN = 60
@@ -71,7 +74,7 @@ def accuracies_of(view: View, observers: list[schema.HumanObserver]) -> list[sch
     """Of all people together and of each observer: in all, by true category, by condition."""
     people = view.people
     counts = people.counts()
-    groups: list[tuple[str, str, NDArray[np.bool_]]] = [("all", "", np.ones(len(view.category), np.bool_))]
+    groups: list[tuple[Grouping, str, NDArray[np.bool_]]] = [("all", "", np.ones(len(view.category), np.bool_))]
     groups += [("class", name, view.category == place) for place, name in enumerate(people.categories)]
     if len(people.conditions) > 1:
         groups += [("condition", name, people.condition == place) for place, name in enumerate(people.conditions)]
@@ -81,14 +84,20 @@ def accuracies_of(view: View, observers: list[schema.HumanObserver]) -> list[sch
     found = []
     for by, group, among in groups:
         share, interval = clustered_share(hits[among], totals[among])
-        found.append(_accuracy(EVERYBODY, by, group, int(totals[among].sum()), int(hits[among].sum()), share, interval))
+        found.append(
+            schema.HumanAccuracy(
+                EVERYBODY, by, group, int(totals[among].sum()), int(hits[among].sum()), share, interval
+            )
+        )
     right = people.right(view.category)
     for place in shown_of(observers):
         one = view.model_right if observers[place].kind == "model" else right[place]
         for by, group, among in groups:
             count, correct = int((one[among] != MISSING).sum()), int((one[among] == 1).sum())
             found.append(
-                _accuracy(place, by, group, count, correct, correct / count if count else None, wilson(correct, count))
+                schema.HumanAccuracy(
+                    place, by, group, count, correct, correct / count if count else None, wilson(correct, count)
+                )
             )
     return [one for one in found if one.count]
 
@@ -97,13 +106,6 @@ def shown_of(observers: list[schema.HumanObserver]) -> list[int]:
     """Places of those with tables of their own: all that count, models alone where there are too many."""
     kept = [place for place, one in enumerate(observers) if not one.excluded]
     return kept if len(kept) <= MOST_SHOWN else [place for place in kept if observers[place].kind == "model"]
-
-
-def _accuracy(
-    observer: int, by: str, group: str, count: int, correct: int, share: float | None, interval: schema.Interval | None
-) -> schema.HumanAccuracy:
-    kind = {"class": "class", "condition": "condition"}.get(by, "all")
-    return schema.HumanAccuracy(observer, kind, group, count, correct, share, interval)  # type: ignore[arg-type]
 
 
 def confusions_of(view: View, observers: list[schema.HumanObserver]) -> Iterator[schema.HumanConfusion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,14 +82,15 @@ def times_of(view: View) -> list[schema.HumanTime]:
     if not np.isfinite(seconds).any() or view.model is None:
         return []
     found = []
-    for quantity, values in (
+    quantities: tuple[tuple[Literal["margin", "entropy", "confidence"], NDArray[np.float64]], ...] = (
         ("margin", view.model.margin),
         ("entropy", view.model.entropy),
         ("confidence", view.model.confidence),
-    ):
+    )
+    for quantity, values in quantities:
         count, value, interval = spearman(seconds, view.numbers_of_examples(values))
         why = "" if value is not None else f"{count} images have both, or one of them does not vary"
-        found.append(schema.HumanTime(quantity, count, value, interval, why))  # type: ignore[arg-type]
+        found.append(schema.HumanTime(quantity, count, value, interval, why))
     return found
 
 

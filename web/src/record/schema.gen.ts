@@ -10,6 +10,8 @@ export type ComparedMeasure = "accuracy" | "loss" | "ece" | "confidence";
 
 export type FitVerdict = "fits" | "preprocess differently" | "retrain the head" | "wrong task" | "cannot tell";
 
+export type ProbedOn = "features" | "pixels" | "majority" | "model";
+
 export type HumanFlag = "same answer" | "too fast";
 
 export type HumanMatchedBy = "id" | "file name" | "content" | "row" | "itself" | "none";
@@ -925,7 +927,7 @@ export interface LabelPlace {
  * accurate it is than the one named `over`, on the same examples, with Tango's interval of a paired difference.
  */
 export interface ProbeAccuracy {
-  on: "features" | "pixels" | "majority" | "model";
+  on: ProbedOn;
   width: number;
   correct: number;
   count: number;

@@ -60,6 +60,7 @@ from pellucid.record.schema.fit import (
     InputVariant,
     LabelPlace,
     ProbeAccuracy,
+    ProbedOn,
     ScoreDistribution,
 )
 from pellucid.record.schema.focus import Focus, FocusLayer
@@ -307,6 +308,7 @@ __all__ = [
     "PredictionsPanel",
     "Preprocessing",
     "ProbeAccuracy",
+    "ProbedOn",
     "PsychometricCurve",
     "PsychometricPoint",
     "PsychometricSeries",

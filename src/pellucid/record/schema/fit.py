@@ -9,6 +9,7 @@ from msgspec import field
 
 from pellucid.record.schema.basis import Interval, Panel
 
+ProbedOn = Literal["features", "pixels", "majority", "model"]
 FitVerdict = Literal["fits", "preprocess differently", "retrain the head", "wrong task", "cannot tell"]
 
 
@@ -58,7 +59,7 @@ class ProbeAccuracy(msgspec.Struct, frozen=True):
     accurate it is than the one named `over`, on the same examples, with Tango's interval of a paired difference.
     """
 
-    on: Literal["features", "pixels", "majority", "model"]
+    on: ProbedOn
     width: int
     correct: int
     count: int
