@@ -11,37 +11,10 @@ import pytest
 
 from pellucid.errors import DataError, OptionError
 from pellucid.human import import_people
-from pellucid.record import Record, schema
+from pellucid.record import Record
 from support.answered import answered
 from support.judged import model_vs_human
-
-PETS = ("cat", "dog", "bird")
-
-
-def observer(panel: schema.HumanPanel, name: str) -> schema.HumanObserver:
-    return next(one for one in panel.observers if one.name == name)
-
-
-def panel_of(record: Path) -> schema.HumanPanel:
-    found = Record(record).panel("human")
-    assert isinstance(found, schema.HumanPanel)
-    return found
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """Six examples of three classes; the model is wrong on the second and the last."""
-    return answered(
-        tmp_path / "net.pellucid",
-        [0, 0, 1, 1, 2, 2],
-        [0, 1, 1, 1, 2, 0],
-        ids=[f"{PETS[row // 2]}/{PETS[row // 2]}{row}.png" for row in range(6)],
-        pictures=range(6),
-    )
-
-
-IMAGES = [f"{PETS[row // 2]}{row}.png" for row in range(6)]
-TRUE = [PETS[row // 2] for row in range(6)]
+from support.pets import IMAGES, TRUE, observer
 
 
 def test_odd_observers_are_flagged_and_kept_and_can_be_left_out(record: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LiveStage, missing, stageOf, visit } from "./harness";
+import { says } from "./looking";
 
 /** Known logits of twelve classes, worse on one shelf; numbers beside their targets; sets of classes. */
 const SERVED = `
@@ -51,7 +52,6 @@ serve(record.path, open_browser=False, announce=lambda url: print(url, flush=Tru
 
 const selected = async (page: Page) =>
   Number(await page.getByRole("region", { name: "Selection" }).locator(".count strong").textContent());
-const says = (page: Page, words: string | RegExp) => page.locator("main p", { hasText: words }).first().waitFor();
 const part = (page: Page, name: string) =>
   page.getByRole("group", { name: "Part" }).getByRole("button", { name }).click();
 
