@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from functools import lru_cache
 from pathlib import Path, PurePath
 from types import CodeType, FrameType
 from typing import Literal, NamedTuple
@@ -17,6 +18,7 @@ from pellucid.graph.parts import Parts
 _TORCH = str(Path(torch.__file__).parent) + os.sep
 _PELLUCID = str(Path(__file__).parent.parent) + os.sep
 _STANDARD = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib"))
+_NOBODY_S = (_TORCH, _PELLUCID, "<frozen ", *_STANDARD)
 _INSTALLED = ("site-packages", "dist-packages")
 # Of the packages that these classes are from, not all is a model's own: they hold whatever models are made of.
 _FOUNDATIONS = frozenset({"builtins", "torch", "pellucid"})
@@ -88,18 +90,24 @@ class CallSites:
         return elsewhere
 
     def _judged(self, name: str) -> _File:
-        # Code that torch.fx writes has a name that is no path, and where it was made behind it.
-        shown = name.partition(" from ")[0] if name.startswith("<") else PurePath(name).name
+        shown, package = _shown(name)
         if name in self._own:
             return _File(shown, "model")
-        if name.startswith((_TORCH, _PELLUCID, "<frozen ")):
-            return _File(shown, "none")
-        parts = PurePath(name).parts
-        places = [place for place, part in enumerate(parts) if part in _INSTALLED]
-        if places:
-            package = parts[places[-1] + 1].removesuffix(".py")
+        if package is not None:
             return _File(shown, "model" if package in self._packages else "library")
-        return _File(shown, "none" if name.startswith(_STANDARD) else "model")
+        return _File(shown, "none" if name.startswith(_NOBODY_S) else "model")
+
+
+@lru_cache(maxsize=4096)
+def _shown(name: str) -> tuple[str, str | None]:
+    """What a file is called without its folders, and the installed package that it is from, if it is from one."""
+    # Code that torch.fx writes has a name that is no path, and where it was made behind it.
+    shown = name.partition(" from ")[0] if name.startswith("<") else PurePath(name).name
+    if name.startswith((_TORCH, _PELLUCID)):
+        return shown, None
+    parts = PurePath(name).parts
+    places = [place for place, part in enumerate(parts) if part in _INSTALLED]
+    return shown, parts[places[-1] + 1].removesuffix(".py") if places else None
 
 
 # Of code that has run in this process, by its identity: itself, and the lines where it calls something.

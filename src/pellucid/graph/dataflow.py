@@ -28,23 +28,20 @@ class Place:
     """Memory that tensors look at.
 
     Attributes:
+        flow: of which forward it was noted.
         owner: who made the first tensor over it; writer: who last wrote to it.
     """
 
-    __slots__ = ("_flow", "owner", "writer")
+    __slots__ = ("flow", "owner", "writer")
 
     def __init__(self, flow: Dataflow) -> None:
-        self._flow = flow
+        self.flow = flow
         self.owner: Source | None = None
         self.writer: Source | None = None
 
     def found(self, storage: torch.UntypedStorage) -> None:
         """The memory that this is has come to be."""
-        self._flow.places[storage._cdata] = StorageWeakRef(storage), self  # type: ignore[no-untyped-call]
-
-    def of(self, flow: Dataflow) -> bool:
-        """Whether it was noted by this forward and not by an earlier one."""
-        return self._flow is flow
+        self.flow.places[storage._cdata] = StorageWeakRef(storage), self  # type: ignore[no-untyped-call]
 
 
 class Dataflow:
@@ -103,7 +100,7 @@ class Dataflow:
         """What is noted of the memory that a tensor looks at; None where it has none of its own, or nothing is noted yet."""
         if type(tensor) is Fake:
             known: Place | None = tensor.place
-            if known is not None and known.of(self):
+            if known is not None and known.flow is self:
                 return known
             if known is None and tensor.apart:
                 place = tensor.place = Place(self)
@@ -133,12 +130,16 @@ class Dataflow:
 
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
-        tensor = _bare(tensor)
-        maker = self._maker(tensor)
-        if maker is not None and (
-            not self._written or (type(tensor) is Fake and tensor.place is None and tensor.apart)
-        ):
-            return maker
+        if type(tensor) is Fake:
+            noted = tensor.maker
+            maker: Source | None = noted[1] if noted is not None and noted[0] is self else None
+            if maker is not None and (not self._written or (tensor.place is None and tensor.apart)):
+                return maker
+        else:
+            tensor = _bare(tensor)
+            maker = self._maker(tensor)
+            if maker is not None and not self._written:
+                return maker
         place = self.place(tensor, make=False)
         if place is None:
             return maker

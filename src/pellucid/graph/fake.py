@@ -89,6 +89,16 @@ class Fake(Tensor):
         """Whether its memory is its own, and nobody has asked for it yet."""
         return self._meta is None and self._of is None
 
+    @property
+    def made_here(self) -> bool:
+        """Whether its memory came to be with a tensor without values, and nobody has asked for it yet."""
+        one = self
+        while one._meta is None:
+            if one._of is None:
+                return True
+            one = one._of[0]
+        return False
+
     def looks(self) -> Look | None:
         """How it looks; None of one that no look describes (sparse, of complex numbers)."""
         look = self.look

@@ -6,7 +6,6 @@ of the same name end in `#2`, `#3`. Calls inside a leaf module of torch.nn are i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -67,12 +66,11 @@ class CallNames:
     """Names the calls of one forward, in order."""
 
     def __init__(self) -> None:
-        self._calls: Counter[str] = Counter()
+        self._calls: dict[str, int] = {}
 
     def module(self, path: str) -> tuple[str, int]:
         """Name and number (from 1) of the next call of the module at a path."""
-        self._calls[path] += 1
-        call = self._calls[path]
+        call = self._calls[path] = self._calls.get(path, 0) + 1
         return numbered(path, call), call
 
     def function(self, path: str, function: str) -> tuple[str, int]:

@@ -159,8 +159,11 @@ class Recall:
             values = zip(names, [*own.values()][_FIRST:], strict=True)
             parts += (tuple(names), bool(own["training"]))
         for name, value in values:
-            if type(value) in DIRECT:
+            of = type(value)
+            if of in DIRECT:
                 parts.append(value)
+            elif of is tuple and _ALIKE.issuperset(map(type, value)):
+                parts += (tuple, value)
             elif name not in _KEPT_BY_ALL and not self._describe(value, parts):
                 return None
         for parameter in own["_parameters"].values():
@@ -174,7 +177,10 @@ class Recall:
         parts.append(len(args))
         unknown = len(parts)
         for one in args:
-            if not self._describe(one, parts):
+            look = one.look if type(one) is Fake else None
+            if look is not None:
+                parts += (look, one.requires_grad)
+            elif not self._describe(one, parts):
                 return None
         return tuple(parts) if len(parts) > unknown else None
 

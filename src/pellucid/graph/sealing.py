@@ -144,6 +144,8 @@ class _Weights:
 
 def _shared(seen: Recording, weights: _Weights) -> dict[int, tuple[int, ...]]:
     """Of every call, the earlier ones of another path that read a parameter of its own."""
+    if not seen.parts.shared and not any(frame.reads for frame in seen.frames):
+        return {}  # each parameter is one module's, which has one path
     first: dict[int, Frame] = {}
     shares: dict[int, tuple[int, ...]] = {}
     for frame in seen.frames:
@@ -218,6 +220,9 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
     reads those of its projection, a model may call `forward` itself) and every part of a leaf of the graph.
     """
     called = {id(frame.module) for frame in seen.frames if frame.module is not None} | seen.hidden | {id(seen.model)}
+    left = [module for module in seen.parts.modules if id(module) not in called]
+    if not left:
+        return ()
     leaves = [frame.module for frame in seen.frames if frame.module is not None and frame.children == 0]
     inside = {id(part) for leaf in leaves if next(leaf.children(), None) is not None for part in leaf.modules()}
     touched: dict[int, bool] = {}
@@ -237,9 +242,6 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
     held = (nn.ParameterDict, nn.ParameterList)  # they hold parameters and cannot be called
     return tuple(
         path
-        for module in seen.parts.modules
-        if id(module) not in called
-        and (path := seen.parts.paths[id(module)])
-        and not isinstance(module, held)
-        and not touches(module)
+        for module in left
+        if (path := seen.parts.paths[id(module)]) and not isinstance(module, held) and not touches(module)
     )

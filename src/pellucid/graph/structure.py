@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, gc=False):
     """One module call, function call, input or output.
 
     Attributes:
@@ -84,7 +84,7 @@ class Node(msgspec.Struct, frozen=True):
     shares: tuple[int, ...] = ()
 
 
-class Edge(msgspec.Struct, frozen=True):
+class Edge(msgspec.Struct, frozen=True, gc=False):
     """A tensor of that shape that flows from output number `output` of `source` to argument `argument` of `target`.
 
     Both ends are nodes without children; an enclosing module's edges are those of what it holds.

@@ -104,17 +104,36 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     device = _device(model)
     meta = device.type == "meta" or any(parameter.is_meta for parameter in parameters)
     with _LOCK:
-        with _unhurried():
-            first = _run(parts, Valueless(parts, device), device, args, kwargs)
-            if first.raised is None:
-                return sealed(first.seen, "meta" if meta else "fake", None, "", None), first.writes
-            if meta:
-                return sealed(first.seen, "meta", *_told(first)), first.writes
+        first = _by_shapes(parts, device, meta, args, kwargs)
+        if not isinstance(first, _Run):
+            return first
         second = _run(parts, None, device, args, kwargs)
     if second.raised is None:
         return sealed(second.seen, "real", None, _reason(first), None), second.writes
     error, _, raised = _told(second)
     return sealed(second.seen, "real", error, _reason(first) if _asked(first) else "", raised), second.writes
+
+
+@contextlib.contextmanager
+def _unhurried() -> Iterator[None]:
+    """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
+    collecting = gc.isenabled()
+    if collecting:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@_unhurried()
+def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs: Any) -> tuple[Graph, bool] | _Run:
+    """The same without values; the run itself where it needs some and there are some."""
+    run = _run(parts, Valueless(parts, device), device, args, kwargs)
+    if run.raised is None:
+        return sealed(run.seen, "meta" if meta else "fake", None, "", None), run.writes
+    return (sealed(run.seen, "meta", *_told(run)), run.writes) if meta else run
 
 
 class _Run(NamedTuple):
@@ -157,19 +176,6 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
         finally:
             writes = guard.restore()
     return _Run(seen, raised, writes or (valueless is not None and valueless.writes))
-
-
-@contextlib.contextmanager
-def _unhurried() -> Iterator[None]:
-    """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
-    collecting = gc.isenabled()
-    if collecting:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _copied(tree: Any, device: torch.device) -> Any:

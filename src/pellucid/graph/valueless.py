@@ -219,7 +219,7 @@ class Valueless:
 
     def written(self, tensor: Tensor) -> None:
         """Something unknown is written to a tensor: from here on, nobody knows what its memory holds."""
-        if type(tensor) is Fake and tensor.apart:
+        if type(tensor) is Fake and tensor.made_here:
             return
         storage = self.memory(tensor)
         if storage is None:
