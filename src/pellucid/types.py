@@ -242,6 +242,8 @@ class Observation:
             float[batch class] of NumPy: logits, log-probabilities (-infinity for 0), or NaN where only classes were saved.
         losses: float64[batch], NaN where there is no target.
         columns: the batch's rows of the examples table, as measures.predictions.columns_of gives them (sweep).
+        cells: int64[true class, predicted class], the counts of target and prediction where they were made for all lenses at
+            once; None where each lens makes its own.
         layers: every captured layer by name, in order of execution.
         summaries: layer name -> reduction name -> its small tensors (sweep).
         activations: layer name -> float[batch ...] (focus).
@@ -261,6 +263,7 @@ class Observation:
     outputs: Tensor | None = None
     losses: Tensor | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    cells: NDArray[np.int64] | None = None
     layers: Mapping[str, Layer] = field(default_factory=dict)
     summaries: Mapping[str, Mapping[str, Mapping[str, Tensor]]] = field(default_factory=dict)
     activations: Mapping[str, Tensor] = field(default_factory=dict)

@@ -6,18 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import pellucid
 from pellucid import lenses
-from pellucid.errors import OptionError
+from pellucid.errors import DataError, OptionError
 from pellucid.lenses import LensContext
-from pellucid.predictions import panels_of, run, saved
+from pellucid.measures import confusion
+from pellucid.predictions import files, panels_of, run, saved
 from pellucid.record import Record
 from support import killed_import
-from support.saved import answered, integers, softmax
+from support.saved import answered, integers, leaves, softmax
 
 COUNTED = ("predictions", "accuracy", "confusion")
 
@@ -37,6 +40,64 @@ def test_pieces_and_parts_of_any_size_give_the_same_integers(tmp_path: Path, mon
         assert record.examples().to_pylist() == whole.examples().to_pylist()
         assert record.summary().mean_loss == pytest.approx(whole.summary().mean_loss, rel=1e-12)
         assert record.verify() == []
+
+
+def saved_classes(number: int = 4000, classes: int = 12) -> pa.Table:
+    """Predicted classes with confidences and ranks, as narrow as somebody would save them; some targets are not known."""
+    generator = np.random.default_rng(3)
+    target = generator.integers(-1, classes, size=number)
+    rank = np.minimum(generator.geometric(0.7, size=number) - 1, classes - 1)
+    called = np.where((rank == 0) & (target >= 0), target, (target + 1 + rank) % classes)
+    return pa.table(
+        {
+            "prediction": called.astype(np.int16),
+            "confidence": generator.beta(4, 1, size=number).astype(np.float32),
+            "rank": rank.astype(np.uint8),
+            "label": target.astype(np.int32),
+        }
+    )
+
+
+def counted_in(panels: dict[str, object]) -> dict[str, int]:
+    """Every whole number of panels."""
+    found = leaves(msgspec.json.decode(msgspec.json.encode(panels)))
+    return {path: value for path, value in found if isinstance(value, int)}
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_files_written_in_any_row_groups_give_the_same_integers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: bool
+) -> None:
+    table = saved_classes()
+    shuffled = table.take(np.random.default_rng(4).permutation(table.num_rows))
+    expected = counted_in(panels_of(table))
+    assert sum(panels_of(table)["accuracy"].ranks) == int(np.count_nonzero(np.asarray(table["label"]) >= 0))
+    for number, (rows, at_once) in enumerate(((4000, 4000), (7, 64), (1500, 1000), (64, 300))):
+        monkeypatch.setattr(run, "MOST_AT_ONCE", at_once)
+        for place, one in enumerate((table, shuffled)):
+            path = tmp_path / f"{number}{place}.parquet"
+            pq.write_table(one, path, row_group_size=rows, write_statistics=statistics)
+            assert counted_in(panels_of(path)) == expected
+    monkeypatch.setattr(confusion, "_CELLS_A_CODE", 0)  # no square of cells, whatever the number of classes
+    assert counted_in(panels_of(path)) == expected
+
+
+def test_what_a_file_says_of_its_columns_is_held_against_what_is_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(saved_classes(), tmp_path / "p.parquet")
+    assert panels_of(tmp_path / "p.parquet")["accuracy"].classes == 12
+    monkeypatch.setattr(files._Parquet, "extremes", lambda self, column: (-1, 5))
+    with pytest.raises(DataError, match="6 classes, but a prediction from row 0 on is 11"):
+        panels_of(tmp_path / "p.parquet")
+
+
+def test_a_class_beyond_the_names_is_told_with_its_row_though_the_file_says_so_itself(tmp_path: Path) -> None:
+    table = saved_classes()
+    pq.write_table(table, tmp_path / "p.parquet")
+    row = int(np.argmax(np.asarray(table["label"])))
+    with pytest.raises(DataError, match=f"The label of row {row} is 11, but there are 11 classes"):
+        panels_of(tmp_path / "p.parquet", classes=tuple("abcdefghijk"))
 
 
 def test_any_order_of_the_examples_gives_the_same_integers(tmp_path: Path) -> None:

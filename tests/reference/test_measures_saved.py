@@ -14,9 +14,16 @@ from scipy import special, stats
 from sklearn import metrics
 
 from pellucid.measures import confusion, predictions
-from pellucid.measures.confusion import SparseCounts, confused_pairs
+from pellucid.measures.binned import binned, sure_counts
+from pellucid.measures.calibration import FINE, fine
+from pellucid.measures.confusion import SparseCounts, added_square, confused_pairs, of_square, square_counts
 from pellucid.measures.predictions import columns_of
-from pellucid.measures.saved import columns_of_classes, columns_of_probabilities, log_probabilities
+from pellucid.measures.saved import (
+    LogProbabilities,
+    columns_of_classes,
+    columns_of_probabilities,
+    log_probabilities,
+)
 from pellucid.measures.strongest import rank_of, strongest
 from support.saved import answered, softmax
 
@@ -185,3 +192,46 @@ def test_the_pairs_farthest_above_chance_are_the_same_where_not_all_are_tested(m
     assert np.count_nonzero(cells.counts >= confusion.LEAST_COUNT) > 200
     monkeypatch.setattr(confusion, "_TESTED", 100)
     assert confused_pairs(cells, 40, most=30) == every
+
+
+@pytest.mark.parametrize("number", [0, 1, 40_000])
+def test_sure_counts_are_those_of_the_fine_bins(number: int) -> None:
+    generator = np.random.default_rng(5)
+    confidences = generator.beta(3, 1, size=number).astype(np.float32)
+    confidences[::7] = np.round(confidences[::7] * 15) / 15
+    right = generator.random(number) < confidences
+    found, expected = sure_counts(confidences, right, FINE), fine(confidences.astype(np.float64), right)
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    np.testing.assert_array_equal(found.correct, expected.correct)
+    np.testing.assert_allclose(found.confidences, expected.confidences, rtol=1e-12)
+    wide = confidences.astype(np.float64)
+    assert found.variance == pytest.approx(float((wide * (1 - wide)).sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.int64])
+def test_binned_counts_as_bincount_does(dtype: type) -> None:
+    places = np.random.default_rng(6).integers(0, 9, size=50_001).astype(dtype)
+    np.testing.assert_array_equal(binned(places, 12), np.bincount(places, minlength=12))
+
+
+def test_a_square_of_cells_holds_what_sparse_cells_do() -> None:
+    generator = np.random.default_rng(7)
+    targets, called = generator.integers(-1, 9, size=(2, 1000)).astype(np.int16)
+    square = square_counts(targets, called, 9)
+    assert square is not None
+    found, expected = of_square(square), SparseCounts.of(targets, called)
+    for name in ("rows", "columns", "counts"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert square_counts(targets[:5], called[:5], 9) is None  # more cells than are worth it
+    grown = added_square(square, np.ones((11, 11), np.int64))
+    assert grown.sum() == square.sum() + 121
+    np.testing.assert_array_equal(grown[:9, :9], square + 1)
+
+
+def test_logarithms_that_wait_are_those_of_the_whole() -> None:
+    probabilities = softmax(answered(20, 5)[0])
+    probabilities[3, 2] = 0.0
+    waiting, whole = LogProbabilities(probabilities), log_probabilities(probabilities)
+    np.testing.assert_array_equal(np.asarray(waiting), whole)
+    np.testing.assert_array_equal(waiting[[3, 4]], whole[[3, 4]])
+    assert (waiting.shape, waiting.ndim, len(waiting)) == (whole.shape, 2, 20)

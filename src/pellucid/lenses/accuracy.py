@@ -13,6 +13,7 @@ from pellucid.lenses import LensContext
 from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown, macro_f1_score
 from pellucid.lenses.accuracy_classes import MOST_LISTED, class_arrays, listed
 from pellucid.lenses.accuracy_slices import ValueCounts
+from pellucid.measures.binned import SureCounts, sure_counts
 from pellucid.measures.calibration import (
     FINE,
     Reliability,
@@ -20,16 +21,16 @@ from pellucid.measures.calibration import (
     equal_mass,
     equal_width,
     expected_error,
-    fine,
 )
 from pellucid.measures.classification import Tallies, tallies
 from pellucid.measures.classification import scores as class_scores
-from pellucid.measures.confusion import SparseCounts
+from pellucid.measures.confusion import SparseCounts, added_square, of_square
 from pellucid.measures.intervals import wilson
 from pellucid.measures.labels import multi_hot
 from pellucid.measures.multilabel import SetSums, set_scores
 from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
+from pellucid.measures.saved import LogProbabilities
 from pellucid.measures.score_cells import ScoreCells
 from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
 from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, SliceAccuracy, TopK
@@ -53,7 +54,8 @@ class AccuracyLens:
     Attributes:
         classes: most outputs seen.
         ranks: int64[rank], examples by the rank of their target, where it is known; unranked: where it is not.
-        cells: the confusion, the fields of SparseCounts.
+        cells: the confusion, the fields of SparseCounts; square: int64[true class, predicted class], counts beside it of
+            batches that came with every cell.
         confidences: counts, sums of confidences and right answers by fine bin of confidence.
         variance: sum of c (1 - c) over confidences c.
         scores: probabilities of the classes in bins, the fields of ScoreCells; scored: of how many examples; sampled: of
@@ -72,7 +74,8 @@ class AccuracyLens:
     ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     unranked: int = 0
     cells: dict[str, Any] = field(default_factory=lambda: vars(SparseCounts()))
-    confidences: dict[str, Any] = field(default_factory=lambda: _fine_bins(np.zeros(0), np.zeros(0, bool)))
+    square: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    confidences: dict[str, Any] = field(default_factory=lambda: _fine_bins(_sure(np.zeros(0), np.zeros(0, bool))))
     variance: float = 0.0
     scores: dict[str, Any] = field(default_factory=lambda: vars(ScoreCells()))
     scored: int = 0
@@ -91,7 +94,9 @@ class AccuracyLens:
         elif self.context.task == "multilabel":
             self._add_sets(seen.batch, np.asarray(seen.outputs))
         elif self.context.task == "classification":
-            self._add_classes(seen, seen.batch, np.asarray(seen.outputs))
+            outputs: Any = seen.outputs
+            lazy = isinstance(outputs, LogProbabilities)
+            self._add_classes(seen, seen.batch, outputs if lazy else np.asarray(outputs))
 
     def _add_numbers(self, seen: Observation) -> None:
         target, output = (np.asarray(seen.columns[name], np.float64) for name in ("target", "output"))
@@ -115,29 +120,39 @@ class AccuracyLens:
         self.scored += len(sampled)
         self.sampled += int(sampled.sum())
 
-    def _add_classes(self, seen: Observation, batch: Batch, outputs: np.ndarray) -> None:
+    def _add_classes(self, seen: Observation, batch: Batch, outputs: np.ndarray | LogProbabilities) -> None:
         target, prediction, rank, confidence = (
             np.asarray(seen.columns[name]) for name in ("target", "prediction", "rank", "confidence")
         )
         known = (target >= 0) & (prediction >= 0)
         right = target == prediction
         self.classes = max(self.classes, int(outputs.shape[-1]))
-        self.ranks = _sum(self.ranks, rank_counts(rank[known], self.classes))
-        self.unranked += int((known & (rank < 0)).sum())
-        self._add_cells(SparseCounts.of(np.where(known, target, -1), np.where(known, prediction, -1)))
+        ranks = _where(known, rank)
+        self.ranks = _sum(self.ranks, rank_counts(ranks, self.classes))
+        self.unranked += int(np.count_nonzero(ranks < 0))
+        if seen.cells is not None:
+            self.square = added_square(self.square, seen.cells)
+        else:
+            self._add_cells(SparseCounts.of(target, prediction))
         counts = ValueCounts(**self.slices)
         counts.add(batch, known, right)
         self.slices = vars(counts)
         sure = known & ~np.isnan(confidence)
-        certainty = confidence[sure].astype(np.float64)
-        self.confidences = _added(self.confidences, _fine_bins(certainty, right[sure]))
-        self.variance += float((certainty * (1 - certainty)).sum())
+        counted = _sure(_where(sure, confidence), _where(sure, right))
+        self.confidences = _added(self.confidences, _fine_bins(counted))
+        self.variance += counted.variance
         # Where a table brought confidences without whole rows, outputs are NaN.
         whole = sure & ~np.isnan(outputs[:, 0])
         if whole.any():
+            places = np.flatnonzero(whole)
             self._add_scores(
-                outputs[whole], target[whole], prediction[whole], confidence[whole], batch_rows(batch)[whole]
+                outputs, places, target[places], prediction[places], confidence[places], batch_rows(batch)[places]
             )
+
+    def _all_cells(self) -> SparseCounts:
+        cells = of_square(self.square)
+        cells.merge(SparseCounts(**self.cells))
+        return cells
 
     def _add_cells(self, cells: SparseCounts) -> None:
         total = SparseCounts(**self.cells)
@@ -145,21 +160,29 @@ class AccuracyLens:
         self.cells = vars(total)
 
     def _add_scores(
-        self, logits: np.ndarray, target: np.ndarray, prediction: np.ndarray, confidence: np.ndarray, rows: np.ndarray
+        self,
+        logits: np.ndarray | LogProbabilities,
+        places: np.ndarray,
+        target: np.ndarray,
+        prediction: np.ndarray,
+        confidence: np.ndarray,
+        rows: np.ndarray,
     ) -> None:
-        places = np.arange(len(target))
+        """Counts what needs every class's score, of the examples at `places`; of most no more is looked at than two scores."""
         # The prediction's logit less its log-probability: the sum over classes was made once, for the table.
         normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence.astype(np.float64))
         place = keys(rows, self.context.seed) * 2
         sampled = place % 1 < share_of(logits.shape[1])
-        self._add_cells_of_scores(ScoreCells.of(logits, normalisers, target, sampled), sampled)
+        own = logits[places, target].astype(np.float64)
+        whole = logits[places[sampled]]
+        self._add_cells_of_scores(ScoreCells.of_sample(whole, own, normalisers, target, sampled), sampled)
         # A target that is impossible is so at every temperature: its loss is infinite and no sum.
-        wanted = sampled & np.isfinite(logits[places, target])
+        possible, half_of = np.isfinite(own[sampled]), place[sampled].astype(np.int64)
         for half in range(2):
-            chosen = wanted & (place.astype(np.int64) == half)
+            chosen = possible & (half_of == half)
             if chosen.any():
                 sums = TemperatureSums.empty()
-                sums.add(logits[chosen], target[chosen])
+                sums.add(whole[chosen], target[sampled][chosen])
                 self.halves[half] = vars(TemperatureSums(**self.halves[half]).merged(sums))
 
     def merge(self, other: Self) -> None:
@@ -168,6 +191,7 @@ class AccuracyLens:
         self.ranks = _sum(self.ranks, other.ranks)
         self.unranked += other.unranked
         self._add_cells(SparseCounts(**other.cells))
+        self.square = added_square(self.square, other.square)
         self.confidences = _added(self.confidences, other.confidences)
         self.variance += other.variance
         total = ScoreCells(**self.scores)
@@ -192,7 +216,7 @@ class AccuracyLens:
             return _panel(count=moments.count, scores=regression_scores(moments))
         if self.context.task == "multilabel":
             return self._report_sets()
-        cells, scored = SparseCounts(**self.cells), ScoreCells(**self.scores)
+        cells, scored = self._all_cells(), ScoreCells(**self.scores)
         number, of = self._tallies(cells)
         count, correct = int(cells.counts.sum()), int(of.right.sum())
         by_class = class_rows(of, scored, self.scored, self.sampled)
@@ -241,7 +265,7 @@ class AccuracyLens:
         if self.context.task not in ("classification", "multilabel"):
             return {}
         several = self.context.task == "multilabel"
-        of = SetSums(**self.sets).tallies if several else self._tallies(SparseCounts(**self.cells))[1]
+        of = SetSums(**self.sets).tallies if several else self._tallies(self._all_cells())[1]
         if len(of.support) <= MOST_LISTED:
             return {}
         return class_arrays(class_rows(of, ScoreCells(**self.scores), self.scored, self.sampled))
@@ -375,9 +399,17 @@ def batch_rows(batch: Batch) -> np.ndarray:
     return np.asarray(batch.rows, np.int64) if len(batch.rows) else batch.start + np.arange(len(batch))
 
 
-def _fine_bins(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
-    bins = fine(confidence, right)
-    return {"counts": bins.counts, "confidences": bins.confidences, "correct": bins.correct}
+def _sure(confidence: np.ndarray, right: np.ndarray) -> SureCounts:
+    return sure_counts(confidence, right, FINE)
+
+
+def _fine_bins(of: SureCounts) -> dict[str, Any]:
+    return {"counts": of.counts, "confidences": of.confidences, "correct": of.correct}
+
+
+def _where(chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The chosen values, without a copy where all are."""
+    return values if chosen.all() else values[chosen]
 
 
 def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

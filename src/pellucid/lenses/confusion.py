@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.lenses import LensContext
 from pellucid.measures.class_order import similarity_order
-from pellucid.measures.confusion import SparseCounts, confused_pairs
+from pellucid.measures.confusion import SparseCounts, added_square, confused_pairs, of_square
 from pellucid.measures.labels import multi_hot
 from pellucid.measures.set_confusion import set_confusion
 from pellucid.record.schema import ConfusedPair, ConfusionPanel, Finding
@@ -26,6 +26,12 @@ class ConfusionLens:
     """Counts of true by predicted class, sparse, and the pairs confused beyond chance.
 
     Where an example may have several classes, a missed one counts beside each that was called in its place, or beside nothing.
+
+    Attributes:
+        rows, columns, counts: int64[cell], of those that hold something.
+        square: int64[true class, predicted class], counts beside them of batches that came with every cell; of no cells where
+            none did.
+        examples: of sets of classes.
     """
 
     name: ClassVar[str] = "confusion"
@@ -36,6 +42,7 @@ class ConfusionLens:
     columns: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     examples: int = 0
+    square: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
     def observe(self, seen: Observation) -> None:
         """Counts a batch in."""
@@ -45,6 +52,8 @@ class ConfusionLens:
             known &= np.isfinite(outputs).all(axis=1)
             self.examples += int(known.sum())
             self._add(set_confusion(true[known].astype(bool), outputs[known] >= 0))
+        elif self.context.task == "classification" and seen.cells is not None:
+            self.square = added_square(self.square, seen.cells)
         elif self.context.task == "classification":
             self._add(SparseCounts.of(np.asarray(seen.columns["target"]), np.asarray(seen.columns["prediction"])))
 
@@ -52,47 +61,54 @@ class ConfusionLens:
         """Adds another's cells."""
         self.examples += other.examples
         self._add(SparseCounts(other.rows, other.columns, other.counts))
+        self.square = added_square(self.square, other.square)
 
     def _add(self, cells: SparseCounts) -> None:
         all_cells = SparseCounts(self.rows, self.columns, self.counts)
         all_cells.merge(cells)
         self.rows, self.columns, self.counts = all_cells.rows, all_cells.columns, all_cells.counts
 
+    def _cells(self) -> SparseCounts:
+        cells = of_square(self.square)
+        cells.merge(SparseCounts(self.rows, self.columns, self.counts))
+        return cells
+
     def report(self) -> ConfusionPanel:
         """The cells and the most surprising pairs."""
         classes = list(self.context.classes)
-        number = max(len(classes), int(max(self.rows.max(initial=-1), self.columns.max(initial=-1))) + 1)
+        cells = self._cells()
+        number = max(len(classes), int(max(cells.rows.max(initial=-1), cells.columns.max(initial=-1))) + 1)
         names = [*classes, *(str(index) for index in range(len(classes), number))]
         several = self.context.task == "multilabel"
         if several and number > len(classes):
             names[len(classes)] = "nothing"
-        cells = SparseCounts(self.rows, self.columns, self.counts)
         # Where an example may have several mistakes, chance is another than that of the pairs' test.
         pairs = [] if several else confused_pairs(cells, number)
         order, method = similarity_order(cells, number)
-        listed = len(self.counts) <= MOST_LISTED
+        listed = len(cells.counts) <= MOST_LISTED
         surprising = [pair for pair in pairs if pair.p_value < SURPRISING][:MOST_FINDINGS]
         return ConfusionPanel(
-            count=self.examples if several else int(self.counts.sum()),
+            count=self.examples if several else int(cells.counts.sum()),
             findings=[_finding(pair, names) for pair in surprising],
             classes=names,
-            rows=self.rows.tolist() if listed else [],
-            columns=self.columns.tolist() if listed else [],
-            counts=self.counts.tolist() if listed else [],
+            rows=cells.rows.tolist() if listed else [],
+            columns=cells.columns.tolist() if listed else [],
+            counts=cells.counts.tolist() if listed else [],
             pairs=pairs,
-            cells=len(self.counts),
+            cells=len(cells.counts),
             order=order,
             order_method=method,
         )
 
     def arrays(self) -> Mapping[str, np.ndarray]:
         """The cells, where they are too many for lists."""
-        if len(self.counts) <= MOST_LISTED:
+        cells = self._cells()
+        if len(cells.counts) <= MOST_LISTED:
             return {}
         return {
-            "rows": self.rows.astype(np.int32),
-            "columns": self.columns.astype(np.int32),
-            "counts": self.counts,
+            "rows": cells.rows.astype(np.int32),
+            "columns": cells.columns.astype(np.int32),
+            "counts": cells.counts,
         }
 
 

@@ -21,6 +21,9 @@ _TESTED = 1024
 _CELLS_A_CODE = 8
 _SMALL_SQUARE = 1 << 12
 
+# Squares that are kept until all is counted have at most so many cells, of eight bytes each.
+_KEPT_SQUARE = 1 << 22
+
 
 def _none() -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
@@ -96,6 +99,43 @@ class SparseCounts:
         return _summed(self.rows[same], self.counts[same], classes)
 
 
+def square_counts(
+    targets: NDArray[np.integer], predictions: NDArray[np.integer], classes: int
+) -> NDArray[np.int64] | None:
+    """Every cell of many pairs at once, which adds up without a look at where the cells are.
+
+    Args:
+        targets: int[example], true classes below `classes`; negative ones are not known and do not count.
+        predictions: int[example], likewise.
+        classes: number of classes.
+
+    Returns: int64[true class, predicted class]; None where sparse cells cost less.
+    """
+    if not 0 < classes * classes <= min(_KEPT_SQUARE, _CELLS_A_CODE * len(targets)):
+        return None
+    codes = np.multiply(targets, classes, dtype=np.int64)
+    codes += predictions
+    if targets.min() < 0 or predictions.min() < 0:
+        codes = codes[(targets >= 0) & (predictions >= 0)]
+    return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
+
+
+def added_square(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Both squares together; one of fewer classes has none of the others."""
+    if one.shape == other.shape:
+        return one + other
+    small, large = sorted((one, other), key=len)
+    total = large.copy()
+    total[: len(small), : len(small)] += small
+    return total
+
+
+def of_square(counts: NDArray[np.int64]) -> SparseCounts:
+    """The cells of a square that hold something."""
+    rows, columns = np.nonzero(counts)
+    return SparseCounts(rows, columns, counts[rows, columns])
+
+
 def _in_a_square(
     one: SparseCounts, other: SparseCounts, height: int, width: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -142,10 +182,11 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
     rows, columns, counts = cells.rows[wrong], cells.columns[wrong], cells.counts[wrong]
     supports = cells.supports(classes)
     chance = _Chance.of(rows, columns, counts, classes)
+    expected = chance.expected
     listed = np.flatnonzero(counts >= LEAST_COUNT)
     tests = max(len(listed), len(rows))
     if len(listed) > _TESTED:
-        above = _deviance(counts[listed], chance.expected[listed])
+        above = _deviance(counts[listed], expected[listed])
         listed = np.sort(listed[np.argpartition(-above, _TESTED)[:_TESTED]])
     adjusted = holm(chance.tails(listed), tests=tests)
     order = np.lexsort((-counts[listed], adjusted))[:most]
@@ -164,7 +205,7 @@ def confused_pairs(cells: SparseCounts, classes: int, most: int = 200) -> list[C
                 support=int(supports[row]),
                 rate=count / int(supports[row]),
                 interval=interval,
-                expected=float(chance.expected[cell]),
+                expected=float(expected[cell]),
                 p_value=float(adjusted[place]),
             )
         )

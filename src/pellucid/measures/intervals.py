@@ -136,23 +136,47 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
+# Terms of a tail that are made at once, and what one of them no longer changes it by.
+_TERMS = 256
+_NOTHING = 1e-18
+
+
 def hypergeometric_tail(marked: int, drawn: int, all_marked: int, population: int) -> float:
     """P(at least `marked` of `drawn` are marked) where `all_marked` of `population` are: Fisher's exact test, one-sided.
 
     Source: Fisher 1934, Statistical Methods for Research Workers, section 21.02.
     """
-    from scipy.special import gammaln
+    first, last = max(marked, drawn + all_marked - population), min(drawn, all_marked)
+    if first > last:
+        return 0.0
 
-    hits = np.arange(max(marked, drawn + all_marked - population), min(drawn, all_marked) + 1, dtype=np.float64)
+    def log_choose(of: int, take: int) -> float:
+        return math.lgamma(of + 1.0) - math.lgamma(take + 1.0) - math.lgamma(of - take + 1.0)
 
-    def log_choose(of: int, take: NDArray[np.float64] | int) -> NDArray[np.float64]:
-        ways: NDArray[np.float64] = (
-            gammaln(of + 1.0) - gammaln(np.add(take, 1.0)) - gammaln(of - np.add(take, 0.0) + 1.0)
-        )
-        return ways
+    def ratios(hits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each term to the one before, that of `hits`."""
+        left: NDArray[np.float64] = (all_marked - hits) * (drawn - hits)
+        return left / ((hits + 1.0) * (population - all_marked - drawn + hits + 1.0))
 
-    terms = log_choose(all_marked, hits) + log_choose(population - all_marked, drawn - hits)
-    return min(1.0, float(np.exp(terms - log_choose(population, drawn)).sum()))
+    # The terms rise to the most probable number and then fall: they are added up from the largest one there is.
+    top = min(max(first, (drawn + 1) * (all_marked + 1) // (population + 2)), last)
+    log_top = log_choose(all_marked, top) + log_choose(population - all_marked, drawn - top)
+    after, before = _falling(ratios, top, last), _falling(lambda hits: 1.0 / ratios(hits), top - 1, first - 1)
+    return min(1.0, math.exp(log_top - log_choose(population, drawn)) * (1.0 + after + before))
+
+
+def _falling(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], start: int, end: int) -> float:
+    """Sum of the terms after one that is 1, each `ratios` times the one before, at `start` and on to `end`, which is not one.
+
+    Until they are too small to change it.
+    """
+    total, term = 0.0, 1.0
+    way = 1 if end >= start else -1
+    while start != end and term > _NOTHING * (1.0 + total):
+        stop = start + way * min(_TERMS, abs(end - start))
+        terms = term * np.cumprod(ratios(np.arange(start, stop, way, dtype=np.float64)))
+        total, term, start = total + float(terms.sum()), float(terms[-1]), stop
+    return total
 
 
 def holm(p_values: NDArray[np.float64], tests: int | None = None) -> NDArray[np.float64]:

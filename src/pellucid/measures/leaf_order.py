@@ -54,9 +54,27 @@ class _Tree:
     def join(self, one: int, other: int) -> None:
         """Makes the next node."""
         between = self.distances[np.ix_(self.leaves[one], self.leaves[other])]
-        self.across.append(_least_sums(_least_sums(self.sums(one), between), self.sums(other)))
+        # The second by its own distances from the other end, which are symmetric.
+        self.across.append(self._reached(other, self._reached(one, between).T).T)
         self.leaves.append(np.concatenate([self.leaves[one], self.leaves[other]]))
         self.children.append((one, other))
+
+    def _reached(self, node: int, beyond: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The least sums through a node: from a leaf of it at one end, over any at the other, to what lies beyond that.
+
+        Args:
+            node: the node.
+            beyond: float64[leaf beyond], of each leaf of the node at the other end.
+        """
+        across = self.across[node]
+        if across is None:
+            return beyond
+        # The ends are never both of one child.
+        size = len(across)
+        found = np.empty_like(beyond, order="C")
+        _least_sums(across, beyond[size:], found[:size])
+        _least_sums(np.ascontiguousarray(across.T), beyond[:size], found[size:])
+        return found
 
     def sums(self, node: int) -> NDArray[np.float64]:
         """float64[leaf leaf]: the least sum with the first leaf at one end and the second at the other; infinite where no
@@ -96,10 +114,17 @@ class _Tree:
         return order
 
 
-def _least_sums(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float[row column]: the least of one[row, k] + other[k, column] over k."""
-    found = np.empty((one.shape[0], other.shape[1]))
-    for row in range(len(one)):
-        reached = np.flatnonzero(np.isfinite(one[row]))
-        found[row] = (one[row, reached, None] + other[reached]).min(axis=0)
-    return found
+def _least_sums(one: NDArray[np.float64], other: NDArray[np.float64], found: NDArray[np.float64]) -> None:
+    """Puts the least of one[row, k] + other[k, column] over k into found[row, column], whichever loop is the shortest."""
+    rows, shared = one.shape
+    columns = other.shape[1]
+    if columns <= min(rows, shared):
+        for column in range(columns):
+            np.min(one + other[:, column], axis=1, out=found[:, column])
+    elif rows <= shared:
+        for row in range(rows):
+            np.min(one[row][:, None] + other, axis=0, out=found[row])
+    else:
+        np.add(one[:, :1], other[0], out=found)
+        for place in range(1, shared):
+            np.minimum(found, one[:, place, None] + other[place], out=found)

@@ -18,7 +18,7 @@ Columns: TypeAlias = dict[str, NDArray[np.generic]]
 TOP_K = 5
 
 # Scores that are worked on at once: few enough to stay in a processor's cache, whatever the number of classes.
-_BLOCK = 1 << 17
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _blocks(number: int, classes: int) -> Iterator[tuple[int, int]]:
 
 
 def _fill(columns: Columns, block: slice, scores: NDArray[np.floating], weigh: Weigh) -> None:
-    defined = np.isfinite(scores).all(axis=1)
+    defined = _finite(scores)
     columns["nonfinite"][block] = ~defined
     place = np.arange(block.start, block.stop)
     if not defined.all():
@@ -151,6 +151,15 @@ def _fill(columns: Columns, block: slice, scores: NDArray[np.floating], weigh: W
     squares = np.einsum("ij,ij->i", weighed.weights, weighed.weights) / weighed.total**2
     label = weighed.weights[rows, own] / weighed.total
     columns["brier"][place[known]] = np.maximum(squares + (1.0 - 2.0 * label), 0.0)[known]
+
+
+def _finite(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Rows without NaN or infinity, which a sum shows; it may be infinite without them, too."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite: NDArray[np.bool_] = np.isfinite(scores.sum(axis=1))
+    if not finite.all():
+        finite[~finite] = np.isfinite(scores[~finite]).all(axis=1)
+    return finite
 
 
 def _of_logits(logits: NDArray[np.floating], highest: NDArray[np.floating]) -> Weighed:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.measures.binned import binned
 from pellucid.measures.intervals import wilson
 from pellucid.record.schema import TopK
 
 
 def rank_counts(ranks: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
     """Examples by the rank of their target, int64[rank]; rank 0 is right, a negative rank is not known and does not count."""
-    return np.bincount(ranks[ranks >= 0], minlength=classes).astype(np.int64)
+    known = ranks if ranks.min(initial=0) >= 0 else ranks[ranks >= 0]
+    return binned(known, max(classes, int(known.max(initial=-1)) + 1))
 
 
 def top_k(counts: NDArray[np.int64], k: int) -> TopK | None:

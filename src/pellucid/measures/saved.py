@@ -13,6 +13,7 @@ from pellucid.measures.losses import Loss, default_loss
 from pellucid.measures.predictions import TOP_K, Columns, Weighed, classified
 
 # Columns that may come beside predicted classes: what the scores said, where the scores themselves were not kept.
+NO_CLASS = -1
 GIVEN = ("confidence", "rank", "loss", "entropy", "margin")
 
 
@@ -30,6 +31,26 @@ def columns_of_probabilities(
         top_k: how many classes are kept for each example.
     """
     return classified(probabilities, targets, top_k, _of_probabilities)
+
+
+class LogProbabilities:
+    """The logarithms of saved probabilities, float64[example class], to stand for logits; made where somebody looks.
+
+    NumPy takes it for an array, whole; `[...]` takes of it what an array gives, and nothing else is computed.
+    """
+
+    def __init__(self, probabilities: NDArray[np.floating]) -> None:
+        self.probabilities = probabilities
+        self.shape, self.ndim = probabilities.shape, probabilities.ndim
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def __getitem__(self, place: Any) -> NDArray[np.float64]:
+        return log_probabilities(self.probabilities[place])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return log_probabilities(self.probabilities).astype(dtype or np.float64, copy=False)
 
 
 def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -103,15 +124,15 @@ def columns_of_sigmoids(probabilities: NDArray[np.floating], sets: Sets, *, loss
 def _of_probabilities(probabilities: NDArray[np.floating], highest: NDArray[np.floating]) -> Weighed:
     weights = probabilities.astype(np.float64)
     total = weights.sum(axis=1)
+    # In the precision of what was saved; all terms have one sign, so that the sum keeps it. A probability of 0 adds nothing.
+    terms = np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny)) * weights
     with np.errstate(divide="ignore"):
-        logarithms = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
         # Nothing is below 0 but by rounding: of one certain class, saved as a little more than one.
-        entropy = np.maximum(np.log(total) - np.einsum("ij,ij->i", weights, logarithms) / total, 0.0)
+        entropy = np.maximum(np.log(total) - terms.sum(axis=1) / total, 0.0)
     rows = np.arange(len(weights))
 
     def log_weight(classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        own = weights[rows, classes]
-        return np.where(own > 0, logarithms[rows, classes], -np.inf)
+        return log_probabilities(weights[rows, classes])
 
     return Weighed(weights, total, entropy, log_weight)
 
@@ -119,7 +140,7 @@ def _of_probabilities(probabilities: NDArray[np.floating], highest: NDArray[np.f
 def columns_of_classes(
     predictions: NDArray[np.integer],
     targets: NDArray[np.generic] | None,
-    given: Mapping[str, NDArray[np.floating]] | None = None,
+    given: Mapping[str, NDArray[np.floating] | NDArray[np.integer]] | None = None,
 ) -> Columns:
     """The columns that follow from predicted classes alone: the others are not defined.
 
@@ -128,26 +149,35 @@ def columns_of_classes(
     Args:
         predictions: int[example], -1 where there is none.
         targets: int[example], -1 where unknown; or None.
-        given: float[example] by name, of GIVEN, NaN where unknown; what else was saved with the classes.
+        given: float[example] or int[example] by name, of GIVEN, NaN or -1 where unknown; what else was saved with the classes.
     """
     number = len(predictions)
-    prediction = predictions.astype(np.int64)
-    target = np.full(number, -1, np.int64) if targets is None else targets.astype(np.int64)
+    prediction = np.asarray(predictions, np.int32)
+    target = np.full(number, NO_CLASS, np.int32) if targets is None else targets.astype(np.int32, copy=False)
     beside = given or {}
     known = (target >= 0) & (prediction >= 0)
-    rank = np.where(known & (target == prediction), 0, -1)
-    if "rank" in beside:
-        rank = np.where(known & (beside["rank"] >= 0), beside["rank"], rank).astype(np.int64)
-    nothing = np.full(number, np.nan, np.float32)
+    # Where nothing is known one number stands for all.
+    nothing = np.broadcast_to(np.float32(np.nan), number)
+    confidence = beside["confidence"].astype(np.float32, copy=False) if "confidence" in beside else nothing
     return {
         "target": target,
         "prediction": prediction,
-        "loss": np.where(known, beside["loss"], np.nan) if "loss" in beside else np.full(number, np.nan),
-        "confidence": beside["confidence"].astype(np.float32) if "confidence" in beside else nothing,
-        "entropy": beside["entropy"].astype(np.float32) if "entropy" in beside else nothing,
-        "margin": beside["margin"].astype(np.float32) if "margin" in beside else nothing,
-        "rank": rank,
-        "top_classes": np.where(prediction >= 0, prediction, -1).astype(np.int32)[:, None],
-        "top_probabilities": (beside["confidence"].astype(np.float32) if "confidence" in beside else nothing)[:, None],
+        "loss": np.where(known, beside["loss"], np.nan) if "loss" in beside else np.broadcast_to(np.nan, number),
+        "confidence": confidence,
+        "entropy": beside["entropy"].astype(np.float32, copy=False) if "entropy" in beside else nothing,
+        "margin": beside["margin"].astype(np.float32, copy=False) if "margin" in beside else nothing,
+        "rank": _ranks(beside.get("rank"), known, target == prediction),
+        "top_classes": prediction[:, None],
+        "top_probabilities": confidence[:, None],
         "nonfinite": prediction < 0,
     }
+
+
+def _ranks(
+    saved: NDArray[np.floating] | NDArray[np.integer] | None, known: NDArray[np.bool_], right: NDArray[np.bool_]
+) -> NDArray[np.integer]:
+    """Ranks of the targets as they were saved; where they were not, 0 for a right prediction, else -1."""
+    if saved is not None and saved.dtype.kind == "i" and known.all() and saved.min(initial=0) >= 0:
+        return saved.astype(np.int32, copy=False)
+    rank = np.where(known & right, 0, -1)
+    return rank if saved is None else np.where(known & (saved >= 0), saved, rank).astype(np.int64)

@@ -62,16 +62,37 @@ class ScoreCells:
             targets: int64[example], all known.
             sampled: bool[example], those whose other classes count too.
         """
-        classes = logits.shape[1]
-        some = np.flatnonzero(sampled)
-        wanted = logits[some] > (normalisers[some] - RANGE)[:, None]
+        own = logits[np.arange(len(targets)), targets].astype(np.float64)
+        return cls.of_sample(logits[sampled], own, normalisers, targets, sampled)
+
+    @classmethod
+    def of_sample(
+        cls,
+        whole: NDArray[np.floating],
+        own: Floats,
+        normalisers: Floats,
+        targets: NDArray[np.integer],
+        sampled: NDArray[np.bool_],
+    ) -> Self:
+        """Counts a batch of which all logits are there for the sampled alone.
+
+        Args:
+            whole: float[sampled class], -inf allowed.
+            own: float64[example], the target's logits.
+            normalisers: float64[example], likewise of each.
+            targets: int[example], all known.
+            sampled: bool[example], those that have a row in `whole`.
+        """
+        classes, some, alone = whole.shape[1], np.flatnonzero(sampled), np.flatnonzero(~sampled)
+        wanted = whole > (normalisers[some] - RANGE)[:, None]
         wanted[np.arange(len(some)), targets[some]] = True
         place, class_of = np.nonzero(wanted)
-        alone = np.flatnonzero(~sampled)
-        example, class_of = np.concatenate([some[place], alone]), np.concatenate([class_of, targets[alone]])
-        logs = logits[example, class_of].astype(np.float64) - normalisers[example]
-        probabilities = np.minimum(np.exp(logs), 1.0)
-        return cls._counted(class_of, probabilities, targets[example] == class_of, sampled[example], classes)
+        logs = whole[wanted].astype(np.float64) - normalisers[some][place]
+        logs = np.concatenate([logs, own[alone] - normalisers[alone]])
+        right = np.concatenate([targets[some][place] == class_of, np.ones(len(alone), np.bool_)])
+        inside = np.arange(len(logs)) < len(place)
+        class_of = np.concatenate([class_of, targets[alone]])
+        return cls._counted(class_of, np.minimum(np.exp(logs), 1.0), right, inside, classes)
 
     @classmethod
     def of_sets(cls, logits: NDArray[np.floating], true: NDArray[np.bool_], sampled: NDArray[np.bool_]) -> Self:

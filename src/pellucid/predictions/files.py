@@ -50,6 +50,9 @@ class Columns(Protocol):
     def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """These columns, in order; pieces of at most so many rows. Raises: DataError: it is damaged."""
 
+    def extremes(self, column: str) -> tuple[int, int] | None:
+        """Least and largest of a column of whole numbers, as the file says itself; None where it does not."""
+
 
 def open_columns(source: object, purpose: str) -> Columns:
     """Opens a file by its ending, or takes an array, a torch tensor or an Arrow table that a program holds.
@@ -133,14 +136,26 @@ class _Array:
         for start in range(0, self.rows, rows):
             yield self._piece(start, min(start + rows, self.rows))
 
+    def extremes(self, column: str) -> tuple[int, int] | None:
+        return None
+
     def _piece(self, start: int, end: int) -> pa.RecordBatch:
         import pyarrow as pa
 
         values = _read(self.values, start, end)
-        array = pa.array(values.reshape(-1))
+        array = _wrapped(values.reshape(-1))
         if values.ndim == 2:
             array = pa.FixedSizeListArray.from_arrays(array, values.shape[1])
         return pa.record_batch({VALUES: array})
+
+
+def _wrapped(values: NDArray[Any]) -> pa.Array:
+    """Numbers as an Arrow array, without a copy and without a look at pandas, which `pyarrow.array` imports."""
+    import pyarrow as pa
+
+    if values.dtype.kind not in "iuf":
+        return pa.array(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def _read(values: NDArray[Any], start: int, end: int) -> NDArray[Any]:
@@ -183,6 +198,9 @@ class _Held:
     def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         yield from self.table.select(list(columns)).to_batches(max_chunksize=rows)
 
+    def extremes(self, column: str) -> tuple[int, int] | None:
+        return None
+
 
 @dataclass(frozen=True)
 class _Parquet:
@@ -209,6 +227,22 @@ class _Parquet:
                     yield from file.iter_batches(rows, [group], list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.path} is damaged: {error}.") from error
+
+    def extremes(self, column: str) -> tuple[int, int] | None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not pa.types.is_signed_integer(self.schema.field(column).type):
+            return None
+        ends: list[int] = []
+        with pq.ParquetFile(self.path) as file:
+            for group in map(file.metadata.row_group, range(file.num_row_groups)):
+                places = [place for place in range(group.num_columns) if group.column(place).path_in_schema == column]
+                told = group.column(places[0]).statistics if places else None
+                if told is None or not told.has_min_max:
+                    return None
+                ends += [told.min, told.max]
+        return (min(ends), max(ends)) if ends else None
 
 
 def _parquet(path: Path) -> _Parquet:
@@ -246,6 +280,9 @@ class _Csv:
         for piece in _csv_pieces(self.path, self.types, list(columns)):
             for start in range(0, piece.num_rows, rows):
                 yield piece.slice(start, rows)
+
+    def extremes(self, column: str) -> tuple[int, int] | None:
+        return None
 
 
 @dataclass

@@ -67,7 +67,10 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
     hashes = IdHashes.first_of(saved.rows)
     labels = _label_kind(saved)
-    for piece in saved.looked_at():
+    told = _told(saved, names)
+    if told is not None:
+        predictions.largest, targets.largest = told
+    for piece in () if told is not None else saved.looked_at():
         if saved.roles.scores:
             _add_scores(scores, saved, piece, asked)
         else:
@@ -93,6 +96,22 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
     divided = kind == "probabilities" and labels != "sets"
     return Look(kind, settled, by_name, scores.unnormalised.count if divided else 0, labels)
+
+
+def _told(saved: Saved, names: tuple[str, ...] | None) -> tuple[int, int] | None:
+    """The largest predicted and true class, where the files say themselves that every one is a class; else all is looked at.
+
+    What they say is not relied on: what is read later is held against it.
+    """
+    if saved.roles.scores or saved.id_column:
+        return None
+    called = saved.predictions.extremes(saved.roles.prediction)
+    table, target = saved.target_column
+    true = table.extremes(target) if target else (NO_CLASS, NO_CLASS)
+    most = np.iinfo(np.int32).max if names is None else len(names) - 1
+    if called is None or true is None or min(called[0], true[0]) < NO_CLASS or max(called[1], true[1]) > most:
+        return None
+    return called[1], true[1]
 
 
 def _label_kind(saved: Saved) -> LabelKind:

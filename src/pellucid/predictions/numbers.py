@@ -116,6 +116,16 @@ def _numbers(values: Any) -> NDArray[Any]:
     """An Arrow array of numbers; a null is NaN."""
     if values.null_count and not str(values.type).startswith(("float", "double", "half")):
         values = values.cast("float64")
+    return unwrapped(values)
+
+
+def unwrapped(values: Any) -> NDArray[Any]:
+    """An Arrow array of numbers as NumPy's; by a door that does not import pandas where it is installed."""
+    import pyarrow as pa
+
+    plain = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if plain and not values.null_count:
+        return np.from_dlpack(values)
     numbers: NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return numbers
 
@@ -127,8 +137,8 @@ def _floating(values: NDArray[Any]) -> NDArray[np.floating]:
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int) -> NDArray[np.int64]:
-    """Classes as indices, int64[example], -1 where there is none.
+def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int) -> NDArray[np.integer]:
+    """Classes as indices, int32 or int64[example], -1 where there is none.
 
     Args:
         column: whole numbers, floats that are whole, text, or booleans.
@@ -159,7 +169,7 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
         raise DataError(f"The {what}s are {column.type}; expected whole numbers, or names of classes.")
     plain = bounded(column)
     if plain is not None:
-        return plain.astype(np.int64)
+        return plain.astype(np.int32, copy=False)
     values = _numbers(column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column)
     wrong = np.zeros(len(values), np.bool_)
     if values.dtype.kind == "f":
@@ -188,7 +198,7 @@ def bounded(column: Any) -> NDArray[np.integer] | None:
 
     if column.null_count or not len(column) or not pa.types.is_integer(column.type):
         return None
-    values: NDArray[np.integer] = column.to_numpy(zero_copy_only=False)
+    values: NDArray[np.integer] = unwrapped(column)
     return values if values.min() >= NO_CLASS and values.max() <= np.iinfo(np.int32).max else None
 
 

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.data.images import UndecodableImageError, decode, picture_of
+from pellucid.errors import DataError
+from pellucid.measures.confusion import square_counts
 from pellucid.measures.labels import labelled_columns
 from pellucid.measures.losses import Loss
 from pellucid.measures.predictions import Columns
 from pellucid.measures.saved import (
+    LogProbabilities,
     columns_of_classes,
     columns_of_sigmoids,
     labelled_columns_of_probabilities,
-    log_probabilities,
     logits_of_sigmoids,
 )
 from pellucid.predictions.looking import Look, scores_in
-from pellucid.predictions.numbers import ArrowColumn, Numbered, classes_of, floats_of
+from pellucid.predictions.numbers import NO_CLASS, ArrowColumn, Numbered, bounded, classes_of, floats_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import Floats, Sets, majority, sets_of, soft_of
 from pellucid.types import Batch, ByColumn, Media, Observation
@@ -68,7 +70,13 @@ class Observing:
             soft=soft,
             sets=sets,
         )
-        return Observation(stage="sweep", batch=batch, outputs=outputs, columns=columns)
+        return Observation(stage="sweep", batch=batch, outputs=outputs, columns=columns, cells=self._cells(columns))
+
+    def _cells(self, columns: dict[str, Any]) -> np.ndarray | None:
+        """The confusion of a piece that is large beside it, which several lenses count."""
+        if self.look.task != "classification":
+            return None
+        return square_counts(columns["target"], columns["prediction"], len(self.look.classes))
 
     def _labels(self, piece: Piece) -> tuple[np.ndarray | None, Floats | None, Sets]:
         """One class an example, soft labels, and sets of classes, as far as there are any."""
@@ -84,19 +92,27 @@ class Observing:
 
     def _of_scores(
         self, scores: np.ndarray, targets: np.ndarray | None, soft: Floats | None, sets: Sets
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    ) -> tuple[np.ndarray | LogProbabilities, dict[str, Any]]:
         """Logits, or what stands for them, and the columns."""
         task, loss = self.look.task, self.loss
         if self.look.kind == "logits":
             return scores, labelled_columns(scores, targets, task=task, loss=loss, soft=soft, sets=sets)
         if task == "multilabel":
             return logits_of_sigmoids(scores), columns_of_sigmoids(scores, sets, loss=loss)
-        return log_probabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
+        return LogProbabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]
-        given = {name: floats_of(piece.columns[name]) for name in self.saved.roles.given}
-        return columns_of_classes(classes_of(column, self.look.by_name, "prediction", piece.start), targets, given)
+        given = {name: _given(piece.columns[name], name) for name in self.saved.roles.given}
+        called = classes_of(column, self.look.by_name, "prediction", piece.start)
+        for what, classes in (("prediction", called), ("label", targets)):
+            largest = NO_CLASS if classes is None else int(classes.max(initial=NO_CLASS))
+            if largest >= len(self.look.classes):
+                raise DataError(
+                    f"{self.saved.predictions.source} says of its columns that there are {len(self.look.classes):,} classes, but "
+                    f"a {what} from row {piece.start:,} on is {largest}. Write the file anew."
+                )
+        return columns_of_classes(called, targets, given)
 
     def _ids(self, piece: Piece) -> Sequence[str]:
         ids = self.saved.ids(piece)
@@ -126,6 +142,12 @@ class Observing:
         except UndecodableImageError:
             self.undecodable += 1
             return None
+
+
+def _given(column: Any, name: str) -> np.ndarray:
+    """What was saved beside predicted classes; ranks as they are where they are whole numbers throughout."""
+    whole = bounded(column) if name == "rank" else None
+    return floats_of(column) if whole is None else whole
 
 
 def _plain(column: Any) -> pa.Array:

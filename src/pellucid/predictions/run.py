@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PART_EXAMPLES = 1 << 16
-# Rows that are read at once where none is kept: a square of cells is gone through once for each piece.
-MOST_AT_ONCE = 1 << 18
+# Rows that are read at once where none is kept: a square of cells is gone through once for each piece. Fewer where other
+# columns come along, which may be text of any length.
+MOST_AT_ONCE = 1 << 19
+MOST_ALONG = 1 << 16
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -129,7 +131,8 @@ def panels_of(
         raise OptionError(f"There is no lens '{unknown[0]}' that needs answers alone. There are: {', '.join(known)}.")
     asked = [known[name] for name in (known if lenses is None else lenses)]
     observing = Observing(saved, look, chosen)
-    for piece in saved.whole(MOST_AT_ONCE):
+    along = saved.roles.along or saved.label_roles.along
+    for piece in saved.whole(MOST_ALONG if along else MOST_AT_ONCE):
         seen = observing.of(piece)
         for lens in asked:
             lens.observe(seen)

@@ -10,13 +10,13 @@ from pellucid.errors import DataError
 from pellucid.predictions.files import Columns
 from pellucid.predictions.ids import ids_of
 from pellucid.predictions.roles import Roles
-from pellucid.predictions.stepping import in_step
+from pellucid.predictions.stepping import gathered, in_step
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # Scores that are read at once, and rows where there are few scores or a picture a row.
-_SCORES = 1 << 20
+_SCORES = 1 << 21
 MOST_ROWS = 1 << 16
 _PICTURES = 1 << 9
 
@@ -95,9 +95,15 @@ class Saved:
     @property
     def target_type(self) -> pa.DataType | None:
         """The type of the column of targets; None where there is none."""
+        table, name = self.target_column
+        return table.schema.field(name).type if name else None
+
+    @property
+    def target_column(self) -> tuple[Columns, str]:
+        """The table that has the targets, and the column; "" where there is none."""
         if self.labels is not None and self.label_roles.target:
-            return self.labels.schema.field(self.label_roles.target).type
-        return self.predictions.schema.field(self.roles.target).type if self.roles.target else None
+            return self.labels, self.label_roles.target
+        return self.predictions, self.roles.target
 
     def target(self, piece: Piece) -> Any | None:
         """The column of targets of a piece; None where there is none."""
@@ -127,7 +133,7 @@ class Saved:
     def _pieces(self, columns: tuple[str, ...], labels: tuple[str, ...], rows: int) -> Iterator[Piece]:
         start = 0
         if self.labels is None:
-            for piece in self.predictions.pieces(columns, rows):
+            for piece in gathered(self.predictions.pieces(columns, rows), rows):
                 if piece.num_rows:
                     yield Piece(start, dict(zip(piece.schema.names, piece.columns, strict=True)), {})
                 start += piece.num_rows

@@ -16,6 +16,9 @@ def in_step(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBa
     waiting: list[pa.RecordBatch] = []
     held = 0
     for piece in pieces:
+        if not held and piece.num_rows == rows:
+            yield piece
+            continue
         waiting.append(piece)
         held += piece.num_rows
         while held >= rows:
@@ -25,6 +28,22 @@ def in_step(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBa
             held -= rows
     if held:
         yield _one(pa.Table.from_batches(waiting))
+
+
+def gathered(pieces: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer pieces: small ones put together, as long as they have no more than so many rows."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for piece in pieces:
+        if waiting and held + piece.num_rows > rows:
+            yield waiting[0] if len(waiting) == 1 else _one(pa.Table.from_batches(waiting))
+            waiting, held = [], 0
+        waiting.append(piece)
+        held += piece.num_rows
+    if waiting:
+        yield waiting[0] if len(waiting) == 1 else _one(pa.Table.from_batches(waiting))
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:
