@@ -1,5 +1,5 @@
-"""Methods of many passes against two libraries each: Captum and zennit, on the very same noise; RISE, which no light library has,
-against a twin written from the paper on numpy and scipy, and against its expectation.
+"""Methods of many passes against two libraries each: Captum and zennit, on the very same noise; RISE against XAITK, on the very
+same masks, a twin written from the paper on numpy and scipy, and its expectation.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from captum.attr import Saliency as CaptumsSaliency
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
+from xaitk_saliency.impls.gen_classifier_conf_sal.rise_scoring import RISEScoring
+from xaitk_saliency.impls.perturb_image.rise import RISEGrid
 from zennit.attribution import IntegratedGradients as ZennitsIntegrated
 from zennit.attribution import Occlusion as ZennitsOcclusion
 from zennit.attribution import SmoothGrad as ZennitsSmoothGrad
@@ -136,7 +138,7 @@ def drawn_as_in_the_paper(cells: NDArray[np.float64], size: int, shift: tuple[in
     side = -(-size // len(cells))
     grown = (len(cells) + 1) * side
     places = (np.arange(grown) + 0.5) * len(cells) / grown - 0.5
-    whole = ndimage.map_coordinates(cells, np.meshgrid(places, places, indexing="ij"), order=1, mode="nearest")
+    whole = ndimage.map_coordinates(cells, np.meshgrid(places, places, indexing="ij"), order=1, mode="mirror")
     return whole[shift[0] : shift[0] + size, shift[1] : shift[1] + size]
 
 
@@ -155,6 +157,49 @@ def test_rise_is_its_twin_written_from_the_paper() -> None:
         total += score[:, None, None] * mask  # equation 6
     expected = total / (0.4 * count)
     np.testing.assert_allclose(found.numpy(), np.broadcast_to(expected[:, None], found.shape), rtol=1e-5, atol=1e-6)
+
+
+class Shifts:
+    """Stands in for the generator that XAITK draws its shifts from."""
+
+    def __init__(self, shifts: list[int]) -> None:
+        self._left = iter(shifts)
+
+    def integers(self, low: int, high: int) -> int:
+        shift = next(self._left)
+        assert low <= shift < high
+        return shift
+
+
+@pytest.mark.parametrize(("size", "cells"), [((6, 6), 3), ((7, 10), 4), ((6, 6), 1), ((9, 5), 2)])
+def test_rise_is_that_of_xaitk_on_the_same_cells_and_shifts(
+    size: tuple[int, int], cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(3)).double().eval()
+    given = torch.randn(1, 2, *size, dtype=torch.float64)
+    model(given)
+    count, visible, seed = 20, 0.4, 5
+    asked = Rise(masks=count, cells=cells, visible=visible, seed=seed)
+    found = pellucid.attribute(model, given, TARGET, asked).input[0]
+    peer = RISEGrid(n=count, s=cells, p1=visible, threads=0)
+    shifts: list[int] = []
+    for number in range(count):
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        peer.grid[number] = (torch.rand(cells, cells, generator=generator) < visible).numpy()
+        shifts += [int(torch.randint(-(-side // cells), (1,), generator=generator)) for side in size]
+    with monkeypatch.context() as patch:
+        patch.setattr(np.random, "default_rng", lambda _: Shifts(shifts))
+        masks = peer.perturb(np.zeros((*size, 2)))
+    ours = torch.stack([asked.mask(number, size) for number in range(count)])
+    np.testing.assert_allclose(ours.numpy(), masks, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        scores = model(given * torch.from_numpy(masks).double()[:, None]).numpy()
+        reference = model(given)[0].numpy()
+    # Their map is in shares of its largest.
+    expected = RISEScoring().generate(reference, scores, masks)[TARGET]
+    for channel in found.numpy():
+        np.testing.assert_allclose(channel / np.abs(channel).max(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_rise_on_a_linear_model_tends_to_its_expectation_as_fast_as_its_error_says() -> None:

@@ -7,6 +7,7 @@ import math
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,34 @@ def test_kernel_shap_and_sampled_values_are_those_of_the_definition_and_add_up()
         assert one.passes.forward_examples > 800
     again = pellucid.attribute(Joint(), TABLE[1:], 0, asked[0])
     torch.testing.assert_close(again.input, found["kernel_shap"].input[1:])
+
+
+def test_lime_is_the_weighted_least_squares_of_the_sets_that_the_model_was_shown() -> None:
+    """Ribeiro et al. 2016, eq. 2, on numpy: a set weighs by its similarity to the whole; the penalty is next to nothing."""
+
+    class Showing(Joint):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shown: list[Tensor] = []
+
+        def forward(self, table: Tensor) -> Tensor:
+            self.shown.append(table.detach().clone())
+            return super().forward(table)
+
+    model, baseline = Showing(), torch.tensor([0.5, 0.0, 1.0, -1.5]).double()
+    row, samples = TABLE[:1], 150
+    found = pellucid.attribute(model, row, 0, Lime(samples=samples, penalty=1e-9, baseline=baseline)).input[0]
+    shown = torch.cat(model.shown)[-samples:].numpy()
+    there = (shown == row.numpy()).astype(float)
+    np.testing.assert_array_equal(shown, np.where(there, row, baseline))
+    cosine = there.sum(1) / (np.linalg.norm(there, axis=1) * 2 + 1e-12)
+    root = np.exp(-((1 - cosine) ** 2) / 4)[:, None]
+    scores = Joint()(torch.from_numpy(shown))[:, :1].numpy()
+    columns = np.concatenate([np.ones((samples, 1)), there], axis=1)
+    expected = np.linalg.lstsq(root * columns, root * scores, rcond=None)[0][1:, 0]
+    np.testing.assert_allclose(
+        found.numpy(), expected, rtol=3e-4
+    )  # scikit-learn's descent ends at a duality gap of 1e-4
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
@@ -188,13 +188,27 @@ class Rise(Method):
     def mask(self, number: int, size: tuple[int, int]) -> Tensor:
         """Mask number `number`, float[height width] in [0, 1]: the same for a seed, whatever batch it comes in."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        cells = (torch.rand(1, 1, self.cells, self.cells, generator=generator) < self.visible).float()
+        cells = (torch.rand(self.cells, self.cells, generator=generator) < self.visible).float()
         high, wide = (math.ceil(extent / self.cells) for extent in size)
-        grown = nn.functional.interpolate(
-            cells, size=((self.cells + 1) * high, (self.cells + 1) * wide), mode="bilinear", align_corners=False
-        )[0, 0]
+        rows, columns = (_between_cells(self.cells, (self.cells + 1) * step) for step in (high, wide))
+        grown = rows @ cells @ columns.T
         down, right = (int(torch.randint(step, (1,), generator=generator)) for step in (high, wide))
         return grown[down : down + size[0], right : right + size[1]]
+
+
+def _between_cells(cells: int, positions: int) -> Tensor:
+    """What each cell has of each position, float[position cell]: linear between the cells' middles, mirrored beyond the outer ones.
+
+    So do the masks of the paper's authors; an outer cell drawn out to the border would vary more there than within.
+    """
+    places = (torch.arange(positions) + 0.5) * cells / positions - 0.5
+    before = places.floor()
+    shares = torch.zeros(positions, cells)
+    for side, share in ((before, 1 - (places - before)), (before + 1, places - before)):
+        mirrored = side.abs()
+        mirrored = torch.minimum(mirrored, 2 * (cells - 1) - mirrored).clamp(min=0)
+        shares.scatter_add_(1, mirrored.long()[:, None], share[:, None])
+    return shares
 
 
 def only_leaf(inputs: Any, title: str) -> Tensor:

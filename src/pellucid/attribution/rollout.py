@@ -118,13 +118,14 @@ class GradientRollout(_Rollout):
     def _matrix(self, attentions: Attentions) -> Tensor:
         if not attentions.gradients:
             raise MethodError("Gradient-weighted rollout: no gradient of the score arrives at any attention.")
-        identity = _identity(attentions.weights[0])
-        relevance = identity
+        relevance = torch.zeros_like(_identity(attentions.weights[0]))
         for place, weights in enumerate(attentions.weights):
             gradient: Any = attentions.gradients.get(place)
             if gradient is not None:
-                relevance = relevance + (weights * gradient).clamp(min=0).mean(1) @ relevance
-        return relevance - identity
+                # Without the identity from the start: to add it and take it away would round off what is far below 1.
+                weighed = (weights * gradient).clamp(min=0).mean(1)
+                relevance = relevance + weighed + weighed @ relevance
+        return relevance
 
 
 def _identity(weights: Tensor) -> Tensor:
