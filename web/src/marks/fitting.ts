@@ -25,6 +25,9 @@ export function fitting(width: Width, text: string, most: number, keep: "start" 
 }
 
 let context: CanvasRenderingContext2D | null = null;
+/** Names come again with every selection, a thousand classes at a time. */
+const MOST_WIDTHS = 1 << 14;
+const widths = new Map<string, number>();
 
 /** Width in pixels of a small text of the page. */
 export function smallWidth(text: string): number {
@@ -34,5 +37,11 @@ export function smallWidth(text: string): number {
     const style = getComputedStyle(document.body);
     context.font = `12px ${style.fontFamily}`;
   }
-  return context.measureText(text).width;
+  let width = widths.get(text);
+  if (width === undefined) {
+    width = context.measureText(text).width;
+    if (widths.size >= MOST_WIDTHS) widths.clear();
+    widths.set(text, width);
+  }
+  return width;
 }

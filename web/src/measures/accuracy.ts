@@ -1,6 +1,9 @@
 /** Accuracy and mean loss of any selection, from typed arrays. Examples without target or prediction do not count. */
 import { remembered } from "./chosen";
+import { talliesOf } from "./classification";
+import { confusionOf } from "./confusion";
 import { type Bounds, meanInterval, wilson } from "./intervals";
+import { tally } from "./tally";
 
 export interface Answers {
   readonly targets: Int32Array;
@@ -20,23 +23,27 @@ export interface Mean {
   readonly interval: Bounds | null;
 }
 
-export function accuracyOf(rows: Uint32Array, { targets, predictions }: Answers): Share {
-  return judged(rows, targets, predictions);
-}
+/** Outcomes of an answer. */
+export const WRONG = 0;
+export const RIGHT = 1;
+/** Without a target or a prediction. */
+export const UNKNOWN = 2;
 
-const judged = remembered((rows: Uint32Array, targets: Int32Array, predictions: Int32Array): Share => {
-  let correct = 0;
-  let count = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
+/** The outcome of each row; made once for a record. */
+export const outcomesOf = remembered((predictions: Int32Array, targets: Int32Array): Int32Array => {
+  const outcomes = new Int32Array(targets.length);
+  for (let row = 0; row < outcomes.length; row++) {
     const target = targets[row] as number;
     const prediction = predictions[row] as number;
-    if (target < 0 || prediction < 0) continue;
-    count += 1;
-    if (target === prediction) correct += 1;
+    outcomes[row] = target < 0 || prediction < 0 ? UNKNOWN : target === prediction ? RIGHT : WRONG;
   }
-  return share(correct, count);
+  return outcomes;
 });
+
+export function accuracyOf(rows: Uint32Array, { targets, predictions }: Answers): Share {
+  const [wrong = 0, right = 0] = tally(rows, outcomesOf(predictions, targets), UNKNOWN + 1);
+  return share(right, right + wrong);
+}
 
 /** Share of examples whose target is among the k most probable classes; `ranks` is 0 for the first, -1 unknown. */
 export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
@@ -53,10 +60,12 @@ export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
 
 /** Mean over the losses that are defined, with Student's t interval. */
 export function meanLossOf(rows: Uint32Array, { losses }: { losses: Float64Array }): Mean {
-  return meanOf(rows, losses);
+  const { sum, squares, count } = lossSums(rows, losses);
+  return { count, value: count > 0 ? sum / count : null, interval: meanInterval(sum, squares, count) };
 }
 
-const meanOf = remembered((rows: Uint32Array, losses: Float64Array): Mean => {
+/** Sums over the losses that are defined; made once for a selection. */
+export const lossSums = remembered((rows: Uint32Array, losses: Float64Array) => {
   let sum = 0;
   let squares = 0;
   let count = 0;
@@ -67,7 +76,7 @@ const meanOf = remembered((rows: Uint32Array, losses: Float64Array): Mean => {
     squares += loss * loss;
     count += 1;
   }
-  return { count, value: count > 0 ? sum / count : null, interval: meanInterval(sum, squares, count) };
+  return { sum, squares, count };
 });
 
 export interface ClassShare {
@@ -77,23 +86,12 @@ export interface ClassShare {
 }
 
 /** Recall and precision of every class, in order of index. */
-export function byClass(rows: Uint32Array, { targets, predictions }: Answers, classes: number): ClassShare[] {
-  const support = new Float64Array(classes);
-  const predicted = new Float64Array(classes);
-  const both = new Float64Array(classes);
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const target = targets[row] as number;
-    const prediction = predictions[row] as number;
-    if (target < 0 || prediction < 0 || target >= classes || prediction >= classes) continue;
-    support[target] = (support[target] as number) + 1;
-    predicted[prediction] = (predicted[prediction] as number) + 1;
-    if (target === prediction) both[target] = (both[target] as number) + 1;
-  }
+export function byClass(rows: Uint32Array, answers: Answers, classes: number): ClassShare[] {
+  const { support, predicted, right } = talliesOf(confusionOf(rows, answers, classes), classes);
   return Array.from({ length: classes }, (_, index) => ({
     index,
-    recall: share(both[index] as number, support[index] as number),
-    precision: share(both[index] as number, predicted[index] as number),
+    recall: share(right[index] as number, support[index] as number),
+    precision: share(right[index] as number, predicted[index] as number),
   }));
 }
 

@@ -2,13 +2,14 @@ import { columnFromArray, int32, list, utf8 } from "@uwdata/flechette";
 import { describe, expect, it } from "vitest";
 import { codesOfTexts, evenLists } from "../record/raw";
 import type { ColumnLike } from "../record/table";
-import { inOrder, marksOf, remembered } from "./chosen";
+import { inOrder, marksOf, Ordered, ofSelection, remembered } from "./chosen";
 import { confusionOf } from "./confusion";
 import { highest, lossBins, madeByWorst, worstOf } from "./loss";
 import { densityOf } from "./lossdensity";
 import { orderOf } from "./order";
 import { hypergeometricTail } from "./pairs";
 import { logGamma } from "./student";
+import { codesOf, tally } from "./tally";
 
 /** Numbers between 0 and 1, the same every time. */
 function drawn(count: number, seed: number): number[] {
@@ -39,6 +40,31 @@ describe.each(subsets.map((rows) => [rows.length, rows] as const))("a selection 
     const order = orderOf(losses, true);
     expect([...inOrder(order, rows, COUNT)].filter((row) => Number.isFinite(losses[row]))).toEqual(sorted);
     expect([...highest(rows, losses)]).toEqual(sorted);
+  });
+
+  it("is found in that order as far as someone looks", () => {
+    const order = orderOf(losses, true);
+    const whole = [...inOrder(order, rows, COUNT)];
+    const lazy = new Ordered(order, rows, COUNT);
+    const some = Math.min(3, rows.length);
+    expect([...lazy.first(some)]).toEqual(whole.slice(0, some));
+    expect(lazy.at(rows.length - 1)).toBe(whole.at(-1) ?? -1);
+    expect([lazy.at(0), lazy.at(rows.length), lazy.length]).toEqual([whole[0] ?? -1, -1, rows.length]);
+    expect([...lazy.first(COUNT)]).toEqual(whole);
+  });
+
+  it("is counted by code, few or many, and again only where it was not counted", () => {
+    for (const size of [7, 5000]) {
+      const codes = codesOf(
+        Int32Array.from(drawn(COUNT, size), (one) => Math.floor(one * (size + 1)) - 1),
+        size,
+      );
+      const plain = new Uint32Array(size + 1);
+      for (const row of rows) plain[codes[row] as number] = (plain[codes[row] as number] as number) + 1;
+      expect(tally(rows, codes, size + 1)).toEqual(plain);
+      expect(tally(rows, codes, size + 1)).toBe(tally(rows, codes, size + 1));
+      expect(tally(rows.slice(), codes, size + 1)).not.toBe(tally(rows, codes, size + 1));
+    }
   });
 
   it("has its worst, and their part of the loss", () => {
@@ -97,6 +123,15 @@ it("makes again only what it was not asked last", () => {
   expect(ask(other, 2)).not.toBe(ask(one, 2));
   expect(ask(one, 3).value).toBe(9);
   expect(made).toBe(3);
+});
+
+it("keeps what was made of a selection for each column, and makes it again for other settings", () => {
+  let made = 0;
+  const ask = ofSelection((rows, column: Int32Array, factor: number) => rows.length + column.length + factor + ++made);
+  const [rows, one, other] = [Uint32Array.of(0), Int32Array.of(0), Int32Array.of(0)];
+  const found = [ask(rows, one, 1), ask(rows, other, 1), ask(rows, one, 1), ask(rows, other, 1)];
+  expect(found).toEqual([4, 5, 4, 5]);
+  expect([ask(rows, one, 2), ask(Uint32Array.of(0), one, 2)]).toEqual([7, 8]);
 });
 
 it("has the tail of the hypergeometric distribution as its sum", () => {

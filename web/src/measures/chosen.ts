@@ -13,6 +13,59 @@ export function marksOf(rows: Uint32Array, count: number): Uint8Array {
   return made;
 }
 
+/**
+ * Remembers what was made of the rows of a selection and a column, as long as both are there: pages ask more than once, and the
+ * selection of all is always there.
+ */
+export function ofSelection<Column extends object, Rest extends readonly unknown[], Made>(
+  make: (rows: Uint32Array, column: Column, ...rest: Rest) => Made,
+): (rows: Uint32Array, column: Column, ...rest: Rest) => Made {
+  const kept = new WeakMap<Uint32Array, (column: Column, ...rest: Rest) => Made>();
+  return (rows, column, ...rest) => {
+    const known = kept.get(rows) ?? remembered((of: Column, ...more: Rest) => make(rows, of, ...more));
+    kept.set(rows, known);
+    return known(column, ...rest);
+  };
+}
+
+/**
+ * Of an order of all `count` rows those that are selected, found as far as someone looks: a page shows the first of them, and a
+ * table those in view.
+ */
+export class Ordered {
+  readonly length: number;
+  readonly #order: Uint32Array;
+  readonly #marks: Uint8Array;
+  readonly #found: Uint32Array;
+  /** How many were found, and where in the order of all to look for the next. */
+  #many = 0;
+  #next = 0;
+
+  constructor(order: Uint32Array, rows: Uint32Array, count: number) {
+    this.length = rows.length;
+    this.#order = order;
+    this.#marks = marksOf(rows, count);
+    this.#found = new Uint32Array(rows.length);
+  }
+
+  /** -1 behind the last. */
+  at(place: number): number {
+    return place >= 0 && place < this.length && this.#upTo(place + 1) > place ? (this.#found[place] as number) : -1;
+  }
+
+  first(many: number): Uint32Array {
+    return this.#found.subarray(0, this.#upTo(Math.min(many, this.length)));
+  }
+
+  #upTo(wanted: number): number {
+    for (; this.#many < wanted && this.#next < this.#order.length; this.#next++) {
+      const row = this.#order[this.#next] as number;
+      if (this.#marks[row] === 1) this.#found[this.#many++] = row;
+    }
+    return Math.min(wanted, this.#many);
+  }
+}
+
 let picked = new Uint32Array(0);
 
 /** Of `order`, the entries that are among `rows`, of `count` in all: what sorting `rows` the same way would give. */

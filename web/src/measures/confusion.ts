@@ -1,6 +1,7 @@
 /** Confusion counts of any selection, sparse: rows are true classes, columns are predicted classes. */
 import type { Answers } from "./accuracy";
 import { remembered } from "./chosen";
+import { tally } from "./tally";
 
 export interface ConfusionCounts {
   readonly rows: Int32Array;
@@ -8,14 +9,18 @@ export interface ConfusionCounts {
   readonly counts: Float64Array;
 }
 
-/** Cells in order of row, then column; examples without target or prediction do not count. */
-export function confusionOf(selected: Uint32Array, answers: Answers, classes: number): ConfusionCounts {
-  const all = cellsOf(answers.predictions, answers.targets, classes);
-  const found = new Uint32Array(all.rows.length + 1);
-  for (let place = 0; place < selected.length; place++) {
-    const cell = all.of[selected[place] as number] as number;
-    found[cell] = (found[cell] as number) + 1;
-  }
+/** Cells in order of row, then column; examples without target or prediction do not count. Made once for a selection. */
+export function confusionOf(
+  selected: Uint32Array,
+  { targets, predictions }: Answers,
+  classes: number,
+): ConfusionCounts {
+  return confused(selected, predictions, targets, classes);
+}
+
+const confused = remembered((selected: Uint32Array, predictions: Int32Array, targets: Int32Array, classes: number) => {
+  const all = cellsOf(predictions, targets, classes);
+  const found = tally(selected, all.of, all.rows.length + 1);
   let filled = 0;
   for (let cell = 0; cell < all.rows.length; cell++) if (found[cell] !== 0) filled += 1;
   const cells = room(filled);
@@ -28,7 +33,7 @@ export function confusionOf(selected: Uint32Array, answers: Answers, classes: nu
     cells.counts[next++] = count;
   }
   return cells;
-}
+});
 
 /**
  * The cells that any example is in, in order, and which of them each example is in; the one behind the last for those in none.

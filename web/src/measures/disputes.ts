@@ -3,15 +3,20 @@ import type { Top } from "../record/top";
 import { inOrder, remembered } from "./chosen";
 import { type Labelled, labelProbability, SLACK } from "./losslabels";
 import { orderOf } from "./order";
+import { tally } from "./tally";
 
 const NONE = -1;
 const UNDECIDED = -2;
 const NOT_JUDGED = -3;
+/** What was found of a label: its class, another one, none, or that it cannot be told. */
+const [CONFIRMED, DISPUTED, NOWHERE, NOT_TOLD, VERDICTS] = [0, 1, 2, 3, 4];
 
 /** What does not hang on the selection. */
 interface Judged {
   /** The class that each row confidently belongs to, or one of the above. */
   readonly places: Int32Array;
+  /** VERDICTS * label and what was found of it; the one behind the last where it was not judged. */
+  readonly verdicts: Int32Array;
   /** Rows whose class is not their label: lowest margin first, and least probable label first. */
   readonly byMargin: Uint32Array;
   readonly byLabel: Uint32Array;
@@ -44,6 +49,7 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
   const { width, classes, probabilities } = top;
   const least = thresholds.reduce((one, other) => Math.min(one, other), Number.POSITIVE_INFINITY);
   const places = new Int32Array(labelled.targets.length).fill(NOT_JUDGED);
+  const verdicts = new Int32Array(places.length).fill(VERDICTS * thresholds.length);
   const pairOf = new Int32Array(places.length).fill(-1);
   const pairs: Pair[] = [];
   const known = new Map<number, number>();
@@ -65,6 +71,8 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
     }
     if (place === NONE && kept < thresholds.length && last >= least - SLACK) place = UNDECIDED;
     places[row] = place;
+    const verdict = place === UNDECIDED ? NOT_TOLD : place === NONE ? NOWHERE : place === given ? CONFIRMED : DISPUTED;
+    verdicts[row] = VERDICTS * given + verdict;
     if (place < 0 || place === given) continue;
     const code = given * thresholds.length + place;
     let pair = known.get(code);
@@ -80,32 +88,28 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
     shares[many++] = own;
   }
   const ordered = (values: Float64Array) => orderOf(values.subarray(0, many)).map((at) => rows[at] as number);
-  return { places, byMargin: ordered(margins), byLabel: ordered(shares), pairOf, pairs };
+  return { places, verdicts, byMargin: ordered(margins), byLabel: ordered(shares), pairOf, pairs };
 });
 
 /** Of the rows, by the thresholds of all examples; see `disputed`. */
 export function disputesOf(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Disputes {
-  const { places, byMargin } = judged(thresholds, labelled, top);
+  const { byMargin, verdicts } = judged(thresholds, labelled, top);
   const { targets } = labelled;
+  const found = tally(rows, verdicts, VERDICTS * thresholds.length + 1);
   const [labels, counted, wrong] = [0, 1, 2].map(() => new Float64Array(thresholds.length)) as [
     Float64Array,
     Float64Array,
     Float64Array,
   ];
   let [count, unplaced, undecided] = [0, 0, 0];
-  for (let at = 0; at < rows.length; at++) {
-    const row = rows[at] as number;
-    const place = places[row] as number;
-    if (place === NOT_JUDGED) continue;
-    const target = targets[row] as number;
-    count += 1;
-    labels[target] = (labels[target] as number) + 1;
-    if (place === UNDECIDED) undecided += 1;
-    else if (place === NONE) unplaced += 1;
-    else {
-      counted[target] = (counted[target] as number) + 1;
-      if (place !== target) wrong[target] = (wrong[target] as number) + 1;
-    }
+  for (let target = 0; target < thresholds.length; target++) {
+    const of = (verdict: number) => found[VERDICTS * target + verdict] as number;
+    wrong[target] = of(DISPUTED);
+    counted[target] = of(DISPUTED) + of(CONFIRMED);
+    labels[target] = (counted[target] as number) + of(NOWHERE) + of(NOT_TOLD);
+    unplaced += of(NOWHERE);
+    undecided += of(NOT_TOLD);
+    count += labels[target] as number;
   }
   let estimated: number | null = null;
   for (let index = 0; index < labels.length; index++)

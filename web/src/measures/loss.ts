@@ -1,7 +1,9 @@
 /** The loss of any selection, taken apart: its distribution, its classes, its concentration. */
-import { inOrder, marksOf, remembered } from "./chosen";
+import { lossSums } from "./accuracy";
+import { inOrder, marksOf, ofSelection, remembered } from "./chosen";
 import { type Bounds, meanInterval } from "./intervals";
 import { orderOnce } from "./order";
+import { tally } from "./tally";
 
 export interface ClassLoss {
   readonly index: number;
@@ -19,31 +21,40 @@ export function lossByClass(
   targets: Int32Array,
   classes: number,
 ): ClassLoss[] {
-  const counts = new Float64Array(classes);
-  const sums = new Float64Array(classes);
-  const squares = new Float64Array(classes);
-  let total = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const target = targets[row] as number;
-    const loss = losses[row] as number;
-    if (target < 0 || target >= classes || !Number.isFinite(loss)) continue;
-    counts[target] = (counts[target] as number) + 1;
-    sums[target] = (sums[target] as number) + loss;
-    squares[target] = (squares[target] as number) + loss * loss;
-    total += loss;
-  }
-  return Array.from(counts, (count, index) => {
-    const sum = sums[index] as number;
+  const { sums, total } = lossesByCode(rows, targets, losses, classes);
+  return Array.from({ length: classes }, (_, index) => {
+    const [count, sum, squares] = [sums[3 * index], sums[3 * index + 1], sums[3 * index + 2]] as [
+      number,
+      number,
+      number,
+    ];
     return {
       index,
       count,
       mean: count > 0 ? sum / count : null,
       share: total > 0 ? sum / total : null,
-      interval: meanInterval(sum, squares[index] as number, count),
+      interval: meanInterval(sum, squares, count),
     };
   });
 }
+
+/** How many losses each code has, their sum and that of their squares, side by side, and the sum over all codes. */
+const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array, size: number) => {
+  const sums = new Float64Array(3 * size);
+  let total = 0;
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const code = codes[row] as number;
+    const loss = losses[row] as number;
+    if (code < 0 || code >= size || !Number.isFinite(loss)) continue;
+    const at = 3 * code;
+    sums[at] = (sums[at] as number) + 1;
+    sums[at + 1] = (sums[at + 1] as number) + loss;
+    sums[at + 2] = (sums[at + 2] as number) + loss * loss;
+    total += loss;
+  }
+  return { sums, total };
+});
 
 /** Fewer rows than this part of all are sorted by themselves; more are picked out of the order of all. */
 const FEW = 1 / 64;
@@ -81,9 +92,7 @@ export interface Worst {
   readonly part: number | null;
 }
 
-let keptLosses = new Float64Array(0);
-
-/** Both at once, reading the losses in their order: what a million examples need. */
+/** Both at once, looking at the order of all only as far as the worst go: what a million examples need. */
 export function worstOf(rows: Uint32Array, losses: Float64Array, share: number, most: number): Worst {
   if (rows.length <= losses.length * FEW) {
     const sorted = highest(rows, losses);
@@ -91,23 +100,18 @@ export function worstOf(rows: Uint32Array, losses: Float64Array, share: number, 
   }
   const all = descending(losses);
   const marked = marksOf(rows, losses.length);
-  if (keptLosses.length <= all.order.length) keptLosses = new Float64Array(all.order.length + 1);
-  const kept = keptLosses;
-  const first = new Uint32Array(most);
-  let many = 0;
-  for (let place = 0; place < all.order.length; place++) {
+  const { sum: total, count } = lossSums(rows, losses);
+  const worst = Math.ceil(share * count);
+  const first = new Uint32Array(Math.min(most, count));
+  let [many, part] = [0, 0];
+  for (let place = 0; many < worst || many < first.length; place++) {
     const row = all.order[place] as number;
-    if (many < most) first[many] = row;
-    kept[many] = all.losses[place] as number;
-    many += marked[row] as number;
+    if (marked[row] === 0) continue;
+    if (many < first.length) first[many] = row;
+    if (many < worst) part += all.losses[place] as number;
+    many += 1;
   }
-  const worst = Math.ceil(share * many);
-  let [total, part] = [0, 0];
-  for (let place = 0; place < many; place++) {
-    total += kept[place] as number;
-    if (place === worst - 1) part = total;
-  }
-  return { rows: first.slice(0, Math.min(most, many)), part: total > 0 ? part / total : null };
+  return { rows: first, part: total > 0 ? part / total : null };
 }
 
 export interface LossBin {
@@ -123,13 +127,7 @@ export interface LossBin {
  */
 export function lossBins(losses: Float64Array, selected: Uint32Array, bins: number, floor = 1e-6): LossBin[] {
   const { of, counts, low, step } = binned(losses, bins, floor);
-  const parts = new Float64Array(bins + 1);
-  if (selected.length === losses.length) parts.set(counts);
-  else
-    for (let place = 0; place < selected.length; place++) {
-      const bin = of[selected[place] as number] as number;
-      parts[bin] = (parts[bin] as number) + 1;
-    }
+  const parts = tally(selected, of, bins + 1);
   return Array.from({ length: bins }, (_, index) => ({
     low: Math.exp(low + index * step),
     high: Math.exp(low + (index + 1) * step),
@@ -190,17 +188,29 @@ export function classPrior(
   soft: ((row: number) => ArrayLike<number> | null) | null,
   classes: number,
 ): number | null {
+  if (!soft) {
+    const counts = Float64Array.from(lossByClass(rows, losses, targets, classes), (one) => one.count);
+    return entropyOfMass(
+      counts,
+      counts.reduce((sum, one) => sum + one, 0),
+    );
+  }
   const mass = new Float64Array(classes);
   let total = 0;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const target = targets[row] as number;
     if (target < 0 || target >= classes || !Number.isFinite(losses[row])) continue;
-    const label = soft?.(row) ?? null;
+    const label = soft(row);
     if (label) for (let at = 0; at < classes; at++) mass[at] = (mass[at] as number) + (label[at] ?? 0);
     else mass[target] = (mass[target] as number) + 1;
     total += 1;
   }
+  return entropyOfMass(mass, total);
+}
+
+/** Nats; null of nothing. */
+function entropyOfMass(mass: Float64Array, total: number): number | null {
   if (total === 0) return null;
   return mass.reduce((sum, one) => (one > 0 ? sum - (one / total) * Math.log(one / total) : sum), 0);
 }

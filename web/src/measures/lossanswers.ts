@@ -1,13 +1,38 @@
-/** Scores of a million examples with single labels: by row once for a record, then sums of typed arrays; see `lossparts`. */
-import { remembered } from "./chosen";
+/**
+ * Scores of a million examples with single labels: by row once for a record, then one pass of typed arrays for a selection, from whose
+ * sums all parts and their intervals follow; see `lossparts`.
+ */
+import { ofSelection, remembered } from "./chosen";
 import { meanInterval } from "./intervals";
 import type { Parts } from "./lossparts";
-import { BINS, binOf, counts, LEAST_DOUBT, type Score, type Scored, type Sums, scoreOf } from "./lossscores";
+import {
+  BINS,
+  binOf,
+  counts,
+  EDGES,
+  LEAST_DOUBT,
+  nothing,
+  type Score,
+  type Scored,
+  type Sums,
+  scoreOf,
+} from "./lossscores";
 
-/** What a score of single labels is made from, by row: its bin (`BINS` where it does not count), and the score of its first answer. */
+/** Two outcomes in each bin: wrong, right. */
+const PLACES = 2 * BINS;
+/** The middle of each bin: confidences are summed from there, so that their squares keep their digits. */
+const MIDDLES = Float64Array.from(
+  { length: BINS },
+  (_, bin) => ((EDGES[bin] as number) + (EDGES[bin + 1] as number)) / 2,
+);
+
+/** What a score of single labels is made from, by row. */
 export interface Answered {
-  readonly bins: Uint8Array;
-  readonly hits: Uint8Array;
+  /** Twice the bin, and one more where it is right; PLACES where the row does not count. */
+  readonly places: Uint8Array;
+  /** The confidence less the middle of its bin. */
+  readonly offsets: Float64Array;
+  /** The score of the first answer. */
   readonly answers: Float64Array;
   readonly wholes: Float64Array;
 }
@@ -30,129 +55,135 @@ function answered(
   briers: Float64Array,
 ): Answered {
   const scored = { targets, predictions, confidences, logLosses, briers, soft: null };
-  const bins = new Uint8Array(targets.length).fill(BINS);
-  const hits = new Uint8Array(targets.length);
-  const answers = new Float64Array(targets.length);
+  const places = new Uint8Array(targets.length).fill(PLACES);
+  const [offsets, answers] = [new Float64Array(targets.length), new Float64Array(targets.length)];
   for (let row = 0; row < targets.length; row++) {
     if (!counts(row, scored)) continue;
     const confidence = confidences[row] as number;
     const hit = predictions[row] === targets[row] ? 1 : 0;
-    bins[row] = binOf(confidence);
-    hits[row] = hit;
+    const bin = binOf(confidence);
+    places[row] = 2 * bin + hit;
+    offsets[row] = confidence - (MIDDLES[bin] as number);
     answers[row] = scoreOf(hit, confidence, score);
   }
-  return { bins, hits, answers, wholes: score === "log" ? logLosses : briers };
+  return { places, offsets, answers, wholes: score === "log" ? logLosses : briers };
 }
 
-/** Sums by group and bin, at `group * BINS + bin`: nothing is made for each row. */
-interface Cells {
-  readonly counts: Float64Array;
-  at(cell: number): Sums;
+/** What is summed in each cell, side by side. */
+const [COUNT, OFFSET, ANSWER, WHOLE, OFFSET2, ANSWER2, BOTH, WIDTH] = [0, 1, 2, 3, 4, 5, 6, 8];
+
+/** Sums of a selection by cell: a group, a bin and an outcome. Rows of no group are in the one behind the last. */
+export interface Summed {
+  readonly groups: number;
+  readonly cells: Float64Array;
+  /** Sums of squares over all rows: of the score, and of what it is more than that of the first answer. */
+  readonly wholes: number;
+  readonly namings: number;
 }
 
-/** How many groups codes name. */
-const groupsOf = remembered((codes: Int32Array) => codes.reduce((most, code) => Math.max(most, code), -1) + 1);
+/** No groups: all rows are in the one behind the last. */
+export const NO_GROUPS: Int32Array = new Int32Array(0);
 
-/** Sums of rows with single labels; `groups` null puts all in one. */
-export function summed(
-  rows: Uint32Array,
-  { bins, hits, answers, wholes }: Answered,
-  confidences: Float32Array,
-  groups: Int32Array | null,
-): Cells {
-  const cells = (groups ? groupsOf(groups) : 1) * BINS;
-  const [counts, hit, confidence, answer, whole] = Array.from({ length: 5 }, () => new Float64Array(cells)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+/** The sums over rows with single labels, by what group each row of the record is in; made once for a selection and a grouping. */
+export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Summed => {
+  const { answers, offsets, wholes } = of;
+  const { cellOf, groups } = cellsBy(groupOf, of.places);
+  const cells = new Float64Array(((groups + 1) * PLACES + 1) * WIDTH);
+  let [wholes2, namings2] = [0, 0];
+  const none = (groups + 1) * PLACES;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const bin = bins[row] as number;
-    const group = groups ? (groups[row] as number) : 0;
-    if (bin === BINS || group < 0) continue;
-    const cell = group * BINS + bin;
-    counts[cell] = (counts[cell] as number) + 1;
-    hit[cell] = (hit[cell] as number) + (hits[row] as number);
-    confidence[cell] = (confidence[cell] as number) + (confidences[row] as number);
-    answer[cell] = (answer[cell] as number) + (answers[row] as number);
-    whole[cell] = (whole[cell] as number) + (wholes[row] as number);
+    const cell = cellOf[row] as number;
+    if (cell === none) continue;
+    const at = cell * WIDTH;
+    const offset = offsets[row] as number;
+    const answer = answers[row] as number;
+    const whole = wholes[row] as number;
+    const naming = whole - answer;
+    cells[at + COUNT] = (cells[at + COUNT] as number) + 1;
+    cells[at + OFFSET] = (cells[at + OFFSET] as number) + offset;
+    cells[at + ANSWER] = (cells[at + ANSWER] as number) + answer;
+    cells[at + WHOLE] = (cells[at + WHOLE] as number) + whole;
+    cells[at + OFFSET2] = (cells[at + OFFSET2] as number) + offset * offset;
+    cells[at + ANSWER2] = (cells[at + ANSWER2] as number) + answer * answer;
+    cells[at + BOTH] = (cells[at + BOTH] as number) + offset * answer;
+    wholes2 += whole * whole;
+    namings2 += naming * naming;
   }
-  return {
-    counts,
-    at: (cell) => ({
-      count: counts[cell] as number,
-      hits: hit[cell] as number,
-      confidence: confidence[cell] as number,
-      answer: answer[cell] as number,
-      whole: whole[cell] as number,
-      answerSpread: 0,
-      spread: 0,
-    }),
-  };
+  return { groups, cells, wholes: wholes2, namings: namings2 };
+});
+
+/** The cell of each row, and how many groups there are; made once for a grouping. */
+const cellsBy = remembered((groupOf: Int32Array, places: Uint8Array) => {
+  let groups = 0;
+  for (let row = 0; row < groupOf.length; row++) groups = Math.max(groups, (groupOf[row] as number) + 1);
+  const cellOf = new Int32Array(places.length);
+  for (let row = 0; row < cellOf.length; row++) {
+    const [place, group] = [places[row] as number, groupOf[row] ?? -1];
+    cellOf[row] = place === PLACES ? (groups + 1) * PLACES : (group < 0 ? groups : group) * PLACES + place;
+  }
+  return { cellOf, groups };
+});
+
+/** The sums of a group within a bin. */
+export function sumsAt({ cells }: Summed, group: number, bin: number): Sums {
+  const found = nothing();
+  for (const hit of [0, 1]) {
+    const at = (group * PLACES + 2 * bin + hit) * WIDTH;
+    const count = cells[at + COUNT] as number;
+    found.count += count;
+    found.hits += hit * count;
+    found.confidence += count * (MIDDLES[bin] as number) + (cells[at + OFFSET] as number);
+    found.answer += cells[at + ANSWER] as number;
+    found.whole += cells[at + WHOLE] as number;
+  }
+  return found;
 }
 
-/** The sums of each bin over all of these rows. */
-export function binSums(rows: Uint32Array, answers: Answered, confidences: Float32Array): Sums[] {
-  const cells = summed(rows, answers, confidences, null);
-  return Array.from(cells.counts, (_, bin) => cells.at(bin));
+/** The same sums over all groups, and over the rows of none. */
+export function together({ groups, cells, ...squares }: Summed): Summed {
+  const all = new Float64Array(PLACES * WIDTH);
+  for (let group = 0; group <= groups; group++)
+    for (let at = 0; at < all.length; at++) all[at] = (all[at] as number) + (cells[group * all.length + at] as number);
+  return { groups: 0, cells: all, ...squares };
 }
 
-/** As `intervalsOf`, for single labels: what does not hang on the row is made once for each bin and outcome. */
-export function intervalsOfAnswers(
-  rows: Uint32Array,
-  { bins: binOfRow, hits, answers, wholes }: Answered,
-  confidences: Float32Array,
-  score: Score,
-  bins: readonly Sums[],
-): Parts["intervals"] {
-  const [atMeans, atShares] = [new Float64Array(2 * BINS), new Float64Array(2 * BINS)];
-  const [means, slopes] = [new Float64Array(BINS), new Float64Array(BINS)];
-  bins.forEach((of, bin) => {
-    const { share, mean, slope } = tangent(of, score);
-    means[bin] = mean;
-    slopes[bin] = slope;
-    for (const hit of [0, 1]) {
-      atMeans[2 * bin + hit] = scoreOf(hit, mean, score);
-      atShares[2 * bin + hit] = shareScore(hit, share, score);
-    }
-  });
+/** As `intervalsOf`, for single labels, from sums over all groups: what an example adds hangs on its bin, its outcome and its confidence. */
+export function intervalsOfAnswers(all: Summed, score: Score): Parts["intervals"] {
   let count = 0;
   let [total, calibration, refinement, within, naming] = [0, 0, 0, 0, 0];
-  let [total2, calibration2, refinement2, within2, naming2] = [0, 0, 0, 0, 0];
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const bin = binOfRow[row] as number;
-    if (bin === BINS) continue;
-    const at = 2 * bin + (hits[row] as number);
-    const whole = wholes[row] as number;
-    const answer = answers[row] as number;
-    const atMean =
-      (atMeans[at] as number) + (slopes[bin] as number) * ((confidences[row] as number) - (means[bin] as number));
-    const atShare = atShares[at] as number;
-    const gap = atMean - atShare;
-    const inside = answer - atMean;
-    const named = whole - answer;
-    count += 1;
-    total += whole;
-    total2 += whole * whole;
-    calibration += gap;
-    calibration2 += gap * gap;
-    refinement += atShare;
-    refinement2 += atShare * atShare;
-    within += inside;
-    within2 += inside * inside;
-    naming += named;
-    naming2 += named * named;
+  let [calibration2, refinement2, within2] = [0, 0, 0];
+  for (let bin = 0; bin < BINS; bin++) {
+    const of = sumsAt(all, 0, bin);
+    if (of.count === 0) continue;
+    const { share, mean, slope } = tangent(of, score);
+    for (const hit of [0, 1]) {
+      const at = (2 * bin + hit) * WIDTH;
+      const sum = (which: number) => all.cells[at + which] as number;
+      const many = sum(COUNT);
+      const atShare = shareScore(hit, share, score);
+      // The line that touches the score at the mean, in the middle of the bin, and what it is more than at the share.
+      const line = scoreOf(hit, mean, score) - slope * (mean - (MIDDLES[bin] as number));
+      const gap = line - atShare;
+      const risen = slope * sum(OFFSET);
+      const risen2 = slope * slope * sum(OFFSET2);
+      count += many;
+      total += sum(WHOLE);
+      naming += sum(WHOLE) - sum(ANSWER);
+      calibration += many * gap + risen;
+      calibration2 += many * gap * gap + 2 * gap * risen + risen2;
+      refinement += many * atShare;
+      refinement2 += many * atShare * atShare;
+      within += sum(ANSWER) - many * line - risen;
+      within2 += sum(ANSWER2) + many * line * line + risen2 - 2 * (line * (sum(ANSWER) - risen) + slope * sum(BOTH));
+    }
   }
   return {
-    total: meanInterval(total, total2, count),
+    total: meanInterval(total, all.wholes, count),
     calibration: meanInterval(calibration, calibration2, count),
     refinement: meanInterval(refinement, refinement2, count),
     within: meanInterval(within, within2, count),
-    naming: meanInterval(naming, naming2, count),
+    naming: meanInterval(naming, all.namings, count),
   };
 }
 

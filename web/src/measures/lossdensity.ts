@@ -1,11 +1,12 @@
 /** Counts of examples on a grid: across by confidence or margin, up by the logarithm of the loss. */
 import { remembered } from "./chosen";
+import { tally } from "./tally";
 
 export interface Density {
   readonly columns: number;
   readonly lines: number;
   /** Counts, line after line from the bottom; of all rows that were given. */
-  readonly counts: Float64Array;
+  readonly counts: Uint32Array;
   readonly most: number;
   readonly count: number;
   /** Ends of the axes: the loss of the lowest and the highest line, of which the lowest holds all that is smaller. */
@@ -24,11 +25,7 @@ export function densityOf(
   lines: number,
 ): Density {
   const { of, high } = placed(across, losses, columns, lines);
-  const counts = new Float64Array(columns * lines + 1);
-  for (let place = 0; place < rows.length; place++) {
-    const at = of[rows[place] as number] as number;
-    counts[at] = (counts[at] as number) + 1;
-  }
+  const counts = tally(rows, of, columns * lines + 1);
   const count = rows.length - (counts[columns * lines] as number);
   const cells = counts.subarray(0, columns * lines);
   const most = cells.reduce((larger, one) => Math.max(larger, one), 0);

@@ -3,7 +3,7 @@
  * pellucid.measures.decomposition, which says what each part is and where it comes from.
  */
 import { type Bounds, meanInterval } from "./intervals";
-import { answersOf, binSums, intervalsOfAnswers, shareScore, summed, tangent } from "./lossanswers";
+import { answersOf, intervalsOfAnswers, NO_GROUPS, shareScore, summed, sumsAt, tangent, together } from "./lossanswers";
 import {
   add,
   BINS,
@@ -110,10 +110,16 @@ function softSums(rows: Uint32Array, scored: Scored, score: Score): Sums[] {
   return bins;
 }
 
-/** The parts of a score over some rows; null where none has probabilities and a label. */
-export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts | null {
+const BIN_NUMBERS = Array.from({ length: BINS }, (_, bin) => bin);
+
+/**
+ * The parts of a score over some rows; null where none has probabilities and a label. `groupOf` changes nothing: where the page also asks
+ * for the contributions of groups, both come from the same sums.
+ */
+export function partsOf(rows: Uint32Array, scored: Scored, score: Score, groupOf = NO_GROUPS): Parts | null {
   const answers = answersOf(scored, score);
-  const bins = answers ? binSums(rows, answers, scored.confidences) : softSums(rows, scored, score);
+  const sums = answers && together(summed(rows, groupOf, answers));
+  const bins = sums ? BIN_NUMBERS.map((bin) => sumsAt(sums, 0, bin)) : softSums(rows, scored, score);
   const all = nothing();
   let [calibration, refinement, bias, filled] = [0, 0, 0, 0];
   for (const bin of bins) {
@@ -141,9 +147,7 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts 
     bins: filled,
     irreducible: scored.soft ? all.spread / all.count : null,
     irreducibleAnswer: scored.soft ? all.answerSpread / all.count : null,
-    intervals: answers
-      ? intervalsOfAnswers(rows, answers, scored.confidences, score, bins)
-      : intervalsOf(rows, scored, score, bins),
+    intervals: sums ? intervalsOfAnswers(sums, score) : intervalsOf(rows, scored, score, bins),
   };
 }
 
@@ -153,7 +157,9 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score): Parts 
  */
 export function contributions(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int32Array): GroupParts[] {
   const answers = answersOf(scored, score);
-  const whole = answers ? binSums(rows, answers, scored.confidences) : softSums(rows, scored, score);
+  const sums = answers && summed(rows, groupOf, answers);
+  const all = sums && together(sums);
+  const whole = all ? BIN_NUMBERS.map((bin) => sumsAt(all, 0, bin)) : softSums(rows, scored, score);
   const total = whole.reduce((sum, bin) => sum + bin.count, 0);
   const groups = new Map<number, { -readonly [Name in keyof GroupParts]: number }>();
   const gather = (group: number, bin: number, own: Sums) => {
@@ -175,10 +181,12 @@ export function contributions(rows: Uint32Array, scored: Scored, score: Score, g
     sum.naming += (own.whole - own.answer) / total;
     groups.set(group, sum);
   };
-  if (answers) {
-    const cells = summed(rows, answers, scored.confidences, groupOf);
-    for (let cell = 0; cell < cells.counts.length; cell++)
-      if (cells.counts[cell] !== 0) gather(Math.floor(cell / BINS), cell % BINS, cells.at(cell));
+  if (sums) {
+    for (let group = 0; group < sums.groups; group++)
+      for (const bin of BIN_NUMBERS) {
+        const own = sumsAt(sums, group, bin);
+        if (own.count > 0) gather(group, bin, own);
+      }
   } else
     for (const [key, own] of softCells(rows, scored, score, groupOf)) gather(Math.floor(key / BINS), key % BINS, own);
   return [...groups.values()].sort((one, other) => one.group - other.group);

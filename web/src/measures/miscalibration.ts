@@ -1,6 +1,7 @@
 /** Ways to say how far confidence is from accuracy, all from fine bins: a twin of pellucid.measures.calibration. */
-import type { Answers } from "./accuracy";
+import { type Answers, outcomesOf, RIGHT, UNKNOWN } from "./accuracy";
 import type { CalibrationBin } from "./calibration";
+import { ofSelection, remembered } from "./chosen";
 import { wilson } from "./intervals";
 
 /** 200 fine bins in each of 15: equal-width bins of 5, 10, 15, 20 and 30 are made of whole ones. */
@@ -33,22 +34,47 @@ export function fineOf(
   rows: Uint32Array,
   { targets, predictions, confidences }: Answers & { confidences: Float32Array },
 ): Reliability {
-  const found = room(FINE);
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const [target, prediction, confidence] = [
-      targets[row] as number,
-      predictions[row] as number,
-      confidences[row] as number,
-    ];
-    if (target < 0 || prediction < 0 || Number.isNaN(confidence)) continue;
-    const bin = Math.min(FINE - 1, Math.max(0, Math.ceil(confidence * FINE) - 1));
-    found.counts[bin] = (found.counts[bin] as number) + 1;
-    found.confidences[bin] = (found.confidences[bin] as number) + confidence;
-    if (target === prediction) found.correct[bin] = (found.correct[bin] as number) + 1;
-  }
-  return found;
+  return fine(rows, confidences, targets, predictions);
 }
+
+/** Made once for a selection. */
+const fine = ofSelection(
+  (rows, confidences: Float32Array, targets: Int32Array, predictions: Int32Array): Reliability => {
+    const of = fineBins(confidences, targets, predictions);
+    const counts = new Uint32Array(2 * FINE + 2);
+    const sums = new Float64Array(FINE + 1);
+    for (let place = 0; place < rows.length; place++) {
+      const row = rows[place] as number;
+      const code = of[row] as number;
+      const bin = code >> 1;
+      counts[code] = (counts[code] as number) + 1;
+      sums[bin] = (sums[bin] as number) + (confidences[row] as number);
+    }
+    const found = room(FINE);
+    for (let bin = 0; bin < FINE; bin++) {
+      const right = counts[2 * bin + 1] as number;
+      found.counts[bin] = right + (counts[2 * bin] as number);
+      found.correct[bin] = right;
+      found.confidences[bin] = sums[bin] as number;
+    }
+    return found;
+  },
+);
+
+/** Twice the fine bin of each row, and one more where it is right; behind the last bin what does not count. */
+const fineBins = remembered((confidences: Float32Array, targets: Int32Array, predictions: Int32Array) => {
+  const outcomes = outcomesOf(predictions, targets);
+  const of = new Uint16Array(targets.length);
+  for (let row = 0; row < of.length; row++) {
+    const confidence = confidences[row] as number;
+    if (outcomes[row] === UNKNOWN || Number.isNaN(confidence)) of[row] = 2 * FINE;
+    else {
+      const bin = Math.min(FINE - 1, Math.max(0, Math.ceil(confidence * FINE) - 1));
+      of[row] = 2 * bin + Number(outcomes[row] === RIGHT);
+    }
+  }
+  return of;
+});
 
 function room(bins: number): Reliability {
   return {
@@ -177,7 +203,10 @@ export function kernelError(bins: Reliability): number | null {
   return smoothed(gaps, (low + high) / 2);
 }
 
-/** Integral of |gaps * kernel|, the kernel reflected at 0 and 1: on a circle of twice the length, with each gap's mirror image. */
+/**
+ * Integral of |gaps * kernel|, the kernel reflected at 0 and 1: on a circle of twice the length, with each gap's mirror image. What
+ * lies as far to the left as to the right has the same weight, so that both are added before they are weighed.
+ */
 function smoothed(gaps: Float64Array, width: number): number {
   const number = gaps.length;
   const reach = Math.ceil(REACH * width * number);
@@ -189,21 +218,23 @@ function smoothed(gaps: Float64Array, width: number): number {
     around[place] = (around[place] as number) + weight;
     whole += weight;
   }
-  let sum = 0;
+  // Mirror image, gaps, mirror image.
+  const mirrored = new Float64Array(3 * number);
+  mirrored.set(gaps.slice().reverse());
+  mirrored.set(gaps, number);
+  mirrored.set(mirrored.subarray(0, number), 2 * number);
+  const heights = new Float64Array(number);
   // Beyond its reach the kernel is 0: a narrow one is not looked for there.
-  const far = Math.min(reach, 2 * number);
-  for (let to = 0; to < number; to++) {
-    let height = 0;
-    const last = Math.min(number - 1, to + far);
-    for (let from = Math.max(0, to - far); from <= last; from++)
-      height += (gaps[from] as number) * (around[to >= from ? to - from : to - from + 2 * number] as number);
-    const near = Math.min(number, far - to);
-    for (let from = 0; from < near; from++) height += (gaps[from] as number) * (around[to + from + 1] as number);
-    for (let from = Math.max(near, 0, 2 * number - far - to - 1); from < number; from++)
-      height += (gaps[from] as number) * (around[to + from + 1] as number);
-    sum += Math.abs(height);
+  for (let far = 0; far <= Math.min(reach, number); far++) {
+    // At no distance and at half of the circle both sides are the same place.
+    const weight = (around[far] as number) * (far === 0 || far === number ? 0.5 : 1);
+    for (let to = 0; to < number; to++) {
+      const left = mirrored[number + to - far] as number;
+      const right = mirrored[number + to + far] as number;
+      heights[to] = (heights[to] as number) + weight * (left + right);
+    }
   }
-  return sum / whole;
+  return heights.reduce((sum, height) => sum + Math.abs(height), 0) / whole;
 }
 
 /** What the error of a perfectly calibrated model of these confidences is: on average, and at most in 19 of 20 times. */

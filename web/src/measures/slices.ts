@@ -95,45 +95,70 @@ export interface FoundSlice {
   readonly adjusted: number;
 }
 
-export function holds({ feature, kind, cut }: Condition, features: readonly Feature[], place: number): boolean {
+export function holds(
+  { feature, kind, cut }: Condition,
+  features: readonly { readonly values: ArrayLike<number> }[],
+  place: number,
+): boolean {
   const value = features[feature]?.values[place] as number;
   if (kind === "<=") return value <= cut;
   if (kind === ">") return value > cut;
   return kind === "is" ? value === cut : value !== cut;
 }
 
+/** What is known of each example, or of examples that are alike in everything, by place as the features' values are. */
+export interface Answered {
+  /** 0 or 1: wrong, right. */
+  readonly right: Uint8Array;
+  /** How many examples stand at a place. */
+  readonly many: Uint32Array;
+}
+
 /**
- * Rules of a shallow tree grown on one half of the examples and judged on the other.
- * `right` and `grown` are 0 or 1 by place, as the features' values are.
+ * Rules of a shallow tree grown on one half of the examples and judged on the other. `grown` is 0 or 1 by place; `many` is how many
+ * examples are alike at each, one where it is left out.
  */
 export function foundSlices(
   features: readonly Feature[],
   right: Uint8Array,
   grown: Uint8Array,
   depth = 3,
+  many: Uint32Array = new Uint32Array(grown.length).fill(1),
 ): FoundSlice[] {
+  const answered = { right, many };
   const places = (half: number) => {
     const some = new Uint32Array(grown.length + 1);
-    let many = 0;
+    let found = 0;
     for (let place = 0; place < grown.length; place++) {
-      some[many] = place;
-      many += Number(grown[place] === half);
+      some[found] = place;
+      found += Number(grown[place] === half);
     }
-    return some.slice(0, many);
+    return some.slice(0, found);
   };
   const judged = places(0);
-  const hitsOf = (some: Uint32Array) => some.reduce((sum, place) => sum + (right[place] as number), 0);
-  const allCorrect = hitsOf(judged);
-  const tested = leaves(features, right, places(1), depth, []).flatMap((rule) => {
+  const all = counted(judged, answered);
+  const tested = leaves(features, answered, places(1), depth, []).flatMap((rule) => {
     const inside = rule.reduce<Uint32Array>((some, condition) => held(condition, features, some), judged);
-    if (rule.length === 0 || inside.length < LEAST || inside.length >= judged.length) return [];
-    const correct = hitsOf(inside);
-    return [{ rule, count: inside.length, correct, pValue: fisher(correct, inside.length, allCorrect, judged.length) }];
+    const { count, correct } = counted(inside, answered);
+    if (rule.length === 0 || count < LEAST || count >= all.count) return [];
+    return [{ rule, count, correct, pValue: fisher(correct, count, all.correct, all.count) }];
   });
   const adjusted = benjaminiHochberg(tested.map((one) => one.pValue));
   return tested
     .map((one, place) => ({ ...one, adjusted: adjusted[place] as number }))
     .sort((a, b) => a.adjusted - b.adjusted || a.correct / a.count - b.correct / b.count);
+}
+
+/** How many examples stand at these places, and how many of them are right. */
+function counted(places: Uint32Array, { right, many }: Answered): { count: number; correct: number } {
+  let [count, correct] = [0, 0];
+  for (let at = 0; at < places.length; at++) {
+    const place = places[at] as number;
+    const there = many[place] as number;
+    count += there;
+    correct += there * (right[place] as number);
+  }
+  return { count, correct };
 }
 
 /** The places that a condition holds at. */
@@ -152,38 +177,37 @@ function held({ feature, kind, cut }: Condition, features: readonly Feature[], p
 
 function leaves(
   features: readonly Feature[],
-  right: Uint8Array,
+  answered: Answered,
   places: Uint32Array,
   depth: number,
   rule: readonly Condition[],
 ): (readonly Condition[])[] {
-  const split = depth > 0 ? bestSplit(features, right, places) : null;
+  const split = depth > 0 ? bestSplit(features, answered, places) : null;
   if (!split) return [rule];
   const other: Condition = { ...split, kind: split.kind === "<=" ? ">" : "is not" };
   return [split, other].flatMap((condition) => {
     const inside = held(condition, features, places);
-    return leaves(features, right, inside, depth - 1, [...rule, condition]);
+    return leaves(features, answered, inside, depth - 1, [...rule, condition]);
   });
 }
 
 /** The condition after which right and wrong are least mixed (Gini); of equal ones the first feature and the lowest cut. */
-export function bestSplit(features: readonly Feature[], right: Uint8Array, places: Uint32Array): Condition | null {
-  let hits = 0;
-  for (let at = 0; at < places.length; at++) hits += right[places[at] as number] as number;
+function bestSplit(features: readonly Feature[], answered: Answered, places: Uint32Array): Condition | null {
+  const { count: all, correct: hits } = counted(places, answered);
   const mixed = (count: number, correct: number) => (count > 0 ? (correct * (count - correct)) / count : 0);
-  const before = mixed(places.length, hits);
+  const before = mixed(all, hits);
   let [least, best]: [number, Condition | null] = [before, null];
   features.forEach((of, feature) => {
-    const { counts, correct, cuts, known, knownHits } = tallied(of, right, places);
+    const { counts, correct, cuts, known, knownHits } = tallied(of, answered, places);
     let [below, belowHits] = [0, 0];
     cuts.forEach((cut, index) => {
       below = of.categorical ? (counts[index] as number) : below + (counts[index] as number);
       belowHits = of.categorical ? (correct[index] as number) : belowHits + (correct[index] as number);
       if (!of.categorical && index === cuts.length - 1) return;
-      const others = (of.categorical ? places.length : known) - below;
+      const others = (of.categorical ? all : known) - below;
       if (Math.min(below, others) < LEAST_LEAF) return;
       const rest = (of.categorical ? hits : knownHits) - belowHits;
-      const missing = places.length - below - others;
+      const missing = all - below - others;
       const found = mixed(below, belowHits) + mixed(others, rest) + mixed(missing, hits - belowHits - rest);
       if (found < before - 1e-12 && found < least - 1e-12) {
         least = found;
@@ -195,11 +219,11 @@ export function bestSplit(features: readonly Feature[], right: Uint8Array, place
 }
 
 /** Counts of a feature's values between its cuts: each code, or at most 32 groups of numbers by their quantiles. */
-function tallied({ values, categorical }: Feature, right: Uint8Array, places: Uint32Array) {
-  return categorical ? talliedCodes(values, right, places) : talliedNumbers(values, right, places);
+function tallied({ values, categorical }: Feature, answered: Answered, places: Uint32Array) {
+  return categorical ? talliedCodes(values, answered, places) : talliedNumbers(values, answered, places);
 }
 
-function talliedCodes(values: Float64Array, right: Uint8Array, places: Uint32Array) {
+function talliedCodes(values: Float64Array, { right, many }: Answered, places: Uint32Array) {
   let [most, known, knownHits] = [-1, 0, 0];
   for (let at = 0; at < places.length; at++) {
     const code = values[places[at] as number] as number;
@@ -210,10 +234,11 @@ function talliedCodes(values: Float64Array, right: Uint8Array, places: Uint32Arr
     const place = places[at] as number;
     const code = values[place] as number;
     if (Number.isNaN(code)) continue;
-    const hit = right[place] as number;
-    known += 1;
+    const there = many[place] as number;
+    const hit = there * (right[place] as number);
+    known += there;
     knownHits += hit;
-    counts[code] = (counts[code] as number) + 1;
+    counts[code] = (counts[code] as number) + there;
     correct[code] = (correct[code] as number) + hit;
   }
   let codes = [...counts.keys()].filter((code) => (counts[code] as number) > 0);
@@ -223,9 +248,18 @@ function talliedCodes(values: Float64Array, right: Uint8Array, places: Uint32Arr
   return { counts: at(counts), correct: at(correct), cuts: codes, known, knownHits };
 }
 
-function talliedNumbers(values: Float64Array, right: Uint8Array, places: Uint32Array) {
+function talliedNumbers(values: Float64Array, answered: Answered, places: Uint32Array) {
+  const { right, many } = answered;
   const there = places.filter((place) => !Number.isNaN(values[place]));
-  const ordered = Float64Array.from(there, (place) => values[place] as number).sort();
+  const { count: known, correct: knownHits } = counted(there, answered);
+  const ordered = new Float64Array(known);
+  let filled = 0;
+  for (const place of there) {
+    const next = filled + (many[place] as number);
+    ordered.fill(values[place] as number, filled, next);
+    filled = next;
+  }
+  ordered.sort();
   let cuts = ordered.filter((value, index) => index === 0 || value !== ordered[index - 1]);
   if (cuts.length > CUTS) {
     const quantiles = Float64Array.from(
@@ -235,15 +269,13 @@ function talliedNumbers(values: Float64Array, right: Uint8Array, places: Uint32A
     cuts = quantiles.filter((value, index) => index === 0 || value !== quantiles[index - 1]);
   }
   const [counts, correct] = [new Float64Array(cuts.length), new Float64Array(cuts.length)];
-  let knownHits = 0;
   for (const place of there) {
-    knownHits += right[place] as number;
     const group = lowerBound(cuts, values[place] as number);
     if (group >= cuts.length) continue;
-    counts[group] = (counts[group] as number) + 1;
-    correct[group] = (correct[group] as number) + (right[place] as number);
+    counts[group] = (counts[group] as number) + (many[place] as number);
+    correct[group] = (correct[group] as number) + (many[place] as number) * (right[place] as number);
   }
-  return { counts, correct, cuts: [...cuts], known: there.length, knownHits };
+  return { counts, correct, cuts: [...cuts], known, knownHits };
 }
 
 /** The first place whose value is not below. */

@@ -1,6 +1,6 @@
 import { columnFromArray, tableFromColumns } from "@uwdata/flechette";
 import { describe, expect, it } from "vitest";
-import { judgedOf, slicedBy } from "../pages/accuracy/slicing";
+import { judgedOf, rulesOf, slicedBy } from "../pages/accuracy/slicing";
 import { groupingsOf } from "../pages/loss/groups";
 import { Examples } from "../record/examples";
 import { chipsOf } from "../shell/chips";
@@ -22,6 +22,10 @@ const examples = new Examples(
     confidence: columnFromArray(rows.map(() => 0.5)),
     age: columnFromArray(age),
     rate: columnFromArray(rows.map((row) => [0.1, 0.01, 0.001][row % 3] as number)),
+    kind: columnFromArray(
+      rows.map((row) => ((age[row] ?? 0) < 200 && row % 5 > 0 ? "old" : row % 7 > 0 ? "new" : "odd")),
+    ),
+    half: columnFromArray(rows.map((row) => (row % 2 ? "a" : "b"))),
     few: columnFromArray(rows.map((row) => row % 4)),
     name: columnFromArray(rows.map((row) => `n${row}`)),
   }),
@@ -69,6 +73,26 @@ describe("a column in groups", () => {
     expect(selectRows(examples, through(worst?.selects ?? {})).length).toBe(worst?.count);
     const byAge = groupingsOf(examples, 3, String, { few: "1" }).find((one) => one.id === "column.age");
     expect(byAge?.patchOf(0)).toEqual({ columns: { few: "1", age: "0..199" } });
+  });
+
+  it("has the same rules of a few kinds of examples as of each example by itself", () => {
+    const { columns } = examples;
+    const some = new Map([...columns].filter(([name]) => name === "kind" || name === "half"));
+    const words = (found: ReturnType<typeof rulesOf>) =>
+      found.map(({ words, count, correct, pValue, adjusted, rows }) => ({
+        words,
+        count,
+        correct,
+        pValue,
+        adjusted,
+        rows: rows?.(),
+      }));
+    const judged = judgedOf(every, examples);
+    // A direction that is known of no example has nothing to split by, but holds numbers.
+    const unknown = { name: "nothing", values: new Float64Array(COUNT).fill(Number.NaN) };
+    const counted = words(rulesOf(judged, some, []));
+    expect(counted.length).toBeGreaterThan(1);
+    expect(counted).toEqual(words(rulesOf(judged, some, [unknown])));
   });
 
   it("is said by the bar of the selection with its ends", () => {

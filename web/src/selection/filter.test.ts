@@ -60,6 +60,21 @@ describe("selecting rows", () => {
     expect(select({ columns: { group: "1..2" } })).toEqual([4]);
   });
 
+  it("takes several classes, either way, and several lists at once", () => {
+    expect(select({ class: [0, 1] })).toEqual([0, 1, 2, 3, 4]);
+    expect(select({ class: [7] })).toEqual([]);
+    expect(select({ true: [7] })).toEqual([]);
+    expect(select({ true: [1], predicted: [1], outcome: "right" })).toEqual([2]);
+    expect(select({ true: [0], outcome: "wrong", rows: [1, 0, 4] })).toEqual([1]);
+    expect(select({ outcome: "wrong", columns: { group: "x" }, losses: { low: 0, high: 9 } })).toEqual([]);
+  });
+
+  it("leaves a selection as it was when another one is made", () => {
+    const before = selectRows(examples, { ...EMPTY, losses: { low: 0.5, high: 2 } });
+    select({ confidences: { low: 0.5, high: 0.6 } });
+    expect([...before]).toEqual([1, 2, 4]);
+  });
+
   it("joins its parts", () => {
     expect(select({ predicted: [1], columns: { group: "y" }, losses: { low: 1.5, high: 9 } })).toEqual([1]);
     expect(select({ predicted: [1], columns: { size: "0..2" } })).toEqual([1, 4]);

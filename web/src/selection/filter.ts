@@ -1,10 +1,21 @@
-/** From a selection to the rows that it holds: one pass of typed arrays for each part that is set. */
+/** From a selection to the rows that it holds: a value's rows are listed already, and every other part keeps some of them. */
+import { outcomesOf, RIGHT, WRONG } from "../measures/accuracy";
 import { inCells } from "../measures/sets";
 import type { Examples } from "../record/examples";
+import { rowsOf } from "./lists";
 import { type Range, rangeOf, type Selection } from "./selection";
 
-/** Takes the mark from every row that does not fit; loops of their own, since a call for each row costs more than the test. */
-type Test = (marks: Uint8Array) => void;
+/**
+ * Of the first `many` of `rows` writes those that fit to `kept`, in their order, and says how many they are. Each is written, and the
+ * next one over it where it does not fit: without a branch to guess. `kept` may be `rows`.
+ */
+type Keep = (rows: Uint32Array, many: number, kept: Uint32Array) => number;
+
+interface Parts {
+  /** Rows of a value, ascending: the selection lies within each of them. */
+  readonly lists: Uint32Array[];
+  readonly keeps: Keep[];
+}
 
 /** Classes up to this number are looked up in a table. */
 const MOST_MARKED = 1 << 24;
@@ -14,16 +25,18 @@ const MOST_MARKED = 1 << 24;
  * both ends; a number that is not defined lies in no range.
  */
 export function selectRows(examples: Examples, selection: Selection, classes = 0): Uint32Array {
-  const tests = testsOf(examples, selection, classes);
-  const listed = selection.rows;
-  if (tests.length === 0 && !listed) return everyRow(examples.count);
-  const marks = marksFor(examples.count);
-  if (listed) {
-    marks.fill(0);
-    for (const row of listed) if (examples.has(row)) marks[row] = 1;
-  } else marks.fill(1);
-  for (const test of tests) test(marks);
-  return marked(marks);
+  const { lists, keeps } = partsOf(examples, selection, classes);
+  if (selection.rows) lists.push(listed(examples, selection.rows));
+  lists.sort((one, other) => one.length - other.length);
+  const [shortest = everyRow(examples.count), ...others] = lists;
+  if (others.length === 0 && keeps.length === 0) return shortest;
+  const kept = roomFor(examples.count);
+  let [from, many] = [shortest, shortest.length];
+  for (const keep of [...others.map(inList), ...keeps]) {
+    many = keep(from, many, kept);
+    from = kept;
+  }
+  return kept.slice(0, many);
 }
 
 let all: Uint32Array = new Uint32Array(0);
@@ -37,80 +50,91 @@ function everyRow(count: number): Uint32Array {
   return all;
 }
 
-let marksKept = new Uint8Array(0);
-let rowsKept = new Uint32Array(0);
+let room = new Uint32Array(0);
 
-function marksFor(count: number): Uint8Array {
-  if (marksKept.length !== count) {
-    marksKept = new Uint8Array(count);
-    rowsKept = new Uint32Array(count + 1);
-  }
-  return marksKept;
+function roomFor(count: number): Uint32Array {
+  if (room.length !== count) room = new Uint32Array(count);
+  return room;
 }
 
-/** Rows that have a mark. Each is written, and the next one over it where it has none: without a branch to guess. */
-function marked(marks: Uint8Array): Uint32Array {
-  const rows = rowsKept;
-  let many = 0;
-  for (let row = 0; row < marks.length; row++) {
-    rows[many] = row;
-    many += marks[row] as number;
-  }
-  return rows.slice(0, many);
+/** Rows that were named, those that exist, once each. */
+function listed(examples: Examples, rows: readonly number[]): Uint32Array {
+  return Uint32Array.from(new Set(rows.filter((row) => examples.has(row)))).sort();
 }
 
-function testsOf(examples: Examples, selection: Selection, classes: number): Test[] {
+function partsOf(examples: Examples, selection: Selection, classes: number): Parts {
   const { targets, predictions, losses, confidences } = examples;
-  const tests: Test[] = [];
+  const parts: Parts = { lists: [], keeps: [] };
   if (examples.hasSets && selection.true.length + selection.predicted.length > 0) {
     const [is, called] = [new Set(selection.true), new Set(selection.predicted)];
-    tests.push((marks) => {
-      for (let row = 0; row < marks.length; row++)
-        if (marks[row] === 1 && !inCells(examples, row, classes, is, called)) marks[row] = 0;
-    });
+    parts.keeps.push(fitting((row) => inCells(examples, row, classes, is, called)));
   } else {
-    if (selection.true.length > 0) tests.push(among(targets, selection.true));
-    if (selection.predicted.length > 0) tests.push(among(predictions, selection.predicted));
+    among(targets, selection.true, parts);
+    among(predictions, selection.predicted, parts);
   }
-  if (selection.class.length > 0) tests.push(eitherAmong(targets, predictions, selection.class));
-  if (selection.outcome) tests.push(answered(targets, predictions, selection.outcome === "right"));
-  if (selection.losses) tests.push(within(losses, selection.losses));
-  if (selection.confidences) tests.push(within(confidences, selection.confidences));
+  if (selection.class.length > 0) parts.keeps.push(eitherAmong(targets, predictions, selection.class));
+  if (selection.outcome)
+    parts.lists.push(rowsOf(outcomesOf(predictions, targets), selection.outcome === "right" ? RIGHT : WRONG));
+  if (selection.losses) parts.keeps.push(within(losses, selection.losses));
+  if (selection.confidences) parts.keeps.push(within(confidences, selection.confidences));
   for (const [name, value] of Object.entries(selection.columns)) {
     const column = examples.columns.get(name);
     const bounds = column?.numeric ? rangeOf(value) : null;
-    if (column && bounds) {
-      tests.push(within(column.numbers, bounds));
-      continue;
-    }
+    if (column && bounds) parts.keeps.push(within(column.numbers, bounds));
     // A column that the record does not have holds this value nowhere.
-    const code = column ? column.values.indexOf(value) : -1;
-    if (!column || code < 0) tests.push((marks) => marks.fill(0));
-    else tests.push(equal(column.codes, code));
+    else parts.lists.push(column ? rowsOf(column.codes, column.values.indexOf(value)) : new Uint32Array(0));
   }
-  return tests;
+  return parts;
 }
 
-function equal(values: Int32Array, wanted: number): Test {
-  return (marks) => {
-    for (let row = 0; row < marks.length; row++) if (values[row] !== wanted) marks[row] = 0;
-  };
-}
-
-function among(values: Int32Array, wanted: readonly number[]): Test {
+function among(values: Int32Array, wanted: readonly number[], { lists, keeps }: Parts): void {
   const [only] = wanted;
-  if (wanted.length === 1 && only !== undefined) return equal(values, only);
-  const is = membersOf(wanted);
-  return (marks) => {
-    for (let row = 0; row < marks.length; row++) if (!is(values[row] as number)) marks[row] = 0;
+  if (only === undefined) return;
+  if (wanted.length === 1) lists.push(rowsOf(values, only));
+  else {
+    const is = membersOf(wanted);
+    keeps.push(fitting((row) => is(values[row] as number)));
+  }
+}
+
+/** Both lists ascend: one step along either at a time. */
+function inList(list: Uint32Array): Keep {
+  return (rows, many, kept) => {
+    let [found, at] = [0, 0];
+    for (let place = 0; place < many; place++) {
+      const row = rows[place] as number;
+      while (at < list.length && (list[at] as number) < row) at += 1;
+      if (list[at] === row) kept[found++] = row;
+    }
+    return found;
   };
 }
 
-function eitherAmong(values: Int32Array, others: Int32Array, wanted: readonly number[]): Test {
-  const is = membersOf(wanted);
-  return (marks) => {
-    for (let row = 0; row < marks.length; row++)
-      if (!is(values[row] as number) && !is(others[row] as number)) marks[row] = 0;
+function fitting(fits: (row: number) => boolean): Keep {
+  return (rows, many, kept) => {
+    let found = 0;
+    for (let place = 0; place < many; place++) {
+      const row = rows[place] as number;
+      if (fits(row)) kept[found++] = row;
+    }
+    return found;
+  };
+}
+
+function eitherAmong(values: Int32Array, others: Int32Array, wanted: readonly number[]): Keep {
+  const [only = -1] = wanted;
+  if (wanted.length > 1) {
+    const is = membersOf(wanted);
+    return fitting((row) => is(values[row] as number) || is(others[row] as number));
+  }
+  return (rows, many, kept) => {
+    let found = 0;
+    for (let place = 0; place < many; place++) {
+      const row = rows[place] as number;
+      kept[found] = row;
+      found += Number(values[row] === only) | Number(others[row] === only);
+    }
+    return found;
   };
 }
 
@@ -125,21 +149,15 @@ function membersOf(wanted: readonly number[]): (value: number) => boolean {
   return (value) => is[value] === 1;
 }
 
-function answered(targets: Int32Array, predictions: Int32Array, right: boolean): Test {
-  return (marks) => {
-    for (let row = 0; row < marks.length; row++) {
-      const target = targets[row] as number;
-      const prediction = predictions[row] as number;
-      if (target < 0 || prediction < 0 || (target === prediction) !== right) marks[row] = 0;
-    }
-  };
-}
-
-function within(values: Float32Array | Float64Array, { low, high }: Range): Test {
-  return (marks) => {
-    for (let row = 0; row < marks.length; row++) {
+function within(values: Float32Array | Float64Array, { low, high }: Range): Keep {
+  return (rows, many, kept) => {
+    let found = 0;
+    for (let place = 0; place < many; place++) {
+      const row = rows[place] as number;
       const value = values[row] as number;
-      if (!(value >= low && value <= high)) marks[row] = 0;
+      kept[found] = row;
+      found += Number(value >= low) & Number(value <= high);
     }
+    return found;
   };
 }

@@ -1,6 +1,6 @@
 /** The examples table's columns as people read them. */
 import { number, percent } from "../../marks/format";
-import { inOrder } from "../../measures/chosen";
+import { Ordered } from "../../measures/chosen";
 import type { Examples } from "../../record/examples";
 import { sortedRows, type TableColumn } from "../../shell/table";
 
@@ -82,6 +82,20 @@ const FEW = 1 / 64;
 const MOST_ORDERS = 4;
 const orders = new WeakMap<Examples, Map<string, Uint32Array>>();
 
+/** Rows in some order, as far as someone looks. */
+export interface RowList {
+  readonly length: number;
+  /** -1 behind the last. */
+  at(place: number): number;
+  first(many: number): Uint32Array;
+}
+
+const listed = (rows: Uint32Array): RowList => ({
+  length: rows.length,
+  at: (place) => rows[place] ?? -1,
+  first: (many) => rows.subarray(0, many),
+});
+
 /** The rows sorted by a column; the order of all examples is made once, of the last few columns that were asked for. */
 export function orderedRows(
   examples: Examples,
@@ -89,13 +103,13 @@ export function orderedRows(
   rows: Uint32Array,
   id: string,
   descending: boolean,
-): Uint32Array {
+): RowList {
   const column = columns.find((one) => one.id === id);
-  if (!column) return rows;
+  if (!column) return listed(rows);
   if (rows.length < FEW * examples.count) {
     const own = { ...column, cell: (index: number) => column.cell(rows[index] as number) };
     const order = sortedRows({ title: "", columns: [], count: rows.length }, own, descending);
-    return order.map((index) => rows[index] as number);
+    return listed(order.map((index) => rows[index] as number));
   }
   const known = orders.get(examples) ?? new Map<string, Uint32Array>();
   orders.set(examples, known);
@@ -105,5 +119,5 @@ export function orderedRows(
   known.set(key, order);
   const oldest = known.keys().next().value;
   if (known.size > MOST_ORDERS && oldest !== undefined) known.delete(oldest);
-  return inOrder(order, rows, examples.count);
+  return rows.length === examples.count ? listed(order) : new Ordered(order, rows, examples.count);
 }

@@ -1,4 +1,6 @@
 /** How the selected examples fall into the values of each column that has few. */
+import { outcomesOf, UNKNOWN } from "../../measures/accuracy";
+import { codesOf, tally } from "../../measures/tally";
 import type { Examples } from "../../record/examples";
 import type { Selection } from "../../selection/selection";
 
@@ -30,18 +32,8 @@ export function facetsOf(
 ): Facet[] {
   const facets: Facet[] = [];
   const { targets, predictions } = examples;
-  let right = 0;
-  let wrong = 0;
-  const counts = new Float64Array(classes);
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const target = targets[row] as number;
-    const prediction = predictions[row] as number;
-    if (target >= 0 && target < classes) counts[target] = (counts[target] as number) + 1;
-    if (target < 0 || prediction < 0) continue;
-    if (target === prediction) right += 1;
-    else wrong += 1;
-  }
+  const counts = tally(rows, codesOf(targets, classes), classes + 1).subarray(0, classes);
+  const [wrong = 0, right = 0] = tally(rows, outcomesOf(predictions, targets), UNKNOWN + 1);
   const outcomes = [
     { text: "right", count: right },
     { text: "wrong", count: wrong },
@@ -84,11 +76,7 @@ function columnFacet(
   rows: Uint32Array,
   selection: Selection,
 ): Facet {
-  const counts = new Float64Array(values.length);
-  for (let place = 0; place < rows.length; place++) {
-    const code = codes[rows[place] as number] as number;
-    counts[code] = (counts[code] as number) + 1;
-  }
+  const counts = tally(rows, codes, values.length);
   const found = values
     .map((text, code) => ({ text, count: counts[code] ?? 0 }))
     .filter(({ count }) => count > 0)
