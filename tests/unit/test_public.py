@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+from torch import nn
+
 import pellucid
 from pellucid import errors
+from pellucid.graph import trace_timed
 
 PUBLIC = [
     "Attribution",
@@ -54,3 +58,26 @@ def test_importing_the_package_and_the_parts_that_look_at_records_needs_no_torch
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def _make() -> nn.Module:
+    return nn.ReLU()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("resnet18", "the text 'resnet18'"),
+        (_make, "the function _make"),
+        (nn.ReLU, "the class ReLU"),
+        (None, "a NoneType"),
+        ({"weight": 1}, "a dict"),
+    ],
+)
+def test_what_is_no_model_is_refused_and_told_what_arrived(given: object, said: str) -> None:
+    for public in (pellucid.graph, trace_timed):
+        with pytest.raises(errors.ModelError) as refused:
+            public(given, 1)  # type: ignore[operator]
+        assert (
+            str(refused.value) == f"graph traces an nn.Module; got {said}. Give the model itself, ready to be called."
+        )

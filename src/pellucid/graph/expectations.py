@@ -1,4 +1,4 @@
-"""Which inputs a model's first layers take: said where an input does not fit."""
+"""Which inputs a model's first layers take: said where an input does not fit; and what was given where no model was."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def expectations(seen: Recording) -> str:
         if len(said) == _SAID:
             break
     return "; ".join(said)
+
+
+def described(given: object) -> str:
+    """What stands where a model should, in words.
+
+    described("resnet18") -> "the text 'resnet18'", described(nn.Linear) -> "the class Linear"
+    """
+    if isinstance(given, str):
+        return f"the text {given[:80]!r}"
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    name = getattr(given, "__name__", None)
+    return f"the function {name}" if callable(given) and isinstance(name, str) else f"a {type(given).__name__}"
 
 
 def _first(seen: Recording, failed: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:

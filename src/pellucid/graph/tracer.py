@@ -20,7 +20,7 @@ from torch import nn
 
 from pellucid.errors import ModelError
 from pellucid.graph.dataflow import mapped
-from pellucid.graph.expectations import expectations
+from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
 from pellucid.graph.guard import ParameterGuard, untouched
 from pellucid.graph.interception import Functions, Operators, differentiable_functions, module_calls
@@ -53,7 +53,7 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
         **kwargs: the same by name.
 
     Returns: the graph; where the forward raised, what there was until then, the reason in `error` and at its node.
-    Raises: ModelError: a parameter has no shape yet (a lazy module that was never called).
+    Raises: ModelError: it is no module, or a parameter has no shape yet (a lazy module that was never called).
     """
     return _traced(model, args, kwargs)[0]
 
@@ -92,6 +92,10 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 
 def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     """The graph, and whether the forward writes to parameters."""
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"graph traces an nn.Module; got {described(model)}. Give the model itself, ready to be called."
+        )
     model = _unwrapped(model)
     parts = Parts(model)
     parameters = list(parts.parameters.values())
