@@ -6,11 +6,11 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
@@ -55,8 +55,8 @@ class Dataflow:
     """
 
     def __init__(self, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
-        # Weak keys: an id alone may already belong to another tensor.
-        self._makers: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        # By identity; with the tensor, held weakly, since its id may already belong to another.
+        self._makers: dict[int, tuple[ref[Tensor], Source]] = {}
         self.places: dict[int, tuple[StorageWeakRef, Place]] = {}
         self._memory = memory
         self._clock = 0
@@ -71,7 +71,7 @@ class Dataflow:
         if type(tensor) is Fake:
             tensor.maker = self, source
         else:
-            self._makers[tensor] = source
+            self._makers[id(tensor)] = ref(tensor), source
         if place is None or place.owner is not None:
             return source
         may_look = type(tensor) is Fake or tensor._base is not None
@@ -125,8 +125,8 @@ class Dataflow:
         if type(tensor) is Fake:
             # One that another forward left somewhere was made by none of this one's nodes.
             return tensor.maker[1] if tensor.maker is not None and tensor.maker[0] is self else None
-        known: Source | None = self._makers.get(tensor)  # type: ignore[no-untyped-call]
-        return known
+        known = self._makers.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
 
     def source(self, tensor: Tensor) -> Source | None:
         """Who made what the tensor holds now; None for parameters and constants."""
@@ -176,13 +176,21 @@ def gathered(tree: Any) -> list[Tensor]:
 
 
 def _gather(tree: Any, found: list[Tensor]) -> None:
-    if isinstance(tree, Tensor):
+    kind = type(tree)
+    if kind in _TENSORS:
+        found.append(tree)
+    elif kind is tuple or kind is list:
+        for item in tree:
+            if type(item) not in _USUAL:
+                _gather(item, found)
+    elif kind in _USUAL:
+        return
+    elif isinstance(tree, Tensor):
         found.append(tree)
     elif isinstance(tree, tuple | list):
         for item in tree:
-            if not isinstance(item, _PLAIN):
-                _gather(item, found)
-    elif tree is None or isinstance(tree, _PLAIN):
+            _gather(item, found)
+    elif isinstance(tree, _PLAIN):
         return
     elif isinstance(tree, Mapping):
         for item in tree.values():
@@ -193,6 +201,9 @@ def _gather(tree: Any, found: list[Tensor]) -> None:
 
 
 _PLAIN = (int, float, str, bytes, complex, torch.dtype, torch.device)
+# Types that nearly all arguments are of, told without walking over their bases.
+_USUAL = frozenset({int, bool, float, str, type(None), slice, type(Ellipsis), *_PLAIN})
+_TENSORS = frozenset({Tensor, Fake, torch.nn.Parameter})
 
 
 def named_tensors(tree: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -242,7 +253,7 @@ def _with_entries(tree: MutableMapping[Any, Any], entries: dict[Any, Any]) -> Mu
 
 def versions(tensors: list[Tensor]) -> list[int]:
     """How often each has been written to; -1 where torch does not count."""
-    return [-1 if tensor.is_inference() else tensor._version for tensor in tensors]
+    return [tensor._version if type(tensor) is Fake or not tensor.is_inference() else -1 for tensor in tensors]
 
 
 def alias(tensor: Tensor) -> Tensor:

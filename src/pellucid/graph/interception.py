@@ -175,6 +175,11 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._after = after
         self._run = run
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled meanwhile, and to keep the compiler from looking would load it, which takes seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Arguments = (), kwargs: Named | None = None) -> Any:
         named = kwargs or {}
         # An operator may be asked for past every function (by a scripted module), and have a kernel in Python: what that
