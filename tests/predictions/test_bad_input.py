@@ -96,6 +96,21 @@ def test_names_that_are_no_class(tmp_path: Path) -> None:
     assert "The prediction of row 7 is 9" in refused(tmp_path, np.array(beyond), TARGETS, classes=CLASSES)
 
 
+def test_numbers_beside_names_are_refused_until_the_order_of_the_names_is_said(tmp_path: Path) -> None:
+    names, order = ["zero", "one", "two", "zero"], ["zero", "one", "two"]
+    for row in ([0, 1, 2, 0], ["0", "1", "2", "0"]):
+        for table in (pa.table({"prediction": row, "label": names}), pa.table({"prediction": names, "label": row})):
+            message = refused(tmp_path, table)
+            assert "are names (one, two, zero)" in message
+            assert "--classes" in message
+            if row[0] == 0:
+                record = pellucid.import_predictions(table, out=tmp_path / "said", classes=order, overwrite=True)
+                assert record.summary().accuracy == 1.0
+    # Of classes that are called by numbers and by words some columns have the numbers only.
+    both = pa.table({"prediction": ["1", "1", "1"], "label": ["1", "none", "none"]})
+    assert pellucid.import_predictions(both, out=tmp_path / "both").summary().accuracy == pytest.approx(1 / 3)
+
+
 def test_columns_that_are_not_there_or_could_be_two(tmp_path: Path) -> None:
     table = pa.table({"a": LISTS, "b": LISTS, "label": TARGETS})
     assert "a and b could be the scores" in refused(tmp_path, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -132,7 +132,7 @@ def _check_several(column: Any, labels: LabelKind, texts: _Texts, classes: int, 
     if labels == "soft":
         soft_of(column, classes, start)
     elif is_text(column.type.value_type):
-        texts.add(column.flatten())
+        texts.add(column.flatten(), "label")
     else:
         sets_of(column, None, classes, start)
 
@@ -176,12 +176,15 @@ def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | N
 
 @dataclass
 class _Texts:
-    """Distinct texts that stand for classes."""
+    """Distinct texts that stand for classes, and by the column, "prediction" or "label", that has them."""
 
     found: set[str] = field(default_factory=set)
+    by_column: dict[str, set[str]] = field(default_factory=dict)
 
-    def add(self, column: Any) -> None:
-        self.found.update(one for one in column.unique().to_pylist() if one is not None)
+    def add(self, column: Any, what: str) -> None:
+        fresh = {one for one in column.unique().to_pylist() if one is not None}
+        self.by_column.setdefault(what, set()).update(fresh)
+        self.found |= fresh
         if len(self.found) > MOST_CLASSES:
             raise DataError(
                 f"There are more than {MOST_CLASSES:,} names of classes, '{next(iter(self.found))}' among them: is this the "
@@ -192,7 +195,22 @@ class _Texts:
         """Whether they are names, rather than numbers that were written as text."""
         if not self.found:
             return False
-        return bool(self.found & set(names or ())) or not all(one.lstrip("-").isdigit() for one in self.found)
+        return bool(self.found & set(names or ())) or not _are_numbers(self.found)
+
+    def refuse_beside_numbers(self, numbers: Sequence[_Range]) -> None:
+        """Refuses names in one column where the other has numbers: sorted, names would be classes in an order of their own."""
+        named = {what: found for what, found in self.by_column.items() if not _are_numbers(found)}
+        shown = {one.what: f"{one.largest} in row {one.row:,}" for one in numbers if one.largest > NO_CLASS}
+        for what, found in self.by_column.items():
+            others = set().union(*(has for other, has in self.by_column.items() if other != what))
+            if found and _are_numbers(found) and not found <= others:
+                shown[what] = f"'{min(found)}'"
+        if named and shown:
+            (what, found), (other, number) = next(iter(named.items())), next(iter(shown.items()))
+            raise DataError(
+                f"The {what}s are names ({', '.join(sorted(found)[:SHOWN])}) and the {other}s are numbers ({number}): nothing says "
+                "which number is whose. Give the names in order of index (--classes FILE)."
+            )
 
     def check(self, by_name: dict[str, int] | None, classes: int) -> None:
         """Refuses names that are no class, or numbers beyond the classes."""
@@ -208,6 +226,10 @@ class _Texts:
                 f"{told}; the files also name {', '.join(map(repr, unknown[:SHOWN]))}{more}. Correct them, or the names of the "
                 "classes (--classes FILE)."
             )
+
+
+def _are_numbers(texts: Iterable[str]) -> bool:
+    return all(one.lstrip("-").isdigit() for one in texts)
 
 
 @dataclass
@@ -234,7 +256,7 @@ class _Range:
 
 def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ...] | None, start: int) -> None:
     if is_text(column.type):
-        texts.add(column.dictionary_decode() if hasattr(column, "dictionary_decode") else column)
+        texts.add(column.dictionary_decode() if hasattr(column, "dictionary_decode") else column, found.what)
         return
     try:
         indices = bounded(column)
@@ -275,6 +297,7 @@ def _settled(
     if names is not None:
         return names
     if texts.are_names(None):
+        texts.refuse_beside_numbers((predictions, targets))
         return tuple(sorted(texts.found))
     largest = max([targets.largest, predictions.largest, *(int(one) for one in texts.found)])
     if largest < 0:
