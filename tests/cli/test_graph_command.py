@@ -212,6 +212,21 @@ def test_a_forward_that_stops_is_drawn_up_to_there(pellucid: Program, edited: Pa
     assert re.search(r"^second +Linear +stopped: ", printed.out, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("edited")
+def test_a_forward_that_stops_is_json_up_to_there_with_the_error(pellucid: Program) -> None:
+    answered = pellucid("graph", "edited.py:Stops", "--input", "1,4", "--json")
+    assert (answered.code, answered.err) == (2, "")
+    assert list(answered.json) == ["kind", "message", "graph"]
+    error = msgspec.convert(answered.json, schema.ErrorAnswer)
+    assert error.kind == "ForwardError"
+    assert error.message.startswith("The forward stopped half-way: RuntimeError: ")
+    panel = msgspec.convert(answered.json["graph"], schema.GraphPanel)
+    calls = [(node.path, bool(node.error)) for node in panel.nodes if node.kind == "module"]
+    assert calls == [("first", False), ("second", True)]
+    assert panel.error is not None
+    assert panel.error.startswith("RuntimeError: ")
+
+
 def test_an_input_that_does_not_fit_is_told_what_the_first_layers_take(pellucid: Program, edited: Path) -> None:
     refused = pellucid("graph", "edited.py:before", "--input", "1,3,8,8", "--json")
     assert refused.code == 2

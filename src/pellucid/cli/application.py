@@ -25,6 +25,7 @@ from pellucid.cli.human import human
 from pellucid.cli.importing import import_
 from pellucid.cli.landscape import landscape
 from pellucid.cli.sweep import sweep
+from pellucid.cli.terminal import REFUSED as REFUSED
 from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
 from pellucid.errors import OptionError, PellucidError
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pellucid.inspection import Explains
     from pellucid.record import Record
 
-REFUSED = 2
 INTERRUPTED = 130
 
 application = typer.Typer(

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from pellucid.cli import options
-from pellucid.cli.terminal import answer, answer_json, say
+from pellucid.cli.terminal import REFUSED, answer, answer_json, say
 from pellucid.errors import ForwardError, OptionError
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def _check(svg: Path | None, html: Path | None, depth: int | None, *, as_json: b
 
 
 def _show(shown: Traced, svg: Path | None, html: Path | None, depth: int | None, *, as_json: bool) -> None:
-    """One graph; where it ends half-way all the same, but as JSON, and then the reason as an error."""
+    """One graph; where it ends half-way what there is of it, and then the reason as an error: as JSON both in one."""
     if svg is not None:
         from pellucid.graph.drawing import svg as drawn
 
@@ -69,11 +71,16 @@ def _show(shown: Traced, svg: Path | None, html: Path | None, depth: int | None,
             answer(line)
     if svg is not None or html is not None:
         _say_reason(shown)
-    if shown.stopped:
-        above = "" if as_json else f", the {'graph above' if svg is html is None else 'drawing'} ends there"
-        raise ForwardError(f"The forward stopped half-way{above}: {shown.stopped}")
+    if not shown.stopped:
+        if as_json:
+            answer_json(shown.graph.to_panel())
+        return
     if as_json:
-        answer_json(shown.graph.to_panel())
+        said = f"The forward stopped half-way: {shown.stopped}"
+        answer_json({"kind": ForwardError.__name__, "message": said, "graph": shown.graph.to_panel()})
+        raise typer.Exit(REFUSED)
+    what = "graph above" if svg is html is None else "drawing"
+    raise ForwardError(f"The forward stopped half-way, the {what} ends there: {shown.stopped}")
 
 
 def _show_difference(

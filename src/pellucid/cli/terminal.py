@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pellucid.types import Stage
 
+REFUSED = 2  # the exit code; what it means stands in application.py
+
 STAGES = {
     "read": "Looking through",
     "trace": "Tracing",
