@@ -31,5 +31,5 @@ def test_thresholds_and_sizes_are_those_of_the_code() -> None:
 
 
 def test_what_labels_of_several_classes_are_is_that_of_the_code() -> None:
-    assert f"sum to 1 within {several._SLACK:g}" in WORDS
+    assert f"sum to 1 within {several.SLACK:g}" in WORDS
     assert f"at most {CERTAIN:,.0f}" in WORDS

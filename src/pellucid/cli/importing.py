@@ -24,6 +24,10 @@ KindOption = Annotated[
 Column = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="The column of predictions, where several could be it.")
 ]
+LabelKindOption = Annotated[
+    Literal["class", "soft", "sets"] | None,
+    typer.Option(help="What lists and columns of labels are. Told by their form if left out; 'class' splits no text."),
+]
 IdColumn = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="The column of ids; 'row' numbers the examples. 'id' if there is one."),
@@ -38,6 +42,7 @@ def import_(
     kind: KindOption = None,
     column: Column = None,
     id_column: IdColumn = None,
+    label_kind: LabelKindOption = None,
     loss: options.LossName = None,
     target_loss: options.TargetLoss = None,
     title: options.Title = None,
@@ -58,6 +63,7 @@ def import_(
             kind=kind,
             column=column,
             id_column=id_column,
+            label_kind=label_kind,
             loss=loss,
             target_loss=target_loss,
             title=title,

@@ -200,9 +200,9 @@ def _answer(
         return tuple(floats), ""
     if len(floats) > 1:
         raise DataError(f"{where}; {' and '.join(floats)} could be the scores. Say which: --column NAME.")
-    numbered = _numbered([entry.name for entry in free if is_number(entry.type)])
-    if numbered:
-        return numbered, ""
+    groups = list(numbered([entry.name for entry in free if is_number(entry.type)]).values())
+    if len(groups) == 1:
+        return groups[0], ""
     prediction = next((name for name in PREDICTION if name in by_name and _is_plain(by_name[name].type)), "")
     if not prediction and list(by_name) == [VALUES]:
         prediction = VALUES
@@ -220,12 +220,15 @@ def _is_float_list(kind: Any) -> bool:
     return bool(pa.types.is_floating(kind.value_type))
 
 
-def _numbered(names: Sequence[str]) -> tuple[str, ...]:
-    """Columns called alike but for a number that runs from 0: one a class."""
+def numbered(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Columns called alike but for a number that runs from 0, one a class, by what they are called."""
     groups: dict[str, dict[int, str]] = {}
     for name in names:
         found = re.fullmatch(r"(.*?)(\d+)", name)
         if found is not None:
             groups.setdefault(found.group(1), {})[int(found.group(2))] = name
-    whole = [group for group in groups.values() if len(group) > 1 and set(group) == set(range(len(group)))]
-    return tuple(whole[0][index] for index in range(len(whole[0]))) if len(whole) == 1 else ()
+    return {
+        prefix: tuple(group[index] for index in range(len(group)))
+        for prefix, group in groups.items()
+        if len(group) > 1 and set(group) == set(range(len(group)))
+    }

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -21,17 +20,14 @@ from pellucid.lenses.parts import Part
 from pellucid.measures.labels import check_fits
 from pellucid.measures.losses import Loss
 from pellucid.models.losses import LossChoice, chosen_loss
-from pellucid.predictions.files import open_columns
-from pellucid.predictions.joining import joined
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through
 from pellucid.predictions.observing import Observing
-from pellucid.predictions.roles import BY_ROW, Roles, roles_of, roles_of_labels
+from pellucid.predictions.opening import opened
+from pellucid.predictions.roles import BY_ROW
 from pellucid.predictions.saved import Saved
+from pellucid.predictions.several import LabelKind
 from pellucid.record import Record, Writer, schema
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PART_EXAMPLES = 1 << 16
 # Rows that are read at once where none is kept: a square of cells is gone through once for each piece. Fewer where other
@@ -53,6 +49,7 @@ def import_predictions(
     kind: Kind | None = None,
     column: str | None = None,
     id_column: str | None = None,
+    label_kind: LabelKind | None = None,
     loss: LossChoice = None,
     target_loss: float | None = None,
     title: str | None = None,
@@ -67,12 +64,14 @@ def import_predictions(
         predictions: a .parquet, .csv, .tsv or .npy file, or an array, a tensor or an Arrow table: a row of probabilities or
             logits an example, or predicted classes.
         labels: the same for the true classes, in the same order or with ids; or the name of a column of the predictions. A
-            column called label or target is found where None. Lists are soft labels or sets of classes.
+            column called label or target is found where None. Lists, and columns of one class each, are soft labels or sets of
+            classes.
         out: folder of the record.
         classes: names of the classes in order of index.
         kind: "classes", "probabilities" or "logits"; told apart where None, and refused where that is not safe.
         column: the column of predictions, where several could be it.
         id_column: the column of ids; "row" to number the examples. A column called id is found where None.
+        label_kind: "class", "soft" or "sets": what labels are that may be one or the other; told by their form where None.
         loss: the loss to look at, by name, or a function of outputs and targets; the task's own where None.
         target_loss: a loss that one wants to reach, to compare with.
         title: of the record; the name of the predictions where None.
@@ -84,7 +83,9 @@ def import_predictions(
     """
     if kind not in (None, "classes", "probabilities", "logits"):
         raise OptionError(f"kind must be 'classes', 'probabilities' or 'logits'; got {kind!r}.")
-    saved = _opened(predictions, labels, classes, kind, column, id_column)
+    if label_kind not in (None, "class", "soft", "sets"):
+        raise OptionError(f"label_kind must be 'class', 'soft' or 'sets'; got {label_kind!r}.")
+    saved = opened(predictions, labels, classes, kind, column, id_column, label_kind)
     chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress)
     context = _context(look, chosen, target_loss)
@@ -102,6 +103,7 @@ def panels_of(
     classes: Sequence[str] | None = None,
     kind: Kind | None = None,
     column: str | None = None,
+    label_kind: LabelKind | None = None,
     loss: LossChoice = None,
     target_loss: float | None = None,
     progress: Hear = silent,
@@ -115,14 +117,15 @@ def panels_of(
         classes: likewise.
         kind: likewise.
         column: likewise.
+        label_kind: likewise.
         loss: likewise.
         target_loss: likewise.
         progress: likewise.
 
     Raises: OptionError, DataError.
     """
-    opened = _opened(predictions, labels, classes, kind, column, BY_ROW)
-    saved = replace(opened, roles=replace(opened.roles, media=""))
+    saved = opened(predictions, labels, classes, kind, column, BY_ROW, label_kind)
+    saved = replace(saved, roles=replace(saved.roles, media=""))
     chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress)
     known = {lens.name: lens for lens in without_model(_context(look, chosen, target_loss))}
@@ -151,52 +154,6 @@ def _context(look: Look, loss: Loss | None, target_loss: float | None) -> LensCo
                 f"The loss {loss.spec} needs a score of every class; here only the predicted classes were saved. Leave --loss out."
             )
     return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss)
-
-
-def _opened(
-    predictions: object,
-    labels: object,
-    classes: Sequence[str] | None,
-    kind: Kind | None,
-    column: str | None,
-    id_column: str | None,
-) -> Saved:
-    table = open_columns(predictions, "predictions")
-    own = labels is None or (isinstance(labels, str) and labels in table.schema.names)
-    target = (None if labels is None else str(labels)) if own else ""
-    roles = roles_of(table, column=column, target=target, id_column=id_column, classes=classes)
-    roles = _as_asked(roles, table.schema, kind, table.source)
-    if own:
-        return Saved(table, roles)
-    beside = open_columns(labels, "labels")
-    label_roles = roles_of_labels(beside, id_column=id_column or roles.id)
-    # What comes along with both is taken from the predictions.
-    along = tuple(name for name in label_roles.along if name not in table.schema.names)
-    label_roles = replace(label_roles, along=along)
-    if not (roles.id and label_roles.id):
-        return Saved(table, roles, beside, label_roles)
-    found = joined(table, roles.id, beside, label_roles.id, label_roles.read)
-    if found is None:
-        return Saved(table, roles, beside, label_roles)
-    matched = replace(label_roles, id="")
-    return Saved(table, roles, found.labels, matched, roles.id, found.unlabelled, found.unmatched)
-
-
-def _as_asked(roles: Roles, schema_: pa.Schema, kind: Kind | None, source: str) -> Roles:
-    """Roles that go with the kind that was asked for: one number an example may be a score of two classes."""
-    if kind == "classes" and roles.scores:
-        raise OptionError(
-            f"--kind classes, but {source} has scores in {roles.scores[0]}. Name the column of classes (--column NAME), or leave "
-            "--kind out."
-        )
-    if kind in ("probabilities", "logits") and not roles.scores:
-        if not str(schema_.field(roles.prediction).type).startswith(("float", "double", "half")):
-            raise OptionError(
-                f"--kind {kind}, but '{roles.prediction}' of {source} holds {schema_.field(roles.prediction).type}, no scores. "
-                "Name the column of scores (--column NAME), or leave --kind out."
-            )
-        return replace(roles, scores=(roles.prediction,), prediction="", given=())
-    return roles
 
 
 def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext) -> schema.Manifest:

@@ -18,7 +18,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Sets: TypeAlias = tuple[frozenset[int] | None, ...]
 
 # How far the sum of a soft label may be from 1: half floats of a thousand classes lie within it.
-_SLACK = 1e-2
+SLACK = 1e-2
 
 
 def is_listed(kind: pa.DataType) -> bool:
@@ -73,7 +73,7 @@ def soft_of(column: Any, classes: int, start: int) -> Floats:
     with np.errstate(invalid="ignore"):
         right = np.isfinite(sums) & (lowest >= 0) & (sums > 0)
         unclear = right & (highest == 1) & (sums > 1) if whole else np.zeros(len(values), np.bool_)
-        uneven = np.zeros(len(values), np.bool_) if whole else right & (np.abs(sums - 1) > _SLACK)
+        uneven = np.zeros(len(values), np.bool_) if whole else right & (np.abs(sums - 1) > SLACK)
     _refuse(~missing & ~right, start, values, "must hold numbers of at least 0, not all 0")
     _refuse(
         unclear,
