@@ -17,6 +17,7 @@ from pellucid.attribution import METHODS, Progress, sanity
 from pellucid.attribution.methods import methods
 from pellucid.errors import ForwardError, MethodError, PellucidError
 from pellucid.graph import trace
+from pellucid.graph.dataflow import tensors_in
 from support import families
 from support.cheap import IDS, IMAGES, SERIES, with_options
 from support.families import Family, built
@@ -123,6 +124,92 @@ def test_the_sanity_check_puts_everything_back() -> None:
         sanity(model, given, 1, "saliency")
     assert before.differences() == []
     handle.remove()
+
+
+class _Weighed(torch.autograd.Function):
+    """Values times weights, summed; its backward hands back the very weights that it was given, no copy of them."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, weights: Tensor) -> Tensor:
+        context.save_for_backward(weights)
+        context.examples = len(values)
+        return (values * weights).flatten(1).sum(1, keepdim=True)
+
+    @staticmethod
+    def backward(context: Any, *_: Tensor) -> tuple[Tensor, None]:
+        return context.saved_tensors[0].expand(context.examples, -1, -1, -1), None
+
+
+class HandsOutWeights(nn.Module):
+    """Its gradient at `inner` (or, bare, at the input) is its own buffer or frozen parameter."""
+
+    def __init__(self, shape: tuple[int, ...], held: str, *, bare: bool) -> None:
+        super().__init__()
+        weights = -torch.ones(1, *shape)
+        if held == "buffer":
+            self.register_buffer("weights", weights)
+        else:
+            self.weights = nn.Parameter(weights, requires_grad=False)
+        self.inner: nn.Module = nn.Identity() if bare else nn.Sequential(nn.Conv2d(shape[0], shape[0], 1), nn.ReLU())
+
+    def forward(self, values: Tensor) -> Tensor:
+        found: Tensor = _Weighed.apply(self.inner(values), self.weights)
+        return torch.cat([-found, found], dim=1)
+
+
+@pytest.mark.parametrize("held", ["buffer", "frozen"])
+@pytest.mark.parametrize("bare", [False, True], ids=["behind a layer", "at the input"])
+def test_weights_that_a_backward_hands_back_are_never_written_to(held: str, bare: bool) -> None:
+    torch.manual_seed(0)
+    model, given = HandsOutWeights((2, 4, 4), held, bare=bare), torch.rand(1, 2, 4, 4)
+    before = Untouched(model, versions=True)
+    layers = None if bare else ["inner.0", "inner.1"]
+    shown = set()
+    for name in METHODS:
+        try:
+            found = pellucid.attribute(model, given, lambda output: output[:, 1], with_options(name, given), layers)
+        except PellucidError:
+            continue
+        finally:
+            assert before.differences() == [], name
+        shown.add(name)
+        for map_ in [*found.layers.values(), *tensors_in(found.input)]:
+            if not map_.is_set_to(map_.contiguous()):
+                continue  # a CAM on the input is one map at all channels
+            map_.zero_()  # what one does with a map is no business of the model's
+        assert before.differences() == [], name
+    assert {"saliency", "gradient_x_input", "integrated_gradients"} <= shown
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_that_are_one_number_at_many_places_are_taken_as_any_other(name: str) -> None:
+    torch.manual_seed(0)
+
+    class Summed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 3, 3), nn.ReLU())
+
+        def forward(self, values: Tensor) -> Tensor:
+            found: Tensor = self.body(values).sum((2, 3))
+            return found
+
+    class Multiplied(Summed):  # the same numbers, whose gradients are laid out in full
+        def forward(self, values: Tensor) -> Tensor:
+            maps = self.body(values)
+            return (maps * torch.ones_like(maps)).sum((2, 3))
+
+    summed, multiplied = Summed(), Multiplied()
+    multiplied.load_state_dict(summed.state_dict())
+    given = torch.rand(2, 2, 8, 8)
+    try:
+        expected = pellucid.attribute(multiplied, given, 1, with_options(name, given))
+    except MethodError:
+        return
+    found = pellucid.attribute(summed, given, 1, with_options(name, given))
+    torch.testing.assert_close(found.input, expected.input)
+    for layer in set(found.layers) & set(expected.layers):
+        torch.testing.assert_close(found.layers[layer], expected.layers[layer])
 
 
 def resident() -> int:

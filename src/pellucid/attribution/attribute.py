@@ -189,7 +189,7 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
     for each in sorted(plain, key=lambda one: one.name == "saliency"):
         layers = captured if each.needs_every_layer else named
         if each.name == "saliency":
-            # It comes last: it needs no activations, whose memory is free then, and makes its maps of the gradients.
+            # It comes last: it needs no activations, whose memory is free for its maps then.
             seen, products = replace(seen, activations={}), None
         graph = finder.graph if each.needs_every_layer else None
         found[each.name] = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))

@@ -28,10 +28,10 @@ class Saliency(Method):
     cost: ClassVar[Cost] = "plain"
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps in the shape of the inputs and of the layers; the shared gradients of layers are used up."""
+        """Maps in the shape of the inputs and of the layers."""
         seen, scores = problem.shared()
         whole = leafwise(lambda gradient, _: gradient.abs(), seen.input_gradients, problem.inputs)
-        maps = {layer.name: seen.gradients[layer.name].abs_() for layer in problem.layers}
+        maps = {layer.name: seen.gradients[layer.name].abs() for layer in problem.layers}
         return Maps(whole, maps, scores, warnings=seen.warnings)
 
 

@@ -31,7 +31,8 @@ class Captured:
     Attributes:
         outputs: what the model returned.
         summaries: layer -> reduction -> its small tensors.
-        activations, gradients: layer -> tensor; a layer that the score does not depend on has a gradient of zeros.
+        activations, gradients: layer -> tensor; a layer that the score does not depend on has a gradient of zeros. Neither is
+            to be written to: a backward may hand back a weight of the model, one tensor twice, or an expanded one.
         input_gradients: d score / d inputs, same tree as the inputs; None on leaves that have none.
         scores: float[batch].
         warnings: in words, where a gradient is NaN or infinite.
