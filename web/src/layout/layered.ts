@@ -36,7 +36,7 @@ export function* layFrame(input: FrameInput): Generator<undefined, FrameLayout> 
   yield;
   const order = yield* orderOf(layers);
   const [leaves, arrives] = anchors(input, layers.arrow, layers.upper, layers.lower);
-  const middle = yield* middles(input, layers, order, leaves, arrives);
+  const middle = yield* middles(input, ranks, layers, order, leaves, arrives);
   const plan = planOf(input, ranks, layers, order, middle);
   yield;
   const slots = slotsOf(input, layers, middle, plan);

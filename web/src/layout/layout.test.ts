@@ -211,6 +211,42 @@ describe("a layout", () => {
     );
   });
 
+  it("draws equal blocks the same beside an open module, however wide their boxes are", () => {
+    // A residual block as ResNet has it, whose projection is open and as high as two and a half of its boxes.
+    const block = (first: boolean, widths: readonly [number, number, number]) => {
+      const arrows: [number, number][] = [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+        [3, 4],
+        [4, 5],
+        [6, 5],
+      ];
+      arrows.splice(first ? 0 : 6, 0, [0, 6]);
+      const visible = flat(7, arrows, widths[1], 44);
+      visible.width[1] = widths[0];
+      visible.width[6] = widths[2];
+      visible.height[6] = 176;
+      return visible;
+    };
+    const steps = new Set<string>();
+    for (const first of [false, true]) {
+      for (let conv = 92; conv <= 170; conv += 7) {
+        for (const bn of [92, 131, 158, 236]) {
+          for (const projection of [120, 185, 186.5]) {
+            const visible = block(first, [conv, bn, projection]);
+            const result = placed(visible);
+            const told = `${first} ${conv} ${bn} ${projection}`;
+            check(visible, result, told);
+            const y = (box: number) => result.y[box] as number;
+            steps.add([2, 3, 4].map((box) => Math.round(y(box) - y(box - 1))).join(" "));
+          }
+        }
+      }
+    }
+    expect([...steps]).toEqual(["72 72 72"]);
+  });
+
   it("leads what is fed back upwards beside the loop, also from a box to itself", () => {
     const visible = flat(4, [
       [0, 1],

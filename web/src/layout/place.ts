@@ -1,18 +1,22 @@
 /** Where nodes stand from left to right: four alignments, each packed, and their middle (Brandes & Koepf 2001). */
 import { aligned, type Blocks, marked, partsOf } from "./align";
+import { lengthOf } from "./columns";
 import { type FrameInput, nodesOf, SPACE } from "./frame";
 import type { Layers } from "./layers";
 import type { Order } from "./order";
+import type { Ranks } from "./ranks";
 
 /** Middles of all nodes. `leaves` and `arrives`: how far from the middles of its nodes the ends of each part are. */
 export function* middles(
   input: FrameInput,
+  ranks: Ranks,
   layers: Layers,
   order: Order,
   leaves: Float32Array,
   arrives: Float32Array,
 ): Generator<undefined, Float32Array> {
   const parts = partsOf(layers, order);
+  const reach = reachOf(input, ranks, layers, order);
   const mark = marked(layers, order, parts);
   yield;
   const ways: Float32Array[] = [];
@@ -20,7 +24,7 @@ export function* middles(
     for (const fromLeft of [true, false]) {
       const blocks = aligned(layers, order, parts, mark, leaves, arrives, down, fromLeft);
       yield;
-      ways.push(packed(input, layers, order, blocks, fromLeft));
+      ways.push(packed(reach, layers, order, blocks, fromLeft));
       yield;
     }
   }
@@ -31,20 +35,70 @@ export function halfOf(input: FrameInput, node: number): number {
   return node < input.boxes ? (input.width[node] as number) / 2 : 0;
 }
 
+/** How far nodes reach to both sides of their middles. */
+interface Reach {
+  readonly left: Float32Array;
+  readonly right: Float32Array;
+  readonly kind: Uint8Array;
+}
+
+const Kind = { line: 0, port: 1, box: 2 } as const;
+
+/**
+ * Boxes by their width. A tall box stands beside the ranks below its own, too: there the line that leads on from it is as wide
+ * as the box, so that what stands in them keeps clear of it and need not go down until the box ends.
+ */
+function reachOf(input: FrameInput, ranks: Ranks, layers: Layers, order: Order): Reach {
+  const left = new Float32Array(layers.nodes);
+  const kind = new Uint8Array(layers.nodes).fill(Kind.port, input.boxes, nodesOf(input));
+  for (let box = 0; box < input.boxes; box++) left[box] = halfOf(input, box);
+  kind.fill(Kind.box, 0, input.boxes);
+  const right = left.slice();
+  const lowest = lowestOf(input, layers, order);
+  for (let arrow = 0; arrow < input.source.length; arrow++) {
+    const box = input.source[arrow] as number;
+    const first = layers.first[arrow] as number;
+    if (first < 0 || box >= input.boxes || layers.skips[arrow] || lengthOf(ranks.out, box) > 1) continue;
+    const [width, height] = [input.width[box] as number, input.height[box] as number];
+    const leaves = input.leavesAt[arrow] as number;
+    const own = layers.rank[box] as number;
+    const places = (ranks.rank[input.target[arrow] as number] as number) - own - 1;
+    let down = lowest[own] as number;
+    for (let at = 0; at < places && down + SPACE.ranks < height; at++) {
+      left[first + at] = Number.isNaN(leaves) ? width / 2 : leaves;
+      right[first + at] = width - (left[first + at] as number);
+      kind[first + at] = Kind.box;
+      down += SPACE.ranks + (lowest[own + 1 + at] as number);
+    }
+  }
+  return { left, right, kind };
+}
+
+/** By rank, the height of the lowest box. */
+function lowestOf(input: FrameInput, layers: Layers, order: Order): Float32Array {
+  const lowest = new Float32Array(layers.ranks).fill(Number.POSITIVE_INFINITY);
+  for (const node of order.nodes) {
+    if (node >= input.boxes) continue;
+    const rank = layers.rank[node] as number;
+    lowest[rank] = Math.min(lowest[rank] as number, input.height[node] as number);
+  }
+  return lowest;
+}
+
 /** Room between the middles of two neighbours in a rank. */
-function apart(input: FrameInput, left: number, right: number): number {
-  const real = nodesOf(input);
-  const lines = (left < input.boxes ? 0 : 1) + (right < input.boxes ? 0 : 1);
-  const ports = left >= input.boxes && right >= input.boxes && (left < real || right < real);
+function apart({ left, right, kind }: Reach, before: number, after: number): number {
+  const [one, other] = [kind[before] as number, kind[after] as number];
+  const lines = Number(one !== Kind.box) + Number(other !== Kind.box);
+  const ports = lines === 2 && (one === Kind.port || other === Kind.port);
   const room = lines === 0 ? SPACE.boxes : lines === 1 || ports ? SPACE.line : SPACE.lines;
-  return halfOf(input, left) + halfOf(input, right) + room;
+  return (right[before] as number) + (left[after] as number) + room;
 }
 
 /**
  * Blocks as far to one side as they go, then back as far as what lies on the other side of them lets them, so that
  * nothing is further apart than it must be.
  */
-function packed(input: FrameInput, layers: Layers, order: Order, blocks: Blocks, fromLeft: boolean): Float32Array {
+function packed(reach: Reach, layers: Layers, order: Order, blocks: Blocks, fromLeft: boolean): Float32Array {
   const { root, shift } = blocks;
   const { nodes, start } = order;
   const sign = fromLeft ? 1 : -1;
@@ -61,7 +115,7 @@ function packed(input: FrameInput, layers: Layers, order: Order, blocks: Blocks,
       const [before, after] = fromLeft ? [left, right] : [right, left];
       from[length] = root[before] as number;
       to[length] = root[after] as number;
-      room[length] = apart(input, left, right) + sign * ((shift[before] as number) - (shift[after] as number));
+      room[length] = apart(reach, left, right) + sign * ((shift[before] as number) - (shift[after] as number));
       length++;
     }
   }
