@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import pellucid
 from pellucid.errors import DataError, OptionError, PellucidError
-from pellucid.predictions import ids
+from pellucid.predictions import ids, panels_of
 from pellucid.record import schema
 from support.saved import CLASSES, answered, softmax
 
@@ -109,6 +110,21 @@ def test_numbers_beside_names_are_refused_until_the_order_of_the_names_is_said(t
     # Of classes that are called by numbers and by words some columns have the numbers only.
     both = pa.table({"prediction": ["1", "1", "1"], "label": ["1", "none", "none"]})
     assert pellucid.import_predictions(both, out=tmp_path / "both").summary().accuracy == pytest.approx(1 / 3)
+
+
+def test_numbers_that_would_be_more_classes_than_there_can_be(tmp_path: Path) -> None:
+    for largest in (3 * 10**8, 2**31 - 1):
+        message = refused(tmp_path, np.array([5, largest, 5]), np.array([5, 5, 5]))
+        assert f"the prediction of row 1 is {largest}" in message
+        assert "at most 1,048,576" in message
+        assert "the label of row 2" in refused(tmp_path, np.array([5, 5, 5]), np.array([5, 5, largest]))
+        assert "--column" in refused(tmp_path, pa.table({"prediction": [str(largest)], "label": ["1"]}))
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"prediction": [5, 2**30], "label": [5, 5]}), path)
+    assert "the prediction of row 1" in refused(tmp_path, path)
+    confusion = panels_of(np.array([0, 999_999]), np.array([0, 1]), lenses=["confusion"])["confusion"]
+    assert isinstance(confusion, schema.ConfusionPanel)
+    assert confusion.columns == [0, 999_999]
 
 
 def test_columns_that_are_not_there_or_could_be_two(tmp_path: Path) -> None:

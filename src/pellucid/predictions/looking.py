@@ -18,7 +18,7 @@ from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import LabelKind, label_kind, sets_of, soft_of
 from pellucid.types import Task
 
-# More names than this are no classes but ids, or free text.
+# More than this are no classes but ids, or free text.
 MOST_CLASSES = 1 << 20
 SHOWN = 5
 
@@ -108,7 +108,7 @@ def _told(saved: Saved, names: tuple[str, ...] | None) -> tuple[int, int] | None
     called = saved.predictions.extremes(saved.roles.prediction)
     table, target = saved.target_column
     true = table.extremes(target) if target else (NO_CLASS, NO_CLASS)
-    most = np.iinfo(np.int32).max if names is None else len(names) - 1
+    most = (MOST_CLASSES if names is None else len(names)) - 1
     if called is None or true is None or min(called[0], true[0]) < NO_CLASS or max(called[1], true[1]) > most:
         return None
     return called[1], true[1]
@@ -302,4 +302,13 @@ def _settled(
     largest = max([targets.largest, predictions.largest, *(int(one) for one in texts.found)])
     if largest < 0:
         raise DataError(f"No row of {saved.predictions.source} has a class: there is nothing to import.")
+    if largest >= MOST_CLASSES:
+        where = next(
+            (f"the {one.what} of row {one.row:,}" for one in (predictions, targets) if one.largest == largest), "one"
+        )
+        raise DataError(
+            f"Classes are numbers from 0, of which {where} is {largest}: that would be {largest + 1:,} classes, and at most "
+            f"{MOST_CLASSES:,} are read. Is this the column of classes? Name it (--labels COLUMN, --column COLUMN), or write "
+            "names in place of numbers that have gaps."
+        )
     return tuple(str(index) for index in range(largest + 1))
