@@ -16,10 +16,10 @@ from pellucid.data import from_python
 from pellucid.features.fields import Box
 from pellucid.features.labels import SILENT, UNCLEAR
 from pellucid.features.probing import Lightness, Probed, framed, probe, sight_of
-from pellucid.features.stimuli import Stimuli
+from pellucid.features.stimuli import Stimuli, finest
 from pellucid.graph import trace
 from pellucid.mapping import receptive_fields
-from support.detectors import SIDE, Normalised, Planted, bank, summed
+from support.detectors import SIDE, Normalised, Planted, bank, fine, summed
 
 SIZE = 48
 
@@ -58,6 +58,32 @@ def test_planted_detectors_are_named(channels: int, normalised: bool) -> None:
     assert np.mean(correct) >= 0.95, [text for text, good in zip(found.labels.texts, correct, strict=True) if not good]
     assert np.mean(found.labels.selectivity > found.chance) >= 0.95
     assert np.mean(found.labels.sure >= 0.9) >= 0.8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gratings_as_fine_as_pixels_can_tell_are_named(channels: int) -> None:
+    planted = fine(channels)
+    assert len(planted) > 150
+    plain = ((0.0,) * channels, (1.0,) * channels)
+    found = probed(Normalised([one.kernel for one in planted], *plain, None), Lightness(*plain))
+    correct = right(found.labels.texts, planted)
+    assert np.mean(correct) >= 0.95, [text for text, good in zip(found.labels.texts, correct, strict=True) if not good]
+    assert np.mean(found.labels.sure >= 0.9) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("angle", "least"), [(0, 2.0), (15, 1.93), (30, 1.73), (45, 1.41), (60, 1.73), (90, 2.0), (135, 1.41)]
+)
+def test_the_finest_grating_is_that_of_half_a_cycle_a_pixel_along_rows_or_columns(angle: float, least: float) -> None:
+    assert 1 / finest(angle) == pytest.approx(least, abs=0.01)
+    # A finer one by a little has the very same pixels as a coarser one of the mirrored direction.
+    rows, columns = np.meshgrid(*2 * [np.arange(9.0)], indexing="ij")
+    radians = np.radians(angle)
+    there = np.array([np.cos(radians), np.sin(radians)]) * (finest(angle) * 1.05)
+    mirrored = there - np.round(there * (np.abs(there) > 0.5))
+    assert np.linalg.norm(mirrored) < finest(angle)
+    seen, other = (np.cos(2 * np.pi * (wave[0] * rows + wave[1] * columns)) for wave in (there, mirrored))
+    np.testing.assert_allclose(seen, other, atol=1e-9)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -80,6 +80,18 @@ def bank(channels: int) -> list[Planted]:
     return found
 
 
+def fine(channels: int) -> list[Planted]:
+    """Gabors of periods below 3.5 pixels, down to the finest whose direction pixels can tell: half a field from their limit."""
+    found = []
+    for period in (1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 2.25, 2.5, 2.75, 3.0, 3.25):
+        for angle in range(0, 180, 15):
+            radians = np.radians(angle)
+            steepest = max(abs(np.sin(radians)), abs(np.cos(radians))) / period  # cycles a pixel along rows or columns
+            if steepest <= 0.5 - 1 / (2 * SIDE):
+                found += [gabor(angle, period, phase, channels) for phase in (0.0, np.pi / 2)]
+    return found
+
+
 def summed(channels: int) -> tuple[list[Planted], list[tuple[int, ...]]]:
     """Filters of a first layer, and which of them each unit of a second sums: cells that do not mind phase or polarity."""
     filters: list[Planted] = []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+CUT = 1 / 3  # cycles a pixel: of coarser gratings whole pixels are light or dark
 
 
 def grid(height: int, width: int, centre: tuple[float, float]) -> tuple[Plane, Plane]:
@@ -47,8 +48,11 @@ def sine(y: Plane, x: Plane, angle: float, frequency: float, phase: float) -> Pl
 
 
 def square(y: Plane, x: Plane, angle: float, frequency: float, phase: float) -> Plane:
-    """The same with hard edges."""
-    return np.asarray(np.cos(2 * np.pi * (across(y, x, angle) * frequency - phase)) > 1e-4, np.float32)
+    """The same with hard edges; of a fine one a pixel has its share: cut at whole pixels it would be waves of other directions."""
+    turns = across(y, x, angle) * np.float32(frequency) - np.float32(phase)
+    if frequency <= CUT:
+        return np.asarray(np.cos(2 * np.pi * turns) > 1e-4, np.float32)
+    return inside(np.asarray((0.25 - np.abs(turns - np.round(turns))) / frequency, np.float32))
 
 
 def checkerboard(y: Plane, x: Plane, cell: float, shift: tuple[float, float]) -> Plane:

@@ -24,12 +24,14 @@ LEAST_SURE = 0.5
 HALVES = 12  # how often the name is made anew
 
 # How much more strongly than a simpler kind these must excite a unit before it is called by them: a channel alone answers
-# to white as much as to its colour, a small square is hardly another thing than a spot, and half a coarse grating is grey.
+# to white as much as to its colour, a small square is hardly another thing than a spot, half a coarse grating is grey, and a
+# checkerboard is two gratings, of which either alone may be what is looked for.
 _LEADS = {
     "grey": 0.97,
     "hue": 1.1,
     "channel": 1.1,
     "opponent grating": 1.25,
+    "checkerboard": 1.25,
     "dots": 1.05,
     "curve": 1.05,
     "ring": 1.05,

@@ -8,6 +8,7 @@ vertical grating of 8 pixels, say) is shown in several variants: phases, places,
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +24,7 @@ ORIENTATIONS = 12
 HUES = 12
 GREYS = 5
 NOISES = 96
-FINEST = 0.4  # cycles a pixel: a period of two and a half pixels
+FINEST = 0.5  # cycles a pixel: along rows and columns, pixels show none that is finer
 MOST_FREQUENCIES = 7
 _OPPONENTS = (0.0, 30.0, 60.0, 120.0)  # hues whose gratings swing to the opposite hue
 
@@ -142,6 +143,9 @@ class Stimuli:
                     partial(drawing.square, angle=angle, frequency=frequency, phase=phase) for phase in phases
                 ]
                 draws += [partial(drawing.sine, angle=angle, frequency=frequency, phase=phase) for phase in phases[:2]]
+                if frequency == FINEST and finest(angle) > 1.2 * FINEST:
+                    between = (FINEST + finest(angle)) / 2  # the finest along a diagonal stand for what is finer still
+                    draws += [partial(drawing.sine, angle=angle, frequency=between, phase=phase) for phase in phases]
                 self._add(Condition("grating", angle, 1 / frequency), draws)
         if self.channels != 3:
             return
@@ -235,6 +239,12 @@ class Stimuli:
                 [partial(_noise, exponent=exponent, seed=seed)],
                 [(self._grey(0.0), self._grey(1.0))],
             )
+
+
+def finest(angle: float) -> float:
+    """Cycles a pixel of the finest grating of an angle: half a cycle a pixel along rows or columns, whichever it meets first."""
+    radians = math.radians(angle)
+    return 0.5 / max(abs(math.sin(radians)), abs(math.cos(radians)))
 
 
 def _frequencies(extent: float) -> tuple[float, ...]:
