@@ -83,9 +83,10 @@ BENCHES = {
     ),
     "predictions": (
         "Processor seconds, and the peak of memory of a process that does nothing else, from before the file is opened to the last "
-        "answer; the file is read twice. Peers have all their data in memory already, and are timed on a part, in proportion; "
-        "they give numbers without intervals, scikit-learn no ECE and no top-k from ranks. torchmetrics pays for every batch: of "
-        "batches as an evaluation has them it is the slowest by far, of very large ones as fast as ours, whose bincount it shares."
+        "answer; libraries are imported before, here and there. Peers have all their data in memory already, ours reads its file; "
+        "peers are timed on a part, in proportion. Each row's note says what they are asked: the same numbers, which they give "
+        "without intervals (scikit-learn no ECE and no top-k from ranks), or the same question, intervals and every k too. "
+        "torchmetrics pays for every batch, and least in very large ones, where it counts as ours does, by one bincount."
     ),
     "app": (
         "The record that `make demo` makes, served from this machine to a headless Chromium of 1280 x 800 pixels without "

@@ -1,4 +1,8 @@
-"""Saved predictions by the million: ours from a file, beside scikit-learn and torchmetrics on what fits into memory."""
+"""Saved predictions by the million: ours from a file, beside scikit-learn and torchmetrics on what fits into memory.
+
+Peers are asked twice: for the same numbers as they give them, and (torchmetrics) for what ours answers beside, an interval for
+every number and top-k for every k.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +25,9 @@ ROWS, FEW = 200_000, 20_000
 TOP = (1, 2, 3, 5, 10)
 PIECE = 1 << 20
 BATCH, LARGE_BATCH = 256, 65_536
+# Of all k, those that are timed, from which the others follow in proportion; and resamples, of which as few are timed.
+TIMED_K = (1, 2, 10, 100, 500, 1000)
+RESAMPLES, TIMED_RESAMPLES = 100, 2
 LIMIT = 300  # MB
 ASKED = ("accuracy", "confusion")
 
@@ -69,6 +76,12 @@ def write_rows(folder: Path) -> None:
 # --- in processes of their own, so that each has its own peak of memory ---------------------------------------------
 
 
+def beforehand() -> None:
+    """Imports what is only imported where it is used, as peers have theirs before their clock starts."""
+    for name in ("pyarrow.parquet", "scipy.cluster.hierarchy", "scipy.special"):
+        import_module(name)
+
+
 def measured(work: Callable[[], object]) -> None:
     """Prints the processor's seconds and the peak of memory in MB."""
     begun = time.process_time()
@@ -81,12 +94,14 @@ def measured(work: Callable[[], object]) -> None:
 def ours(predictions: str, labels: str | None, asked: tuple[str, ...] = ASKED) -> None:
     from pellucid.predictions import panels_of
 
+    beforehand()
     measured(lambda: panels_of(predictions, labels, lenses=asked))
 
 
 def whole(predictions: str, labels: str | None, out: str) -> None:
     import pellucid
 
+    beforehand()
     measured(lambda: pellucid.import_predictions(predictions, labels, out=out))
 
 
@@ -133,70 +148,18 @@ def scikit_learn_on_rows(folder: str) -> None:
     measured(work)
 
 
-def of_classes(options: dict[str, Any]) -> list[Any]:
-    """The same by torchmetrics."""
-    from torchmetrics import classification as metrics
-
-    by_class = (metrics.MulticlassPrecision, metrics.MulticlassRecall, metrics.MulticlassF1Score)
-    together = (metrics.MulticlassConfusionMatrix, metrics.MulticlassCohenKappa, metrics.MulticlassMatthewsCorrCoef)
-    return [*(kind(average=None, **options) for kind in by_class), *(kind(**options) for kind in together)]
-
-
-def torchmetrics_on_classes(batch: int, number: int) -> None:
-    import torch
-    from torchmetrics import classification as metrics
-
-    torch.set_num_threads(1)
-    held = [np.concatenate(parts) for parts in zip(*(piece.values() for piece in answers(number)), strict=True)]
-    called, target = (torch.from_numpy(held[place].astype(np.int64)) for place in (0, 3))
-    confidence = torch.from_numpy(held[1])
-    options: dict[str, Any] = {"num_classes": CLASSES, "validate_args": False}
-    found = of_classes(options)
-    calibration = metrics.BinaryCalibrationError(n_bins=15, validate_args=False)
-
-    def work() -> None:
-        for start in range(0, number, batch):
-            part = slice(start, start + batch)
-            for metric in found:
-                metric.update(called[part], target[part])
-            calibration.update(confidence[part], (called[part] == target[part]).long())
-        for metric in [*found, calibration]:
-            metric.compute()
-
-    measured(work)
-
-
-def torchmetrics_on_rows(folder: str) -> None:
-    import torch
-    from torchmetrics import classification as metrics
-
-    torch.set_num_threads(1)
-    scores = torch.from_numpy(np.load(Path(folder) / "p.npy", mmap_mode="r")[:FEW].copy())
-    target = torch.from_numpy(np.load(Path(folder) / "t.npy")[:FEW])
-    options: dict[str, Any] = {"num_classes": CLASSES, "validate_args": False}
-    found = [
-        *of_classes(options),
-        *(metrics.MulticlassAccuracy(top_k=k, average="micro", **options) for k in TOP),
-        metrics.MulticlassCalibrationError(n_bins=15, **options),
-    ]
-
-    def work() -> None:
-        for start in range(0, FEW, BATCH):
-            part = slice(start, start + BATCH)
-            for metric in found:
-                metric.update(scores[part], target[part])
-        for metric in found:
-            metric.compute()
-
-    measured(work)
-
-
 def alone(call: str) -> tuple[float, float]:
     """Seconds and MB of one of these in a process of its own."""
-    code = f"from bench import predictions; predictions.{call}"
+    code = f"from bench import predictions, torchmetrics_peer; {call}"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True)
     taken, peak = json.loads(done.stdout.splitlines()[-1])
     return taken, peak
+
+
+def every_k(timed: Mapping[int, float], classes: int) -> float:
+    """What top-k costs for every k from 1 to `classes`, from some; in proportion between two that were timed."""
+    places = sorted(timed)
+    return float(np.interp(np.arange(1, classes + 1), places, [timed[k] for k in places]).sum())
 
 
 def row(what: str, here: tuple[float, float], peers: dict[str, float], note: str) -> dict[str, object]:
@@ -211,52 +174,97 @@ def row(what: str, here: tuple[float, float], peers: dict[str, float], note: str
     }
 
 
+SMALL, LARGE = f"torchmetrics in batches of {BATCH}", f"of {LARGE_BATCH:,}"
+# Rows and examples that torchmetrics is timed on: by the size of its batches, plainly and with resamples.
+TIMED_ON = {BATCH: (SOME // 20, SOME // 50), LARGE_BATCH: (SOME, 16 * LARGE_BATCH)}
+TIMED_ROWS = {BATCH: FEW, LARGE_BATCH: LARGE_BATCH}
+
+
+def by_classes(folder: Path) -> list[dict[str, object]]:
+    """Rows of predicted classes alone."""
+    file = str(folder / "many.parquet")
+    write_answers(Path(file))
+    many = alone(f"predictions.ours({file!r}, None)")
+    record = alone(f"predictions.whole({file!r}, None, {str(folder / 'record')!r})")
+    learn, learn_peak = alone("predictions.scikit_learn_on_classes()")
+    plain, intervals = {}, {}
+    for batch, (number, resampled) in TIMED_ON.items():
+        plain[batch] = alone(f"torchmetrics_peer.on_classes({batch}, {number})")[0] * MANY / number
+        call = f"torchmetrics_peer.intervals_on_classes({batch}, {resampled})"
+        intervals[batch] = alone(call)[0] * MANY / resampled * RESAMPLES / TIMED_RESAMPLES
+    return [
+        row(
+            f"{MANY:,} predicted classes of {CLASSES:,} with confidence and rank, from one Parquet file: confusion, every top-k, "
+            "ECE, precision, recall and F1 of every class, kappa, MCC, each with its interval",
+            many,
+            {"scikit-learn": learn * MANY / SOME, SMALL: plain[BATCH], LARGE: plain[LARGE_BATCH]},
+            "peers are asked for the same numbers without any interval, torchmetrics without top-k, for it takes no ranks. They "
+            f"are timed on {SOME:,} examples in memory (scikit-learn: {learn_peak:,.0f} MB), torchmetrics in small batches on "
+            f"{TIMED_ON[BATCH][0]:,}, in proportion",
+        ),
+        row(
+            "the same question: with an interval for each class's precision, recall and F1, kappa and MCC",
+            many,
+            {name: plain[batch] + intervals[batch] for name, batch in ((SMALL, BATCH), (LARGE, LARGE_BATCH))},
+            f"torchmetrics gives intervals by its BootStrapper, here of {RESAMPLES} resamples around each of the five metrics, in "
+            f"addition to the numbers of the row above; timed with {TIMED_RESAMPLES} resamples on {TIMED_ON[BATCH][1]:,} examples "
+            f"and {TIMED_ON[LARGE_BATCH][1]:,} in large batches, in proportion. Still none for ECE and for the cells, and no top-k",
+        ),
+        {
+            "what": "the same examples as a whole record: table of all rows, every answer, findings",
+            "ours": f"{record[0]:.1f} s, {record[1]:.0f} MB",
+        },
+    ]
+
+
+def by_rows(folder: Path) -> list[dict[str, object]]:
+    """Rows of probabilities of every class."""
+    write_rows(folder)
+    place = str(folder)
+    files = f"{str(folder / 'p.npy')!r}, {str(folder / 't.npy')!r}"
+    rows = alone(f"predictions.ours({files}, ('accuracy', 'confusion', 'loss'))")
+    learn, learn_peak = alone(f"predictions.scikit_learn_on_rows({place!r})")
+    plain, without, every, intervals = {}, {}, {}, {}
+    for batch, number in TIMED_ROWS.items():
+        times = ROWS / number
+        plain[batch] = alone(f"torchmetrics_peer.on_rows({place!r}, {batch}, {number}, {TOP})")[0] * times
+        without[batch] = alone(f"torchmetrics_peer.on_rows({place!r}, {batch}, {number}, ())")[0] * times
+        timed = {k: alone(f"torchmetrics_peer.top_k_on_rows({place!r}, {batch}, {number}, {k})")[0] for k in TIMED_K}
+        every[batch] = every_k(timed, CLASSES) * times
+        taken = alone(f"torchmetrics_peer.intervals_on_rows({place!r}, {batch}, {number})")[0]
+        intervals[batch] = taken * times * RESAMPLES / TIMED_RESAMPLES
+    batches = ((SMALL, BATCH), (LARGE, LARGE_BATCH))
+    timed_on = f"{FEW:,} rows in memory, {LARGE_BATCH:,} in large batches"
+    return [
+        row(
+            f"{ROWS:,} rows of {CLASSES:,} probabilities, from .npy: the same, the loss, and areas under curves",
+            rows,
+            {"scikit-learn": learn * ROWS / FEW, **{name: plain[batch] for name, batch in batches}},
+            f"peers are asked for the same numbers without any interval, and for top-k of {len(TOP)} values of k. They are timed "
+            f"on {timed_on} (scikit-learn: {FEW:,}, {learn_peak:,.0f} MB), in proportion",
+        ),
+        row(
+            f"the same numbers: top-k for every k from 1 to {CLASSES:,}, without intervals",
+            rows,
+            {name: without[batch] + every[batch] for name, batch in batches},
+            f"torchmetrics needs a metric for each k: {', '.join(map(str, TIMED_K))} are timed on {timed_on}, the others in "
+            "proportion between these. Ours counts ranks, from which every k follows",
+        ),
+        row(
+            "the same question: every k, and an interval for each class's precision, recall and F1, kappa and MCC",
+            rows,
+            {name: without[batch] + every[batch] + intervals[batch] for name, batch in batches},
+            f"in addition to the row above the BootStrapper of {RESAMPLES} resamples around each of the five metrics, timed with "
+            f"{TIMED_RESAMPLES} on {timed_on}, in proportion. Still no interval for top-k, ECE and the loss, and no areas",
+        ),
+    ]
+
+
 def main() -> None:
     options = begin(__doc__)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        write_answers(folder / "many.parquet")
-        many = alone(f"ours({str(folder / 'many.parquet')!r}, None)")
-        record = alone(f"whole({str(folder / 'many.parquet')!r}, None, {str(folder / 'record')!r})")
-        learn, learn_peak = alone("scikit_learn_on_classes()")
-        small, _ = alone(f"torchmetrics_on_classes({BATCH}, {SOME // 20})")
-        large, _ = alone(f"torchmetrics_on_classes({LARGE_BATCH}, {SOME})")
-        write_rows(folder)
-        rows = alone(f"ours({str(folder / 'p.npy')!r}, {str(folder / 't.npy')!r}, ('accuracy', 'confusion', 'loss'))")
-        learn_rows, learn_rows_peak = alone(f"scikit_learn_on_rows({place!r})")
-        torch_rows, _ = alone(f"torchmetrics_on_rows({place!r})")
-    times = MANY / SOME
-    finish(
-        [
-            row(
-                f"{MANY:,} predicted classes of {CLASSES:,} with confidence and rank, from one Parquet file: confusion, every "
-                "top-k, ECE, precision, recall and F1 of every class, kappa, MCC, each with its interval",
-                many,
-                {
-                    "scikit-learn": learn * times,
-                    f"torchmetrics in batches of {BATCH}": small * 20 * times,
-                    f"of {LARGE_BATCH:,}": large * times,
-                },
-                f"peers on {SOME:,} examples in memory (scikit-learn: {learn_peak:,.0f} MB), torchmetrics in small batches on "
-                f"{SOME // 20:,}, in proportion",
-            ),
-            {
-                "what": "the same examples as a whole record: table of all rows, every answer, findings",
-                "ours": f"{record[0]:.1f} s, {record[1]:.0f} MB",
-            },
-            row(
-                f"{ROWS:,} rows of {CLASSES:,} probabilities, from .npy: the same, the loss, and areas under curves",
-                rows,
-                {
-                    "scikit-learn": learn_rows * ROWS / FEW,
-                    f"torchmetrics in batches of {BATCH}": torch_rows * ROWS / FEW,
-                },
-                f"peers on {FEW:,} rows in memory (scikit-learn: {learn_rows_peak:,.0f} MB), top-k for {len(TOP)} values of k, in "
-                "proportion",
-            ),
-        ],
-        options.out,
-    )
+        rows = [*by_classes(Path(place)), *by_rows(Path(place))]
+    finish(rows, options.out)
 
 
 if __name__ == "__main__":
