@@ -96,11 +96,11 @@ export function boxesSeen({ parent, end, group, member }: Columns, { opened, onc
   return boxes;
 }
 
-/** `size` gives width and height of a box, in pixels, from its call's place and how many blocks it stands for. */
+/** `size` gives width and height of a box, in pixels, from its call's place, how many blocks it stands for, and if it is open. */
 export function foldColumns(
   model: Columns,
   state: Folding,
-  size: (place: number, times: number) => readonly [number, number],
+  size: (place: number, times: number, open: boolean) => readonly [number, number],
 ): FoldedColumns {
   const drawn = drawnCalls(model, state);
   const arrows = lift(model, drawn);
@@ -117,7 +117,7 @@ export function foldColumns(
     ids[box] = model.ids[place] as number;
     group[box] = own;
     times[box] = own >= 0 && state.once[own] ? (model.times[own] as number) : 1;
-    [width[box], height[box]] = size(place, times[box] as number) as [number, number];
+    [width[box], height[box]] = size(place, times[box] as number, open[box] === 1) as [number, number];
   }
   const visible: Visible = { ids, frame, open, times, group, width, height, ...arrows };
   if (!state.activationsOnArrows) return { visible, places, box: drawn.box };

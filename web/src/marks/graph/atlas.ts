@@ -13,6 +13,8 @@ export const MASTER = 3.5;
 const PAD = 3;
 const BUDGET = 24;
 const MOST_WHOLE = 40;
+/** Letters that are measured: more are wider than any box. */
+const MOST_MEASURED = 200;
 const ALONE =
   /^[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Nd}\p{P}\p{S}\p{Zs}\ufffd]*$/u;
 const PICTURED = /\p{Extended_Pictographic}|\p{M}|\u200d|\ufe0f/u;
@@ -146,6 +148,11 @@ export class Atlas {
     }
     const glyph = this.#glyph(short, weight, true);
     return { glyphs: [glyph], pens: [0], width: glyph.advance };
+  }
+
+  /** Of a whole text, in pixels of the drawing; nothing is put into the texture. */
+  width(text: string, weight: Weight): number {
+    return this.#measure(text.slice(0, MOST_MEASURED), weight).width / MASTER;
   }
 
   #measure(text: string, weight: Weight): TextMetrics {

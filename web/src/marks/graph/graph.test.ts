@@ -62,6 +62,7 @@ function drawnOf(
     words: {
       title: (box) => titles[box] ?? "",
       line: (box) => lines[box] ?? "",
+      brief: () => "",
       badge: (box) => (box === 2 ? "× 4" : ""),
       strip: (box) => (box === 2 ? [0.5, null, 1, 0.25] : []),
       label: (arrow) => labels[arrow] ?? "",
@@ -267,6 +268,34 @@ describe("words and bars", () => {
     );
     const [title, badge] = [words[0], words.find((word) => word.text === "× 4")];
     expect((title?.x ?? 0) + (title?.most ?? 0)).toBeLessThan((badge?.x ?? 0) - 20);
+  });
+
+  it("drop what a box is before how many parameters it has, and keep its name", () => {
+    const named = (title: string, line: string, brief: string, width: number) => {
+      const picture = pictured();
+      picture.placed.width[0] = picture.placed.width[3] = width;
+      const words = { ...picture.words, title: () => title, line: () => line, brief: () => brief };
+      const texts = (box: number) =>
+        wordsOf({ ...picture, words }, box, (text) => 7 * text.length).map(({ text, most }) =>
+          7 * text.length <= most ? text : `${text} is cut`,
+        );
+      return [texts(0), texts(3)];
+    };
+    const [line, brief] = ["Sequential · 33.3k", "33.3k"];
+    expect(named("▾ down", line, brief, 220)).toEqual([
+      ["▾ down", line],
+      ["▾ down", line],
+    ]);
+    expect(named("▾ downsample", line, brief, 185)).toEqual([
+      ["▾ downsample", "33.3k"],
+      ["▾ downsample", line],
+    ]);
+    expect(named("▾ downsample", line, brief, 120)).toEqual([["▾ downsample"], ["▾ downsample", "Seque… · 33.3k"]]);
+    expect(named("stem", line, brief, 92)).toEqual([
+      ["stem", "33.3k"],
+      ["stem", "33.3k"],
+    ]);
+    expect(named("stem", "Sequential", "", 140)[0]).toEqual(["stem", "Sequential"]);
   });
 
   it("join blocks that have no room of their own by the most of them", () => {

@@ -36,7 +36,7 @@ function pictured(count: number): Picture {
   return {
     visible,
     placed,
-    words: { title: words, line: words, badge: words, label: words, strip: () => [] },
+    words: { title: words, line: words, brief: words, badge: words, label: words, strip: () => [] },
     labelled,
     finding: whole(findingOf(visible, placed, labelled, { oldLine: null, card: false })),
     small: { width: 1, height: 1, pixels: new Uint8ClampedArray(4) },

@@ -359,11 +359,13 @@ export class Painter {
     if (known) return known;
     if (!this.#may()) return [];
     if (this.#words.size > KEPT) this.#words.clear();
-    const width = (words: string) => context.measureText(words).width;
-    const fitted = wordsOf(this.#picture, box).map(({ text, x, y, most, bold, tone, align }) => {
+    const width = (words: string, bold: boolean) => {
       context.font = `${bold ? 600 : 400} ${FONT}px ${this.#palette.sans}`;
+      return context.measureText(words).width;
+    };
+    const fitted = wordsOf(this.#picture, box, width).map(({ text, x, y, most, bold, tone, align }) => {
       return {
-        text: fitting(width, text, most),
+        text: fitting((words) => width(words, bold), text, most),
         x,
         y,
         bold,

@@ -48,12 +48,17 @@ export interface Words {
   /** A box's name, what it is with the measure, and its multiplier. */
   title(box: number): string;
   line(box: number): string;
+  /** The end of that line which is kept where there is no room for all of it: the measure; nothing where it has none. */
+  brief(box: number): string;
   badge(box: number): string;
   /** Values of the blocks that a box stands for, between 0 and 1; null where one was not measured. */
   strip(box: number): readonly (number | null)[];
   /** On an arrow. */
   label(arrow: number): string;
 }
+
+/** Between the parts of a line. */
+export const JOIN = " · ";
 
 export interface Picture extends Drawn {
   readonly words: Words;

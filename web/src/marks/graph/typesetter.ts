@@ -143,7 +143,8 @@ export class Typesetter {
   }
 
   #words(picture: Picture, box: number): void {
-    for (const word of wordsOf(picture, box)) {
+    const width = (text: string, bold: boolean) => this.atlas.width(text, bold ? "bold" : "plain");
+    for (const word of wordsOf(picture, box, width)) {
       const run = this.atlas.run(word.text, word.bold ? "bold" : "plain", word.most);
       const shift = word.align === "right" ? run.width : word.align === "middle" ? run.width / 2 : 0;
       this.#put(run, word.x - shift, word.y, box, TONES[word.tone]);

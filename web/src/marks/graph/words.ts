@@ -1,6 +1,7 @@
 /** Where words stand on boxes, for every renderer. */
+import { fitting } from "../fitting";
 import { plain } from "../format";
-import { Look, type Picture, STRIP, TITLE_BAR } from "./picture";
+import { JOIN, Look, type Picture, STRIP, TITLE_BAR } from "./picture";
 
 export type Tone = "ink" | "quiet" | "accent" | "high";
 
@@ -16,10 +17,20 @@ export interface Word {
 }
 
 const INSET = 8;
-/** A letter of the badge and of a title, about, where there is nothing to measure with. */
+/** A letter, about, where there is nothing to measure with. */
 const LETTER = 6.8;
+/** From a frame's name to what it is. */
+const APART = 10;
+/** Less of a line than this says nothing. */
+const LEAST = 48;
 
-export function wordsOf(picture: Picture, box: number): Word[] {
+/** Width in pixels of words as they will be drawn. */
+export type WordWidth = (text: string, bold: boolean) => number;
+
+const guessed: WordWidth = (text) => text.length * LETTER;
+
+/** Where not all has room, the name and the multiplier are kept first, then the measure, then what the box is. */
+export function wordsOf(picture: Picture, box: number, widthOf: WordWidth = guessed): Word[] {
   const { placed } = picture;
   const [width, height] = [placed.width[box] as number, placed.height[box] as number];
   const look = picture.look[box] as number;
@@ -27,24 +38,19 @@ export function wordsOf(picture: Picture, box: number): Word[] {
   const badge = plain(picture.words.badge(box));
   const title = plain(picture.words.title(box));
   const line = plain(picture.words.line(box));
+  const said = (most: number) => sayable(line, plain(picture.words.brief(box)), most, (text) => widthOf(text, false));
   const left = look & Look.open ? INSET : STRIP + INSET;
-  const badgeRoom = badge ? badge.length * LETTER + INSET : 0;
+  const badgeRoom = badge ? widthOf(badge, true) + INSET : 0;
   const room = width - left - INSET - badgeRoom;
   const tone: Tone = look & Look.failed ? "high" : "ink";
   if (look & Look.open) {
     const baseline = TITLE_BAR - 8;
-    const own = Math.min(room, title.length * LETTER);
-    words.push({ text: title, x: left, y: baseline, most: own + 8, bold: true, tone, align: "left" });
-    if (room - own > 48)
-      words.push({
-        text: line,
-        x: left + own + 10,
-        y: baseline,
-        most: room - own - 10,
-        bold: false,
-        tone: "quiet",
-        align: "left",
-      });
+    const own = Math.min(room, widthOf(title, true));
+    words.push({ text: title, x: left, y: baseline, most: room, bold: true, tone, align: "left" });
+    const most = room - own - APART;
+    const rest = line === "" ? "" : said(most);
+    if (rest !== "" && (most > LEAST || widthOf(rest, false) <= most))
+      words.push({ text: rest, x: left + own + APART, y: baseline, most, bold: false, tone: "quiet", align: "left" });
     if (badge)
       words.push({
         text: badge,
@@ -60,8 +66,10 @@ export function wordsOf(picture: Picture, box: number): Word[] {
   const two = height >= 38 && line !== "";
   const baseline = two ? 17 : Math.min(height, 30) / 2 + 4;
   words.push({ text: title, x: left, y: baseline, most: room, bold: true, tone, align: "left" });
-  if (two)
-    words.push({ text: line, x: left, y: 33, most: width - left - INSET, bold: false, tone: "quiet", align: "left" });
+  if (two) {
+    const most = width - left - INSET;
+    words.push({ text: said(most), x: left, y: 33, most, bold: false, tone: "quiet", align: "left" });
+  }
   if (badge)
     words.push({
       text: badge,
@@ -73,6 +81,18 @@ export function wordsOf(picture: Picture, box: number): Word[] {
       align: "right",
     });
   return words;
+}
+
+/** Letters of what a box is, below which it is left out. */
+const FEW = 6;
+
+/** As much of a line as there is room for: its end, the measure, whole; of what comes before as much as fits. */
+function sayable(line: string, brief: string, most: number, width: (text: string) => number): string {
+  if (brief === "" || line === brief || width(line) <= most) return line;
+  const standing = line.slice(0, -(JOIN + brief).length);
+  const end = JOIN + brief;
+  const cut = fitting(width, standing, most - width(end));
+  return [...cut].length >= FEW && width(cut + end) <= most ? cut + end : brief;
 }
 
 /** Height of the highest bar of a folded run, and the most that one takes of the width. */

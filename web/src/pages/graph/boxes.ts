@@ -1,13 +1,17 @@
 /** Sizes, colours and marks of boxes, and room for words on arrows, from columns. */
 import type { Visible } from "../../layout/types";
 import { colormap } from "../../marks/colormap";
-import { Look } from "../../marks/graph/picture";
+import { JOIN, Look } from "../../marks/graph/picture";
 import { type DrawingColumns, letters, Mark } from "./columns";
-import { badgeText, JOIN, measured, more, passesBorder, returned } from "./compose";
+import { badgeText, measured, more, passesBorder, returned } from "./compose";
 import { domainOfValues, type Measure, placeOn } from "./measures";
 import type { BoxValues } from "./values";
 
 const LETTER = 6.9;
+/** A letter of a frame's name, which is bold. */
+const BOLD = 7.6;
+/** Most that a frame is widened by its title. */
+const MOST_TITLE = 280;
 const HEIGHT = 44;
 const STRIP_HEIGHT = 60;
 const LOW_HEIGHT = 28;
@@ -16,13 +20,16 @@ const PICTURE_ROOM = 40;
 /** With sizes, the largest value makes a box this much higher. */
 const GROWTH = 66;
 
-/** Width and height of a closed box, from its call's place and how many blocks it stands for. */
+/**
+ * Width and height of a closed box, from its call's place and how many blocks it stands for; of an open one the width
+ * that its title takes, which is all in one line.
+ */
 export function sizesOf(
   columns: DrawingColumns,
   values: BoxValues,
   measure: Measure,
   { sized, pictured }: { sized: boolean; pictured: boolean },
-): (place: number, times: number) => readonly [number, number] {
+): (place: number, times: number, open?: boolean) => readonly [number, number] {
   // Of very many calls most have the same few values, and to write a number takes longer than to look it up.
   const known = [new Map<number, number>(), new Map<number, number>()] as const;
   const lettersOf = (value: number, times: number) => {
@@ -34,12 +41,16 @@ export function sizesOf(
     }
     return count;
   };
-  return (place, times) => {
+  return (place, times, open = false) => {
     const value = values.at(place, times);
     const standing = columns.line[place] as number;
     const said = lettersOf(value, times);
     const line = standing + said + (standing > 0 && said > 0 ? JOIN.length : 0);
     const badge = letters(badgeText(times, columns.loop[columns.group[place] as number] === 1));
+    if (open) {
+      const bold = (columns.title[place] as number) + 2 + (badge ? badge + 2 : 0);
+      return [Math.round(Math.min(MOST_TITLE, bold * BOLD + line * LETTER + 26) / 4) * 4, HEIGHT];
+    }
     const most = Math.max((columns.title[place] as number) + (badge ? badge + 2 : 0), line + 1);
     const width = Math.round(Math.min(236, Math.max(92, most * LETTER + 34)) / 4) * 4;
     const plain = times > 1 && values.differ(place) ? STRIP_HEIGHT : line === 0 ? LOW_HEIGHT : HEIGHT;

@@ -2,7 +2,7 @@
 import type { GraphModel } from "../../layout/model";
 import type { Visible } from "../../layout/types";
 import { number } from "../../marks/format";
-import type { Words } from "../../marks/graph/picture";
+import { JOIN, type Words } from "../../marks/graph/picture";
 import type { GraphEdge, GraphNode } from "../../record/schema.gen";
 import { blockValues, boxValue, type Measure } from "./measures";
 
@@ -32,8 +32,6 @@ export function measured(measure: Measure, value: number, times: number): string
   const said = !Number.isNaN(value) && measure.id !== "none" && (value !== 0 || measure.folded === "most");
   return said ? measure.text(value) + (times > 1 ? " in all" : "") : "";
 }
-
-export const JOIN = " · ";
 
 export function lineOf(node: GraphNode, value: number, measure: Measure, times: number): string {
   return [standingLine(node), measured(measure, value, times)].filter(Boolean).join(JOIN);
@@ -81,6 +79,7 @@ export interface Telling {
 export function wordsOn({ model, measure, shown, shapes }: Telling, visible: Visible): Words {
   const idOf = (box: number) => visible.ids[box] as number;
   const timesOf = (box: number) => visible.times[box] as number;
+  const value = (box: number) => boxValue(measure, model, shown, idOf(box), timesOf(box));
   return {
     title(box) {
       const node = model.node(idOf(box));
@@ -89,9 +88,9 @@ export function wordsOn({ model, measure, shown, shapes }: Telling, visible: Vis
     },
     line(box) {
       const node = model.node(idOf(box));
-      const times = timesOf(box);
-      return node ? lineOf(node, boxValue(measure, model, shown, node.id, times), measure, times) : "";
+      return node ? lineOf(node, value(box), measure, timesOf(box)) : "";
     },
+    brief: (box) => measured(measure, value(box), timesOf(box)),
     badge: (box) => badgeOf(model, idOf(box), timesOf(box)),
     strip(box) {
       const blocks = blockValues(model, shown, idOf(box)) ?? [];

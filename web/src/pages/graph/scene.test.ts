@@ -118,9 +118,13 @@ describe("a picture", () => {
         const line = lineOf(one, boxValue(measure, model, ask.shown, id, times), measure, times);
         const badge = badgeOf(model, id, times);
         const most = Math.max(letters(titleOf(one)) + (badge ? badge.length + 2 : 0), letters(line) + 1);
-        const width = Math.round(Math.min(236, Math.max(92, most * 6.9 + 34)) / 4) * 4;
+        // The title of an open one is a single line.
+        const title = (letters(titleOf(one)) + 2 + (badge ? badge.length + 2 : 0)) * 7.6 + letters(line) * 6.9 + 26;
+        const width =
+          Math.round(Math.min(...(visible.open[box] ? [280, title] : [236, Math.max(92, most * 6.9 + 34)])) / 4) * 4;
         expect(visible.width[box], `seed ${seed}: ${line}`).toBe(width);
         expect(words.line(box)).toBe(line);
+        expect(line.endsWith(words.brief(box))).toBe(true);
         expect(words.title(box).endsWith(titleOf(one))).toBe(true);
         expect(((scene.look[box] as number) & Look.strip) !== 0).toBe(
           times > 1 && !visible.open[box] && words.strip(box).length > 1,
