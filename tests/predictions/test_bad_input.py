@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from torch import nn
 
 import pellucid
 from pellucid.errors import DataError, OptionError, PellucidError
 from pellucid.predictions import ids, panels_of
-from pellucid.record import schema
-from support.saved import CLASSES, answered, softmax
+from pellucid.record import Record, schema
+from support.saved import CLASSES, answered, files_below, softmax
 
 LOGITS, TARGETS = answered(30)
 SAVED = softmax(LOGITS)
@@ -159,6 +160,16 @@ def test_a_record_that_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "net")
     with pytest.raises(pellucid.errors.RecordError, match="There is a record at"):
         pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "net")
+
+
+def test_a_loss_that_is_refused_late_leaves_the_record_that_was_there(tmp_path: Path) -> None:
+    for loss in ("cross-entropy:weights=1/2", nn.CrossEntropyLoss(reduction="mean"), lambda outputs, targets: outputs):
+        refused(tmp_path, SAVED, TARGETS, loss=loss, error=OptionError)
+        record = pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "old", overwrite=True)
+        before = files_below(record.path), record.summary()
+        with pytest.raises(OptionError):
+            pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "old", overwrite=True, loss=loss)
+        assert (files_below(record.path), Record(record.path).summary()) == before
 
 
 # --- counted, or not defined ------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from pellucid.predictions.roles import BY_ROW
 from pellucid.predictions.saved import Saved
 from pellucid.predictions.several import LabelKind
 from pellucid.record import Record, Writer, schema
+from pellucid.record.replacing import made
 
 PART_EXAMPLES = 1 << 16
 # Rows that are read at once where none is kept: a square of cells is gone through once for each piece. Fewer where other
@@ -79,7 +80,7 @@ def import_predictions(
         progress: hears how far each stage has come.
 
     Returns: the sealed record.
-    Raises: OptionError, DataError: nothing was written. RecordError.
+    Raises: OptionError, DataError: a record that was there is as it was, else nothing is. RecordError.
     """
     if kind not in (None, "classes", "probabilities", "logits"):
         raise OptionError(f"kind must be 'classes', 'probabilities' or 'logits'; got {kind!r}.")
@@ -90,7 +91,7 @@ def import_predictions(
     look = look_through(saved, classes, kind, progress)
     context = _context(look, chosen, target_loss)
     manifest = _manifest(saved, look, title, context)
-    with Writer.create(Path(out), manifest, overwrite=overwrite) as writer, writer.sealing():
+    with made(Path(out), manifest, overwrite=overwrite) as writer:
         _Import(Observing(saved, look, chosen), context, writer, progress).run()
     return Record(out)
 

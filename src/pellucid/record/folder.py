@@ -102,6 +102,17 @@ def clear(root: Path, *, training: bool) -> None:
             raise files.storage_error(place, 0, error) from error
 
 
+def move(source: Path, root: Path) -> None:
+    """Moves the files of an inspection from one folder to another on the same disk; equal names are replaced."""
+    for name in _INSPECTION:
+        for parent, _, names in os.walk(source / name):
+            target = root / Path(parent).relative_to(source)
+            target.mkdir(parents=True, exist_ok=True)
+            for each in names:
+                (Path(parent) / each).replace(target / each)
+            files.settle_folder(target)
+
+
 def remove_leftovers(root: Path) -> None:
     """Removes the half-written files of a writer that was killed."""
     for parent, _, names in os.walk(root):

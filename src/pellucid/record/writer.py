@@ -104,21 +104,48 @@ class Writer:
             folder.clear(root, training=not kept)
             return writer
         present = read_manifest(root)
-        training = folder.of_training(present)
-        if not manifest.watched and present.watched and len(training) == len(present.files):
+        if not manifest.watched and _watched_only(present):
             manifest.watched = True
             manifest.created = present.created
             manifest.title = manifest.title or present.title
-            return cls._begun(root, manifest, lock, kept=training)
+            return cls._begun(root, manifest, lock, kept=folder.of_training(present))
         if resume:
             writer = cls(root, present, lock)
             writer._recover()
             return writer
-        raise RecordError(
-            f"There is a record at {root} already ({present.title or 'untitled'}, {present.state}, "
-            f"{present.examples:,} examples). Choose another path, go on with it (--resume), or replace it "
-            "(--overwrite)."
-        )
+        raise _there_already(root, present)
+
+    @classmethod
+    def check_replaceable(cls, root: Path, manifest: schema.Manifest, *, overwrite: bool) -> None:
+        """Whether a new record may take the place of the one that is there. Raises: RecordError: it must not."""
+        if overwrite:
+            folder.refuse_human(root)
+            return
+        present = read_manifest(root)
+        if manifest.watched or not _watched_only(present):
+            raise _there_already(root, present)
+
+    @classmethod
+    def take_over(cls, root: Path, finished: Writer, lock: Lock, *, overwrite: bool) -> None:
+        """Puts a finished record in the place of the one that is there, by moving its files.
+
+        Args:
+            root: the folder of the one that is there; what a Watch saw stays.
+            finished: the new one, in a folder on the same disk; sealed.
+            lock: of `root`.
+            overwrite: as for `create`.
+
+        Raises: RecordError, StorageError.
+        """
+        state = finished.manifest.state
+        manifest = msgspec.structs.replace(finished.manifest, state="running")
+        writer = cls._created(root, manifest, lock, resume=False, overwrite=overwrite)
+        try:
+            folder.move(finished.path, root)
+        except OSError as error:
+            raise files.storage_error(root, 0, error) from error
+        writer._unlisted += finished._listed.values()
+        writer.finish(state)
 
     @classmethod
     def _begun(cls, root: Path, manifest: schema.Manifest, lock: Lock, kept: list[schema.FileRef]) -> Writer:
@@ -390,3 +417,15 @@ class Writer:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def _watched_only(present: schema.Manifest) -> bool:
+    """Whether a record holds nothing but what a Watch saw."""
+    return present.watched and len(folder.of_training(present)) == len(present.files)
+
+
+def _there_already(root: Path, present: schema.Manifest) -> RecordError:
+    return RecordError(
+        f"There is a record at {root} already ({present.title or 'untitled'}, {present.state}, {present.examples:,} examples). "
+        "Choose another path, go on with it (--resume), or replace it (--overwrite)."
+    )

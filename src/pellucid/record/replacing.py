@@ -1,0 +1,76 @@
+"""A record that is made at one go: at its place when it is whole, and until then whatever was there before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from pellucid.errors import StorageError
+from pellucid.record import folder, schema
+from pellucid.record.lock import Lock
+from pellucid.record.writer import Writer
+
+BESIDE = ".replacement"
+"""Folder within a record where the one that takes its place is written."""
+
+
+@contextmanager
+def made(path: Path, manifest: schema.Manifest, *, overwrite: bool = False) -> Iterator[Writer]:
+    """A writer whose record is sealed when the block ends.
+
+        with made(path, schema.Manifest(title="digits")) as writer:
+            writer.write_panel(panel)
+
+    Where no record is, it is written at its place: what a killed process had finished can be read, and an error leaves nothing
+    behind unless the disk was full. Where one is, the new one is written within it and takes its place at the end: any error, a
+    kill or Ctrl-C before leaves the old one as it was.
+
+    Args:
+        path: the record's folder.
+        manifest: what is known of the new record.
+        overwrite: replace a record that is there; see `Writer.create`.
+
+    Raises: RecordError: what is there must not be replaced. StorageError.
+    """
+    if (path / folder.MANIFEST).exists():
+        with _beside(path, manifest, overwrite=overwrite) as writer:
+            yield writer
+        return
+    new = not path.exists()
+    writer = Writer.create(path, manifest)
+    try:
+        with writer, writer.sealing():
+            yield writer
+    except StorageError:
+        raise  # what was finished may be worth hours
+    except Exception:
+        _withdraw(path, new=new)
+        raise
+
+
+@contextmanager
+def _beside(path: Path, manifest: schema.Manifest, *, overwrite: bool) -> Iterator[Writer]:
+    lock, beside = Lock(path), path / BESIDE
+    try:
+        Writer.check_replaceable(path, manifest, overwrite=overwrite)
+        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+        writer = Writer.create(beside, msgspec.structs.replace(manifest))
+        with writer, writer.sealing():
+            yield writer
+        Writer.take_over(path, writer, lock, overwrite=overwrite)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        lock.release()
+
+
+def _withdraw(path: Path, *, new: bool) -> None:
+    """Takes back what was begun where nothing was."""
+    folder.clear(path, training=True)
+    (path / folder.MANIFEST).unlink(missing_ok=True)
+    if new:
+        with suppress(OSError):  # somebody has put something there
+            path.rmdir()
