@@ -30,8 +30,8 @@ export const RIGHT = 1;
 export const UNKNOWN = 2;
 
 /** The outcome of each row; made once for a record. */
-export const outcomesOf = remembered((predictions: Int32Array, targets: Int32Array): Int32Array => {
-  const outcomes = new Int32Array(targets.length);
+export const outcomesOf = remembered((predictions: Int32Array, targets: Int32Array): Uint8Array => {
+  const outcomes = new Uint8Array(targets.length);
   for (let row = 0; row < outcomes.length; row++) {
     const target = targets[row] as number;
     const prediction = predictions[row] as number;

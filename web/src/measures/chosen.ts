@@ -28,6 +28,9 @@ export function ofSelection<Column extends object, Rest extends readonly unknown
   };
 }
 
+/** Room for so many at first. */
+const FIRST = 64;
+
 /**
  * Of an order of all `count` rows those that are selected, found as far as someone looks: a page shows the first of them, and a
  * table those in view.
@@ -36,16 +39,16 @@ export class Ordered {
   readonly length: number;
   readonly #order: Uint32Array;
   readonly #marks: Uint8Array;
-  readonly #found: Uint32Array;
+  #found = new Uint32Array(FIRST);
   /** How many were found, and where in the order of all to look for the next. */
   #many = 0;
   #next = 0;
 
-  constructor(order: Uint32Array, rows: Uint32Array, count: number) {
-    this.length = rows.length;
+  /** `length` is how many of the rows stand in the order. */
+  constructor(order: Uint32Array, rows: Uint32Array, count: number, length = rows.length) {
+    this.length = length;
     this.#order = order;
     this.#marks = marksOf(rows, count);
-    this.#found = new Uint32Array(rows.length);
   }
 
   /** -1 behind the last. */
@@ -60,9 +63,17 @@ export class Ordered {
   #upTo(wanted: number): number {
     for (; this.#many < wanted && this.#next < this.#order.length; this.#next++) {
       const row = this.#order[this.#next] as number;
-      if (this.#marks[row] === 1) this.#found[this.#many++] = row;
+      if (this.#marks[row] === 0) continue;
+      if (this.#many === this.#found.length) this.#grow();
+      this.#found[this.#many++] = row;
     }
     return Math.min(wanted, this.#many);
+  }
+
+  #grow(): void {
+    const found = new Uint32Array(2 * this.#found.length);
+    found.set(this.#found);
+    this.#found = found;
   }
 }
 

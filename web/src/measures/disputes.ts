@@ -1,6 +1,6 @@
 /** Disputed labels of any selection of a million examples: judged once for a record, then counted; the twin of `disputed`. */
 import type { Top } from "../record/top";
-import { inOrder, remembered } from "./chosen";
+import { Ordered, remembered } from "./chosen";
 import { type Labelled, labelProbability, SLACK } from "./losslabels";
 import { orderOf } from "./order";
 import { tally } from "./tally";
@@ -17,12 +17,21 @@ interface Judged {
   readonly places: Int32Array;
   /** VERDICTS * label and what was found of it; the one behind the last where it was not judged. */
   readonly verdicts: Int32Array;
-  /** Rows whose class is not their label: lowest margin first, and least probable label first. */
-  readonly byMargin: Uint32Array;
-  readonly byLabel: Uint32Array;
-  /** The pair of label and class of each of those rows, as its place among `pairs`. */
+  /** Rows whose class is not their label. */
+  readonly orders: Readonly<Record<Rank, Ranked>>;
+  /** The pair of label and class of each of those rows, as its place among `pairs`; the one behind the last for other rows. */
   readonly pairOf: Int32Array;
   readonly pairs: readonly Pair[];
+}
+
+/** Lowest margin first, or least probable label first. */
+export type Rank = "margin" | "label";
+
+/** Disputed rows in an order, and those of each pair in the same order: those of `pair` from starts[pair] to starts[pair + 1]. */
+interface Ranked {
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly byPair: Uint32Array;
 }
 
 export interface Pair {
@@ -39,7 +48,7 @@ export interface Dispute extends Pair {
 export interface Disputes {
   /** Examples that were judged: with a label and probabilities. */
   readonly count: number;
-  readonly byMargin: Uint32Array;
+  readonly disputed: number;
   readonly unplaced: number;
   readonly undecided: number;
   readonly estimated: number | null;
@@ -87,24 +96,48 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
     margins[many] = own - (classes[first] === given ? second : (probabilities[first] as number));
     shares[many++] = own;
   }
-  const ordered = (values: Float64Array) => orderOf(values.subarray(0, many)).map((at) => rows[at] as number);
-  return { places, verdicts, byMargin: ordered(margins), byLabel: ordered(shares), pairOf, pairs };
+  for (let row = 0; row < pairOf.length; row++) if (pairOf[row] === -1) pairOf[row] = pairs.length;
+  const ordered = (values: Float64Array) =>
+    rankedBy(
+      orderOf(values.subarray(0, many)).map((at) => rows[at] as number),
+      pairOf,
+      pairs.length,
+    );
+  return { places, verdicts, orders: { margin: ordered(margins), label: ordered(shares) }, pairOf, pairs };
 });
+
+function rankedBy(rows: Uint32Array, pairOf: Int32Array, pairs: number): Ranked {
+  const starts = new Uint32Array(pairs + 1);
+  for (const row of rows) {
+    const after = (pairOf[row] as number) + 1;
+    starts[after] = (starts[after] as number) + 1;
+  }
+  for (let pair = 0; pair < pairs; pair++) starts[pair + 1] = (starts[pair + 1] as number) + (starts[pair] as number);
+  const next = starts.slice();
+  const byPair = new Uint32Array(rows.length);
+  for (const row of rows) {
+    const pair = pairOf[row] as number;
+    const place = next[pair] as number;
+    byPair[place] = row;
+    next[pair] = place + 1;
+  }
+  return { rows, starts, byPair };
+}
 
 /** Of the rows, by the thresholds of all examples; see `disputed`. */
 export function disputesOf(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Disputes {
-  const { byMargin, verdicts } = judged(thresholds, labelled, top);
-  const { targets } = labelled;
+  const { verdicts } = judged(thresholds, labelled, top);
   const found = tally(rows, verdicts, VERDICTS * thresholds.length + 1);
   const [labels, counted, wrong] = [0, 1, 2].map(() => new Float64Array(thresholds.length)) as [
     Float64Array,
     Float64Array,
     Float64Array,
   ];
-  let [count, unplaced, undecided] = [0, 0, 0];
+  let [count, disputed, unplaced, undecided] = [0, 0, 0, 0];
   for (let target = 0; target < thresholds.length; target++) {
     const of = (verdict: number) => found[VERDICTS * target + verdict] as number;
     wrong[target] = of(DISPUTED);
+    disputed += of(DISPUTED);
     counted[target] = of(DISPUTED) + of(CONFIRMED);
     labels[target] = (counted[target] as number) + of(NOWHERE) + of(NOT_TOLD);
     unplaced += of(NOWHERE);
@@ -116,50 +149,47 @@ export function disputesOf(rows: Uint32Array, labelled: Labelled, top: Top, thre
     if (counted[index])
       estimated =
         (estimated ?? 0) + ((labels[index] as number) * (wrong[index] as number)) / (counted[index] as number);
-  return { count, byMargin: inOrder(byMargin, rows, targets.length), unplaced, undecided, estimated };
+  return { count, disputed, unplaced, undecided, estimated };
 }
 
-/** Disputed rows by the probability of their label, least first. */
-export function byLabel(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Uint32Array {
-  return inOrder(judged(thresholds, labelled, top).byLabel, rows, labelled.targets.length);
+/** Those of the rows that are disputed. */
+export function disputedRows(
+  rows: Uint32Array,
+  labelled: Labelled,
+  top: Top,
+  thresholds: Float64Array,
+  rank: Rank,
+): Ordered {
+  const { orders } = judged(thresholds, labelled, top);
+  const { disputed } = disputesOf(rows, labelled, top, thresholds);
+  return new Ordered(orders[rank].rows, rows, labelled.targets.length, disputed);
 }
 
 export interface PairCount extends Pair {
   readonly count: number;
-  /** The first of its rows, in the order that was given. */
+  /** The first of its rows. */
   readonly rows: readonly number[];
 }
 
-/** The pairs of label and class that most of the disputed rows are of, with at most so many rows of each. */
+/** The pairs of label and class that most of the disputed rows are of, with at most so many rows of each, in order. */
 export function commonPairs(
-  disputed: Uint32Array,
+  rows: Uint32Array,
   labelled: Labelled,
   top: Top,
   thresholds: Float64Array,
+  rank: Rank,
   most: number,
   mostRows: number,
 ): PairCount[] {
-  const { pairOf, pairs } = judged(thresholds, labelled, top);
-  const counts = new Uint32Array(pairs.length);
-  for (let at = 0; at < disputed.length; at++) {
-    const pair = pairOf[disputed[at] as number] as number;
-    counts[pair] = (counts[pair] as number) + 1;
-  }
-  const common = largest(counts, most);
-  const rows = new Map<number, number[]>(common.map((pair) => [pair, []]));
-  let missing = common.reduce((sum, pair) => sum + Math.min(mostRows, counts[pair] as number), 0);
-  for (let at = 0; at < disputed.length && missing > 0; at++) {
-    const row = disputed[at] as number;
-    const some = rows.get(pairOf[row] as number);
-    if (!some || some.length >= mostRows) continue;
-    some.push(row);
-    missing -= 1;
-  }
-  return common.map((pair) => ({
-    ...(pairs[pair] as Pair),
-    count: counts[pair] as number,
-    rows: rows.get(pair) ?? [],
-  }));
+  const { pairOf, pairs, orders } = judged(thresholds, labelled, top);
+  const { starts, byPair } = orders[rank];
+  const counts = tally(rows, pairOf, pairs.length + 1).subarray(0, pairs.length);
+  return largest(counts, most).map((pair) => {
+    const count = counts[pair] as number;
+    const own = byPair.subarray(starts[pair], starts[pair + 1]);
+    const first = new Ordered(own, rows, labelled.targets.length, count).first(mostRows);
+    return { ...(pairs[pair] as Pair), count, rows: [...first] };
+  });
 }
 
 /** A disputed row in full. */

@@ -117,10 +117,12 @@ export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Sum
 const cellsBy = remembered((groupOf: Int32Array, places: Uint8Array) => {
   let groups = 0;
   for (let row = 0; row < groupOf.length; row++) groups = Math.max(groups, (groupOf[row] as number) + 1);
-  const cellOf = new Int32Array(places.length);
+  const none = (groups + 1) * PLACES;
+  // Half as many bytes to read for every selection, where that is enough.
+  const cellOf = none < 1 << 16 ? new Uint16Array(places.length) : new Int32Array(places.length);
   for (let row = 0; row < cellOf.length; row++) {
     const [place, group] = [places[row] as number, groupOf[row] ?? -1];
-    cellOf[row] = place === PLACES ? (groups + 1) * PLACES : (group < 0 ? groups : group) * PLACES + place;
+    cellOf[row] = place === PLACES ? none : (group < 0 ? groups : group) * PLACES + place;
   }
   return { cellOf, groups };
 });

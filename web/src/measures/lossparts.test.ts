@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Top } from "../record/top";
-import { commonPairs, disputeOf, disputesOf } from "./disputes";
+import { commonPairs, disputedRows, disputeOf, disputesOf } from "./disputes";
 import { classPrior, lossByValue } from "./loss";
 import { densityOf, FLOOR, lineBounds, within } from "./lossdensity";
 import { confidentClass, disputed, type Labelled, thresholdsOf } from "./losslabels";
@@ -151,22 +151,36 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
     const found = disputed(rows, scored, thresholds);
     const top = sideBySide(one);
     const counted = disputesOf(rows, scored, top, thresholds);
-    expect([...counted.byMargin]).toEqual(found.issues.map((issue) => issue.row));
+    const byMargin = [...disputedRows(rows, scored, top, thresholds, "margin").first(rows.length)];
+    expect(byMargin).toEqual(found.issues.map((issue) => issue.row));
+    expect(counted.disputed).toBe(found.issues.length);
     expect([counted.count, counted.unplaced, counted.undecided]).toEqual([
       found.count,
       found.unplaced,
       found.undecided,
     ]);
     expect(counted.estimated ?? 0).toBeCloseTo(found.estimated ?? 0, 9);
-    expect([...counted.byMargin].map((row) => disputeOf(row, scored, top, thresholds))).toEqual(
+    expect(byMargin.map((row) => disputeOf(row, scored, top, thresholds))).toEqual(
       found.issues.map(({ margin: _, ...issue }) => issue),
     );
     const halved = rows.filter((row) => row % 2 === 1);
-    expect([...disputesOf(halved, scored, top, thresholds).byMargin]).toEqual(
+    expect([...disputedRows(halved, scored, top, thresholds, "margin").first(rows.length)]).toEqual(
       disputed(halved, scored, thresholds).issues.map((issue) => issue.row),
     );
-    const pairs = commonPairs(counted.byMargin, scored, top, thresholds, 100, 3);
-    expect(pairs.reduce((sum, pair) => sum + pair.count, 0)).toBe(found.issues.length);
+    const shares = [...disputedRows(rows, scored, top, thresholds, "label").first(rows.length)].map(
+      (row) => disputeOf(row, scored, top, thresholds).givenProbability,
+    );
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    const pairs = commonPairs(halved, scored, top, thresholds, "margin", 100, 3);
+    const half = disputed(halved, scored, thresholds).issues;
+    expect(pairs.reduce((sum, pair) => sum + pair.count, 0)).toBe(half.length);
+    for (const pair of pairs)
+      expect(pair.rows).toEqual(
+        half
+          .filter((issue) => issue.given === pair.given && issue.suggested === pair.suggested)
+          .slice(0, 3)
+          .map((issue) => issue.row),
+      );
     for (const pair of pairs)
       for (const row of pair.rows)
         expect([

@@ -185,7 +185,7 @@ export function debiasedError(bins: Reliability): number | null {
 }
 
 /** Smooth calibration error. Source: Blasiok & Nakkiran 2023, arXiv:2309.12236: the kernel is as wide as what it finds. */
-export function kernelError(bins: Reliability): number | null {
+export const kernelError = remembered((bins: Reliability): number | null => {
   const all = total(bins);
   if (all === 0) return null;
   const gaps = new Float64Array(GRID);
@@ -201,7 +201,7 @@ export function kernelError(bins: Reliability): number | null {
     else high = middle;
   }
   return smoothed(gaps, (low + high) / 2);
-}
+});
 
 /**
  * Integral of |gaps * kernel|, the kernel reflected at 0 and 1: on a circle of twice the length, with each gap's mirror image. What

@@ -2,6 +2,7 @@
 import type { ConfusedPair } from "../record/schema.gen";
 import type { ConfusionCounts } from "./confusion";
 import { wilson } from "./intervals";
+import { orderOf } from "./order";
 import { logGamma } from "./student";
 
 /** Cells below this many examples cannot be told from chance: they are not listed, but counted among the tests. */
@@ -51,8 +52,11 @@ export function confusedPairs(cells: ConfusionCounts, classes: number, most = 20
     found.map((one) => one.tail),
     wrong,
   );
+  // Of thousands of pairs only those that can be among the first are put in order.
+  const last = Float64Array.from(adjusted).sort()[Math.min(most, adjusted.length) - 1] ?? 1;
   return found
     .map((one, place) => ({ ...one, pValue: adjusted[place] as number }))
+    .filter((one) => one.pValue <= last)
     .sort((a, b) => a.pValue - b.pValue || b.count - a.count || a.row - b.row || a.column - b.column)
     .slice(0, most)
     .map(({ row, column, count, expected, pValue }) => {
@@ -115,9 +119,7 @@ function logFactorial(number: number): number {
 
 /** p values adjusted for `tests` tests, of which these are the smallest. Source: Holm 1979, Scand. J. Statist. 6:65. */
 export function holm(pValues: readonly number[], tests = pValues.length): number[] {
-  const order = pValues
-    .map((_, place) => place)
-    .sort((a, b) => (pValues[a] as number) - (pValues[b] as number) || a - b);
+  const order = orderOf(Float64Array.from(pValues));
   const adjusted = new Array<number>(pValues.length).fill(1);
   let largest = 0;
   order.forEach((place, rank) => {

@@ -2,7 +2,7 @@
 import { ofSelection, remembered } from "./chosen";
 
 /** A code for every example of the record, each from 0 up to below a size; what has none has a code of its own. */
-export type Codes = Uint16Array | Int32Array;
+export type Codes = Uint8Array | Uint16Array | Int32Array;
 
 /** Counters of fewer codes than this are kept twice, so that two equal codes in turn need not wait for one another. */
 const FEW = 4096;

@@ -9,13 +9,13 @@ interface Lists {
 }
 
 /** Rows in ascending order. The lists are made once for a column by one counting sort; what is given is not to be written to. */
-export function rowsOf(values: Int32Array, value: number): Uint32Array {
+export function rowsOf(values: Int32Array | Uint8Array, value: number): Uint32Array {
   const { least, starts, rows } = listsOf(values);
   const at = value - least;
   return at < 0 || at + 1 >= starts.length ? rows.subarray(0, 0) : rows.subarray(starts[at], starts[at + 1]);
 }
 
-const listsOf = remembered((values: Int32Array): Lists => {
+const listsOf = remembered((values: Int32Array | Uint8Array): Lists => {
   let [least, most] = [0, -1];
   for (let row = 0; row < values.length; row++) {
     const value = values[row] as number;

@@ -25,7 +25,7 @@ const MOST_ALIKE = 4096;
 /** A selection and the outcome of every row of the record. */
 export interface Judged {
   readonly rows: Uint32Array;
-  readonly outcomes: Int32Array;
+  readonly outcomes: Uint8Array;
 }
 
 export function judgedOf(rows: Uint32Array, { targets, predictions }: Examples): Judged {
@@ -70,7 +70,7 @@ export function slicedBy({ rows, outcomes }: Judged, columns: ReadonlyMap<string
 }
 
 /** Twice the group of each row, and one more where it is right; 2 * size where either is not known. */
-const answeredGroups = remembered((groups: Int32Array, outcomes: Int32Array, size: number) =>
+const answeredGroups = remembered((groups: Int32Array, outcomes: Uint8Array, size: number) =>
   groups.map((group, row) =>
     group < 0 || outcomes[row] === UNKNOWN ? 2 * size : 2 * group + (outcomes[row] as number),
   ),
@@ -174,7 +174,7 @@ function alikeIn({ rows, outcomes }: Judged, told: readonly Told[]): Examined {
 const KINDS = 4;
 
 /** What each row is alike in: its outcome, its half, and its values in mixed radix; `size` where it is not judged. Made once. */
-const kindsOf = remembered((outcomes: Int32Array, ...columns: readonly (Int32Array | number)[]) => {
+const kindsOf = remembered((outcomes: Uint8Array, ...columns: readonly (Int32Array | number)[]) => {
   const codes = columns.filter((one) => typeof one !== "number");
   const sizes = columns.filter((one) => typeof one === "number");
   const size = sizes.reduce((product, one) => product * one, KINDS);
