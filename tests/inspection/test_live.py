@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 import pellucid
-from pellucid.attribution import METHODS, Unit
+from pellucid.attribution import METHODS, GradCam, GuidedBackprop, Method, Saliency, Unit
+from pellucid.attribution.methods import Maps, Problem
 from pellucid.data import from_python
 from pellucid.errors import LayerError, MethodError, OptionError, PellucidError, RecordError, TargetError
 from pellucid.inspection.live import LiveModel
@@ -158,6 +159,27 @@ def test_every_method_answers_or_refuses_by_its_name_without_ending_the_others(l
     assert "nn.Embedding" in refused["token_gradients"]
     for one in said["methods"]:
         assert bool(one["refused"]) != (f"{one['name']}.input" in tensors), one["name"]
+
+
+@pytest.mark.parametrize("failing", [Saliency, GradCam, GuidedBackprop])
+def test_a_method_that_fails_unexpectedly_says_so_itself_and_ends_no_other(
+    live: LiveModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failing: type[Method]
+) -> None:
+    def explain(_: Method, problem: Problem) -> Maps:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(failing, "explain", explain)
+    names = ["gradient_x_input", "saliency", "grad_cam", "guided_backprop", "occlusion"]
+    said, tensors = ask(live, "attribute", row=2, method=names)
+    for name in names:
+        refused = method_in(said, name)["refused"]
+        if name == failing.name:
+            assert refused == "It failed, which is a fault: ZeroDivisionError: planted."
+        assert (refused == "") == (name != failing.name) == (f"{name}.input" in tensors), name
+    (logged,) = caplog.records
+    assert logged.getMessage() == f"{failing.title} failed on this model"
+    assert logged.exc_info is not None
+    assert logged.exc_info[0] is ZeroDivisionError
 
 
 def test_what_a_map_promises_and_how_sure_it_is_comes_along(

@@ -10,7 +10,7 @@ import msgspec
 
 from pellucid.errors import OptionError, PellucidError, TargetError
 from pellucid.inspection.live.aims import Aimed, Subject
-from pellucid.inspection.live.methods import method_named, refusing_alone
+from pellucid.inspection.live.methods import method_named, refusal, refusing_alone
 from pellucid.inspection.live.packing import Drawn
 from pellucid.inspection.live.questions import Answer, Tell, question
 from pellucid.record.schema import AttributedMethod, AttributionAnswer
@@ -101,8 +101,9 @@ class _Work:
             )
         except TargetError:
             raise  # nothing can be explained by any method
-        except PellucidError as error:
-            refusals, found = {each.name: str(error) for each in fitting}, {}
+        except Exception as error:  # also what nobody raises on purpose: the other groups have their maps all the same
+            said = refusal(error, ", ".join(each.title for each in fitting))
+            refusals, found = dict.fromkeys((each.name for each in fitting), said), {}
         for each in fitting:
             if each.name in refusals:
                 self._found[each.name] = AttributedMethod(each.name, refused=refusals[each.name])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from pellucid.errors import MethodError, OptionError
+from pellucid.errors import OptionError, PellucidError
 from pellucid.inspection.live.questions import Answer, Question, Tell, question
 from pellucid.inspection.live.settings import converted, described, settable
 from pellucid.record.schema import MethodInfo, MethodList
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pellucid.attribution import Method
     from pellucid.attribution.methods import Maps, Problem
     from pellucid.inspection.live.model import LiveModel
+
+_logger = logging.getLogger("pellucid.live")
 
 _PLAIN = "one forward and one backward, shared by all plain methods and layers"
 _BACKWARD = "one further forward and backward"
@@ -70,8 +73,23 @@ def method_named(name: str, options: str = "") -> Method:
     return kind(**converted(kind, given))
 
 
+def refusal(error: Exception, titles: str) -> str:
+    """What a page says of methods that raised: their own words where they refuse, else the error's name and its words.
+
+    What no method raises on purpose has its traceback in the log, and so in the terminal of whoever serves the page.
+
+    Args:
+        error: what they raised.
+        titles: of the methods, for the log.
+    """
+    if isinstance(error, PellucidError):
+        return str(error)
+    _logger.error("%s failed on this model", titles, exc_info=error)
+    return f"It failed, which is a fault: {type(error).__name__}: {error or 'no reason given'}."
+
+
 def refusing_alone(method: Method, refusals: dict[str, str]) -> Method:
-    """The same method, but what it refuses is kept instead of ending the question of the methods beside it.
+    """The same method, but what it raises is kept instead of ending the question of the methods beside it.
 
     Args:
         method: with its options.
@@ -82,8 +100,8 @@ def refusing_alone(method: Method, refusals: dict[str, str]) -> Method:
     def explain(problem: Problem) -> Maps:
         try:
             return method.explain(problem)
-        except MethodError as error:
-            refusals[method.name] = str(error)
+        except Exception as error:
+            refusals[method.name] = refusal(error, method.title)
             return Maps(None, {}, problem.shared()[1])
 
     return _explaining(method, explain)
