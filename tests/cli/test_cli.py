@@ -307,7 +307,10 @@ def test_graph_prints_layers_with_shapes_and_the_same_as_json(pellucid: Program)
 
 def test_graph_says_what_to_do_where_the_model_does_not_say_what_it_takes(pellucid: Program) -> None:
     said = pellucid("graph", "net.py:make").refusal
-    assert said == "This model does not say what it takes: give the shape of its input, --input 1,3,224,224."
+    assert said == (
+        "This model does not say what it takes: give the shape of its input, --input 1,3,224,224 (whole numbers: --input "
+        "1,16:int; several arguments: once for each)."
+    )
 
 
 def test_graph_of_a_model_that_stops_half_way_shows_that_half_and_ends_with_2(pellucid: Program) -> None:

@@ -22,7 +22,7 @@ _STDOUT = Path("-")
 def graph(
     model: options.GraphModel,
     against: options.Against = None,
-    input_shape: options.InputShape = None,
+    inputs: options.GraphInputs = None,
     weights: options.Weights = None,
     trust: options.TrustGraph = False,
     depth: options.Depth = None,
@@ -34,11 +34,13 @@ def graph(
     from pellucid.cli.opening import traced_model
 
     _check(svg, html, depth, as_json=as_json)
-    shown = traced_model(model, input_shape, weights, trust=trust)
+    shown = traced_model(model, inputs, weights, trust=trust)
+    for note in shown.notes:
+        say(note)
     if against is None:
         _show(shown, svg, html, depth, as_json=as_json)
         return
-    before = traced_model(against, input_shape, None, trust=trust)
+    before = traced_model(against, inputs, None, trust=trust)
     for one in (before, shown):
         if one.stopped:
             raise ForwardError(f"There is no difference of graphs that end half-way. {one.name}: {one.stopped}")

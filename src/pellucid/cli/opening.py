@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.options import Device, numbers, square, whole_numbers
+from pellucid.cli.options import Device, numbers, square
 from pellucid.errors import OptionError
 
 if TYPE_CHECKING:
     from pellucid.data import Source
     from pellucid.graph import Graph
     from pellucid.inspection.live import LiveModel
-    from pellucid.models import Inputs, OpenedModel
+    from pellucid.models import OpenedModel
     from pellucid.recipe import Recipe
     from pellucid.record import Record
 
@@ -108,20 +109,22 @@ class Traced:
     Attributes:
         name, source: for people, and how it was named.
         stopped: why its forward stopped half-way, with what to do; "" where it did not.
+        notes: what a person should know about what it was called with, in sentences.
     """
 
     name: str
     source: str
     graph: Graph
     stopped: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def traced_model(spec: str, shape: str | None, weights: Path | None, *, trust: bool) -> Traced:
+def traced_model(spec: str, inputs: Sequence[str] | None, weights: Path | None, *, trust: bool) -> Traced:
     """The graph of a model that runs, of a configuration, or of a file.
 
     Args:
         spec: how the model is named; a file of operations or weights, or a configuration, by its path alone.
-        shape: of the input, as it was typed; what the model says it takes where not given.
+        inputs: the arguments of its forward, as they were typed; what the model says it takes where not given.
         weights: to load into the model.
         trust: whether a file that holds pickled code may be opened.
 
@@ -130,48 +133,24 @@ def traced_model(spec: str, shape: str | None, weights: Path | None, *, trust: b
     from pellucid.graph.importers import is_graph_file, read_graph
 
     if is_graph_file(spec):
-        for option, given in (("--input", shape), ("--weights", weights)):
-            if given is not None:
+        for option, given in (("--input", inputs), ("--weights", weights)):
+            if given:
                 raise OptionError(f"{option} is for a model that runs; {spec} is a file, whose graph is read as it is.")
         return Traced(Path(spec).name, spec, read_graph(spec, trust=trust))
-    from pellucid.graph import trace
+    from pellucid.cli.example import arguments, traced
     from pellucid.models import open_model
 
+    asked = arguments(inputs or ())
     if ":" not in spec and (Path(spec).suffix == ".json" or (Path(spec) / "config.json").is_file()):
         spec = f"transformers:{spec}"
     opened = open_model(spec, weights=weights, trust=trust, values=False)
-    inputs, called = _example(opened, shape)
-    graph = trace(opened.model, *inputs.args, **inputs.kwargs)
-    if graph.error is not None and opened.with_values is not None:
-        with_values = opened.with_values()
-        inputs, called = _example(with_values, shape)
-        graph = trace(with_values.model, *inputs.args, **inputs.kwargs)
+    called = traced(opened, asked)
+    if called.graph.error is not None and opened.with_values is not None:
+        called = traced(opened.with_values(), asked)
     stopped = ""
-    if graph.error is not None:
-        stopped = f"{graph.error.rstrip('.')}. It was called with {called}; --input gives another."
-    return Traced(opened.name, opened.source, graph, stopped)
-
-
-def _example(opened: OpenedModel, shape: str | None) -> tuple[Inputs, str]:
-    """What a model is traced with: zeros of the asked shape, its own example, or what its recipe makes; and in words.
-
-    Raises: OptionError: nothing says it.
-    """
-    import torch
-
-    from pellucid.models import Inputs
-
-    asked = whole_numbers(shape, "--input")
-    if asked is None and opened.example is not None:
-        return opened.example, "the example that its format tells"
-    if asked is None:
-        recipe = opened.recipe
-        if recipe is None or (side := recipe.crop or recipe.size) is None:
-            raise OptionError(
-                "This model does not say what it takes: give the shape of its input, --input 1,3,224,224."
-            )
-        asked = (1, 1 if recipe.grayscale else 3, *side)
-    return Inputs((torch.zeros(asked),)), f"zeros of shape {asked}"
+    if called.graph.error is not None:
+        stopped = f"{called.graph.error.rstrip('.')}. It was called with {called.words}; --input gives another."
+    return Traced(opened.name, opened.source, called.graph, stopped, called.notes)
 
 
 def _recorded_data(record: Record) -> str:

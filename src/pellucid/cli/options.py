@@ -101,9 +101,14 @@ LiveData = Annotated[
 Verify = Annotated[bool, typer.Option("--verify", help="Read every file and compare it with its SHA-256.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")]
 LimitMb = Annotated[float, typer.Option(min=0.1, metavar="MB", help="Size to stay under; what is left out is said.")]
-InputShape = Annotated[
-    str | None,
-    typer.Option("--input", metavar="1,3,224,224", help="Shape of the input; the model's own recipe if left out."),
+GraphInputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]SHAPE[:TYPE]",
+        help="Shape of an argument, the batch first: 1,3,224,224; whole numbers: 1,16:int; by name: mask=1,16:bool. "
+        "Repeat for more arguments. What the model says it takes if left out.",
+    ),
 ]
 GraphModel = Annotated[
     str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import ModelError
 from pellucid.importing import load_object
-from pellucid.models import OpenedModel
+from pellucid.models import Inputs, OpenedModel
 from pellucid.models.keras import example_of, is_keras, prefer_torch, with_layers
 from pellucid.recipe import Recipe
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     """Calls the function, or the class; a module that is ready is taken as it is.
 
-    The function may also give (module, {"classes": [...], "recipe": Recipe(...)}).
+    The function may also give (module, {"classes": [...], "recipe": Recipe(...), "example": inputs}).
     Raises: ModelError: it raised, or gave something else.
     """
     from torch import nn
@@ -45,4 +45,14 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
         raise ModelError(f"{spec} gave a {type(recipe).__name__} as its recipe; expected a pellucid.recipe.Recipe.")
     if keras:
         return OpenedModel(with_layers(found), type(found).__name__, spec, names, recipe, example_of(found))
-    return OpenedModel(found, type(found).__name__, spec, names, recipe)
+    return OpenedModel(found, type(found).__name__, spec, names, recipe, _example(told, found))
+
+
+def _example(told: Mapping[str, Any], module: Any) -> Inputs | None:
+    """What the function, or the module as Lightning's do, says that it can be called with."""
+    example = told.get("example", getattr(module, "example_input_array", None))
+    if example is None or isinstance(example, Inputs):
+        return example
+    if isinstance(example, Mapping):
+        return Inputs(kwargs={str(name): one for name, one in example.items()})
+    return Inputs(tuple(example) if isinstance(example, tuple | list) else (example,))
