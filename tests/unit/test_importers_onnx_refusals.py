@@ -86,6 +86,34 @@ def test_operators_of_other_domains_are_shown_as_such(tmp_path: Path) -> None:
     assert "'com.example'" in graph.backend_reason
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_operators_that_onnx_does_not_have_are_told_whatever_they_claim(tmp_path: Path, domain: str) -> None:
+    nodes = [
+        helper.make_node("NoSuchOp", ["x"], ["m"], domain=domain),
+        helper.make_node("Gelu", ["m"], ["g"], domain=domain),  # ONNX has it from version 20 on
+        helper.make_node("NoSuchOp", ["g"], ["y"], domain=domain),
+    ]
+    held = plain(nodes)
+    held.opset_import[0].version, held.opset_import[0].domain = 17, domain
+    graph = read(held, tmp_path)
+    check_sound(graph)
+    assert [node.operation for node in leaves(graph)] == ["NoSuchOp", "Gelu", "NoSuchOp"]
+    assert graph.backend_reason.startswith("Version 17 of ONNX's operators, which it uses, has no 'NoSuchOp', 'Gelu': ")
+    held.opset_import[0].version = 20
+    assert "has no 'NoSuchOp': " in read(held, tmp_path).backend_reason
+
+
+def test_operators_of_a_function_are_of_the_version_that_the_function_uses(tmp_path: Path) -> None:
+    inner = [helper.make_node("Gelu", ["a"], ["b"])]
+    held = plain([helper.make_node("Mine", ["x"], ["y"], domain="mine")])
+    held.functions.append(helper.make_function("mine", "Mine", ["a"], ["b"], inner, [helper.make_opsetid("", 20)]))
+    held.opset_import[0].version = 17
+    held.opset_import.add(domain="mine", version=1)
+    assert read(held, tmp_path).backend_reason == ""
+    held.functions[0].opset_import[0].version = 17
+    assert "Version 17 of ONNX's operators, which it uses, has no 'Gelu'" in read(held, tmp_path).backend_reason
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from pellucid.errors import MissingExtraError, ModelError
 from pellucid.graph.importers.building import Builder, Kind, text
 from pellucid.graph.importers.onnx_values import initialisers, kind_of
-from pellucid.graph.importers.onnx_walk import Walk
+from pellucid.graph.importers.onnx_walk import Defines, Walk
 from pellucid.graph.structure import Graph
 
 # Protobuf can hold no more in one message; larger models keep their weights in other files.
@@ -22,7 +23,8 @@ _NAMED = 3
 def read_onnx(path: Path) -> Graph:
     """The graph of an ONNX file: operators, the modules that their names tell of, branches, loops and functions.
 
-    Whatever could not be told is said in `backend_reason`: operators that are not ONNX's, values that nothing makes.
+    Whatever could not be told is said in `backend_reason`: operators that are not ONNX's, also where they are said to be,
+    and values that nothing makes.
 
     Raises: ModelError: it is no ONNX model, is cut short, contradicts itself, misses a file of weights, or uses a version
         of the operators that the installed onnx does not know. MissingExtraError.
@@ -39,8 +41,13 @@ def read_onnx(path: Path) -> Graph:
     first = next((kind_of(held.type) for held in _inputs(model)), Kind())
     batch = first.shape[0] if first.shape and isinstance(first.shape[0], str) else None
     builder = Builder(batch)
-    walk = Walk(model, builder, _Bodies(model, onnx).body)
+    walk = Walk(model, builder, _Bodies(model, onnx).body, _definitions(onnx))
     walk.model()
+    for version, names in walk.undefined.items():
+        notes.append(
+            f"Version {version} of ONNX's operators, which it uses, has no {_listed(list(names))}: what runs the model may "
+            "refuse it, and shapes after it may be unknown."
+        )
     if walk.domains:
         notes.append(
             f"Operators of {_listed(list(walk.domains))} are the model's own or a vendor's: shapes after them may be unknown."
@@ -171,6 +178,20 @@ def _versions(model: Any, path: Path, onnx: Any) -> Iterator[str]:
             )
     if not model.opset_import:
         yield "It does not say which version of ONNX's operators it uses: shapes may be unknown."
+
+
+def _definitions(onnx: Any) -> Defines:
+    """Whether the installed onnx knows an operator in a version of ONNX's operators."""
+
+    @lru_cache(maxsize=4096)
+    def defines(operator: str, version: int) -> bool:
+        try:
+            onnx.defs.get_schema(operator, version, "")
+        except Exception:  # of a kind of onnx's own, which older ones do not have
+            return False
+        return True
+
+    return defines
 
 
 def _inferred(model: Any, onnx: Any) -> tuple[Any, str]:

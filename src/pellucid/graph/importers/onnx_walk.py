@@ -29,6 +29,8 @@ _Values: TypeAlias = MutableMapping[str, Value]
 _Kinds: TypeAlias = MutableMapping[str, Kind]
 # Gives the body of a function for a call, with the kinds of what is in it.
 Body: TypeAlias = Callable[[Any, Any, Sequence[Kind]], tuple[Sequence[Any], _Kinds]]
+# Whether ONNX has an operator of that name in that version of its operators.
+Defines: TypeAlias = Callable[[str, int], bool]
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,17 @@ class Walk:
     """Fills a builder with a model's operators.
 
     Attributes:
-        domains: of operators that ONNX does not define, in order of appearance.
+        domains: of operators that are not ONNX's, in order of appearance.
+        undefined: operators that are said to be ONNX's and that it does not have, by the version that the model uses.
         missing: names that are read and that nothing makes.
     """
 
-    def __init__(self, model: Any, builder: Builder, body: Body) -> None:
+    def __init__(self, model: Any, builder: Builder, body: Body, defines: Defines) -> None:
         self.builder = builder
         self.domains: dict[str, None] = {}
+        self.undefined: dict[int, dict[str, None]] = {}
         self.missing: list[str] = []
-        self._model, self._body = model, body
+        self._model, self._body, self._defines = model, body, defines
         self._functions = {(one.domain, one.name, one.overload): one for one in model.functions}
 
     def model(self) -> None:
@@ -112,6 +116,8 @@ class Walk:
             if node.domain not in _OWN_DOMAINS:
                 self.domains[text(node.domain)] = None
                 label = f"{text(node.domain)}::{label}"
+            elif (version := self._version(place)) and not self._defines(node.op_type, version):
+                self.undefined.setdefault(version, {})[label] = None
             draft = self._draft(node, Draft("function", path, label, None, reads=reads))
             wanted = [kinds.get(name, Kind()) for name in node.output]
             graphs = [(text(held.name), held.g) for held in node.attribute if held.HasField("g")]
@@ -225,6 +231,15 @@ class Walk:
         made = [self._read(inner, name) for name in function.output]
         self.builder.close(module)
         return made
+
+    def _version(self, place: _Place) -> int:
+        """The version of ONNX's operators that is used there; 0 where the model does not say."""
+        holders = [self._functions[place.functions[-1]]] if place.functions else []
+        for holder in (*holders, self._model):
+            for opset in holder.opset_import:
+                if opset.domain in _OWN_DOMAINS:
+                    return int(opset.version)
+        return 0
 
     def _read(self, values: _Values, name: str) -> Value:
         if name not in values:
