@@ -12,9 +12,19 @@ import torch
 from torch import Tensor, nn
 
 import pellucid
-from pellucid.attribution import METHODS, IntegratedGradients, Occlusion, SmoothGrad, Unit
+from pellucid.attribution import (
+    METHODS,
+    IntegratedGradients,
+    KernelShap,
+    Lime,
+    Method,
+    Occlusion,
+    ShapleySampling,
+    SmoothGrad,
+    Unit,
+)
 from pellucid.attribution.methods import methods
-from pellucid.errors import ForwardError, LayerError, MethodError, ModelError, PellucidError, TargetError
+from pellucid.errors import ForwardError, LayerError, MethodError, ModelError, OptionError, PellucidError, TargetError
 
 IMAGES = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -50,6 +60,49 @@ def test_layers_that_are_not_there_are_answered_with_the_nearest_names() -> None
             pellucid.attribute(net(), IMAGES, **{"target": 0, **wrong})
     with pytest.raises(LayerError, match=r"got the text '2'. Write layers=\['2'\]"):
         pellucid.attribute(net(), IMAGES, 0, layers="2")
+
+
+@pytest.mark.parametrize("wrong", [{"layers": [3]}, {"layers": [None]}, {"target": Unit(3, 0)}])  # type: ignore[arg-type]
+def test_a_layer_that_is_no_text_is_refused_with_what_is_one(wrong: dict[str, Any]) -> None:
+    with pytest.raises(
+        LayerError, match=r"A layer is named by a text, such as '1', '3', .*; got (3, a int|None, a NoneType)"
+    ):
+        pellucid.attribute(net(), IMAGES, **{"target": 0, **wrong})
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name.endswith("cam") or "_cam_" in name])
+def test_every_cam_says_of_no_layer_that_none_was_given(method: str) -> None:
+    with pytest.raises(LayerError, match=r"is a map of a layer, and no layer was given: layers=\[\] names none"):
+        pellucid.attribute(net(), IMAGES, 1, ["saliency", method], layers=[])
+    assert pellucid.attribute(net(), IMAGES, 1, layers=[]).layers == {}
+
+
+@pytest.mark.parametrize("method", [KernelShap(samples=8), Lime(samples=8), ShapleySampling(samples=1)])
+def test_integers_that_are_no_ids_are_refused_by_the_method_that_was_asked(method: Method) -> None:
+    model = nn.Sequential(ToFloat(), net())
+    with pytest.raises(
+        MethodError, match=rf"^{method.title} hides features of one input: inputs of numbers, or token ids"
+    ):
+        pellucid.attribute(model, (IMAGES * 40).to(torch.uint8), 1, method)
+    with pytest.raises(
+        MethodError, match=r"^Integrated gradients need a way from a baseline to the input: inputs of numb"
+    ):
+        pellucid.attribute(model, (IMAGES * 40).to(torch.uint8), 1, "integrated_gradients")
+
+
+class ToFloat(nn.Module):
+    def forward(self, values: Tensor) -> Tensor:
+        return values.float()
+
+
+def test_options_that_cannot_be_right_are_refused_when_they_are_written_down() -> None:
+    with pytest.raises(
+        OptionError, match=r"The baseline is None for zeros, a number, a tensor or a tree .*Got 'blurr'"
+    ):
+        IntegratedGradients(baseline="blurr")
+    for options in ({"window": 0}, {"stride": -1}, {"window": (3, 0)}):
+        with pytest.raises(OptionError, match=r"Occlusion's (window|stride) is 1 or more along each axis; got"):
+            Occlusion(**options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name.endswith("cam") or "_cam_" in name])
@@ -174,6 +227,26 @@ def test_an_activation_that_is_not_finite_is_warned_of_with_the_layer_where_it_b
     given[0, 0, 0, 0] = torch.inf
     assert "The inputs hold NaN or infinite numbers" in pellucid.attribute(net(), given, 1, method).warnings[-1]
     assert pellucid.attribute(net(), IMAGES, 1, method).warnings == ()
+
+
+def test_integrated_gradients_that_cannot_add_up_say_which_number_is_not_finite() -> None:
+    def said(model: nn.Module, given: Tensor, **options: Any) -> tuple[list[str], int]:
+        found = pellucid.attribute(model, given, 1, IntegratedGradients(steps=4, **options))
+        assert not any("nan%" in one or "inf%" in one for one in found.warnings)
+        return [one for one in found.warnings if "add up" in one], found.passes.backward_examples
+
+    given = IMAGES.clone()
+    given[1, 0, 0, 0] = torch.inf
+    assert said(net(), given)[0] == ["Integrated gradients cannot add up: the score of the inputs is not finite."]
+    start = torch.full_like(IMAGES, torch.nan)
+    assert said(net(), IMAGES, baseline=start)[0] == [
+        "Integrated gradients cannot add up: the score of the baseline is not finite."
+    ]
+    told, rows = said(Root(), torch.randn(3, 4))
+    assert told == [
+        "Integrated gradients cannot add up: the gradient somewhere on the way from the baseline is not finite."
+    ]
+    assert rows == 3 * 4 + 3  # one attempt, for more steps would do no better, and a look for where it begins
 
 
 def test_a_tensor_that_only_runs_over_in_its_sum_is_no_cause_for_warning() -> None:

@@ -111,6 +111,7 @@ def attribute(
     _check(model, inputs, layers)
     one = isinstance(method, str | Method)
     chosen = _unique([method_of(each) for each in ([method] if isinstance(method, str | Method) else method)])
+    _need_layers(chosen, layers)
     finder = _Layers(model, inputs, layers, graph)
     goal = Goal(target, finder.of(target.layer) if isinstance(target, Unit) else None)
     problem = Problem(model, detached(inputs), goal, named=None if layers is None else tuple(layers), watch=watch)
@@ -142,6 +143,16 @@ def _check(model: object, inputs: Tree, layers: object) -> None:
     if leaf is None or (leaf.ndim and not len(leaf)):
         shape = "no tensor" if leaf is None else f"shape {tuple(leaf.shape)}"
         raise MethodError(f"There is nothing to explain: the inputs hold no example, {shape}.")
+
+
+def _need_layers(chosen: Sequence[Method], layers: Sequence[str] | None) -> None:
+    """Refuses methods that are maps of layers where none is named. Raises: LayerError."""
+    at_layers = next((each for each in chosen if each.positions), None)
+    if at_layers is not None and layers is not None and not len(layers):
+        raise LayerError(
+            f"{at_layers.title} is a map of a layer, and no layer was given: layers=[] names none. Name one, or leave layers "
+            "out for all that it fits."
+        )
 
 
 def _unique(chosen: Sequence[Method]) -> list[Method]:

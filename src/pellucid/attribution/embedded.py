@@ -39,10 +39,16 @@ class Embedding:
         return Layer(0, self.name, "Embedding", tuple(self.output.shape[1:]), "tokens")
 
 
-def embeddings(problem: Problem) -> tuple[Any, list[Embedding]]:
+def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding]]:
     """What each input of ids is looked up in: a tree of embeddings' outputs like the inputs, and the embeddings in its order.
 
-    Costs a forward. Raises: MethodError: no embedding looks up ids of the inputs, word for word.
+    Costs a forward.
+
+    Args:
+        problem: whose inputs are integers.
+        needs: what the method needs beside inputs of numbers, for the message: "LIME hides features of one input".
+
+    Raises: MethodError: no embedding looks up ids of the inputs, word for word.
     """
     tables = {name: one for name, one in unwrapped(problem.model).named_modules() if isinstance(one, nn.Embedding)}
     seen: dict[str, Tensor] = {}
@@ -66,8 +72,8 @@ def embeddings(problem: Problem) -> tuple[Any, list[Embedding]]:
     outputs = leafwise(lambda ids, _: of(ids), problem.inputs, problem.inputs)
     if not found:
         raise MethodError(
-            "Integrated gradients need a way from a baseline to the input: inputs of numbers, or token ids that an nn.Embedding "
-            f"looks up, word for word. The inputs of this model are integers and none of its {len(tables)} embeddings does."
+            f"{needs}: inputs of numbers, or token ids that an nn.Embedding looks up, word for word. The inputs of this model "
+            f"are integers and none of its {len(tables)} embeddings does."
         )
     return outputs, found
 

@@ -102,7 +102,7 @@ def _only(problem: Problem, title: str) -> tuple[Tensor, Passes]:
     numbers = list(tensors_in(floating(problem.inputs)))
     passes = Passes()
     if not numbers:
-        outputs, found = embeddings(problem)
+        outputs, found = embeddings(problem, f"{title} hides features of one input")
         passes.add(found[0].passes)
         looked_up = leafwise(lambda _, leaf: leaf, outputs, problem.inputs)
         numbers = list(tensors_in(looked_up))

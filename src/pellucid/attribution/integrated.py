@@ -60,6 +60,11 @@ class IntegratedGradients(Method):
             raise OptionError(f"steps must be 1 or more and limit no less; got steps={self.steps}, limit={self.limit}.")
         if self.nodes not in ("gauss", "midpoint"):
             raise OptionError(f"nodes must be 'gauss' or 'midpoint'; got '{self.nodes}'.")
+        if isinstance(self.baseline, str):
+            raise OptionError(
+                "The baseline is None for zeros, a number, a tensor or a tree like the inputs, or a function from the inputs to "
+                f"one of these, such as a blur; it has no names. Got '{self.baseline}'."
+            )
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the inputs and of the layers that were named, residuals in `check` and `layer_checks`.
@@ -78,8 +83,11 @@ class IntegratedGradients(Method):
             while True:
                 found, flows, warnings, whole = self._attempt(problem, view, way, (begun, ended), steps, missed)
                 residual = per_example(found).to(change.device) - change
-                enough = residual.abs() <= self.tolerance * change.abs() + 1e-6 * scores.double().abs()
-                missed = float((residual.abs() / change.abs().clamp_min(1e-12)).max())
+                # What is not finite does not become so with more steps.
+                sums = torch.isfinite(residual)
+                enough = ~sums | (residual.abs() <= self.tolerance * change.abs() + 1e-6 * scores.double().abs())
+                shares = (residual.abs() / change.abs().clamp_min(1e-12))[sums]
+                missed = float(shares.max()) if len(shares) else None
                 if bool(enough.all()) or steps * 2 > self.limit or not whole:
                     break
                 steps *= 2
@@ -89,6 +97,14 @@ class IntegratedGradients(Method):
                 f"Integrated gradients do not add up after {steps} steps: the residual is up to {missed:.1%} of the "
                 "difference from the baseline. Raise limit.",
             )
+        if not bool(sums.all()):
+            broken = [
+                ("score of the inputs", scores),
+                ("score of the baseline", beginning),
+                ("gradient somewhere on the way from the baseline", residual),
+            ]
+            what = next(name for name, values in broken if not bool(torch.isfinite(values).all()))
+            warnings = (*warnings, f"Integrated gradients cannot add up: the {what} is not finite.")
         if way.embeddings:
             view.passes.add(way.embeddings[0].passes)
         return Maps(
@@ -140,7 +156,7 @@ class IntegratedGradients(Method):
         leaves = floating(problem.inputs)
         if next(tensors_in(leaves), None) is not None:
             return Way(problem.inputs, leaves, self._start(problem.inputs, leaves), problem.layers)
-        outputs, found = embeddings(problem)
+        outputs, found = embeddings(problem, "Integrated gradients need a way from a baseline to the input")
         left = iter(found)
 
         def looked_up(ids: Any, output: Tensor) -> Tensor:

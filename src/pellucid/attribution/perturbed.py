@@ -42,6 +42,12 @@ class Occlusion(Method):
     fill: float = 0.0
     batch_size: int | None = None
 
+    def __post_init__(self) -> None:
+        for what, given in (("window", self.window), ("stride", self.stride)):
+            sizes = () if given is None else (given,) if isinstance(given, int) else tuple(given)
+            if any(one < 1 for one in sizes):
+                raise OptionError(f"Occlusion's {what} is 1 or more along each axis; got {given}.")
+
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position."""
         leaf = only_leaf(problem.inputs, self.title)

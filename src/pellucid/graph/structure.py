@@ -174,6 +174,9 @@ class Graph:
 
         Raises: LayerError: there is no such call, or its output cannot be captured example by example.
         """
+        if not isinstance(name, str):
+            names = ", ".join(f"'{layer.name}'" for layer in self.layers[:5]) or "'layer4'"
+            raise LayerError(f"A layer is named by a text, such as {names}; got {name!r}, a {type(name).__name__}.")
         for layer in self.layers:
             if layer.name == name:
                 return layer
