@@ -51,22 +51,26 @@ def test_whatever_stops_it_leaves_what_was_there(tmp_path: Path, error: BaseExce
     assert Record(path).manifest.title == "two"
 
 
-def test_an_error_where_nothing_was_leaves_nothing_but_what_a_full_disk_or_a_stop_had_finished(tmp_path: Path) -> None:
-    for place, error in enumerate((DataError("x"), RecordError("x"), ValueError("x"))):
+def test_a_refusal_where_nothing_was_leaves_nothing_and_what_stops_otherwise_what_was_finished(tmp_path: Path) -> None:
+    for place, error in enumerate((DataError("x"), RecordError("x"))):
         path = tmp_path / str(place)
         with pytest.raises(type(error)):
             write(path, "one", 30, error=error)
         assert not path.exists()
     path = tmp_path / "there"
     path.mkdir()
-    with pytest.raises(ValueError, match="x"):
-        write(path, "one", 30, error=ValueError("x"))
+    with pytest.raises(DataError, match="x"):
+        write(path, "one", 30, error=DataError("x"))
     assert list(path.iterdir()) == []
-    for state, stop in (("failed", StorageError("x")), ("interrupted", KeyboardInterrupt())):
+    for state, stop in (
+        ("failed", StorageError("x")),
+        ("failed", ValueError("x")),
+        ("interrupted", KeyboardInterrupt()),
+    ):
+        path = tmp_path / type(stop).__name__
         with pytest.raises(type(stop)):
-            write(tmp_path / state, "one", 30, error=stop)
-        assert Record(tmp_path / state).manifest.state == state
-        assert Record(tmp_path / state).manifest.examples == 30
+            write(path, "one", 30, error=stop)
+        assert (Record(path).manifest.state, Record(path).manifest.examples) == (state, 30)
 
 
 def test_what_must_not_be_replaced_is_not(tmp_path: Path) -> None:

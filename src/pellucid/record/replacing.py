@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pellucid.errors import StorageError
+from pellucid.errors import PellucidError, StorageError
 from pellucid.record import folder, schema
 from pellucid.record.lock import Lock
 from pellucid.record.writer import Writer
@@ -25,8 +25,8 @@ def made(path: Path, manifest: schema.Manifest, *, overwrite: bool = False) -> I
         with made(path, schema.Manifest(title="digits")) as writer:
             writer.write_panel(panel)
 
-    Where no record is, it is written at its place: what a killed process had finished can be read, and an error leaves nothing
-    behind unless the disk was full. Where one is, the new one is written within it and takes its place at the end: any error, a
+    Where no record is, it is written at its place: a refusal leaves nothing behind, and what had been finished before a kill, a
+    full disk or an error that nobody foresaw can be read. Where one is, the new one is written within it and takes its place at the end: any error, a
     kill or Ctrl-C before leaves the old one as it was.
 
     Args:
@@ -47,7 +47,7 @@ def made(path: Path, manifest: schema.Manifest, *, overwrite: bool = False) -> I
             yield writer
     except StorageError:
         raise  # what was finished may be worth hours
-    except Exception:
+    except PellucidError:
         _withdraw(path, new=new)
         raise
 
