@@ -56,7 +56,7 @@ def test_a_forward_that_needs_values_runs_with_them(
     graph = trace(Functional(lambda self, x: asks(self.linear(x)), linear=nn.Linear(3, 3)), torch.randn(2, 3))
     assert (graph.backend, graph.error) == ("real", None)
     assert graph.backend_reason.startswith(f"{where} at test_graph_backends.py:") or where == "unique2()"
-    assert graph.backend_reason.endswith("needs values.")
+    assert "needs values." in graph.backend_reason
     assert [place.partition(" at ")[2] for place in graph.data_dependent] == (
         [graph.backend_reason.partition(" at ")[2].removesuffix(" needs values.")] if depends else []
     )

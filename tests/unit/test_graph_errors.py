@@ -113,3 +113,22 @@ def test_a_call_with_other_arguments_than_forward_takes() -> None:
     assert "TypeError" in (graph.error or "")
     assert [node.kind for node in graph.nodes] == ["input", "input"]
     assert "0 (Linear) takes (..., 3)" in (graph.error or "")
+
+
+def test_a_layer_that_fails_and_is_called_again_is_no_step_of_a_loop() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        try:
+            y = self.layer(x[:, :2])
+        except RuntimeError:
+            y = self.layer(x)
+        return self.head(y)
+
+    graph = trace(Functional(forward, layer=nn.Linear(4, 4), head=nn.Linear(4, 2)), torch.ones(1, 4))
+    failed, again = graph.by_name["layer"], graph.by_name["layer#2"]
+    assert graph.error is None
+    assert (failed.error or "").startswith("RuntimeError: ")
+    assert again.error is None
+    assert flows(graph) == {
+        ("args[0]", "getitem()"), ("getitem()", "layer"), ("args[0]", "layer#2"), ("layer#2", "head"), ("head", "output")
+    }  # fmt: skip
+    assert graph.loops == ()

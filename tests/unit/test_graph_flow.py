@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import UserDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -308,3 +310,56 @@ def test_branches_in_other_threads_are_not_lost() -> None:
     graph = trace(Functional(forward, left=nn.Linear(3, 3), right=nn.Linear(3, 3)), torch.ones(1, 3))
     assert graph.error is None
     assert flows(graph) == {("args[0]", "add()"), ("add()", "output")}
+
+
+def test_what_another_thread_calls_is_told_and_neither_uncalled_nor_unused(capsys: pytest.CaptureFixture[str]) -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        made: list[Tensor] = []
+        before = self.before(x)
+        thread = threading.Thread(target=lambda: made.append(self.apart(before)))
+        thread.start()
+        thread.join()
+        return self.after(made[0])
+
+    parts = {name: nn.Linear(3, 3) for name in ("before", "apart", "after", "never")}
+    graph = trace(Functional(forward, **parts), torch.ones(1, 3))
+    assert (graph.backend, graph.error, graph.uncalled) == ("real", None, ("never",))
+    assert graph.unused == ("never.weight", "never.bias")
+    assert graph.backend_reason == (
+        "What another thread calls needs values. Another thread called apart, out of the trace's sight: what ran there is "
+        "not in the graph, nor in its operators and FLOPs."
+    )
+    assert "apart" not in graph.by_name
+    assert capsys.readouterr().err == ""
+
+
+def test_what_left_torch_is_told() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        return self.after(torch.from_numpy(self.before(x).numpy() * 2))
+
+    graph = trace(Functional(forward, before=nn.Linear(3, 3), after=nn.Linear(3, 3)), torch.ones(1, 3))
+    assert flows(graph) == {("args[0]", "before"), ("after", "output")}
+    assert "Values left torch in numpy() at test_graph_flow.py:" in graph.backend_reason
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda y: y.relu_(), "relu"),
+        (lambda y: y.view(-1).relu_(), "relu"),
+        (lambda y: y[:, :1].relu_(), None),
+        (lambda y: y.chunk(2, 1)[0].relu_(), None),
+    ],
+)
+def test_an_activation_is_named_on_what_it_was_applied_to_whole(
+    change: Callable[[Tensor], Tensor], name: str | None
+) -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        y = self.before(x)
+        change(y)
+        return self.after(y)
+
+    graph = trace(Functional(forward, before=nn.Linear(4, 4), after=nn.Linear(4, 4)), torch.ones(2, 4))
+    after = graph.by_name["after"].id
+    (edge,) = [edge for edge in graph.edges if edge.target == after]
+    assert (graph.nodes[edge.source].name, edge.activation) == ("relu()", name)

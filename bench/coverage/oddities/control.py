@@ -325,7 +325,14 @@ def branches_in_threads() -> Case:
         return left + right
 
     net = Net(forward, left=nn.Linear(3, 2), right=nn.Linear(3, 2))
-    return Case(net, _input(), facts={"the sum comes out": lambda g: any(target == "output" for _, target in flows(g))})
+    return Case(
+        net,
+        _input(),
+        facts={
+            "the sum comes out": lambda g: any(target == "output" for _, target in flows(g)),
+            "it is told": lambda g: "out of the trace" in g.backend_reason,
+        },
+    )
 
 
 @oddity

@@ -18,6 +18,7 @@ from pellucid.capture.preserve import preserved, writing
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
 from pellucid.errors import LayerError, MethodError
+from pellucid.graph.control_flow import uncompiled
 from pellucid.graph.dataflow import tensors_in, versions
 from pellucid.graph.names import function_name, function_path
 from pellucid.graph.parts import Parts
@@ -302,6 +303,7 @@ class Session:
         with ExitStack() as watching:
             watching.callback(setattr, self, "_tap", None)
             watching.enter_context(self._writes.watched())
+            watching.enter_context(uncompiled())
             if tap is not None and self._functions:
                 watching.enter_context(_Functions(self))
             outputs = apply(self.model, inputs)

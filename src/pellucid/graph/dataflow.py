@@ -17,11 +17,12 @@ from pellucid.graph.guard import memory_of
 
 
 class Source(NamedTuple):
-    """Output number `output` of a node, known since the moment `since`."""
+    """Output number `output` of a node, known since the moment `since`; `partly` where that is not all that a tensor holds."""
 
     node: int
     output: int
     since: int
+    partly: bool = False
 
 
 class Place:
@@ -29,15 +30,16 @@ class Place:
 
     Attributes:
         flow: of which forward it was noted.
-        owner: who made the first tensor over it; writer: who last wrote to it.
+        owner: who made the first tensor over it; writer: who last wrote to it; written: to how many elements, and from which.
     """
 
-    __slots__ = ("flow", "owner", "writer")
+    __slots__ = ("flow", "owner", "writer", "written")
 
     def __init__(self, flow: Dataflow) -> None:
         self.flow = flow
         self.owner: Source | None = None
         self.writer: Source | None = None
+        self.written = (0, 0)
 
     def found(self, storage: torch.UntypedStorage) -> None:
         """The memory that this is has come to be."""
@@ -89,7 +91,7 @@ class Dataflow:
         source = self.made(tensor, node, output)
         place = self.place(_bare(tensor))
         if place is not None:
-            place.writer = source
+            place.writer, place.written = source, (tensor.numel(), int(tensor.storage_offset()))
             self._written = True
 
     def knows(self, tensor: Tensor) -> bool:
@@ -144,10 +146,16 @@ class Dataflow:
         if place is None:
             return maker
         writer = place.writer
-        if maker is None:
-            # Another object over the same memory (`as_subclass`, `.data`), which no function that is seen returned.
-            return writer or place.owner
-        return writer if writer is not None and writer.since > maker.since else maker
+        if writer is None or (maker is not None and writer.since <= maker.since):
+            # Without a maker it is another object over the same memory (`as_subclass`, `.data`), which no function returned.
+            return maker or place.owner
+        many, first = place.written
+        size = tensor.numel()
+        return (
+            writer
+            if many > size or (many == size and first == tensor.storage_offset())
+            else writer._replace(partly=True)
+        )
 
 
 def _bare(tensor: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def find_loops(nodes: Sequence[Node], edges: Sequence[Edge], reads: Mapping[int,
         return ()  # nothing with parameters is called twice
     siblings: dict[int | None, list[Node]] = defaultdict(list)
     for node in nodes:
-        if node.kind in ("module", "function"):
+        if node.kind in ("module", "function") and node.error is None:
             siblings[node.parent].append(node)
     found: list[tuple[tuple[int, ...], ...]] = []
     for calls in siblings.values():

@@ -47,13 +47,13 @@ class Nodes(Tally):
 
     Attributes:
         frames: the nodes, in order.
-        links: source, target, output, argument and shape of every edge.
+        links: source, target, output, argument and shape of every edge, and whether the source made but a part of it.
     """
 
     def __init__(self, parts: Parts, valueless: Valueless | None) -> None:
         super().__init__(parts, valueless)
         self.frames: list[Frame] = []
-        self.links: list[tuple[int, int, int, int, Shape]] = []
+        self.links: list[tuple[int, int, int, int, Shape, bool]] = []
         self._elsewhere = False
         self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
 
@@ -105,7 +105,7 @@ class Nodes(Tally):
     def link(self, frame: Frame) -> None:
         """Makes the edges of what a call has read."""
         for argument, source, shape in frame.sources:
-            self.links.append((source.node, frame.id, source.output, argument, shape))
+            self.links.append((source.node, frame.id, source.output, argument, shape, source.partly))
             before = self.frames[source.node]
             if before.reached:
                 frame.reached = True

@@ -28,7 +28,7 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.nodes import Nodes, unseen
-from pellucid.graph.parts import Parts
+from pellucid.graph.parts import Parts, own_parameters
 from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.recalled import Key, Part, Recalled
 from pellucid.graph.structure import Shape
@@ -36,6 +36,9 @@ from pellucid.graph.valueless import Valueless, operator_name, really_asks
 
 # Functions that read values past every operator.
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
+# Of these, those that hand them to other libraries, which may hand back a tensor that nobody has made.
+_LEAVING = frozenset({"numpy", "array", "dlpack"})
+_MOST_TOLD = 5
 
 
 class Recording(Nodes):
@@ -48,7 +51,9 @@ class Recording(Nodes):
 
     Attributes:
         questions: where the forward asked for values that depend on its inputs; question: where it last asked for any.
-        hidden: ids of the modules that a leaf of the graph called inside.
+        hidden: ids of the modules that were called out of sight: inside a leaf of the graph, or by another thread.
+        apart: paths of those that another thread called.
+        left: where values left torch, for NumPy or whoever reads memory.
     """
 
     def __init__(self, parts: Parts, until: CodeType, valueless: Valueless | None = None) -> None:
@@ -61,6 +66,8 @@ class Recording(Nodes):
         self.questions: dict[str, None] = {}
         self.question = ""
         self.hidden: set[int] = set()
+        self.apart: dict[str, None] = {}
+        self.left: dict[str, None] = {}
         self._counting = False
         self._names = CallNames()
 
@@ -90,7 +97,25 @@ class Recording(Nodes):
 
     def elsewhere(self, module: nn.Module) -> None:
         """Another thread calls a module; of the model's, what it makes is out of sight."""
-        self._elsewhere = self._elsewhere or id(module) in self.paths
+        path = self.paths.get(id(module))
+        if path is None:
+            return
+        self._elsewhere = True
+        self.apart.setdefault(path)
+        self.hidden.add(id(module))
+        self.read.update(map(id, own_parameters(module).values()))
+
+    def out_of_sight(self) -> str:
+        """What the graph does not hold of what ran, in words; nothing where it holds all."""
+        told: list[str] = []
+        if self.apart:
+            told.append(
+                f"Another thread called {_few([*self.apart])}, out of the trace's sight: what ran there is not in the graph, "
+                "nor in its operators and FLOPs."
+            )
+        if self.left:
+            told.append(f"Values left torch in {_few([*self.left])}: a tensor that comes of them has no edge from there.")
+        return " ".join(told)
 
     # --- modules ----------------------------------------------------------------------------------------------
 
@@ -312,6 +337,8 @@ class Recording(Nodes):
     def _reads_values(self, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
         name = function_name(func)
         self._asks(name, args, follow=name == "tolist")
+        if name in _LEAVING and any(self._flow.source(tensor) is not None for tensor in gathered(args)):
+            self.left.setdefault(self.question)
         if any(type(tensor) is Fake for tensor in gathered(args)):
             raise ValuesNeededError(name)
 
@@ -330,3 +357,8 @@ class Recording(Nodes):
         self.question = f"{name}() at {self._sites.here() or 'an unknown place'}"
         if follow and any(self.frames[node].reached for node in nodes):
             self.questions[self.question] = None
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _MOST_TOLD
+    return ", ".join(names[:_MOST_TOLD]) + (f" and {more} more" if more > 0 else "")

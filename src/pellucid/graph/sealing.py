@@ -16,8 +16,7 @@ from pellucid.graph.points import capture_points
 from pellucid.graph.pooling import pool_of_module
 from pellucid.graph.recording import Recording
 from pellucid.graph.structure import Edge, Graph, Node
-
-LONGEST_ERROR = 500
+from pellucid.graph.tally import LONGEST_ERROR
 
 
 def sealed(
@@ -36,12 +35,19 @@ def sealed(
     weights = _Weights(seen.parts)
     shares = _shared(seen, weights)
     nodes = tuple([_node(frame, weights, shares.get(frame.id, ())) for frame in seen.frames])
+    for frame in seen.frames:
+        if frame.error is not None and frame.children == 0:
+            seen.link(frame)  # what it was given is how the signal came to where it ends
     if seen.failed is not None and raised is not None:
         failed = seen.failed.id
-        if seen.failed.children == 0:
-            seen.link(seen.failed)  # what it was given is how the signal came to where it ends
         nodes = (*nodes[:failed], replace(nodes[failed], error=raised[:LONGEST_ERROR]), *nodes[failed + 1 :])
-    edges = tuple([Edge(*link, nodes[link[0]].activation) for link in seen.links])  # links are in an edge's order
+    # Of what an activation function was applied to in part, it is not said that it was.
+    edges = tuple(
+        [
+            Edge(source, target, output, argument, shape, None if partly else nodes[source].activation)
+            for source, target, output, argument, shape, partly in seen.links
+        ]
+    )
     loops = find_loops(nodes, edges, {frame.id: frame.reads for frame in seen.frames if frame.reads})
     edges = with_feedback(nodes, edges, loops) if loops else edges
     total, trainable = weights.all(seen.parts)
@@ -57,7 +63,7 @@ def sealed(
         batch=seen.batch,
         layers=capture_points(nodes, edges, seen.batch),
         uncalled=_uncalled(seen),
-        backend_reason=reason,
+        backend_reason=" ".join(filter(None, (reason, seen.out_of_sight()))),
         data_dependent=tuple(seen.questions),
         operators=seen.operators,
         loops=loops,
@@ -199,6 +205,7 @@ def _node(frame: Frame, weights: _Weights, shares: tuple[int, ...]) -> Node:
         arguments=arguments,
         operators=frame.operators,
         steps=frame.steps,
+        error=frame.error,
         pool=pool,
         shares=shares,
     )

@@ -48,7 +48,7 @@ class Node(msgspec.Struct, frozen=True, gc=False):
         steps: of a recurrent layer, how many steps it runs over; None elsewhere.
         pool: what it keeps, of a pooling layer.
         seconds: measured time of the call, of a real run that was timed.
-        error: what it raised, where the forward failed in it.
+        error: what it raised, where the forward failed in it, or caught that it did.
         shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
     """
 
@@ -133,7 +133,8 @@ class Graph:
         uncalled: paths of the modules that the forward never called.
         backend: "meta" or "fake" where it was traced on tensors without values, "real" where with values, "file" where
             it was read from a file that lists operations.
-        backend_reason: why it was not traced without values, where that was tried; "" elsewhere.
+        backend_reason: why it was not traced without values, where that was tried, and what it could not see; ""
+            elsewhere.
         data_dependent: where the path depended on the values of the inputs ("bool() at net.py:31"); empty where not.
         operators: aten operators that the forward ran, or operations that the file lists.
         error: why the trace stopped half-way, or None; the graph then ends there.

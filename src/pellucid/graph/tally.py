@@ -16,6 +16,7 @@ from pellucid.graph.recalled import Did, Key, Recall
 from pellucid.graph.valueless import Valueless
 
 _UNHEARD = object()
+LONGEST_ERROR = 500
 
 
 class Tally:
@@ -103,6 +104,7 @@ class Tally:
         except BaseException as raised:
             if self._raised is not raised:
                 self._raised, self.failed = raised, frame
+                frame.error = f"{type(raised).__name__}: {raised}"[:LONGEST_ERROR]
             raise
         finally:
             self._opaque -= opaque

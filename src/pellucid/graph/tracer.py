@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from pellucid.errors import ModelError
+from pellucid.graph.control_flow import uncompiled
 from pellucid.graph.dataflow import mapped
 from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
@@ -77,6 +78,7 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
             with (
                 module_calls(watch.called),
                 differentiable_functions(watch.differentiable),
+                uncompiled(),
                 torch.no_grad(),
                 Operators(guard.before, lambda *ignored: None) if writes else contextlib.nullcontext(),
                 Functions(watch.function),
@@ -119,6 +121,22 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
 
 
 @contextlib.contextmanager
+def _threads_in_silence() -> Iterator[None]:
+    """Threads that ask for values, of which there are none inside, say nothing: what they do is run once more."""
+    before = threading.excepthook
+
+    def told(raised: threading.ExceptHookArgs) -> None:
+        if raised.exc_type is not ValuesNeededError:
+            before(raised)
+
+    threading.excepthook = told
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+@contextlib.contextmanager
 def _unhurried() -> Iterator[None]:
     """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
     collecting = gc.isenabled()
@@ -132,6 +150,7 @@ def _unhurried() -> Iterator[None]:
 
 
 @_unhurried()
+@_threads_in_silence()
 def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs: Any) -> tuple[Graph, bool] | _Run:
     """The same without values; the run itself where it needs some and there are some."""
     run = _run(parts, Valueless(parts, device), device, args, kwargs)
@@ -168,6 +187,7 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
             with (
                 module_calls(seen.called, seen.elsewhere),
                 differentiable_functions(seen.differentiable),
+                uncompiled(),
                 torch.no_grad(),
                 Operators(before, seen.operated, None if valueless is None else valueless.run),
                 Functions(seen.function),
@@ -198,6 +218,8 @@ def _asked(run: _Run) -> bool:
 
 def _reason(run: _Run) -> str:
     """Why a forward could not run without values, in a sentence."""
+    if run.seen.apart:
+        return "What another thread calls needs values."
     if _asked(run):
         return f"{run.seen.question or run.raised} needs values."
     where = f" in {run.seen.failed.name}" if run.seen.failed is not None else ""
