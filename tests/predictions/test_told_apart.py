@@ -113,3 +113,26 @@ def test_nothing_finite_is_nothing() -> None:
     some = softmax(answered(9, 3)[0])
     some[2:5] = np.nan
     assert kind_of(some) == "probabilities"
+
+
+def test_rows_without_any_probability_are_refused(tmp_path: Path) -> None:
+    logits, targets = answered(60, 5)
+    scores = softmax(logits)
+    scores[[7, 9]] = 0
+    for kind in (None, "probabilities"):
+        with pytest.raises(DataError, match=r"2 of 60 rows of .* row 7 the first|row 7 adds up to 0"):
+            pellucid.import_predictions(scores, targets, out=tmp_path / "net", kind=kind)  # type: ignore[arg-type]
+    # Of classes that may be true by themselves none may be.
+    sets = np.eye(5, dtype=np.bool_)[targets]
+    assert pellucid.import_predictions(scores, sets, out=tmp_path / "sets").summary().examples == 60
+
+
+def test_scores_of_which_nothing_can_be_summed_are_refused() -> None:
+    logits, _ = answered(60, 5)
+    wide = logits.astype(np.float64)
+    wide[8, 2] = -1e307
+    for asked in (None, "logits"):
+        with pytest.raises(DataError, match=r"1 of 60 rows of p\.npy have scores beyond 3\.4e\+38, row 8 has -1e\+307"):
+            kind_of(wide, asked)
+    wide[8, 2] = np.finfo(np.float32).min
+    assert kind_of(wide) == "logits"

@@ -19,6 +19,9 @@ SUM_TOLERANCE = 2e-3
 _CHANCE_CLASSES = 3
 _CHANCE = 1 / 200
 
+# Beyond this, float32's range, squares of scores overflow, and sums of them are no numbers any more.
+LARGEST = float(np.finfo(np.float32).max)
+
 # Most rows of logits have a number that no probability is, and many a negative one; counts and percentages have none.
 _OUTSIDE = 0.5
 _NEGATIVE = 0.1
@@ -46,8 +49,9 @@ class ScoreCounts:
     Attributes:
         rows, nonfinite: all, and those with NaN or infinity, which count for no kind.
         like: between 0 and 1 with the sum one.
-        unnormalised: between 0 and 1 with another sum.
+        unnormalised: between 0 and 1 with another sum; empty: those of them that are 0 throughout.
         negative, large: with a number below 0; with none, but one above 1.
+        beyond: with a number that float32 does not reach.
     """
 
     rows: int = 0
@@ -55,12 +59,17 @@ class ScoreCounts:
     nonfinite: _Rows = field(default_factory=_Rows)
     like: _Rows = field(default_factory=_Rows)
     unnormalised: _Rows = field(default_factory=_Rows)
+    empty: _Rows = field(default_factory=_Rows)
     negative: _Rows = field(default_factory=_Rows)
     large: _Rows = field(default_factory=_Rows)
+    beyond: _Rows = field(default_factory=_Rows)
 
     def add(self, scores: NDArray[np.floating], start: int) -> None:
         """Counts a piece in: float[example class]."""
         self.rows += len(scores)
+        if not scores.shape[1]:  # rows that are missing, of unknown length
+            self.nonfinite.add(np.ones(len(scores), np.bool_), start, np.full(len(scores), np.nan))
+            return
         self.classes = scores.shape[1]
         lowest, highest = scores.min(axis=1), scores.max(axis=1)
         finite = np.isfinite(lowest) & np.isfinite(highest)
@@ -73,8 +82,11 @@ class ScoreCounts:
             like = within & (np.abs(sums - 1) <= SUM_TOLERANCE)
         self.like.add(like, start, sums)
         self.unnormalised.add(within & ~like, start, sums)
+        self.empty.add(within & (highest == 0), start, sums)
         self.negative.add(negative, start, lowest)
         self.large.add(large, start, highest)
+        beyond = finite & ((highest > LARGEST) | (lowest < -LARGEST))
+        self.beyond.add(beyond, start, np.where(highest > LARGEST, highest, lowest))
 
     @property
     def finite(self) -> int:
@@ -93,10 +105,16 @@ class ScoreCounts:
         """
         if not self.finite:
             raise DataError(f"None of the {self.rows:,} rows of {source} is finite: all hold NaN, infinity or nothing.")
+        if self.beyond.count:
+            raise DataError(
+                f"{self.beyond.count:,} of {self.finite:,} rows of {source} have scores beyond {LARGEST:.3g}, row "
+                f"{self.beyond.first:,} has {self.beyond.value:.3g}: no model's logits are so large, and nothing can be summed of "
+                "them. Were they written in another type or byte order?"
+            )
         if asked == "logits":
             return "logits"
         if asked == "probabilities":
-            self._check_probabilities(source)
+            self._check_probabilities(source, singly=singly)
             return "probabilities"
         within = self.like.count + (self.unnormalised.count if singly else 0)
         if within == self.finite:
@@ -118,11 +136,16 @@ class ScoreCounts:
             "--kind logits."
         )
 
-    def _check_probabilities(self, source: str) -> None:
+    def _check_probabilities(self, source: str, *, singly: bool) -> None:
         if self.negative.count or self.large.count:
             raise DataError(
                 f"{source} holds numbers that are no probabilities, though --kind says so. {self.told()} If they are logits, "
                 "say --kind logits."
+            )
+        if self.empty.count and not singly:
+            raise DataError(
+                f"{self.empty.count:,} of {self.finite:,} rows of {source} are 0 throughout, row {self.empty.first:,} the first: "
+                "no class has any probability, so that nothing was answered. Leave a row without an answer empty, or NaN."
             )
 
     def told(self) -> str:
