@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from torch import nn
 
 import pellucid
@@ -146,6 +147,14 @@ def test_columns_that_are_not_there_or_could_be_two(tmp_path: Path) -> None:
 
 def test_csv_files_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
+    for raw, words in (
+        (b"caf\xe9,label\ncat,cat\n", "first line of"),
+        (b"prediction,label\ncaf\xe9,cat\n", "column 'prediction' of"),
+    ):
+        path.write_bytes(raw)
+        message = refused(tmp_path, path)
+        assert words in message
+        assert "not UTF-8" in message
     for text, words in (
         ("", "no CSV file with a header"),
         ("prediction,label\n", "holds no rows"),
@@ -154,6 +163,51 @@ def test_csv_files_that_are_none(tmp_path: Path) -> None:
     ):
         path.write_text(text, encoding="utf-8")
         assert words in refused(tmp_path, path), text
+
+
+def test_lists_without_a_score(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    for rows, words in (
+        ([[], [], []], "are empty"),
+        ([None] * 3, "None of the 3 rows"),
+        ([[], [0.5, 0.5], []], "differ"),
+    ):
+        table = pa.table({"probabilities": pa.array(rows, pa.list_(pa.float64())), "label": [0, 1, 0]})
+        pq.write_table(table, path)
+        assert words in refused(tmp_path, path)
+
+
+def test_numbers_that_numpy_or_arrow_do_not_have(tmp_path: Path) -> None:
+    assert "of which NumPy makes no array" in refused(tmp_path, [[0.5, 0.5], [1.0]])
+    assert "to_dense" in refused(tmp_path, torch.from_numpy(SAVED).to_sparse())
+    accuracy = (LOGITS.argmax(axis=1) == TARGETS).mean()
+    path = tmp_path / "long.npy"
+    np.save(path, SAVED.astype(np.longdouble))
+    half = torch.from_numpy(LOGITS).bfloat16()
+    for place, scores in enumerate((half, half.requires_grad_(), SAVED.astype(np.longdouble), path)):
+        record = pellucid.import_predictions(scores, TARGETS, out=tmp_path / str(place))
+        assert record.summary().accuracy == pytest.approx(accuracy)
+
+
+def test_what_is_masked_is_missing(tmp_path: Path) -> None:
+    masked = np.arange(30) < 4
+    for place, (scores, labels) in enumerate(
+        (
+            (SAVED, np.ma.masked_array(TARGETS, masked)),
+            (SAVED, np.ma.masked_array(TARGETS.astype(np.uint8), masked)),
+            (np.ma.masked_array(SAVED, np.repeat(masked[:, None], 4, axis=1)), TARGETS),
+            (np.ma.masked_array(TARGETS, masked), TARGETS),
+            (TARGETS, np.ma.masked_array(TARGETS.astype(float), masked)),
+            (np.ma.masked_array(SAVED), np.where(masked, -1, TARGETS)),
+        )
+    ):
+        record = pellucid.import_predictions(scores, labels, out=tmp_path / str(place))
+        accuracy = record.panel("accuracy")
+        assert isinstance(accuracy, schema.AccuracyPanel)
+        assert accuracy.count == 26, place
+    assert "nothing stands for what is masked" in refused(
+        tmp_path, SAVED, np.ma.masked_array(np.eye(4, dtype=bool)[TARGETS], np.repeat(masked[:, None], 4, axis=1))
+    )
 
 
 def test_a_record_that_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
@@ -223,6 +277,18 @@ def test_one_class_only(tmp_path: Path) -> None:
     confusion = record.panel("confusion")
     assert isinstance(confusion, schema.ConfusionPanel)
     assert (confusion.rows, confusion.columns, confusion.counts) == ([0], [0], [30])
+
+
+def test_losses_too_large_to_be_summed_have_no_mean(tmp_path: Path) -> None:
+    for scale, mean in ((1e300, True), (1e308, False)):
+        record = pellucid.import_predictions(
+            SAVED, TARGETS, out=tmp_path / f"{scale}", loss=lambda outputs, targets, by=scale: outputs[:, 0] * 0 + by
+        )
+        loss = record.panel("loss")
+        assert isinstance(loss, schema.LossPanel)
+        assert loss.interval is None
+        assert (loss.mean is not None) == mean
+        assert mean or "beyond every number" in loss.why
 
 
 def test_a_probability_of_zero_for_the_target_is_no_number_and_is_counted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -33,6 +34,7 @@ MOST_TARGETS = 10_000_000
 
 NO_LOSS = "This model's task has no loss here."
 NO_SCORES = "only the predicted classes are known, and a loss needs probabilities or scores"
+TOO_LARGE = "the losses are so large that their sum is beyond every number of 64 bits"
 NO_TARGETS = "no example has a target"
 
 
@@ -122,8 +124,9 @@ class LossLens:
         self.outputs = int(seen.outputs.shape[-1]) if self.context.task != "regression" else 1
         kept = loss[known]
         self.examples += len(kept)
-        self.total += float(kept.sum())
-        self.total_squares += float((kept**2).sum())
+        with np.errstate(over="ignore"):
+            self.total += float(kept.sum())
+            self.total_squares += float((kept**2).sum())
         counted = histogram.of(kept)
         self.bins = self.bins + counted.counts
         self.special = self.special + counted.special
@@ -141,7 +144,8 @@ class LossLens:
     def _add_sums(self, group: np.ndarray, values: np.ndarray) -> None:
         self._add("counts", np.bincount(group, minlength=self.outputs))
         self._add("sums", np.bincount(group, weights=values, minlength=self.outputs))
-        self._add("squares", np.bincount(group, weights=values**2, minlength=self.outputs))
+        with np.errstate(over="ignore"):
+            self._add("squares", np.bincount(group, weights=values**2, minlength=self.outputs))
 
     def _classified(self, seen: Observation, known: np.ndarray, loss: np.ndarray) -> None:
         columns = seen.columns
@@ -202,7 +206,8 @@ class LossLens:
         if costs is not None:
             self._add("counts", np.full(self.outputs, len(costs), np.int64))
             self._add("sums", costs.sum(axis=0))
-            self._add("squares", (costs**2).sum(axis=0))
+            with np.errstate(over="ignore"):
+                self._add("squares", (costs**2).sum(axis=0))
 
     def merge(self, other: Self) -> None:
         """Adds another's sums."""
@@ -236,7 +241,7 @@ class LossLens:
     def report(self) -> LossPanel:
         """The mean with its interval, its benchmarks, its parts, and who contributes."""
         loss, count = self.loss, self.examples
-        mean = self.total / count if count and not self.infinite else None
+        mean = self.total / count if count and not self.infinite and math.isfinite(self.total) else None
         issues = self.disputed.issues() if self.disputed is not None else []
         benchmarks = self._benchmarks()
         return LossPanel(
@@ -271,8 +276,10 @@ class LossLens:
             return (
                 f"{self.infinite:,} {'label was' if self.infinite == 1 else 'labels were'} given no probability at all, each of "
                 f"which makes the mean infinite; the other {self.examples:,} examples have a mean"
-                + (f" of {self.total / self.examples:.4g}" if self.examples else "")
+                + (f" of {self.total / self.examples:.4g}" if self.examples and math.isfinite(self.total) else "")
             )
+        if not math.isfinite(self.total):
+            return TOO_LARGE
         if self.unscored:
             return NO_SCORES
         return "the outputs of all examples with a target are NaN or infinite" if self.nonfinite else NO_TARGETS
@@ -283,8 +290,8 @@ class LossLens:
         return ClassLoss(
             index=index,
             count=count,
-            mean=own / count if count else None,
-            share=own / whole if whole > 0 else None,
+            mean=own / count if count and math.isfinite(own) else None,
+            share=own / whole if 0 < whole < math.inf else None,
             interval=_interval(count, own, float(self.squares[index])),
         )
 
@@ -348,7 +355,9 @@ class LossLens:
 
 
 def _interval(count: int, total: float, squares: float) -> Interval | None:
-    return mean_interval(count, total, squares - total * total / count) if count else None
+    """None, too, where the squares are beyond every number of 64 bits."""
+    spread = squares - total * total / count if count else math.nan
+    return mean_interval(count, total, spread) if math.isfinite(spread) else None
 
 
 def _own_probability(outputs: np.ndarray, target: np.ndarray, known: np.ndarray) -> np.ndarray:

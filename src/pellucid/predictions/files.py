@@ -89,10 +89,36 @@ def open_columns(source: object, purpose: str) -> Columns:
 
 def _numbers(values: Any, purpose: str) -> NDArray[Any]:
     held = values.detach().cpu() if hasattr(values, "detach") else values
-    array = np.asarray(held)
+    if str(getattr(held, "dtype", "")) == "torch.bfloat16":
+        held = held.float()  # NumPy has no such type; every value of it is one of float32
+    try:
+        array = _unmasked(held, purpose) if isinstance(held, np.ma.MaskedArray) else np.asarray(held)
+    except (TypeError, ValueError, RuntimeError) as error:
+        why = str(error).rstrip(".")
+        raise DataError(
+            f"The {purpose} are {type(values).__name__}, of which NumPy makes no array: {why}. Expected numbers, or text for "
+            "classes."
+        ) from error
     if array.dtype.kind == "O":
         raise DataError(f"The {purpose} are {type(values).__name__} of objects; expected numbers, or text for classes.")
     return array
+
+
+def _unmasked(values: Any, purpose: str) -> NDArray[Any]:
+    """What is masked as what is missing: NaN among floats, -1 among whole numbers, no text."""
+    if not np.ma.getmaskarray(values).any():
+        return np.asarray(values.data)
+    kind = values.dtype.kind
+    if kind == "f":
+        return np.asarray(values.filled(np.nan))
+    if values.ndim == 1 and kind in "biu":
+        return np.asarray(values.astype(np.int64).filled(-1))
+    if values.ndim == 1 and kind == "U":
+        return np.asarray(values.filled(""))
+    raise DataError(
+        f"The {purpose} are a masked array of {values.dtype} with the shape {values.shape}, in which nothing stands for what is "
+        "masked. Give floats with NaN there."
+    )
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -168,6 +194,9 @@ def _read(values: NDArray[Any], start: int, end: int) -> NDArray[Any]:
         piece = content.reshape((end - start, *values.shape[1:]))
     else:
         piece = np.ascontiguousarray(values[start:end])
+    if piece.dtype.kind == "f" and piece.dtype.itemsize > np.dtype(np.float64).itemsize:
+        with np.errstate(over="ignore"):
+            return piece.astype(np.float64)  # the longest that Arrow has
     return piece.astype(piece.dtype.newbyteorder("="), copy=False)
 
 
@@ -338,8 +367,17 @@ def _csv(path: Path) -> _Csv:
         except pa.ArrowInvalid as error:
             if not _widened(types, str(error)):
                 raise DataError(f"{path} is no CSV file with a header that can be read: {error}.") from error
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"The first line of {path} is not UTF-8: {error}. Write the file anew in that encoding."
+            ) from error
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path} cannot be read: {error}.") from error
+    binary = [name for name, kind in types.items() if pa.types.is_binary(kind)]
+    if binary:
+        raise DataError(
+            f"The column '{binary[0]}' of {path} holds text that is not UTF-8. Write the file anew in that encoding."
+        )
     if uneven.count:
         raise DataError(
             f"{path} has {len(types)} columns, but {uneven.count:,} rows of it have another number of values; {uneven.first}. "

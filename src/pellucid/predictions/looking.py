@@ -15,7 +15,7 @@ from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
-from pellucid.predictions.several import LabelKind, label_kind, sets_of, soft_of
+from pellucid.predictions.several import LabelKind, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
 
 # More than this are no classes but ids, or free text.
@@ -129,20 +129,33 @@ def _label_kind(saved: Saved) -> LabelKind:
 
 def _check_several(column: Any, labels: LabelKind, texts: _Texts, classes: int, start: int) -> None:
     """Looks labels of several classes through; names are checked when all are known."""
-    if labels == "soft":
-        soft_of(column, classes, start)
-    elif is_text(column.type.value_type):
+    if is_text(column.type.value_type):
         texts.add(column.flatten(), "label")
+    elif not classes:
+        pass  # rows of scores are missing so far: what is read later is held against their number
+    elif labels == "soft":
+        soft_of(column, classes, start)
     else:
         sets_of(column, None, classes, start)
 
 
-def scores_in(saved: Saved, piece: Piece, kind: Kind | None) -> NDArray[np.floating]:
+def scores_in(saved: Saved, piece: Piece, kind: Kind | None, classes: int = 0) -> NDArray[np.floating]:
     """Scores of a piece, float[example class]; one number an example is that of the second of two classes.
 
-    Raises: DataError: rows of different length, or one number an example of which nothing says what it is.
+    Args:
+        saved: the tables.
+        piece: of them.
+        kind: what the scores are, where it is known.
+        classes: how many there are, likewise: a piece where all rows are missing does not say it.
+
+    Raises: DataError: rows of different length, empty ones, or one number an example of which nothing says what it is.
     """
-    scores = scores_of([piece.columns[name] for name in saved.roles.scores], piece.start)
+    columns = [piece.columns[name] for name in saved.roles.scores]
+    if columns[0].null_count == len(piece) and is_listed(columns[0].type) and not hasattr(columns[0].type, "list_size"):
+        return np.full((len(piece), classes), np.nan, np.float32)
+    scores = scores_of(columns, piece.start)
+    if not scores.shape[1]:
+        raise DataError(f"The rows of {saved.predictions.source} are empty: expected a score of every class.")
     if scores.shape[1] != 1:
         return scores
     if kind is None:
@@ -166,10 +179,10 @@ def _names(saved: Saved, classes: Sequence[str] | None) -> tuple[str, ...] | Non
 
 def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | None) -> None:
     scores = scores_in(saved, piece, asked)
-    if counts.rows and scores.shape[1] != counts.classes:
+    if counts.classes and scores.shape[1] not in (0, counts.classes):
         raise DataError(
-            f"The rows of scores differ in length: row 0 has {counts.classes}, row {piece.start:,} has {scores.shape[1]}. Every "
-            "row needs a score of every class."
+            f"The rows of scores differ in length: earlier ones have {counts.classes}, row {piece.start:,} has {scores.shape[1]}. "
+            "Every row needs a score of every class."
         )
     counts.add(scores, piece.start)
 
@@ -280,8 +293,10 @@ def _settled(
     """Names of all classes, in order of index."""
     if saved.roles.scores:
         width = scores.classes
-        if width < 1:
-            raise DataError(f"The rows of {saved.predictions.source} are empty: expected a score of every class.")
+        if not width:
+            raise DataError(
+                f"None of the {scores.rows:,} rows of {saved.predictions.source} has scores: all are missing."
+            )
         if names is not None and len(names) != width:
             raise DataError(
                 f"{saved.predictions.source} has {width:,} scores an example, but {len(names):,} class names are given. Give one "

@@ -60,7 +60,8 @@ class Observing:
             outputs = np.broadcast_to(np.float32(np.nan), (len(piece), len(self.look.classes)))
             columns = dict(self._of_classes(piece, targets))
         else:
-            outputs, columns = self._of_scores(scores_in(self.saved, piece, self.look.kind), targets, soft, sets)
+            scores = scores_in(self.saved, piece, self.look.kind, len(self.look.classes))
+            outputs, columns = self._of_scores(scores, targets, soft, sets)
         batch = Batch(
             start=piece.start,
             ids=self._ids(piece),

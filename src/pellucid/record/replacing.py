@@ -26,8 +26,8 @@ def made(path: Path, manifest: schema.Manifest, *, overwrite: bool = False) -> I
             writer.write_panel(panel)
 
     Where no record is, it is written at its place: a refusal leaves nothing behind, and what had been finished before a kill, a
-    full disk or an error that nobody foresaw can be read. Where one is, the new one is written within it and takes its place at the end: any error, a
-    kill or Ctrl-C before leaves the old one as it was.
+    full disk or an error that nobody foresaw can be read. Where one is, the new one is written within it and takes its place at
+    the end: any error, a kill or Ctrl-C before leaves the old one as it was.
 
     Args:
         path: the record's folder.
