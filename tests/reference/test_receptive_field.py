@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pellucid.capture import Session
-from pellucid.errors import LayerError, MethodError
+from pellucid.errors import ForwardError, LayerError, MethodError
 from pellucid.graph import trace
 from pellucid.mapping import ReceptiveField, receptive_field, receptive_fields
 from pellucid.types import Layer
@@ -183,3 +183,7 @@ def test_what_is_no_image_and_no_layer_is_refused() -> None:
     graph = trace(nn.Sequential(nn.Conv2d(2, 2, 3)), torch.rand(1, 2, *SIDE))
     with pytest.raises(LayerError, match="Nearest names"):
         receptive_field(graph, "1")
+    graph = trace(nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(5, 2, 3)), torch.rand(1, 2, *SIDE))
+    for ask in (receptive_fields, lambda one: receptive_field(one, "1")):
+        with pytest.raises(ForwardError, match=r"raised in its own forward: RuntimeError.*to have 5 channels"):
+            ask(graph)

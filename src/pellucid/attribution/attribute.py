@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, overload
+from typing import Any, overload
 
 from torch import Tensor, nn
 
@@ -18,9 +18,9 @@ from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
-from pellucid.capture import Captured, Session
+from pellucid.capture import Captured, raise_again
 from pellucid.capture.memory import for_memory
-from pellucid.errors import ForwardError, LayerError, MethodError, ModelError
+from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph import Graph
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer, Passes, Tree
@@ -222,7 +222,7 @@ class _Layers:
         if self._traced is None:
             self._traced = traced(self._model, self._inputs)
             if self._traced.error is not None:
-                _fail(self._model, self._inputs, self._traced.error)
+                raise_again(self._model, self._inputs, self._traced.error)
         return self._traced
 
     def of(self, name: str) -> Layer:
@@ -269,10 +269,3 @@ class _Layers:
             captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named
         with problem.view(captured) as view:
             return named, captured, view.explain(problem.inputs, input_gradients=backwards), view.passes
-
-
-def _fail(model: nn.Module, inputs: Tree, reason: str) -> NoReturn:
-    """Runs a model that could not be traced once more, so that its own error is the cause of ours."""
-    with Session(model, ()) as session:
-        session.forward(inputs)
-    raise ForwardError(f"The model raised in its own forward, once and not a second time: {reason}.")

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.batches import Copies
-from pellucid.attribution.layers import traced
 from pellucid.attribution.methods import Problem
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.targets import Goal, Target, Unit, class_index
 from pellucid.attribution.trees import detached
-from pellucid.capture import Session, as_logits, logits_of
+from pellucid.capture import Session, as_logits, logits_of, whole_graph
 from pellucid.errors import OptionError
 from pellucid.types import Tree
 
@@ -113,7 +112,7 @@ def _order(ranking: Tensor, leaf: Tensor) -> Tensor:
 def _goal(model: nn.Module, inputs: Tree, target: Any) -> Goal:
     """The probability of the class that is meant on the whole input; a function or a unit as it is."""
     if isinstance(target, Unit):
-        return Goal(target, traced(model, inputs).layer(target.layer))
+        return Goal(target, whole_graph(model, inputs).layer(target.layer))
     if callable(target) and not isinstance(target, Tensor):
         return Goal(target)
     with Session(model, ()) as session:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pellucid.capture import Session, to_device, unwrapped
+from pellucid.capture import Session, to_device, unwrapped, whole_graph
 from pellucid.capture.memory import for_memory
 from pellucid.errors import DataError, OptionError
 from pellucid.features.ascent import Aim, Ascent, Climb, Made
@@ -20,7 +20,7 @@ from pellucid.features.look import Look, middle
 from pellucid.features.parameterisation import Method, way_named
 from pellucid.features.probing import Lightness, Sight, framed, sight_of
 from pellucid.features.responses import units_of
-from pellucid.graph import Graph, trace
+from pellucid.graph import Graph
 from pellucid.mapping import receptive_field
 from pellucid.types import Layer, Passes
 
@@ -135,7 +135,7 @@ def maximise(
     if graph is None:
         first = next(inner.parameters(), None)
         place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
-        graph = trace(inner, to_device(images[:1], place))
+        graph = whole_graph(inner, to_device(images[:1], place))
     found = graph.layer(layer)
     wanted = (channels,) if isinstance(channels, int) else tuple(channels)
     black, white = (torch.tensor(values).view(-1, 1, 1) for values in (lightness.black, lightness.white))

@@ -82,8 +82,7 @@ def add_features(
     Raises: RecordError: the record is not complete, or of another model or other data. LayerError: no such layer.
         DataError: the inputs are no images. OptionError, ForwardError.
     """
-    from pellucid.capture import Session, as_arguments, to_device, unwrapped
-    from pellucid.graph import trace
+    from pellucid.capture import Session, to_device, unwrapped, whole_graph
 
     check_again(Record(record), model, source, "features")
     if "activations" not in Record(record).panels:
@@ -100,8 +99,7 @@ def add_features(
     with on_device(model, device) as place:
         import torch
 
-        positional, named = as_arguments(to_device(collate([source.example(0)], 0).inputs, torch.device(place)), inner)
-        graph = trace(inner, *positional, **named)
+        graph = whole_graph(inner, to_device(collate([source.example(0)], 0).inputs, torch.device(place)))
         chosen = _chosen(graph, asked.layers)
         with Writer.open(record) as writer, Session(inner, graph.layers, device=place) as session:
             adding = _Adding(writer, session, source, graph, extent, asked, progress)

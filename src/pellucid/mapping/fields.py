@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import MethodError
+from pellucid.errors import ForwardError, MethodError
 from pellucid.mapping import boxes as box
 from pellucid.mapping.boxes import Boxes
 from pellucid.mapping.operations import Call, followed
@@ -64,7 +64,8 @@ def receptive_fields(graph: Graph) -> dict[str, ReceptiveField]:
         graph: as the tracer made it.
 
     Returns: by the layer's name, in order of execution.
-    Raises: MethodError: the model takes no image, float[batch channel height width].
+    Raises: MethodError: the model takes no image, float[batch channel height width]. ForwardError: the graph ends where the
+        model raised in its own forward.
     Check: equal to what a perturbation of each input pixel reaches.
     """
     known = _walked(graph)
@@ -72,8 +73,9 @@ def receptive_fields(graph: Graph) -> dict[str, ReceptiveField]:
 
 
 def receptive_field(graph: Graph, name: str) -> ReceptiveField:
-    """The receptive field of one call of the graph. Raises: MethodError, as `receptive_fields`; LayerError."""
-    return _field(graph, graph.layer(name), *_walked(graph))
+    """The receptive field of one call of the graph. Raises: MethodError and ForwardError, as `receptive_fields`; LayerError."""
+    known = _walked(graph)
+    return _field(graph, graph.layer(name), *known)
 
 
 Known = Mapping[tuple[int, int], Boxes]
@@ -81,6 +83,10 @@ Known = Mapping[tuple[int, int], Boxes]
 
 def _walked(graph: Graph) -> tuple[Known, frozenset[int], tuple[int, int]]:
     """Boxes of every output of every call, the calls whose boxes are not exact, and the image's size."""
+    if graph.error is not None:
+        raise ForwardError(
+            f"Receptive fields are of a whole graph; this one ends where the model raised in its own forward: {graph.error}."
+        )
     image = next((node for node in graph.nodes if node.kind == "input" and _is_image(node)), None)
     if image is None:
         shapes = [node.outputs[0] for node in graph.nodes if node.kind == "input" and node.outputs]

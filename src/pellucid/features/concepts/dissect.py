@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pellucid.capture import Session, to_device, unwrapped
+from pellucid.capture import Session, to_device, unwrapped, whole_graph
 from pellucid.errors import LayerError, MethodError, OptionError
 from pellucid.features.concepts.anchors import Anchors, anchored, grid_of
 from pellucid.features.concepts.dissection import Dissected, Watch, dissect_layers
 from pellucid.features.concepts.sets import ConceptSet
 from pellucid.features.probing import Lightness
-from pellucid.graph import trace
 from pellucid.mapping import receptive_field, receptive_fields
 from pellucid.types import Layer
 
@@ -63,7 +62,7 @@ def dissect(
     first = next(inner.parameters(), None)
     place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
     example = lightness.inputs(concepts.picture(0)[None])
-    graph = trace(inner, to_device(example, place))
+    graph = whole_graph(inner, to_device(example, place))
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     chosen = [graph.layer(name) for name in names] or list(graph.layers)
     anchors, refused = places(graph, chosen)

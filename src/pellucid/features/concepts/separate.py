@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pellucid.capture import Session, to_device, unwrapped
+from pellucid.capture import Session, to_device, unwrapped, whole_graph
 from pellucid.errors import LayerError, MethodError
 from pellucid.features.concepts.dissect import MOST_UNITS, lightness_given
 from pellucid.features.concepts.separation import (
@@ -18,7 +18,6 @@ from pellucid.features.concepts.separation import (
     separable,
     separate_layers,
 )
-from pellucid.graph import trace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,7 +62,7 @@ def separate(
     lightness = lightness_given(concepts.size[0], mean, std)
     first = next(inner.parameters(), None)
     place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
-    graph = trace(inner, to_device(lightness.inputs(concepts.picture(0)[None]), place))
+    graph = whole_graph(inner, to_device(lightness.inputs(concepts.picture(0)[None]), place))
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     chosen = [graph.layer(name) for name in names] or list(graph.layers)
     kept, refused = separable(chosen, MOST_UNITS)
