@@ -1,7 +1,8 @@
 /**
  * How long a change of the selection takes in a real Chromium: node million.mjs BROWSER HOW ADDRESS... prints JSON.
  * HOW "held": pages of records whose examples the browser has; each change counts all that the main thread runs for it, in
- * milliseconds of its processor time, so that what else runs on the machine does not. "asked": until the last number that the
+ * milliseconds of its processor time, so that what else runs on the machine does not, and how long it takes by the clock until everything
+ * is drawn; "first" has the changes that also make what is made once for a record. "asked": until the last number that the
  * server answered is on the page, by the clock. "file": until an exported file shows its overview, by the clock.
  */
 import { createRequire } from "node:module";
@@ -62,7 +63,7 @@ async function go(page, hash) {
 
 const hashOf = (name, view, selection) => `#/${name.split(":")[0]}?${[selection, view].filter(Boolean).join("&")}`;
 
-/** Processor time of the page's main thread so far, milliseconds: all of its tasks. */
+/** Processor time of the page's main thread so far, milliseconds: all of its scripts. */
 async function meter(page) {
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable", { timeDomain: "threadTicks" });
@@ -70,6 +71,21 @@ async function meter(page) {
     const { metrics } = await session.send("Performance.getMetrics");
     return 1000 * metrics.find((one) => one.name === "ScriptDuration").value;
   };
+}
+
+/** Runs in the page: milliseconds by the clock until everything is drawn, nothing on its way and the main thread idle for a while. */
+function changed([hash, waiting]) {
+  return new Promise((done) => {
+    const begun = performance.now();
+    location.hash = hash;
+    const look = () => {
+      const busy = document.querySelector(waiting) !== null;
+      const taken = performance.now() - begun;
+      if (busy) requestAnimationFrame(look);
+      else setTimeout(() => (document.querySelector(waiting) ? requestAnimationFrame(look) : done(taken)), 40);
+    };
+    requestAnimationFrame(() => requestAnimationFrame(look));
+  });
 }
 
 async function held(address) {
@@ -81,14 +97,18 @@ async function held(address) {
     await page.waitForTimeout(400);
     await settled(page);
     await page.waitForTimeout(1000);
-    found[name] = [];
+    found[name] = { script: [], clock: [], first: [] };
     // The first round makes what is made once for a record.
     for (let round = 0; round < 3; round++) {
       for (const selection of SELECTIONS) {
         const before = await script();
-        await go(page, hashOf(name, view, selection));
-        await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 40))));
-        if (round > 0) found[name].push((await script()) - before);
+        const clock = await page.evaluate(changed, [hashOf(name, view, selection), WAITING]);
+        const taken = (await script()) - before;
+        if (round === 0) found[name].first.push(taken);
+        else {
+          found[name].script.push(taken);
+          found[name].clock.push(clock);
+        }
       }
     }
   }
