@@ -74,13 +74,15 @@ class Recipe:
         """From the prepared picture to float32[channel height width]."""
         import torch
 
-        values = np.asarray(picture, np.float32) / np.float32(255)
-        values = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
+        pixels = np.asarray(picture)
+        # Laid out by channel first, then changed in place: a click waits for this.
+        values = np.array(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), np.float32, order="C")
+        values /= np.float32(255)
         if self.mean is not None:
-            values = values - np.asarray(self.mean, np.float32).reshape(-1, 1, 1)
+            values -= np.asarray(self.mean, np.float32).reshape(-1, 1, 1)
         if self.std is not None:
-            values = values / np.asarray(self.std, np.float32).reshape(-1, 1, 1)
-        return torch.from_numpy(np.ascontiguousarray(values))
+            values /= np.asarray(self.std, np.float32).reshape(-1, 1, 1)
+        return torch.from_numpy(values)
 
     def to_schema(self) -> Preprocessing:
         """As it stands in a manifest: steps in order, and their SHA-256."""

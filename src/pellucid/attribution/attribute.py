@@ -242,7 +242,9 @@ class _Layers:
         self, problem: Problem, every: bool, positions: Method | None, backwards: bool, *, planes: bool
     ) -> tuple[tuple[Layer, ...], tuple[Layer, ...], Captured, Passes]:
         """The layers that were asked for, those that were captured, what was seen of them, and what it cost."""
-        plain = None if self._names is None or every else by_module(self._model, self._names)
+        # Where the graph is known it says at once what modules say by a walk over all of them.
+        known = self._names is None or every or self._traced is not None
+        plain = None if known or self._names is None else by_module(self._model, self._names)
         if plain is not None:
             try:
                 with problem.view(plain) as view:
@@ -256,9 +258,13 @@ class _Layers:
                 if whole is not None and not (positions is not None and any(map(no_cam, whole))):
                     return whole, whole, seen, view.passes
         graph = self.graph
-        every_one = with_planes(graph) if planes else graph.layers
-        named = every_one if self._names is None else tuple(map(graph.layer, self._names))
-        if self._names is not None and positions is not None:
+        chosen = None if self._names is None else tuple(map(graph.layer, self._names))
+        misfit = positions is not None and chosen is not None and any(map(no_cam, chosen))
+        # The others are looked through only where they matter: a click waits for this.
+        others_matter = chosen is None or every or misfit
+        every_one = with_planes(graph) if planes and others_matter else graph.layers
+        named = every_one if chosen is None else chosen
+        if positions is not None and misfit:
             refuse_cam(positions.title, named, every_one)
         captured = named
         if every:
