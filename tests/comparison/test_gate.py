@@ -58,6 +58,28 @@ def test_what_is_no_rule_is_refused_with_an_example_or_a_reason(text: str) -> No
         read_rule(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [("accuracy drops by 5", "Write 5% for"), ("accuracy may drop by 1", "Write 1% for"), ("accuracy drops by 200%", ""),
+     ("recall of cat falls by 100%", ""), ("accuracy where light is night drops by 2", "Write 2%"),
+     ("churn rises by 3", "Write 3%"),
+     ("ece rises by 150%", ""), ("confidence rises by 1000", ""), ("loss drops by 100%", "")],
+)  # fmt: skip
+def test_a_rule_that_can_never_fail_is_refused(text: str, hint: str) -> None:
+    with pytest.raises(OptionError, match="can never fail") as told:
+        read_rule(text)
+    assert ("Write" in str(told.value)) == bool(hint)
+    assert hint in str(told.value)
+    for fine in (
+        "accuracy drops by 99.9%",
+        "accuracy drops by 0.5",
+        "loss rises by 200%",
+        "loss rises by 5",
+        "loss drops by 5",
+    ):
+        assert read_rule(fine).amount > 0
+
+
 # The interval of the difference is about -13.3 to -7.4 points.
 @pytest.mark.parametrize(
     ("rule", "failed"),

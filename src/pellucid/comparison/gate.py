@@ -66,7 +66,7 @@ class Rule:
 
 
 def read_rule(text: str) -> Rule:
-    """Reads a rule. Raises: OptionError: it does not fit the grammar, or its level is no probability."""
+    """Reads a rule. Raises: OptionError: it does not fit the grammar, its level is no probability, or it can never fail."""
     tail = _TAIL.search(text)
     head = _RULE.fullmatch(text[: tail.start()].strip()) if tail else None
     if tail is None or head is None:
@@ -88,6 +88,10 @@ def read_rule(text: str) -> Rule:
         )
     amount = float(tail["amount"] or 0)
     percent = tail["percent"] is not None
+    if percent:
+        amount /= 100
+    relative = percent and metric == "loss"
+    _refuse_beyond(text, tail["amount"] or "", amount, percent, share=metric != "loss" or (relative and falls))
     return Rule(
         text=text.strip(),
         metric=metric,
@@ -95,10 +99,20 @@ def read_rule(text: str) -> Rule:
         column=_unquoted(head["column"] or ""),
         falls=falls,
         may=tail["may"] is not None,
-        amount=amount / 100 if percent else amount,
-        relative=percent and metric == "loss",
+        amount=amount,
+        relative=relative,
         level=level,
     )
+
+
+def _refuse_beyond(text: str, written: str, amount: float, percent: bool, *, share: bool) -> None:
+    """Refuses a change that no share can make: a rule that never fails guards nothing."""
+    if share and amount >= 1:
+        hint = "" if percent or float(written) > 100 else f" Write {written}% for {written} points of a hundred."
+        raise OptionError(
+            f"--fail-if {text!r} can never fail: no share changes by more than {written}{'%' if percent else ''}, which is all of "
+            f"it or more.{hint} For example: --fail-if 'accuracy drops by 1% at 95%'"
+        )
 
 
 def _unquoted(text: str) -> str:
