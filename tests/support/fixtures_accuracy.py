@@ -29,7 +29,10 @@ def made() -> dict[str, Any]:
     return {
         "classes": [_classes(seed, classes, number) for seed, classes, number in ((0, 3, 90), (1, 7, 400), (2, 2, 5))],
         "curves": [_curve(seed, number) for seed, number in ((3, 40), (4, 300))],
-        "calibration": [_calibration(seed, number) for seed, number in ((5, 30), (6, 800))],
+        "calibration": [
+            _calibration(seed, number, off)
+            for seed, number, off in ((5, 30, 0.06), (6, 800, 0.06), (11, 5, 0.0), (12, 3000, 0.0), (13, 3000, 0.02))
+        ],
         "regression": [_regression(seed, number) for seed, number in ((7, 25), (8, 400))],
         "fisher": [
             {"of": list(one), "p_value": fisher(*one)}
@@ -93,18 +96,19 @@ def _curve(seed: int, number: int) -> dict[str, Any]:
     }
 
 
-def _calibration(seed: int, number: int) -> dict[str, Any]:
+def _calibration(seed: int, number: int, off: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     # What the app reads are float32.
     confidences = np.minimum(rng.beta(4, 1.2, number) * 1.05, 1.0).astype(np.float32).astype(float)
-    right = rng.random(number) < confidences - 0.06
+    right = rng.random(number) < confidences - off
     bins = calibration.fine(confidences, right)
     mass = calibration.equal_mass(bins)
     return {
         "confidences": confidences.tolist(),
         "right": right.astype(int).tolist(),
         "errors": [
-            [one.name, one.value, one.expected, one.limit, one.bins] for one in calibration.calibration_errors(bins)
+            [one.name, one.value, one.expected, one.limit, one.bins, _ends(one.interval)]
+            for one in calibration.calibration_errors(bins)
         ],
         "mass": [mass.edges.tolist(), mass.counts.tolist(), mass.confidences.tolist(), mass.correct.tolist()],
     }

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.measures.calibration_intervals import Gaps, error_interval
 from pellucid.measures.intervals import normal_quantile, wilson
-from pellucid.record.schema import CalibrationBin, CalibrationError
+from pellucid.record.schema import CalibrationBin, CalibrationError, Interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -222,21 +223,46 @@ def chance(bins: Reliability) -> tuple[float | None, float | None]:
     return mean, mean + normal_quantile(0.95) * spread
 
 
+def interval_of(bins: Reliability, *, squared: bool = False) -> Interval | None:
+    """The 95% interval of the model's own error in these bins; None without examples.
+
+    Args:
+        bins: whose edges do not depend on the right answers.
+        squared: of the root of the mean squared distance, over bins of two examples and more, rather than of the mean one.
+    """
+    enough = bins.counts > (1 if squared else 0)
+    counts = bins.counts[enough].astype(np.float64)
+    confidence, accuracy = bins.confidences[enough] / counts, bins.correct[enough] / counts
+    return error_interval(Gaps(counts, np.minimum(confidence, 1.0), accuracy, squared))
+
+
 def calibration_errors(bins: Reliability) -> list[CalibrationError]:
     """Every way to say how far confidence is from accuracy, from fine bins."""
     wide, mass, ordered = equal_width(bins), equal_mass(bins), monotone(bins)
     total = bins.total
     why = "" if total else "no example has a target and a confidence"
+    alone = "" if debiased_error(mass) is not None else "every bin holds one example, so that its chance is not known"
+
+    def binned(name: str, of: Reliability, interval: Interval | None) -> CalibrationError:
+        return CalibrationError(name, expected_error(of), *chance(of), len(of.counts), total, why, interval)
+
     return [
-        CalibrationError("equal width", expected_error(wide), *chance(wide), len(wide.counts), total, why),
-        CalibrationError("equal mass", expected_error(mass), *chance(mass), len(mass.counts), total, why),
-        CalibrationError("monotone", expected_error(ordered), *chance(ordered), len(ordered.counts), total, why),
+        binned("equal width", wide, interval_of(wide)),
+        binned("equal mass", mass, interval_of(mass)),
+        # Its bins are chosen by the right answers, which the interval of given bins does not know.
+        binned("monotone", ordered, None),
         CalibrationError(
-            "debiased", debiased_error(mass), None, None, len(mass.counts), total, why or "" if debiased_error(mass) is not None
-            else "every bin holds one example, so that its chance is not known",
+            "debiased",
+            debiased_error(mass),
+            None,
+            None,
+            len(mass.counts),
+            total,
+            why or alone,
+            interval_of(mass, squared=True),
         ),
         CalibrationError("kernel", kernel_error(bins), None, None, 0, total, why),
-    ]  # fmt: skip
+    ]
 
 
 def class_wise(counts: Integers, sums: Floats, positives: Integers) -> float | None:

@@ -1,8 +1,9 @@
 /** Ways to say how far confidence is from accuracy, all from fine bins: a twin of pellucid.measures.calibration. */
 import { type Answers, outcomesOf, RIGHT, UNKNOWN } from "./accuracy";
 import type { CalibrationBin } from "./calibration";
+import { errorInterval } from "./calibrationintervals";
 import { ofSelection, remembered } from "./chosen";
-import { wilson } from "./intervals";
+import { type Bounds, wilson } from "./intervals";
 
 /** 200 fine bins in each of 15: equal-width bins of 5, 10, 15, 20 and 30 are made of whole ones. */
 export const FINE = 3000;
@@ -28,6 +29,8 @@ export interface CalibrationError {
   readonly bins: number;
   /** Why it is not defined. */
   readonly why: string;
+  /** Of the model's own error, without what chance adds to the found one; null where it is not known. */
+  readonly interval: Bounds | null;
 }
 
 export function fineOf(
@@ -253,30 +256,43 @@ export function chanceOf(bins: Reliability): { expected: number | null; limit: n
   return { expected, limit: expected + Z_19_OF_20 * Math.sqrt((1 - 2 / Math.PI) * variances) };
 }
 
+/** The 95% interval of the model's own error in these bins; null without examples. */
+export function intervalOf(bins: Reliability, squared = false): Bounds | null {
+  const filled = Array.from(bins.counts.keys()).filter((bin) => (bins.counts[bin] as number) > (squared ? 1 : 0));
+  const mean = (sums: Float64Array) => filled.map((bin) => (sums[bin] as number) / (bins.counts[bin] as number));
+  const confidence = mean(bins.confidences).map((one) => Math.min(one, 1));
+  const counts = filled.map((bin) => bins.counts[bin] as number);
+  return errorInterval({ counts, confidence, accuracy: mean(bins.correct) }, squared);
+}
+
 /** All but the class-wise one, which needs every class's probability. */
 export function calibrationErrors(bins: Reliability): CalibrationError[] {
+  const wide = equalWidth(bins);
   const mass = equalMass(bins);
   const none = total(bins) === 0 ? "no example has a target and a confidence" : "";
-  const binned = (name: string, of: Reliability): CalibrationError => ({
+  const binned = (name: string, of: Reliability, interval: Bounds | null): CalibrationError => ({
     name,
     value: expectedError(of),
     ...chanceOf(of),
     bins: of.counts.length,
     why: none,
+    interval,
   });
   const unknown = { expected: null, limit: null };
   return [
-    binned("equal width", equalWidth(bins)),
-    binned("equal mass", mass),
-    binned("monotone", monotone(bins)),
+    binned("equal width", wide, intervalOf(wide)),
+    binned("equal mass", mass, intervalOf(mass)),
+    // Its bins are chosen by the right answers, which the interval of given bins does not know.
+    binned("monotone", monotone(bins), null),
     {
       name: "debiased",
       value: debiasedError(mass),
       ...unknown,
       bins: mass.counts.length,
       why: none || "every bin holds one example",
+      interval: intervalOf(mass, true),
     },
-    { name: "kernel", value: kernelError(bins), ...unknown, bins: 0, why: none },
+    { name: "kernel", value: kernelError(bins), ...unknown, bins: 0, why: none, interval: null },
   ];
 }
 

@@ -34,7 +34,7 @@ interface Fixture {
   calibration: {
     confidences: number[];
     right: number[];
-    errors: [string, number, number | null, number | null, number][];
+    errors: [string, number, number | null, number | null, number, Ends][];
     mass: [number[], number[], number[], number[]];
   }[];
   regression: { targets: number[]; outputs: number[]; scores: [string, number, Ends][] }[];
@@ -112,12 +112,13 @@ describe("the numbers of Python", () => {
       };
       const bins = fineOf(rows, answers);
       const found = calibrationErrors(bins);
-      one.errors.forEach(([name, value, expected, limit, number], place) => {
+      one.errors.forEach(([name, value, expected, limit, number, ends], place) => {
         const error = found[place];
         expect([error?.name, error?.bins]).toEqual([name, number]);
         near(error?.value, value);
         near(error?.expected, expected);
         near(error?.limit, limit);
+        nearBounds(error?.interval, ends);
       });
       const mass = equalMass(bins);
       [mass.edges, mass.counts, mass.confidences, mass.correct].forEach((values, place) => {

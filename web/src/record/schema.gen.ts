@@ -79,6 +79,7 @@ export interface CalibrationBin {
  *     limit: what it would exceed once in twenty times.
  *     bins: how many were used; 0 for the kernel.
  *     why: why it is not defined.
+ *     interval: of the model's own error; `value` has more than that by what chance adds, and may lie above it.
  */
 export interface CalibrationError {
   name: string;
@@ -88,6 +89,7 @@ export interface CalibrationError {
   bins: number;
   count: number;
   why: string;
+  interval: Interval | null;
 }
 
 /**

@@ -77,6 +77,7 @@ class CalibrationError(msgspec.Struct, frozen=True):
         limit: what it would exceed once in twenty times.
         bins: how many were used; 0 for the kernel.
         why: why it is not defined.
+        interval: of the model's own error; `value` has more than that by what chance adds, and may lie above it.
     """
 
     name: str
@@ -86,6 +87,7 @@ class CalibrationError(msgspec.Struct, frozen=True):
     bins: int
     count: int
     why: str = ""
+    interval: Interval | None = None
 
 
 class Temperature(msgspec.Struct, frozen=True):

@@ -72,8 +72,19 @@ export function confidenceTable(bins: Reliability, errors: readonly CalibrationE
     one.confidence,
     one.accuracy,
     ...ends(one.interval),
+    null,
+    null,
   ]);
-  const said = errors.map((one) => ["error", one.name, null, one.value, one.expected, null, one.limit]);
+  const said = errors.map((one) => [
+    "error",
+    one.name,
+    null,
+    one.value,
+    null,
+    ...ends(one.interval),
+    one.expected,
+    one.limit,
+  ]);
   return tableOf(
     "calibration",
     [
@@ -81,9 +92,11 @@ export function confidenceTable(bins: Reliability, errors: readonly CalibrationE
       "bin or error",
       "examples",
       "confidence, or error found",
-      "accuracy, or error by chance",
+      "accuracy",
       "low",
-      "high, or limit by chance",
+      "high",
+      "error by chance",
+      "limit by chance",
     ],
     [...drawn, ...said],
   );

@@ -1,0 +1,217 @@
+/**
+ * Intervals of calibration errors: the true errors under which the found one is no surprise; a twin of
+ * pellucid.measures.calibration_intervals, which says what is done and why.
+ */
+import type { Bounds } from "./intervals";
+import { erf, normalShare } from "./normal";
+
+const LEVEL = 0.95;
+const LEAST_GAP = 1e-6;
+const LEAST_DEVIATION = 1e-14;
+const FAR = 8;
+const UNFOLDED = 6;
+const HALVINGS = 6;
+const CHORDS = 30;
+const NEAR = 1e-13;
+
+/** Bins that hold examples: how many, their mean confidence and accuracy. */
+export interface Filled {
+  readonly counts: readonly number[];
+  readonly confidence: readonly number[];
+  readonly accuracy: readonly number[];
+}
+
+interface Moments {
+  readonly mean: number;
+  readonly deviation: number;
+  readonly skewness: number;
+}
+
+interface Folded {
+  readonly mean: number;
+  readonly variance: number;
+  readonly third: number;
+}
+
+/** The 95% interval of the true error; null without examples. Of the root of the mean squared gap, or of the mean absolute one. */
+export function errorInterval(filled: Filled, squared: boolean): Bounds | null {
+  if (filled.counts.length === 0) return null;
+  const bins = new Gaps(filled, squared);
+  const found = bins.error(bins.gaps);
+  const atNone = bins.moments(bins.gaps.map(() => 0)).mean;
+  const surprise = (gaps: readonly number[]) => {
+    const { mean, deviation, skewness } = bins.moments(gaps);
+    const above = Math.max((mean - atNone) / deviation, 0);
+    return surpriseOf(above, above + normalScore((found - mean) / deviation, skewness));
+  };
+  const most = bins.uneven();
+  const even = bins.smooth();
+  let low = 0;
+  if (surprise(most.map(() => 0)) > LEVEL) {
+    const end = endOf((error) => surprise(bins.scaled(most, error)) - LEVEL, 0, found);
+    low = bins.error(bins.scaled(most, end));
+  }
+  const far = found + FAR * bins.moments(bins.scaled(even, found)).deviation + 2 / bins.total;
+  const end = endOf((error) => surprise(bins.scaled(even, error)) + LEVEL, low, far);
+  const high = Math.max(low, bins.error(bins.scaled(even, end)));
+  return squared ? { low: Math.sqrt(low), high: Math.sqrt(high) } : { low, high };
+}
+
+/** Where a falling function is 0, or `high` where it stays above. Source: Dowell & Jarratt 1971, BIT 11:168. */
+function endOf(of: (value: number) => number, from: number, to: number): number {
+  let [low, high] = [from, to];
+  let [atLow, atHigh] = [of(low), of(high)];
+  if (atHigh > 0) return high;
+  for (let step = 0; step < HALVINGS; step++) {
+    const middle = (low + high) / 2;
+    const value = of(middle);
+    if (value > 0) [low, atLow] = [middle, value];
+    else [high, atHigh] = [middle, value];
+  }
+  // An end that stays twice counts half, or the chords would come near from one side only.
+  let moved = 0;
+  for (let step = 0; step < CHORDS; step++) {
+    const middle = (atLow * high - atHigh * low) / (atLow - atHigh);
+    const value = of(middle);
+    if (Math.abs(value) < NEAR) return middle;
+    if (value > 0) [low, atLow, atHigh] = [middle, value, moved > 0 ? atHigh / 2 : atHigh];
+    else [high, atHigh, atLow] = [middle, value, moved < 0 ? atLow / 2 : atLow];
+    moved = Math.sign(value);
+  }
+  return (low + high) / 2;
+}
+
+class Gaps {
+  readonly total: number;
+  readonly shares: readonly number[];
+  readonly gaps: readonly number[];
+  readonly variances: readonly number[];
+
+  constructor(
+    readonly bins: Filled,
+    readonly squared: boolean,
+  ) {
+    const { counts, confidence, accuracy } = bins;
+    this.total = counts.reduce((sum, one) => sum + one, 0);
+    this.shares = counts.map((one) => one / this.total);
+    this.gaps = accuracy.map((one, bin) => one - (confidence[bin] as number));
+    // Two more examples that are right as often as they say keep the variance from being 0.
+    this.variances = counts.map((count, bin) => {
+      const said = confidence[bin] as number;
+      const right = ((accuracy[bin] as number) * count + 2 * said) / (count + 2);
+      return Math.max(right * (1 - right), (said * (1 - said)) / 4) / count + 1e-15;
+    });
+  }
+
+  error(gaps: readonly number[]): number {
+    return this.weighed((bin) => {
+      const gap = gaps[bin] as number;
+      return this.squared ? gap * gap : Math.abs(gap);
+    });
+  }
+
+  /** Of the found error, where these are the true gaps. */
+  moments(gaps: readonly number[]): Moments {
+    let [mean, variance, third, more] = [0, 0, 0, 0];
+    gaps.forEach((gap, bin) => {
+      const share = this.shares[bin] as number;
+      const accuracy = (this.bins.confidence[bin] as number) + gap;
+      const spread = accuracy * (1 - accuracy);
+      if (this.squared) {
+        const own = spread / (this.bins.counts[bin] as number);
+        mean += share * (gap * gap + own);
+        variance += share * share * (2 * own * own + 4 * gap * gap * own);
+        third += share ** 3 * (8 * own ** 3 + 24 * gap * gap * own * own);
+        more += share * gap ** 4;
+        return;
+      }
+      const of = folded(share * gap, Math.sqrt((share * (spread + gap * gap)) / this.total));
+      mean += of.mean;
+      variance += of.variance;
+      third += of.third;
+    });
+    const chance = variance + more / this.total - this.error(gaps) ** 2 / this.total;
+    const deviation = Math.sqrt(Math.max(chance, LEAST_DEVIATION));
+    return { mean, deviation, skewness: third / deviation ** 3 };
+  }
+
+  /** Signed gaps of that pattern with this error, as far as accuracies stay between 0 and 1. */
+  scaled(pattern: readonly number[], error: number): number[] {
+    const size = this.error(pattern);
+    const factor = this.squared ? Math.sqrt(error / size) : error / size;
+    return pattern.map((one, bin) => {
+      const said = this.bins.confidence[bin] as number;
+      const gap = ((this.gaps[bin] as number) < 0 ? -one : one) * factor;
+      return Math.min(1, Math.max(0, said + gap)) - said;
+    });
+  }
+
+  /** Sizes of the gaps as they were found, less half of what chance adds to their squares. */
+  uneven(): number[] {
+    return this.gaps.map((gap, bin) =>
+      Math.sqrt(Math.max(gap * gap - (this.variances[bin] as number) / 2, LEAST_GAP * LEAST_GAP)),
+    );
+  }
+
+  /** Expected sizes of the gaps: a line over confidence, each of its two parts shrunk, and what is left, shrunk. */
+  smooth(): number[] {
+    const { gaps, variances, bins } = this;
+    const sum = (of: (bin: number, weight: number) => number) =>
+      variances.reduce((total, variance, bin) => total + of(bin, 1 / variance), 0);
+    const whole = sum((_, weight) => weight);
+    const middle = sum((bin, weight) => weight * (bins.confidence[bin] as number)) / whole;
+    const away = bins.confidence.map((one) => one - middle);
+    const spread = sum((bin, weight) => weight * (away[bin] as number) ** 2) + 1e-300;
+    const level = sum((bin, weight) => weight * (gaps[bin] as number)) / whole;
+    const slope = sum((bin, weight) => weight * (away[bin] as number) * (gaps[bin] as number)) / spread;
+    const kept = Math.max(0, 1 - 1 / Math.max(level * level * whole, 1e-12));
+    const tilted = Math.max(0, 1 - 1 / Math.max(slope * slope * spread, 1e-12));
+    const line = away.map((one) => kept * level + tilted * slope * one);
+    const rest = gaps.map((gap, bin) => gap - (line[bin] as number));
+    const left = this.weighed((bin) => (rest[bin] as number) ** 2 - (variances[bin] as number));
+    const scatter = Math.max(left, 1e-8);
+    return variances.map((variance, bin) => {
+      const own = scatter / (scatter + variance);
+      const uncertain =
+        variance * own + (1 - own) ** 2 * (kept / whole + (tilted * (away[bin] as number) ** 2) / spread);
+      const size = folded((line[bin] as number) + own * (rest[bin] as number), Math.sqrt(uncertain)).mean;
+      return Math.max(size, LEAST_GAP);
+    });
+  }
+
+  private weighed(of: (bin: number) => number): number {
+    return this.shares.reduce((sum, share, bin) => sum + share * of(bin), 0);
+  }
+}
+
+/** Mean, variance and third central moment of |X|, X normal. */
+function folded(mean: number, deviation: number): Folded {
+  const safe = Math.max(deviation, 1e-300);
+  const away = Math.abs(mean) / safe;
+  const density = Math.sqrt(2 / Math.PI) * Math.exp(-0.5 * away * away);
+  const inside = erf(away / Math.SQRT2);
+  const first = density + away * inside;
+  const second = 1 + away * away;
+  const third = (away * away + 2) * density + (away ** 3 + 3 * away) * inside;
+  return {
+    mean: first * safe,
+    variance: Math.max(second - first * first, 0) * safe * safe,
+    // Far from 0 nothing is folded, and the differences would be of rounding.
+    third: away > UNFOLDED ? 0 : (third - 3 * first * second + 2 * first ** 3) * safe ** 3,
+  };
+}
+
+/** Where a value of a skewed distribution lies on the normal scale, by a gamma distribution of the same skewness. */
+function normalScore(standardised: number, skewness: number): number {
+  if (skewness < 1e-6) return standardised;
+  return ((Math.cbrt(1 + (skewness * standardised) / 2) - 1 + (skewness * skewness) / 36) * 6) / skewness;
+}
+
+/** The share of normal values of deviation 1 and a mean of at least 0 that are likelier than this one; negated below the mean. */
+function surpriseOf(mean: number, value: number): number {
+  const order = value >= 0 ? -((value - mean) ** 2) / 2 : mean * value - (mean * mean) / 2;
+  if (value < mean) return normalShare(value - mean) - normalShare(Math.sqrt(-2 * order));
+  let other = 2 * mean - value;
+  if (other < 0) other = mean > 0 ? (order + (mean * mean) / 2) / mean : Number.NEGATIVE_INFINITY;
+  return normalShare(value - mean) - normalShare(other - mean);
+}
