@@ -222,11 +222,38 @@ def test_an_activation_that_is_not_finite_is_warned_of_with_the_layer_where_it_b
     with torch.no_grad():
         model[2].weight[0, 0, 0, 0] = torch.nan
     found = pellucid.attribute(model, IMAGES, 1, method)
-    assert "The activation is NaN or infinite from layer '3' on towards the score." in found.warnings
+    assert "The activation is NaN or infinite from layer '2' on towards the score." in found.warnings
     given = IMAGES.clone()
     given[0, 0, 0, 0] = torch.inf
     assert "The inputs hold NaN or infinite numbers" in pellucid.attribute(net(), given, 1, method).warnings[-1]
     assert pellucid.attribute(net(), IMAGES, 1, method).warnings == ()
+
+
+class Normed(nn.Module):
+    """Two branches of blocks; the second one's convolution runs before the first one's activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.block = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        two, one = self.two(images), self.one(images)
+        joined = torch.tanh(one) + nn.functional.relu(two, inplace=True)
+        return self.head(self.block(joined).mean((2, 3)))
+
+
+@pytest.mark.parametrize("named", [None, "it", "block.0"])
+@pytest.mark.parametrize("broken", ["one", "two", "block.0", "block.1", "head"])
+def test_the_layer_where_numbers_stop_being_finite_is_the_very_first(broken: str, named: str | None) -> None:
+    torch.manual_seed(0)
+    model = Normed().eval()
+    with torch.no_grad():
+        model.get_parameter(f"{broken}.weight").view(-1)[0] = torch.nan
+    layers = None if named is None else [broken if named == "it" else named]
+    found = pellucid.attribute(model, IMAGES, 0, layers=layers)
+    assert found.warnings[-1] == f"The activation is NaN or infinite from layer '{broken}' on towards the score."
 
 
 def test_integrated_gradients_that_cannot_add_up_say_which_number_is_not_finite() -> None:

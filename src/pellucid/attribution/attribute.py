@@ -125,7 +125,7 @@ def attribute(
             found.update(in_parts(problem, lambda part, each=each: {each.name: _alone(part, finder, each)}))  # type: ignore[misc]
             passes.add(found[each.name].passes)
     for name, maps in found.items():
-        told, cost = explained(problem, maps, lambda: finder.graph.layers)
+        told, cost = explained(problem, maps, lambda: finder.graph)
         if told:
             passes.add(cost)
             found[name] = replace(maps, warnings=(*maps.warnings, *told))
