@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -76,6 +79,33 @@ def test_wrappers_are_looked_through_wherever_they_stand() -> None:
     squared = torch.compile(lambda x: x * x, backend="eager")
     graph = trace(Functional(lambda self, x: squared(x)), torch.ones(1, 3))
     assert flows(graph) == {("args[0]", "mul()"), ("mul()", "output")}
+
+
+COMPILES = """
+import sys
+import torch
+from pellucid.graph import trace
+
+class Compiles(torch.nn.Module):
+    def __init__(self, compiles):
+        super().__init__()
+        self.linear, self.compiles = torch.nn.Linear(3, 3), compiles
+
+    def forward(self, x):
+        double = lambda y: self.linear(y) * 2
+        return (torch.compile(double) if self.compiles else double)(x).relu()
+
+plain = trace(Compiles(False), torch.ones(1, 3))
+print("torch._dynamo" in sys.modules)
+own = torch.compile
+compiling = trace(Compiles(True), torch.ones(1, 3))
+print([node.name for node in compiling.nodes] == [node.name for node in plain.nodes], torch.compile is own)
+"""
+
+
+def test_the_compiler_is_loaded_by_a_forward_that_compiles_alone_and_what_it_compiles_runs_as_written() -> None:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", COMPILES], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True", "True"]
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")

@@ -51,7 +51,7 @@ def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.M
         (buffer, (buffer.detach() if buffer.requires_grad else buffer).clone(), _version(buffer)) for buffer in buffers
     ]
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    with _random_state(), _eager(model):
+    with _random_state(), _eager():
         try:
             torch.backends.mha.set_fastpath_enabled(False)
             for module, training in modes:
@@ -225,7 +225,23 @@ def _random_state() -> Iterator[None]:
             numpy.random.set_state(array)
 
 
-def _eager(model: nn.Module) -> contextlib.AbstractContextManager[object]:
-    # The stance loads the compiler, which takes seconds: only where something is compiled, and then it is there already.
-    compiled = "torch._dynamo.eval_frame" in sys.modules
-    return torch.compiler.set_stance("force_eager") if compiled else contextlib.nullcontext()
+@contextlib.contextmanager
+def _eager() -> Iterator[None]:
+    """What is compiled runs as it was written."""
+    if "torch._dynamo.eval_frame" in sys.modules:
+        with torch.compiler.set_stance("force_eager"):
+            yield
+        return
+    # The stance loads the compiler, which takes seconds: nothing is compiled yet, and it waits for the first that is.
+    compiling = torch.compile
+    with contextlib.ExitStack() as stances:
+
+        def compiled(*args: Any, **kwargs: Any) -> Any:
+            stances.enter_context(torch.compiler.set_stance("force_eager"))
+            return compiling(*args, **kwargs)
+
+        torch.compile = compiled
+        try:
+            yield
+        finally:
+            torch.compile = compiling
