@@ -4,6 +4,7 @@ import { EMPTY } from "../selection/selection";
 import { chipsOf } from "./chips";
 import { fileName } from "./download";
 import { find } from "./find";
+import { graphAlone, type PageModule, pagesOf } from "./pages";
 import { csvOf, sortedRows, type TableColumn, tableOf } from "./table";
 
 const column = (model: ReturnType<typeof tableOf>, index: number) => model.columns[index] as TableColumn;
@@ -38,6 +39,33 @@ describe("tables", () => {
       ],
     );
     expect(csvOf(hostile)).toBe('"a,b",n\r\n\'=cmd(),1\r\n"say ""x""\nand",\r\n,true\r\n');
+  });
+});
+
+describe("the menu", () => {
+  const manifest = (paths: string[], more = {}) => ({
+    state: "complete" as const,
+    examples: 0,
+    watched: false,
+    files: paths.map((path) => ({ path, bytes: 1, sha256: "", rows: null })),
+    ...more,
+  });
+  const pages = ["overview", "graph", "loss"].map((id) => ({ id }) as PageModule);
+
+  it("has the graph alone where the record holds nothing else, and all pages otherwise", () => {
+    const alone = manifest(["panels/graph.json", "panels/graph_difference.json"]);
+    expect(graphAlone(alone)).toBe(true);
+    expect(pagesOf(pages, alone).map(({ id }) => id)).toEqual(["graph"]);
+    for (const more of [
+      manifest([]),
+      manifest(["panels/graph.json", "panels/loss.json"]),
+      manifest(["panels/graph.json"], { examples: 3 }),
+      manifest(["panels/graph.json"], { watched: true }),
+      manifest(["panels/graph.json"], { state: "running" }),
+      null,
+    ]) {
+      expect(pagesOf(pages, more)).toBe(pages);
+    }
   });
 });
 

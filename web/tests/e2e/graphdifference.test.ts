@@ -55,6 +55,14 @@ describe.skipIf(missing !== "")(`two graphs${missing ? ` (skipped: ${missing})` 
     await page.context().close();
   });
 
+  it("stand alone: the menu has their page, and nothing speaks of examples", async () => {
+    const { page } = await visit(here, `file://${file}`, "#/graph");
+    await page.locator("main canvas[data-drawn]").first().waitFor();
+    expect(await page.locator("nav a").allTextContents()).toEqual([expect.stringContaining("Graph")]);
+    expect(await page.getByRole("region", { name: "Selection" }).textContent()).not.toMatch(/examples|filter/);
+    await page.context().close();
+  });
+
   it("have arrows that say what they carry and are taken in hand by a click", async () => {
     const { page } = await visit(here, `file://${file}`, "#/graph?v.diff=new");
     await page.locator("main canvas[data-drawn]").first().waitFor();
