@@ -180,6 +180,28 @@ def test_a_difference_as_json_drawing_and_app(pellucid: Program, workplace: Path
     assert [change.kind for change in panel.changes] == ["added", "changed", "changed", "changed"]
 
 
+@pytest.mark.usefixtures("edited")
+def test_graphs_of_different_formats_are_compared_by_what_they_do(pellucid: Program, workplace: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU()).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 4),)), workplace / "net.pt2")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(name, kind, [1, 4]) for name in ("x", "y")]
+    weights = [helper.make_tensor(name, kind, [4] * axes, [0.0] * 4**axes) for name, axes in (("w", 2), ("b", 1))]
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["h"], "/0/Gemm", transB=1),
+        helper.make_node("Relu", ["h"], ["y"]),
+    ]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], weights)
+    held = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    (workplace / "net.onnx").write_bytes(held.SerializeToString())
+    asked = ("graph", "net.onnx", "--against", "net.pt2", "--trust")
+    answered = pellucid(*asked)
+    assert (answered.code, answered.out) == (0, "net.pt2 and net.onnx do the same: 20 and 20 parameters.\n")
+    assert answered.err.startswith("They are from different formats (a program of torch.export; ONNX): ")
+    assert pellucid(*asked, "--json").json["difference"]["changes"] == []
+
+
 # --- refused --------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,9 @@ _FOLLOWING = ("shape",)  # what changes by itself where something further up did
 def difference_lines(difference: Difference, old_name: str, new_name: str) -> Iterator[str]:
     """The counts, then a line for each change; calls that only have another shape are counted, the first of them named."""
     old, new = difference.old, difference.new
+    if not difference.changes and difference.formats:
+        yield f"{old_name} and {new_name} do the same: {old.parameters:,} and {new.parameters:,} parameters."
+        return
     if not difference.changes:
         yield f"{old_name} and {new_name} have the same graph: {len(new.nodes):,} calls, {new.parameters:,} parameters."
         return
@@ -35,6 +38,17 @@ def difference_lines(difference: Difference, old_name: str, new_name: str) -> It
         other = new.nodes[following[0].new or 0]
         many = f"{len(following):,} calls have another shape" if len(following) > 1 else "1 call has another shape"
         yield f"  shapes   {many}, the first {other.name}: {_shape(one)} → {_shape(other)}"
+
+
+def formats(difference: Difference) -> str:
+    """How two graphs of different formats are compared; "" where they are of one."""
+    if difference.formats is None:
+        return ""
+    old, new = difference.formats
+    return (
+        f"They are from different formats ({old}; {new}): operations are compared by what they do; names, settings and "
+        "constants, which each format has its own of, are not."
+    )
 
 
 def _sentence(difference: Difference, change: Change) -> str:

@@ -88,9 +88,12 @@ def _show(shown: Traced, svg: Path | None, html: Path | None, depth: int | None,
 def _show_difference(
     before: Traced, shown: Traced, svg: Path | None, html: Path | None, depth: int | None, *, as_json: bool
 ) -> None:
+    from pellucid.cli.changes import difference_lines, formats
     from pellucid.graph.difference import difference
 
     found = difference(before.graph, shown.graph)
+    if told := formats(found):
+        say(told)
     old, new = before.name, shown.name
     if old == new:
         old, new = before.source, shown.source
@@ -103,8 +106,6 @@ def _show_difference(
     elif as_json:
         answer_json({"graph": shown.graph.to_panel(), "difference": found.to_panel(old)})
     else:
-        from pellucid.cli.changes import difference_lines
-
         for line in difference_lines(found, old, new):
             answer(line)
 

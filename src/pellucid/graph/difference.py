@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from pellucid.graph.alignment import in_order
 from pellucid.graph.matching import Matching
+from pellucid.graph.meaning import format_of, translated
 from pellucid.graph.outline import ROOT, Outline, Tables
 from pellucid.graph.structure import Graph, Node
 from pellucid.graph.wiring import rewired
@@ -57,6 +59,12 @@ class Difference:
     changes: tuple[Change, ...]
 
     @cached_property
+    def formats(self) -> tuple[str, str] | None:
+        """Where the two are from, in words, where they are told in different languages; None where in the same."""
+        old, new = format_of(self.old), format_of(self.new)
+        return None if old == new else (old, new)
+
+    @cached_property
     def counts(self) -> dict[Kind, int]:
         """How many changes there are of each kind."""
         counted = Counter(change.kind for change in self.changes)
@@ -87,16 +95,51 @@ def difference(old: Graph, new: Graph) -> Difference:
 
     Calls are matched by structure, whatever they are called: a layer that is put into a Sequential leaves those behind it
     the same although their numbers shift. What follows from a change further up is reported where it shows ("shape").
-    The other way round gives the mirror image, and a graph does not differ from itself.
+    The other way round gives the mirror image, and a graph does not differ from itself. Graphs of different formats are
+    compared by what their operations do, and without settings, which each format tells in its own way.
     """
     if _digest(old) > _digest(new):
         # Always from the same of the two, so that of several equally good answers both ways round give the same one.
         return _mirrored(difference(new, old))
+    if format_of(old) != format_of(new):
+        return _across(old, new)
+    matches, changes = _compared(old, new)
+    return Difference(old, new, matches, tuple(changes))
+
+
+def _compared(old: Graph, new: Graph) -> tuple[tuple[tuple[int, int], ...], list[Change]]:
     tables = Tables()
     before, after = Outline(old, tables), Outline(new, tables)
     found = Matching(before, after)
     matches = tuple(sorted((one, other) for one, other in found.of.items() if one != ROOT))
-    return Difference(old, new, matches, tuple(_changes(before, after, found, matches)))
+    return matches, _changes(before, after, found, matches)
+
+
+def _across(old: Graph, new: Graph) -> Difference:
+    """The difference of two that are told in different languages: of what they do, in the ids of the two as they are."""
+    one, other = translated(old, new), translated(new, old)
+    matches, changes = _compared(one.graph, other.graph)
+    told = []
+    for change in changes:
+        # Names are the exporter's: a convolution that took in its normalisation may bear that one's.
+        what = tuple(what for what in change.what if what != "name")
+        following = what == ("shape",) and _open_alike(one.graph.nodes, other.graph.nodes, change)
+        if change.kind == "changed" and (not what or following):
+            continue
+        was = None if change.old is None else one.ids[change.old]
+        becomes = None if change.new is None else other.ids[change.new]
+        told.append(Change(change.kind, was, becomes, what))
+    pairs = tuple((one.ids[was], other.ids[becomes]) for was, becomes in matches)
+    return Difference(old, new, pairs, tuple(sorted(told, key=_order)))
+
+
+def _open_alike(old: Sequence[Node], new: Sequence[Node], change: Change) -> bool:
+    """Whether two shapes are the same but for sizes that one of the formats leaves open."""
+    was, becomes = _shapes(old[change.old or 0]), _shapes(new[change.new or 0])
+    return len(was) == len(becomes) and all(
+        len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True))
+        for one, other in zip(was, becomes, strict=True)
+    )
 
 
 def _mirrored(other: Difference) -> Difference:
