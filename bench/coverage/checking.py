@@ -28,7 +28,9 @@ DEFINITION = (
 
 
 class Counter(TorchDispatchMode):
-    """Counts operators that ran; a mark for the profiler is none, though it comes this way."""
+    """Counts operators that ran; a mark for the profiler is none, though it comes this way, and of a choice between two
+    functions it is what the chosen one calls, and the question which.
+    """
 
     supports_higher_order_operators = True
 
@@ -37,6 +39,10 @@ class Counter(TorchDispatchMode):
         self.operators = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.higher_order.cond:
+            choice, chosen, other, operands = args
+            with self:
+                return (chosen if choice else other)(*operands)
         result = func(*args, **(kwargs or {}))
         self.operators += getattr(func, "namespace", "") != "profiler"
         return result
