@@ -22,6 +22,7 @@ import {
   shownValues,
   spread,
 } from "./measures";
+import { updatesOf } from "./updates";
 import { boxValues } from "./values";
 import { step } from "./walk";
 
@@ -157,6 +158,28 @@ describe("measures", () => {
       "the model has no gradients by its parameters",
     );
     expect(lacking("relative", STACK, named)).toBe("");
+  });
+
+  it("have update ratios of the whole training, or of the step in hand, and not of the last step", () => {
+    const curves = new Map([
+      ["a", { steps: [0, 10, 20, 30], values: [4e-3, 2e-3, 1e-3, 1e-12] }],
+      ["b", { steps: [0, 10, 30], values: [null, 5e-3, Number.NaN] }],
+      ["c", { steps: [0], values: [null] }],
+    ]);
+    const of = (step: number | null) => updatesOf([...curves.keys(), "gone"], (layer) => curves.get(layer), step);
+    expect([...of(null).byLayer]).toEqual([
+      ["a", 1.5e-3],
+      ["b", 5e-3],
+    ]);
+    expect([of(null).step, of(null).steps]).toEqual([null, 4]);
+    expect([[...of(25).byLayer], of(25).step]).toEqual([
+      [
+        ["a", 1e-3],
+        ["b", 5e-3],
+      ],
+      20,
+    ]);
+    expect(of(-1).byLayer.size).toBe(0);
   });
 
   it("say why they have nothing to show", () => {

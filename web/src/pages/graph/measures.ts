@@ -129,7 +129,7 @@ export interface Sources {
   readonly gradients: GradientsPanel | null;
   readonly learning: LearningPanel | null;
   readonly training: PanelByLens["training"] | null;
-  /** Update ratios by layer path, at the step in hand or the last. */
+  /** Update ratios by layer path, at the step in hand or in the middle of the training. */
   readonly updates: ReadonlyMap<string, number> | null;
   /** The example in hand, looked at closely. */
   readonly focus: Focus | null;
