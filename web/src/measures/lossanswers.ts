@@ -35,6 +35,8 @@ export interface Answered {
   /** The score of the first answer. */
   readonly answers: Float64Array;
   readonly wholes: Float64Array;
+  /** Whether any row of the record counts. */
+  readonly any: boolean;
 }
 
 const answeredBy = { log: remembered(answered), brier: remembered(answered) };
@@ -66,7 +68,8 @@ function answered(
     offsets[row] = confidence - (MIDDLES[bin] as number);
     answers[row] = scoreOf(hit, confidence, score);
   }
-  return { places, offsets, answers, wholes: score === "log" ? logLosses : briers };
+  const any = places.some((place) => place !== PLACES);
+  return { places, offsets, answers, wholes: score === "log" ? logLosses : briers, any };
 }
 
 /** What is summed in each cell, side by side. */
@@ -87,6 +90,7 @@ export const NO_GROUPS: Int32Array = new Int32Array(0);
 /** The sums over rows with single labels, by what group each row of the record is in; made once for a selection and a grouping. */
 export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Summed => {
   const { answers, offsets, wholes } = of;
+  if (!of.any) return { groups: 0, cells: new Float64Array(PLACES * WIDTH), wholes: 0, namings: 0 };
   const { cellOf, groups } = cellsBy(groupOf, of.places);
   const cells = new Float64Array(((groups + 1) * PLACES + 1) * WIDTH);
   let [wholes2, namings2] = [0, 0];
@@ -142,13 +146,13 @@ export function sumsAt({ cells }: Summed, group: number, bin: number): Sums {
   return found;
 }
 
-/** The same sums over all groups, and over the rows of none. */
-export function together({ groups, cells, ...squares }: Summed): Summed {
+/** The same sums over all groups, and over the rows of none; made once for them. */
+export const together = remembered(({ groups, cells, ...squares }: Summed): Summed => {
   const all = new Float64Array(PLACES * WIDTH);
   for (let group = 0; group <= groups; group++)
     for (let at = 0; at < all.length; at++) all[at] = (all[at] as number) + (cells[group * all.length + at] as number);
   return { groups: 0, cells: all, ...squares };
-}
+});
 
 /** As `intervalsOf`, for single labels, from sums over all groups: what an example adds hangs on its bin, its outcome and its confidence. */
 export function intervalsOfAnswers(all: Summed, score: Score): Parts["intervals"] {
