@@ -22,26 +22,6 @@ class Ids(nn.Module):
         return self.head(self.embed(ids))
 
 
-class Quantised(nn.Module):
-    \"\"\"As torch's dynamically quantised layers are made: a module that is never called holds what was packed.\"\"\"
-
-    def __init__(self):
-        super().__init__()
-        self._packed_params = nn.Identity()
-
-    def forward(self, values):
-        return values + 1
-
-
-class Packed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.quantised, self.spare = Quantised(), nn.ReLU()
-
-    def forward(self, values):
-        return self.quantised(values)
-
-
 class Both(nn.Module):
     def __init__(self):
         super().__init__()
@@ -179,9 +159,3 @@ def test_what_cannot_be_an_argument_is_refused(pellucid: Program, given: list[st
 def test_an_argument_larger_than_any_tensor_is_refused(pellucid: Program) -> None:
     said = pellucid("graph", "own.py:Ids", "--input", f"{1 << 40},{1 << 40}").refusal
     assert said.startswith(f"--input {1 << 40},{1 << 40} cannot be made: ")
-
-
-def test_weights_that_are_packed_are_said_not_to_be_counted(pellucid: Program) -> None:
-    lines = pellucid("graph", "own.py:Packed", "--input", "1,4").out.splitlines()
-    assert "Quantised, with weights packed where they are not counted as parameters: quantised" in lines
-    assert "Never called: spare" in lines

@@ -348,3 +348,26 @@ def test_channels_stay_where_they_are_when_tensors_are_joined_cut_or_padded(last
     graph = trace(Merging(), torch.zeros(2, 6, 8, 6))
     moved = {node.operation: node.channel_last for node in graph.nodes if node.role in ("pass", "join")}
     assert moved == dict.fromkeys(["pad", "roll", "split", "cat"], last)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = nn.LSTM(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.memory(x)[0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+def test_layers_of_packed_weights_are_told_and_their_weights_no_modules_that_are_never_called() -> None:
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("torch has no kernels for quantised layers here")
+    model = torch.ao.quantization.quantize_dynamic(Recurrent().eval(), {nn.LSTM, nn.Linear}, torch.qint8)
+    graph = trace(model, torch.ones(1, 1, 4))
+    assert (graph.error, graph.uncalled, graph.parameters) == (None, (), 0)
+    assert (
+        "Quantised layers (memory, head) keep packed weights, which are not counted as parameters."
+        in graph.backend_reason
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
 
 _WIDEST_NAME = 48
 _NAMED = 12
-# What holds the packed weights of torch's quantised layers: modules that are never called, and no parameters.
-_PACKED = re.compile(r"(.+?)\.(?:_packed_params|_all_weight_values)(?:\.|$)")
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -69,12 +66,8 @@ def _notes(graph: Graph) -> Iterator[str]:
             yield f"A loop of {loop.steps:,} steps, each fed into the next: {names}"
     if graph.unused and graph.error is None:
         yield f"Never used: {_first(graph.unused)}"
-    packed = tuple(dict.fromkeys(match[1] for path in graph.uncalled if (match := _PACKED.match(path))))
-    if packed:
-        yield f"Quantised, with weights packed where they are not counted as parameters: {_first(packed)}"
-    uncalled = tuple(path for path in graph.uncalled if not _PACKED.match(path))
-    if uncalled and graph.error is None:
-        yield f"Never called: {_first(uncalled)}"
+    if graph.uncalled and graph.error is None:
+        yield f"Never called: {_first(graph.uncalled)}"
     if graph.data_dependent:
         yield f"The path depends on the values of the inputs: {_first(graph.data_dependent)}"
     if graph.backend_reason:

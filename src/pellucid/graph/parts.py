@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_PACKED = frozenset({"LinearPackedParams", "PackedParameter"})
+
+
 class Parts:
     """What a model is made of, from one walk over it.
 
@@ -71,6 +74,14 @@ class Parts:
         for path, own in zip(self.paths.values(), self.own.values(), strict=True):
             for name, parameter in own.items():
                 yield f"{path}.{name}" if path else name, parameter
+
+
+def is_packed(module: nn.Module) -> bool:
+    """Whether it holds weights of a quantised layer, which are packed and no parameters; it is never called."""
+    kind = type(module)
+    if kind is nn.ModuleList:
+        return len(module._modules) > 0 and all(map(is_packed, module.children()))
+    return kind.__name__ in _PACKED and kind.__module__.startswith("torch.ao.nn.quantized")
 
 
 def own_parameters(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -28,7 +28,7 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.nodes import Nodes, unseen
-from pellucid.graph.parts import Parts, own_parameters
+from pellucid.graph.parts import Parts, is_packed, own_parameters
 from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.recalled import Key, Part, Recalled
 from pellucid.graph.structure import Shape
@@ -113,8 +113,17 @@ class Recording(Nodes):
                 f"Another thread called {_few([*self.apart])}, out of the trace's sight: what ran there is not in the graph, "
                 "nor in its operators and FLOPs."
             )
+        packed = [
+            self.paths[id(module)]
+            for module in self.parts.modules
+            if module._modules and not is_packed(module) and any(map(is_packed, module.children()))
+        ]
+        if packed:
+            told.append(f"Quantised layers ({_few(packed)}) keep packed weights, which are not counted as parameters.")
         if self.left:
-            told.append(f"Values left torch in {_few([*self.left])}: a tensor that comes of them has no edge from there.")
+            told.append(
+                f"Values left torch in {_few([*self.left])}: a tensor that comes of them has no edge from there."
+            )
         return " ".join(told)
 
     # --- modules ----------------------------------------------------------------------------------------------

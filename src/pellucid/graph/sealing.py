@@ -11,7 +11,7 @@ from torch import nn
 from pellucid.graph.arguments import settings_of, texts
 from pellucid.graph.frames import Frame
 from pellucid.graph.loops import find_loops, with_feedback
-from pellucid.graph.parts import Parts, own_parameters
+from pellucid.graph.parts import Parts, is_packed, own_parameters
 from pellucid.graph.points import capture_points
 from pellucid.graph.pooling import pool_of_module
 from pellucid.graph.recording import Recording
@@ -250,5 +250,8 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
     return tuple(
         path
         for module in left
-        if (path := seen.parts.paths[id(module)]) and not isinstance(module, held) and not touches(module)
+        if (path := seen.parts.paths[id(module)])
+        and not isinstance(module, held)
+        and not is_packed(module)
+        and not touches(module)
     )
