@@ -3,10 +3,21 @@ import type { Answers } from "./accuracy";
 import { remembered } from "./chosen";
 import { tally } from "./tally";
 
+export interface Margins {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly total: number;
+}
+
 export interface ConfusionCounts {
   readonly rows: Int32Array;
   readonly columns: Int32Array;
   readonly counts: Float64Array;
+  /**
+   * Examples of which the class of each row is true and that of each column is called, and all of them: where one may stand in
+   * several cells these are not what the cells add up to. Absent where they are.
+   */
+  readonly margins?: Margins;
 }
 
 /** Cells in order of row, then column; examples without target or prediction do not count. Made once for a selection. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { setShares, setSums } from "./multilabel";
 import { inCells, partsOf, type Sets, setConfusionOf } from "./sets";
 
 const CLASSES = 3;
@@ -30,6 +31,25 @@ describe("confusions of sets", () => {
       [3, 1, 1],
       [3, 2, 1],
     ]);
+  });
+
+  it("bring margins that count examples, so that the diagonal by them is the recall and precision of a class", () => {
+    const { margins } = found;
+    const by = (place: number, is: (row: number) => boolean) => {
+      const cell = cells.findIndex(([row, column]) => row === place && column === place);
+      return [cell < 0 ? 0 : (cells[cell] as number[])[2], [...rows].filter(is).length];
+    };
+    const known = (row: number) => sets.classesOf(row) !== null && sets.calledOf(row) !== null;
+    const shares = setShares(setSums(rows, sets, CLASSES));
+    for (const { index, recall, precision } of shares) {
+      expect([recall.correct, recall.count]).toEqual(
+        by(index, (row) => known(row) && (sets.classesOf(row)?.includes(index) ?? false)),
+      );
+      expect(margins.rows[index]).toBe(recall.count);
+      expect(margins.columns[index]).toBe(precision.count);
+    }
+    // Example 3 has something called and nothing missed, example 1 the reverse.
+    expect([margins.rows[CLASSES], margins.columns[CLASSES], margins.total]).toEqual([1, 1, 5]);
   });
 
   it("hold as many examples in each cell as are selected by it", () => {

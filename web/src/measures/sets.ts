@@ -1,20 +1,39 @@
 /** What is called in place of what, where an example may have several classes; the twin of pellucid.measures.set_confusion. */
 import type { Examples } from "../record/examples";
-import type { ConfusionCounts } from "./confusion";
+import type { ConfusionCounts, Margins } from "./confusion";
 
 /** Both sets of an example; null where one is not known. */
 export type Sets = Pick<Examples, "classesOf" | "calledOf">;
 
-/** Cells in order; row and column `classes` stand for nothing. Source: Heydarian, Doyle & Samavi 2022, IEEE Access 10:19083. */
-export function setConfusionOf(selected: Uint32Array, sets: Sets, classes: number): ConfusionCounts {
+/**
+ * Cells in order; row and column `classes` stand for nothing. Their margins count examples, each once for a class: the diagonal
+ * divided by them is recall and precision. Source: Heydarian, Doyle & Samavi 2022, IEEE Access 10:19083.
+ */
+export function setConfusionOf(
+  selected: Uint32Array,
+  sets: Sets,
+  classes: number,
+): ConfusionCounts & { readonly margins: Margins } {
   const counts = new Map<number, number>();
   const size = classes + 1;
+  const [is, called] = [new Float64Array(size), new Float64Array(size)];
+  let total = 0;
+  const count = (of: Float64Array, index: number) => {
+    of[index] = (of[index] as number) + 1;
+  };
   const add = (row: number, column: number) =>
     counts.set(row * size + column, (counts.get(row * size + column) ?? 0) + 1);
   for (const row of selected) {
     const parts = partsOf(sets, row, classes);
     if (!parts) continue;
-    for (const index of parts.right) add(index, index);
+    total += 1;
+    for (const index of parts.right) {
+      add(index, index);
+      count(is, index);
+      count(called, index);
+    }
+    for (const missed of parts.missed) count(is, missed);
+    for (const invented of parts.invented) count(called, invented);
     for (const missed of parts.missed) for (const invented of parts.invented) add(missed, invented);
   }
   const codes = Float64Array.from(counts.keys()).sort();
@@ -22,6 +41,7 @@ export function setConfusionOf(selected: Uint32Array, sets: Sets, classes: numbe
     rows: Int32Array.from(codes, (code) => Math.floor(code / size)),
     columns: Int32Array.from(codes, (code) => code % size),
     counts: codes.map((code) => counts.get(code) as number),
+    margins: { rows: is, columns: called, total },
   };
 }
 

@@ -1,5 +1,5 @@
 /** What stands as a row and as a column: a class, a concept above classes, or all the others together. */
-import type { Cells } from "./matrix";
+import type { Cells, Margins } from "./matrix";
 import { frontier, kindsOf, type Tree } from "./tree";
 
 export interface Entry {
@@ -63,7 +63,7 @@ function placed(entries: readonly Entry[], classes: number): Axis {
   return { entries, of };
 }
 
-/** Counts between classes as counts between entries; exact. */
+/** Counts between classes as counts between entries; exact. Margins of their own are added up, a group once for each of its classes. */
 export function gathered(cells: Cells, axis: Axis): Cells {
   const size = axis.entries.length;
   const sums = new Map<number, number>();
@@ -80,7 +80,14 @@ export function gathered(cells: Cells, axis: Axis): Cells {
     rows: Int32Array.from(codes, (code) => Math.floor(code / size)),
     columns: Int32Array.from(codes, (code) => code % size),
     counts: codes.map((code) => sums.get(code) as number),
+    ...(cells.margins ? { margins: gatheredMargins(cells.margins, axis) } : {}),
   };
+}
+
+function gatheredMargins({ rows, columns, total }: Margins, axis: Axis): Margins {
+  const added = (of: Float64Array) =>
+    Float64Array.from(axis.entries, (entry) => entry.classes.reduce((sum, index) => sum + (of[index] ?? 0), 0));
+  return { rows: added(rows), columns: added(columns), total };
 }
 
 /** The places whose entries hold exactly these classes together, where they follow one another; null where they do not. */

@@ -1,5 +1,7 @@
 /** The confusion matrix as sparse cells, divided and put in order; rows are true classes, columns predicted ones. */
-import type { ConfusionCounts } from "../../measures/confusion";
+import type { ConfusionCounts, Margins } from "../../measures/confusion";
+
+export type { Margins };
 
 export type Normalisation = "counts" | "true" | "predicted" | "all";
 
@@ -9,13 +11,9 @@ export interface Cells extends ConfusionCounts {
   readonly size: number;
 }
 
-export interface Margins {
-  readonly rows: Float64Array;
-  readonly columns: Float64Array;
-  readonly total: number;
-}
-
+/** Of each row and column; those that the cells bring, else what they add up to. */
 export function margins(cells: Cells): Margins {
+  if (cells.margins) return cells.margins;
   const rows = new Float64Array(cells.size);
   const columns = new Float64Array(cells.size);
   let total = 0;
@@ -42,6 +40,14 @@ export function denominator(mode: Normalisation, row: number, column: number, su
           : sums.total;
   return by > 0 ? by : null;
 }
+
+/** What values are, where an example may have several classes. */
+export const DIVIDED_BY_SETS: Record<Normalisation, string> = {
+  counts: "examples, not divided",
+  true: "share of the examples of which the row’s class is true",
+  predicted: "share of the examples of which the column’s class is called",
+  all: "share of all examples",
+};
 
 export const DIVIDED_BY: Record<Normalisation, string> = {
   counts: "examples, not divided",
