@@ -22,8 +22,9 @@ from pellucid.measures.saved import (
     labelled_columns_of_probabilities,
     logits_of_sigmoids,
 )
+from pellucid.predictions.given import check_ranks, given_of
 from pellucid.predictions.looking import Look, scores_in
-from pellucid.predictions.numbers import NO_CLASS, ArrowColumn, Numbered, bounded, classes_of, floats_of
+from pellucid.predictions.numbers import NO_CLASS, ArrowColumn, Numbered, classes_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import Floats, Sets, majority, sets_of, soft_of
 from pellucid.types import Batch, ByColumn, Media, Observation
@@ -104,7 +105,8 @@ class Observing:
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]
-        given = {name: _given(piece.columns[name], name) for name in self.saved.roles.given}
+        number = len(self.look.classes)
+        given = {name: given_of(piece.columns[name], name, number, piece.start) for name in self.saved.roles.given}
         called = classes_of(column, self.look.by_name, "prediction", piece.start)
         for what, classes in (("prediction", called), ("label", targets)):
             largest = NO_CLASS if classes is None else int(classes.max(initial=NO_CLASS))
@@ -113,6 +115,8 @@ class Observing:
                     f"{self.saved.predictions.source} says of its columns that there are {len(self.look.classes):,} classes, but "
                     f"a {what} from row {piece.start:,} on is {largest}. Write the file anew."
                 )
+        if targets is not None and "rank" in given:
+            check_ranks(given["rank"], called, targets, piece.start)
         return columns_of_classes(called, targets, given)
 
     def _ids(self, piece: Piece) -> Sequence[str]:
@@ -143,12 +147,6 @@ class Observing:
         except UndecodableImageError:
             self.undecodable += 1
             return None
-
-
-def _given(column: Any, name: str) -> np.ndarray:
-    """What was saved beside predicted classes; ranks as they are where they are whole numbers throughout."""
-    whole = bounded(column) if name == "rank" else None
-    return floats_of(column) if whole is None else whole
 
 
 def _plain(column: Any) -> pa.Array:
