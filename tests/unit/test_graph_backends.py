@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from pellucid.graph import Graph, trace, trace_timed
+from pellucid.graph import Graph, timed_forwards, trace, trace_timed
 from pellucid.graph.fake import Fake
 from support.written import Functional, dead_ends, flows, operators_of
 
@@ -278,6 +279,25 @@ def test_a_timed_trace_leaves_out_what_watching_takes() -> None:
     assert slow >= 0.05
     assert (graph.by_name["1"].seconds or 1.0) < slow
     assert (graph.by_name["0.0.add()"].seconds or 1.0) < slow
+
+
+@pytest.mark.parametrize(("rows", "forwards"), [(4, 4), (1_100, 1)])
+def test_a_small_model_is_timed_when_it_is_warm_and_a_large_one_once(rows: int, forwards: int) -> None:
+    class Waits(nn.Module):
+        """Cold in its first forward with values, and one that is held up once later."""
+
+        seen: ClassVar[list[int]] = []
+
+        def forward(self, x: Tensor) -> Tensor:
+            if type(x) is not Fake:
+                self.seen.append(len(self.seen))
+                time.sleep({0: 0.5, 2: 0.5}.get(self.seen[-1], 0.0))
+            return x + 1
+
+    Waits.seen.clear()
+    graph = trace_timed(nn.Sequential(nn.Linear(1_000, 500), Waits()), torch.ones(rows, 1_000))
+    assert (len(Waits.seen), timed_forwards(graph)) == (forwards, forwards)
+    assert ((graph.by_name["1"].seconds or 0.0) < 0.5) == (forwards > 1)
 
 
 def without_times(graph: Graph) -> object:

@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from pellucid.graph.structure import Edge, Graph, Loop, Node
-from pellucid.graph.tracer import trace, trace_timed
+from pellucid.graph.tracer import timed_forwards, trace, trace_timed
 
-__all__ = ["Edge", "Graph", "Loop", "Node", "trace", "trace_timed"]
+__all__ = ["Edge", "Graph", "Loop", "Node", "timed_forwards", "trace", "trace_timed"]
 
 
 class _CallablePackage(ModuleType):

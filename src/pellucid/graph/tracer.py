@@ -12,6 +12,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,6 +34,8 @@ from pellucid.graph.timing import Stopwatch
 from pellucid.graph.valueless import Valueless
 
 _LOCK = threading.RLock()
+_SMALL = 1_000_000_000  # FLOPs: what a processor does in some tens of milliseconds
+_WARM = 3  # forwards after the first, of a small model
 
 
 def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
@@ -62,13 +65,36 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
     """The same graph, with the measured time of every call in `Node.seconds`.
 
-    It costs one forward with values more, with module and function calls watched and no operators. The first forward of
-    a process is slower than later ones. Where the parameters have no values, or the forward raises, nothing is measured.
+    It costs `timed_forwards` forwards with values more, with module and function calls watched and no operators: one one
+    of a large model; of a small one four, of which the first, which can take a hundred times as long as later ones, is left
+    out: each call has its median of the other three. Where the parameters have no values, or the forward raises,
+    nothing is measured.
     """
     graph, writes = _traced(model, args, kwargs)
     if graph.error is not None or graph.backend == "meta":
         return graph
     model = _unwrapped(model)
+    runs = []
+    for _ in range(timed_forwards(graph)):
+        seconds = _seconds(model, args, kwargs, writes=writes)
+        if seconds is None:
+            return graph  # it ran without values and does not with them: the first real forward will say why
+        runs.append(seconds)
+    measured = [[one[node.name] for one in runs[1:] or runs if node.name in one] for node in graph.nodes]
+    nodes = tuple(
+        msgspec.structs.replace(node, seconds=median(times) if times else None)
+        for node, times in zip(graph.nodes, measured, strict=True)
+    )
+    return replace(graph, nodes=nodes)
+
+
+def timed_forwards(graph: Graph) -> int:
+    """How many forwards `trace_timed` runs to measure this graph's calls."""
+    return 1 if (graph.flops or 0) > _SMALL else 1 + _WARM
+
+
+def _seconds(model: nn.Module, args: Any, kwargs: Any, *, writes: bool) -> dict[str, float] | None:
+    """How long each call takes in one forward, by name; None where it raises."""
     device = _device(model)
     watch = Stopwatch(model, device)
     arguments, named = _copied((args, kwargs), device)
@@ -85,11 +111,10 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
             ):
                 model(*arguments, **named)
         except Exception:
-            return graph  # it ran without values and does not with them: the first real forward will say why
+            return None
         finally:
             guard.restore()
-    nodes = tuple(msgspec.structs.replace(node, seconds=watch.seconds.get(node.name)) for node in graph.nodes)
-    return replace(graph, nodes=nodes)
+    return watch.seconds
 
 
 def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:

@@ -113,9 +113,11 @@ class Inspection:
         self.writer.update(task=self.task, data=data_info(self.source, self.classes, None))
 
     def _trace(self, graph: Graph) -> None:
+        from pellucid.graph import timed_forwards
+
         with self._stage("trace") as stage:
-            # One run for the time of each call and one to learn what kind of output there is: the graph needed no values.
-            stage.forward = stage.forward_examples = 2
+            # Those for the time of each call and one to learn what kind of output there is: the graph needed no values.
+            stage.forward = stage.forward_examples = timed_forwards(graph) + 1
             self.writer.update(call_seconds=[node.seconds for node in graph.nodes])
             seen = Observation(
                 stage="trace", graph=graph, layers=self.layers, parameters=dict(self.model.named_parameters())
