@@ -322,3 +322,15 @@ def test_what_is_no_record_says_so(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
     with pytest.raises(DamagedError, match="schema_version"):
         Record(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted by Linux")
+def test_reading_a_table_begins_no_thread_which_would_abort_a_program_that_ends_at_once(whole: Path) -> None:
+    part = whole / "examples/part-000000.parquet"
+    program = (
+        "import os, pathlib, sys, pyarrow.parquet; from pellucid.record import tables; "
+        "content = pathlib.Path(sys.argv[1]).read_bytes(); before = len(os.listdir('/proc/self/task')); "
+        "assert tables.table_of(content).num_rows; print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(part)], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "0"
