@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import pellucid
+from pellucid.cli.drawing import summary_lines
 from pellucid.errors import DataError, OptionError, PellucidError
 from pellucid.predictions import ids, panels_of
 from pellucid.record import Record, schema
@@ -289,6 +290,18 @@ def test_losses_too_large_to_be_summed_have_no_mean(tmp_path: Path) -> None:
         assert loss.interval is None
         assert (loss.mean is not None) == mean
         assert mean or "beyond every number" in loss.why
+
+
+def test_a_predicted_class_that_is_missing_is_no_answer_and_no_logit_that_is_not_finite(tmp_path: Path) -> None:
+    record = pellucid.import_predictions(np.array([0, -1, 1, -1]), np.array([0, 1, 1, 0]), out=tmp_path / "net")
+    (finding,) = [one for one in record.findings if one.evidence.get("nonfinite")]
+    assert (finding.kind, finding.severity, finding.selection) == ("unanswered", "medium", {"rows": "1,3"})
+    assert finding.sentence == "No predicted class was saved for 2 of 4 examples, which are not judged."
+    loss = record.panel("loss")
+    assert isinstance(loss, schema.LossPanel)
+    assert loss.nonfinite == 0
+    assert "only the predicted classes are known" in loss.why
+    assert any("2 without an answer" in line for line in summary_lines(record.summary()))
 
 
 def test_a_probability_of_zero_for_the_target_is_no_number_and_is_counted(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     state = "" if summary.state == "complete" else f" ({summary.state})"
     yield f"{summary.title or summary.record}{state}"
     left_out = f", {summary.skipped:,} skipped" if summary.skipped else ""
-    odd = f", {summary.nonfinite:,} with NaN or infinite logits" if summary.nonfinite else ""
+    unanswered = any(finding.kind == "unanswered" for finding in summary.findings)
+    words = "without an answer" if unanswered else "with NaN or infinite logits"
+    odd = f", {summary.nonfinite:,} {words}" if summary.nonfinite else ""
     if summary.examples or not summary.watched:
         yield f"  examples   {summary.examples:,}{left_out}{odd}"
     if summary.accuracy is not None:

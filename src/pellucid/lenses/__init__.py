@@ -35,6 +35,7 @@ class LensContext:
     Attributes:
         loss: that was asked for; the task's own where None.
         target_loss: that the user wants to reach, or None.
+        scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
     classes: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class LensContext:
     seed: int = 0
     loss: Loss | None = None
     target_loss: float | None = None
+    scored: bool = True
 
 
 @runtime_checkable

@@ -117,7 +117,8 @@ class LossLens:
         else:
             has_target = np.logical_not(np.isnan(target)) if self.context.task == "regression" else target >= 0
         known = np.isfinite(loss)
-        nonfinite = np.asarray(columns["nonfinite"])
+        # Without scores there are no logits that are not finite.
+        nonfinite = np.asarray(columns["nonfinite"]) & self.context.scored
         self.nonfinite += int(np.count_nonzero(has_target & nonfinite))
         self.infinite += int(np.count_nonzero(has_target & (loss == np.inf)))
         self.unscored += int(np.count_nonzero(has_target & ~nonfinite & np.isnan(loss)))

@@ -64,14 +64,17 @@ class PredictionsLens:
         self.nonfinite_rows = sorted({*self.nonfinite_rows, *rows})[:MOST_ROWS]
 
     def report(self) -> PredictionsPanel:
-        """The counts, and a finding where an output is NaN or infinite."""
+        """The counts, and a finding where an output is NaN or infinite, or a saved answer is missing."""
         findings = []
         if self.nonfinite:
+            scored = self.context.scored
             findings.append(
                 Finding(
-                    kind="nonfinite-output",
-                    severity="high",
-                    sentence=f"The model's output is NaN or infinite for {self.nonfinite:,} of {self.count:,} examples.",
+                    kind="nonfinite-output" if scored else "unanswered",
+                    severity="high" if scored else "medium",
+                    sentence=f"The model's output is NaN or infinite for {self.nonfinite:,} of {self.count:,} examples."
+                    if scored
+                    else f"No predicted class was saved for {self.nonfinite:,} of {self.count:,} examples, which are not judged.",
                     count=self.count,
                     page="examples",
                     weight=self.nonfinite / self.count,

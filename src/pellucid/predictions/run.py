@@ -154,7 +154,7 @@ def _context(look: Look, loss: Loss | None, target_loss: float | None) -> LensCo
             raise OptionError(
                 f"The loss {loss.spec} needs a score of every class; here only the predicted classes were saved. Leave --loss out."
             )
-    return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss)
+    return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss, scored=look.kind != "classes")
 
 
 def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext) -> schema.Manifest:
