@@ -284,14 +284,14 @@ def test_a_timed_trace_leaves_out_what_watching_takes() -> None:
 @pytest.mark.parametrize(("rows", "forwards"), [(4, 4), (1_100, 1)])
 def test_a_small_model_is_timed_when_it_is_warm_and_a_large_one_once(rows: int, forwards: int) -> None:
     class Waits(nn.Module):
-        """Cold in its first forward with values, and one that is held up once later."""
+        """Cold in its first forward with values, and then held up in all but one."""
 
         seen: ClassVar[list[int]] = []
 
         def forward(self, x: Tensor) -> Tensor:
             if type(x) is not Fake:
                 self.seen.append(len(self.seen))
-                time.sleep({0: 0.5, 2: 0.5}.get(self.seen[-1], 0.0))
+                time.sleep({0: 0.5, 1: 0.5, 3: 0.5}.get(self.seen[-1], 0.0))
             return x + 1
 
     Waits.seen.clear()

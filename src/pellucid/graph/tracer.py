@@ -12,7 +12,6 @@ import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
@@ -66,8 +65,9 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
     """The same graph, with the measured time of every call in `Node.seconds`.
 
     It costs `timed_forwards` forwards with values more, with module and function calls watched and no operators: one one
-    of a large model; of a small one four, of which the first, which can take a hundred times as long as later ones, is left
-    out: each call has its median of the other three. Where the parameters have no values, or the forward raises,
+    of a large model; of a small one four, of which the first, which takes several times as long as later ones, is left
+    out: each call has the least of the other three, for all that disturbs it makes it longer. Where more threads run than
+    the machine has processors all of them are disturbed. Where the parameters have no values, or the forward raises,
     nothing is measured.
     """
     graph, writes = _traced(model, args, kwargs)
@@ -82,7 +82,7 @@ def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
         runs.append(seconds)
     measured = [[one[node.name] for one in runs[1:] or runs if node.name in one] for node in graph.nodes]
     nodes = tuple(
-        msgspec.structs.replace(node, seconds=median(times) if times else None)
+        msgspec.structs.replace(node, seconds=min(times, default=None))
         for node, times in zip(graph.nodes, measured, strict=True)
     )
     return replace(graph, nodes=nodes)
