@@ -115,6 +115,25 @@ def test_numbers_beside_names_are_refused_until_the_order_of_the_names_is_said(t
     assert pellucid.import_predictions(both, out=tmp_path / "both").summary().accuracy == pytest.approx(1 / 3)
 
 
+def test_spaces_around_names_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("prediction,label\ncat ,cat\n cat,cat\ndog,cat\ndog,  \n", encoding="utf-8")
+    for place, classes in enumerate((None, ["cat", "dog "])):
+        record = pellucid.import_predictions(path, out=tmp_path / str(place), classes=classes)
+        assert record.manifest.data is not None
+        assert record.manifest.data.classes == ["cat", "dog"]
+        assert record.summary().accuracy == pytest.approx(2 / 3)
+        assert record.manifest.saved is not None
+        assert record.manifest.saved.trimmed == 1
+
+
+def test_two_classes_of_one_name_are_refused_where_names_say_which_is_meant(tmp_path: Path) -> None:
+    names = ["cat", "dog", "cat", "yak"]
+    message = refused(tmp_path, SAVED, np.array(names)[TARGETS], classes=names)
+    assert message.startswith("Classes 0 and 2 are both called 'cat'")
+    assert pellucid.import_predictions(SAVED, TARGETS, out=tmp_path / "numbers", classes=names).summary().examples == 30
+
+
 def test_numbers_that_would_be_more_classes_than_there_can_be(tmp_path: Path) -> None:
     for largest in (3 * 10**8, 2**31 - 1):
         message = refused(tmp_path, np.array([5, largest, 5]), np.array([5, 5, 5]))

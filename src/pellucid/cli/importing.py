@@ -95,6 +95,8 @@ def _say_what_was_odd(saved: object) -> None:
         )
     if saved.unnormalised:
         say(f"{saved.unnormalised:,} rows did not add up to one and were divided by their sum.")
+    if saved.trimmed:
+        say(f"{saved.trimmed:,} names of classes have spaces around them, which were left out.")
     if saved.undecodable:
         say(f"{saved.undecodable:,} pictures could not be read and are left out.")
     if saved.left_out:

@@ -36,6 +36,7 @@ class Look:
         by_name: index by name, where classes are named in the files; None where they are numbers.
         unnormalised: rows of probabilities that do not add up to one by more than rounding; where each class has a probability
             of its own, none is to.
+        trimmed: names that have spaces around them somewhere in the files, which are left out.
         labels: what a label is: one class, a soft label, or the set of all true classes.
     """
 
@@ -43,6 +44,7 @@ class Look:
     classes: tuple[str, ...]
     by_name: dict[str, int] | None
     unnormalised: int = 0
+    trimmed: int = 0
     labels: LabelKind = "class"
 
     @property
@@ -87,15 +89,15 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
     if saved.id_column:
         refuse_repeated(hashes, saved.all_ids, saved.predictions.source, saved.id_column)
     settled = _settled(saved, names, texts, scores, targets, predictions)
-    by_name = {name: index for index, name in enumerate(settled)} if texts.are_names(names) else None
+    by_name = _by_name(settled) if texts.are_names(names) else None
     texts.check(by_name, len(settled))
     targets.check(len(settled), saved)
     predictions.check(len(settled), saved)
     if not saved.roles.scores:
-        return Look("classes", settled, by_name)
+        return Look("classes", settled, by_name, trimmed=len(texts.trimmed))
     kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
     divided = kind == "probabilities" and labels != "sets"
-    return Look(kind, settled, by_name, scores.unnormalised.count if divided else 0, labels)
+    return Look(kind, settled, by_name, scores.unnormalised.count if divided else 0, len(texts.trimmed), labels)
 
 
 def _told(saved: Saved, names: tuple[str, ...] | None) -> tuple[int, int] | None:
@@ -169,7 +171,7 @@ def scores_in(saved: Saved, piece: Piece, kind: Kind | None, classes: int = 0) -
 
 def _names(saved: Saved, classes: Sequence[str] | None) -> tuple[str, ...] | None:
     if classes is not None:
-        return tuple(classes)
+        return tuple(name.strip() for name in classes)
     schema = saved.predictions.schema
     found = names_in(schema, saved.roles.target)
     if found is None and saved.labels is not None:
@@ -193,9 +195,12 @@ class _Texts:
 
     found: set[str] = field(default_factory=set)
     by_column: dict[str, set[str]] = field(default_factory=dict)
+    trimmed: set[str] = field(default_factory=set)
 
     def add(self, column: Any, what: str) -> None:
-        fresh = {one for one in column.unique().to_pylist() if one is not None}
+        written = {one for one in column.unique().to_pylist() if one is not None}
+        fresh = {one.strip() for one in written} - {""}
+        self.trimmed |= {one.strip() for one in written - fresh} - {""}
         self.by_column.setdefault(what, set()).update(fresh)
         self.found |= fresh
         if len(self.found) > MOST_CLASSES:
@@ -239,6 +244,18 @@ class _Texts:
                 f"{told}; the files also name {', '.join(map(repr, unknown[:SHOWN]))}{more}. Correct them, or the names of the "
                 "classes (--classes FILE)."
             )
+
+
+def _by_name(classes: tuple[str, ...]) -> dict[str, int]:
+    """Index by name. Raises: DataError: two classes are called the same."""
+    found: dict[str, int] = {}
+    for index, name in enumerate(classes):
+        if found.setdefault(name, index) != index:
+            raise DataError(
+                f"Classes {found[name]} and {index} are both called '{name}', and the files name classes: nothing says which "
+                "of them is meant. Give each a name of its own (--classes FILE), or write numbers."
+            )
+    return found
 
 
 def _are_numbers(texts: Iterable[str]) -> bool:

@@ -212,7 +212,10 @@ def is_text(kind: Any) -> bool:
 
 
 def index_of(name: str, names: dict[str, int] | None) -> int:
-    """The class of that name; -2 where it is none."""
+    """The class of that name, spaces around it left out; -1 where nothing stands there, -2 where it is none."""
+    name = name.strip()
+    if not name and not (names and "" in names):
+        return NO_CLASS
     if names is not None and name in names:
         return names[name]
     return int(name) if names is None and name.lstrip("-").isdigit() else NO_CLASS - 1

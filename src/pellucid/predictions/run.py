@@ -171,6 +171,7 @@ def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext)
             matched_by=saved.matched_by,
             unlabelled=saved.unlabelled,
             unmatched=saved.unmatched,
+            trimmed=look.trimmed,
         ),
         data=_data_info(saved, look, ""),
         task=look.task,

@@ -2099,7 +2099,7 @@ export interface Preprocessing {
  * `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
  * counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
  * column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
- * prediction.
+ * prediction. `trimmed` counts names of classes with spaces around them, which were left out.
  */
 export interface SavedPredictions {
   name: string;
@@ -2112,6 +2112,7 @@ export interface SavedPredictions {
   matched_by: string;
   unlabelled: number;
   unmatched: number;
+  trimmed: number;
 }
 
 /** An example that was left out, and why. */

@@ -30,7 +30,7 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     `columns` were read as answers; `left_out` came along and are lists, which the examples table does not keep. `unnormalised`
     counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
     column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
-    prediction.
+    prediction. `trimmed` counts names of classes with spaces around them, which were left out.
     """
 
     name: str
@@ -43,6 +43,7 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     matched_by: str = ""
     unlabelled: int = 0
     unmatched: int = 0
+    trimmed: int = 0
 
 
 class DataInfo(msgspec.Struct, frozen=True):
