@@ -134,22 +134,55 @@ describe("order", () => {
 });
 
 describe("the most confused classes", () => {
-  it("are those with most mistakes either way, in order of index", () => {
+  it("are both ends of the heaviest mistakes, in order of index", () => {
     expect([...mostConfused(cells, 2)]).toEqual([0, 4]);
     expect([...mostConfused(cells, 4)]).toEqual([0, 1, 2, 4]);
   });
 
-  it("are all classes where there are fewer than asked for", () => {
-    expect([...mostConfused(cells, 30)]).toEqual([0, 1, 2, 3, 4, 5]);
+  it("are those that are confused at all where fewer are than asked for", () => {
+    expect([...mostConfused(cells, 30)]).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it("are not those with most right answers", () => {
-    const sure = cellsOf([
+  it("are not those with most right answers, but where there is no mistake", () => {
+    const sure = [
       [90, 0, 0],
       [0, 1, 2],
       [0, 0, 1],
+    ];
+    expect([...mostConfused(cellsOf(sure), 2)]).toEqual([1, 2]);
+    const right = sure.map((line, row) => line.map((count, column) => (row === column ? count : 0)));
+    expect([...mostConfused(cellsOf(right), 1)]).toEqual([0]);
+  });
+
+  // Class 0 is taken for each of 1 to 9 once, 10 for 11 twice, 12 for 13 once: most mistakes are of class 0.
+  const scattered = cellsOf(
+    Array.from({ length: 14 }, (_, row) =>
+      Array.from({ length: 14 }, (_, column) =>
+        row === 0 && column > 0 && column < 10
+          ? 1
+          : row === 10 && column === 11
+            ? 2
+            : row === 12 && column === 13
+              ? 1
+              : 0,
+      ),
+    ),
+  );
+
+  it("hold every pair that is listed, and no class without one that it is confused with", () => {
+    expect([...mostConfused(scattered, 4, [{ true: 12, predicted: 13 }])]).toEqual([10, 11, 12, 13]);
+    expect([...mostConfused(scattered, 3)]).toEqual([10, 11]);
+    expect([...mostConfused(scattered, 5)]).toEqual([0, 1, 2, 10, 11]);
+  });
+
+  it("hold nothing, but not for what is missed without another in its place", () => {
+    const sets = cellsOf([
+      [3, 1, 0, 0],
+      [0, 3, 0, 0],
+      [0, 0, 2, 9],
+      [0, 0, 0, 0],
     ]);
-    expect([...mostConfused(sure, 2)]).toEqual([1, 2]);
+    expect([...mostConfused(sets, 3, [], 3)]).toEqual([0, 1, 3]);
   });
 });
 
@@ -335,6 +368,29 @@ describe("what is drawn", () => {
   it("leaves out what the order leaves out", () => {
     const few = drawnCells(cells, margins(cells), Int32Array.of(0, 4), "counts");
     expect([...few.counts]).toEqual([8, 5, 4, 6]);
+  });
+
+  it("tells what gathers the others by a scale of its own, paler than what is shown", () => {
+    const axis = classAxis(Int32Array.of(1, 2), 6, nameOf);
+    const few = gathered(cells, axis);
+    const other = axis.entries.findIndex((entry) => entry.other);
+    const index = Int32Array.of(0, 1, 2);
+    const shown = drawnCells(few, margins(few), index, "counts", other);
+    expect([shown.mostWrong, shown.mostRight, shown.mostApart]).toEqual([3, 9, 23]);
+    expect(tone(shown, cellAt(shown, 1, 0))).toBe(1);
+    for (const [y, x] of [
+      [0, 2],
+      [2, 1],
+      [2, 2],
+    ] as const)
+      expect(tone(shown, cellAt(shown, y, x))).toBeLessThan(0.5);
+    const apart = drawnCells(few, margins(few), index, "counts", 2);
+    const signed = difference(apart, {
+      ...apart,
+      counts: apart.counts.map(() => 0),
+      values: apart.values.map(() => 0),
+    });
+    expect([signed.mostWrong, signed.mostApart]).toEqual([9, 23]);
   });
 
   it("shows in each pixel the strongest mistake beneath it, and a right answer where there is none", () => {

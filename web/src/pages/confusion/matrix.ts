@@ -56,21 +56,53 @@ export const DIVIDED_BY: Record<Normalisation, string> = {
   all: "share of all examples (the matrix adds up to 100%)",
 };
 
-/** The classes that take part in most mistakes, true or predicted, in order of index. */
-export function mostConfused(cells: Cells, most: number): Int32Array {
-  const errors = new Float64Array(cells.size);
+export interface Pair {
+  readonly true: number;
+  readonly predicted: number;
+}
+
+/**
+ * The classes that are confused with one another, in order of index: the ends of the pairs that are `listed`, then those of the cells
+ * that hold most mistakes, both ends of a pair together, so that each is a cell among them. Where nothing is mistaken, the classes with
+ * most examples. `last` stands for nothing where an example may have several classes (else -1): it is always among them.
+ */
+export function mostConfused(cells: Cells, most: number, listed: readonly Pair[] = [], last = -1): Int32Array {
+  const kept = new Set<number>(last >= 0 ? [last] : []);
+  const take = (one: number, other: number) => {
+    const ends = [...new Set([one, other])].filter((end) => !kept.has(end));
+    if (kept.size + ends.length <= most) for (const end of ends) kept.add(end);
+  };
+  for (const pair of listed) take(pair.true, pair.predicted);
+  for (const cell of heaviest(cells, most * most, last))
+    take(cells.rows[cell] as number, cells.columns[cell] as number);
+  if (kept.size <= Number(last >= 0)) {
+    const { rows } = margins(cells);
+    const ranked = Int32Array.from(rows, (_, index) => index).sort(
+      (a, b) => (rows[b] as number) - (rows[a] as number) || a - b,
+    );
+    for (const index of ranked) take(index, index);
+  }
+  return Int32Array.from(kept).sort();
+}
+
+/**
+ * At most so many mistakes, those with most examples first; none with `last`. Among n classes there are fewer than n² of them: who looks
+ * for the pairs of n classes need look no further.
+ */
+function heaviest(cells: Cells, most: number, last: number): number[] {
+  const mistake = (cell: number) =>
+    cells.rows[cell] !== cells.columns[cell] && cells.rows[cell] !== last && cells.columns[cell] !== last;
+  const counts = cells.counts.filter((_, cell) => mistake(cell)).sort();
+  const least = counts[Math.max(0, counts.length - most)] ?? 0;
+  // Thousands may hold as few: the first of them do.
+  let equal = most - counts.length + counts.findLastIndex((count) => count <= least) + 1;
+  const found: number[] = [];
   for (let cell = 0; cell < cells.counts.length; cell++) {
     const count = cells.counts[cell] as number;
-    const row = cells.rows[cell] as number;
-    const column = cells.columns[cell] as number;
-    if (row === column) continue;
-    errors[row] = (errors[row] as number) + count;
-    errors[column] = (errors[column] as number) + count;
+    if (count < least || !mistake(cell) || (count === least && equal-- <= 0)) continue;
+    found.push(cell);
   }
-  const ranked = Int32Array.from(errors, (_, index) => index).sort(
-    (a, b) => (errors[b] as number) - (errors[a] as number) || a - b,
-  );
-  return ranked.slice(0, most).sort();
+  return found.sort((a, b) => (cells.counts[b] as number) - (cells.counts[a] as number) || a - b);
 }
 
 /** The cells as they are drawn: in rows from the top, each with the value that its colour tells. */
@@ -86,21 +118,18 @@ export interface Drawn {
   /** Largest value beside the diagonal, and on it; of a difference, the largest of all without its sign. */
   readonly mostWrong: number;
   readonly mostRight: number;
+  /** Place of the row and column that gather what the others do not hold, or -1; their largest value, without its sign. */
+  readonly apart: number;
+  readonly mostApart: number;
   /** Whether the values are differences between two models. */
   readonly signed: boolean;
 }
 
 /**
- * `order` lists the entries in the order in which they are drawn; the counts of those it leaves out are not drawn. Entries that are
- * `beside` the scale, since they gather what the others do not hold, do not say where it ends.
+ * `order` lists the entries in the order in which they are drawn; the counts of those it leaves out are not drawn. The entry `other`,
+ * or -1, gathers what the others do not hold: it has a scale of its own, and does not say where theirs ends.
  */
-export function drawnCells(
-  cells: Cells,
-  sums: Margins,
-  order: Int32Array,
-  mode: Normalisation,
-  beside: (entry: number) => boolean = () => false,
-): Drawn {
+export function drawnCells(cells: Cells, sums: Margins, order: Int32Array, mode: Normalisation, other = -1): Drawn {
   const at = new Int32Array(cells.size).fill(-1);
   order.forEach((entry, place) => {
     at[entry] = place;
@@ -122,7 +151,7 @@ export function drawnCells(
   const xs = new Int32Array(many);
   const counts = new Float64Array(many);
   const values = new Float64Array(many);
-  let [mostWrong, mostRight] = [0, 0];
+  let [mostWrong, mostRight, mostApart] = [0, 0, 0];
   for (let place = 0; place < many; place++) {
     const cell = shown[place] as number;
     const row = cells.rows[cell] as number;
@@ -136,11 +165,12 @@ export function drawnCells(
     xs[put] = at[column] as number;
     counts[put] = count;
     values[put] = value;
-    if (beside(row) || beside(column)) continue;
-    if (row === column) mostRight = Math.max(mostRight, value);
+    if (row === other || column === other) mostApart = Math.max(mostApart, value);
+    else if (row === column) mostRight = Math.max(mostRight, value);
     else mostWrong = Math.max(mostWrong, value);
   }
-  return { size: order.length, starts, ys, xs, counts, values, mostWrong, mostRight, signed: false };
+  const apart = at[other] ?? -1;
+  return { size: order.length, starts, ys, xs, counts, values, mostWrong, mostRight, apart, mostApart, signed: false };
 }
 
 /** The drawn cell at a row and column, or -1. */
@@ -156,7 +186,7 @@ export function difference(next: Drawn, before: Drawn): Drawn {
   const [ys, xs] = [new Int32Array(most), new Int32Array(most)];
   const [counts, values] = [new Float64Array(most), new Float64Array(most)];
   const starts = new Uint32Array(next.size + 1);
-  let [many, largest] = [0, 0];
+  let [many, largest, mostApart] = [0, 0, 0];
   const place = new Map<number, number>();
   for (let y = 0; y < next.size; y++) {
     place.clear();
@@ -174,7 +204,11 @@ export function difference(next: Drawn, before: Drawn): Drawn {
         values[at] = (values[at] as number) + sign * (drawn.values[cell] as number);
       }
     starts[y + 1] = many;
-    for (const at of place.values()) largest = Math.max(largest, Math.abs(values[at] as number));
+    for (const [x, at] of place) {
+      const value = Math.abs(values[at] as number);
+      if (x === next.apart || y === next.apart) mostApart = Math.max(mostApart, value);
+      else largest = Math.max(largest, value);
+    }
   }
   const [cut, cutValues] = [(all: Int32Array) => all.slice(0, many), (all: Float64Array) => all.slice(0, many)];
   return {
@@ -186,9 +220,14 @@ export function difference(next: Drawn, before: Drawn): Drawn {
     values: cutValues(values),
     mostWrong: largest,
     mostRight: largest,
+    apart: next.apart,
+    mostApart,
     signed: true,
   };
 }
+
+/** What gathers the others is drawn no stronger than this: it is not what is looked for. */
+const PALE = 0.4;
 
 /**
  * How strong a colour is: by the square root, so that one mistake is seen beside a hundred. Of a difference, a place around the
@@ -196,7 +235,9 @@ export function difference(next: Drawn, before: Drawn): Drawn {
  */
 export function tone(drawn: Drawn, cell: number): number {
   const value = drawn.values[cell] as number;
-  const most = drawn.xs[cell] === drawn.ys[cell] ? drawn.mostRight : drawn.mostWrong;
-  const share = most > 0 ? Math.min(1, Math.sqrt(Math.abs(value) / most)) : 1;
+  const [x, y] = [drawn.xs[cell], drawn.ys[cell]];
+  const apart = x === drawn.apart || y === drawn.apart;
+  const most = apart ? drawn.mostApart : x === y ? drawn.mostRight : drawn.mostWrong;
+  const share = (most > 0 ? Math.min(1, Math.sqrt(Math.abs(value) / most)) : 1) * (apart ? PALE : 1);
   return drawn.signed ? 0.5 + 0.5 * Math.sign(value) * share : 0.08 + 0.92 * share;
 }
