@@ -105,8 +105,6 @@ class Observing:
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]
-        number = len(self.look.classes)
-        given = {name: given_of(piece.columns[name], name, number, piece.start) for name in self.saved.roles.given}
         called = classes_of(column, self.look.by_name, "prediction", piece.start)
         for what, classes in (("prediction", called), ("label", targets)):
             largest = NO_CLASS if classes is None else int(classes.max(initial=NO_CLASS))
@@ -115,6 +113,8 @@ class Observing:
                     f"{self.saved.predictions.source} says of its columns that there are {len(self.look.classes):,} classes, but "
                     f"a {what} from row {piece.start:,} on is {largest}. Write the file anew."
                 )
+        number = len(self.look.classes)
+        given = {name: given_of(piece.columns[name], name, number, piece.start) for name in self.saved.roles.given}
         if targets is not None and "rank" in given:
             check_ranks(given["rank"], called, targets, piece.start)
         return columns_of_classes(called, targets, given)

@@ -13,6 +13,7 @@ const saved: SavedPredictions = {
   matched_by: "",
   unlabelled: 0,
   unmatched: 0,
+  trimmed: 0,
 };
 
 describe("what is empty", () => {
