@@ -1,4 +1,5 @@
 /** What stands as a row and as a column: a class, a concept above classes, or all the others together. */
+import { count } from "../../marks/format";
 import type { Cells, Margins } from "./matrix";
 import { frontier, kindsOf, type Tree } from "./tree";
 
@@ -33,7 +34,7 @@ export function classAxis(order: Int32Array, classes: number, nameOf: NameOf): A
   if (order.length < classes) {
     const kept = new Set(order);
     const others = Int32Array.from({ length: classes }, (_, index) => index).filter((index) => !kept.has(index));
-    entries.push(entryOf(`other (${others.length} classes)`, others, { other: true }));
+    entries.push(entryOf(`other (${count(others.length)} classes)`, others, { other: true }));
   }
   return placed(entries, classes);
 }

@@ -118,7 +118,7 @@ export interface Drawn {
   /** Largest value beside the diagonal, and on it; of a difference, the largest of all without its sign. */
   readonly mostWrong: number;
   readonly mostRight: number;
-  /** Place of the row and column that gather what the others do not hold, or -1; their largest value, without its sign. */
+  /** Place of the row and column that gather what the others do not hold, or -1; their largest value beside the diagonal, without its sign. */
   readonly apart: number;
   readonly mostApart: number;
   /** Whether the values are differences between two models. */
@@ -165,7 +165,7 @@ export function drawnCells(cells: Cells, sums: Margins, order: Int32Array, mode:
     xs[put] = at[column] as number;
     counts[put] = count;
     values[put] = value;
-    if (row === other || column === other) mostApart = Math.max(mostApart, value);
+    if (row === other || column === other) mostApart = row === column ? mostApart : Math.max(mostApart, value);
     else if (row === column) mostRight = Math.max(mostRight, value);
     else mostWrong = Math.max(mostWrong, value);
   }
@@ -206,7 +206,7 @@ export function difference(next: Drawn, before: Drawn): Drawn {
     starts[y + 1] = many;
     for (const [x, at] of place) {
       const value = Math.abs(values[at] as number);
-      if (x === next.apart || y === next.apart) mostApart = Math.max(mostApart, value);
+      if (x === next.apart || y === next.apart) mostApart = x === y ? mostApart : Math.max(mostApart, value);
       else largest = Math.max(largest, value);
     }
   }
