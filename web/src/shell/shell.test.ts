@@ -5,7 +5,7 @@ import { chipsOf } from "./chips";
 import { fileName } from "./download";
 import { find } from "./find";
 import { graphAlone, type PageModule, pagesOf } from "./pages";
-import { csvOf, sortedRows, type TableColumn, tableOf } from "./table";
+import { csvOf, leastRoom, sortedRows, type TableColumn, tableOf } from "./table";
 
 const column = (model: ReturnType<typeof tableOf>, index: number) => model.columns[index] as TableColumn;
 
@@ -20,6 +20,17 @@ describe("tables", () => {
       ["a", 2],
     ],
   );
+
+  it("gives a column room for its title, but not for any that strangers write", () => {
+    const width = (text: string) => 7 * text.length;
+    const room = (title: string, more: Partial<TableColumn> = {}) =>
+      leastRoom({ id: "", title, numeric: true, cell: () => null, ...more }, width);
+    expect(room("p")).toBe(80);
+    expect(room("parameters")).toBeGreaterThanOrEqual(70 + 16);
+    expect(room("parameters", { unit: "M" })).toBeGreaterThan(room("parameters"));
+    expect(room("x".repeat(5000))).toBe(room("x".repeat(50)));
+    expect(room("parameters", { width: 44 })).toBe(44);
+  });
 
   it("sorts numbers and names, missing ones last either way", () => {
     expect([...sortedRows(model, column(model, 1), false)]).toEqual([2, 0, 3, 1]);

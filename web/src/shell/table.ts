@@ -1,4 +1,5 @@
 /** A table behind a picture: columns and cells by row number, so that a million rows cost nothing until shown. */
+import type { Width } from "../marks/fitting";
 import { number } from "../marks/format";
 import { orderOf } from "../measures/order";
 import type { Scalar } from "../record/examples";
@@ -46,6 +47,18 @@ export function tableOf(title: string, columns: readonly string[], rows: readonl
       cell: (row) => rows[row]?.[index] ?? null,
     })),
   };
+}
+
+const LEAST = { number: 80, text: 112 };
+const MOST_TITLED = 200;
+/** Beside a title: the cell's padding, and an arrow where it is sorted by. */
+const AROUND = 16 + 16;
+
+/** Pixels that a column needs at least: to say its title whole, unless strangers wrote it. */
+export function leastRoom(column: TableColumn, width: Width): number {
+  if (column.width) return column.width;
+  const title = width(column.title) + (column.unit ? width(column.unit) + 4 : 0) + AROUND;
+  return Math.ceil(Math.max(column.numeric ? LEAST.number : LEAST.text, Math.min(title, MOST_TITLED)));
 }
 
 export function textOf(column: TableColumn, row: number): string {

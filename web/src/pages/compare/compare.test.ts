@@ -5,6 +5,7 @@ import { answeredByAll, flipped } from "./answers";
 import { chance } from "./chance";
 import { cumulative } from "./curves";
 import { costsOf, judge, sizesOf } from "./sizes";
+import { modelTable } from "./tables";
 
 const every = (count: number) => Uint32Array.from({ length: count }, (_, row) => row);
 
@@ -75,6 +76,12 @@ describe("sizes", () => {
     loss: 1 - correct / 100,
     lossInterval: null,
   }));
+
+  it("are listed without columns of what is known of none", () => {
+    const titles = modelTable(panel, [], null).columns.map((column) => column.title);
+    expect(titles).toEqual(["model", "right", "low", "high", "examples", "mean loss", "parameters"]);
+    expect(modelTable(panel, [], 0.9).columns.map((column) => column.title)).toContain("steps to");
+  });
 
   it("puts replicates together and leaves out what has no cost", () => {
     const { sizes, without } = sizesOf(panel, judged, "parameters", null);

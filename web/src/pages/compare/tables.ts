@@ -54,6 +54,13 @@ export function modelTable(panel: ComparisonPanel, judged: readonly Judged[], re
     const model = panel.models[row];
     return model ? costOf(model, name, reach) : null;
   };
+  const costs = [
+    numeric("parameters", cost("parameters"), (value) => (value === null ? "" : quantity(value))),
+    numeric("FLOPs", cost("flops"), (value) => (value === null ? "" : quantity(value))),
+    numeric("seconds", cost("seconds")),
+    numeric("steps to", cost("training_steps")),
+    numeric("seconds to", cost("training_seconds")),
+  ];
   return {
     title: "models",
     count: panel.models.length,
@@ -76,11 +83,8 @@ export function modelTable(panel: ComparisonPanel, judged: readonly Judged[], re
       ),
       numeric("examples", (row) => of(row).count),
       numeric("mean loss", (row) => of(row).loss),
-      numeric("parameters", cost("parameters"), (value) => (value === null ? "" : quantity(value))),
-      numeric("FLOPs", cost("flops"), (value) => (value === null ? "" : quantity(value))),
-      numeric("seconds", cost("seconds")),
-      numeric("steps to", cost("training_steps")),
-      numeric("seconds to", cost("training_seconds")),
+      // What is known of no model would be empty columns.
+      ...costs.filter((column) => panel.models.some((_, row) => column.cell(row) !== null)),
     ],
   };
 }
