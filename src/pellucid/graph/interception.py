@@ -130,11 +130,19 @@ def differentiable_functions(through: Callable[[type, Callable[..., Any], Argume
                 setattr(cls, name, old)
 
 
+# Functions of torch's own, of which there are many and which stay.
+_TORCH_S: set[Any] = set()
+
+
 def _custom_functions(base: Any) -> list[Any]:
     found: list[Any] = []
     waiting = base.__subclasses__()
     for cls in waiting:  # grows while it is walked
-        if not cls.__module__.startswith("torch.") and isinstance(vars(cls).get("forward"), staticmethod):
+        if cls in _TORCH_S:
+            pass
+        elif cls.__module__.startswith("torch."):
+            _TORCH_S.add(cls)
+        elif isinstance(vars(cls).get("forward"), staticmethod):
             found.append(cls)
         waiting += cls.__subclasses__()
     return found

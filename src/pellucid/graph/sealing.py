@@ -12,7 +12,6 @@ from pellucid.graph.arguments import settings_of, texts
 from pellucid.graph.frames import Frame
 from pellucid.graph.loops import find_loops, with_feedback
 from pellucid.graph.parts import Parts, is_packed, own_parameters
-from pellucid.graph.points import capture_points
 from pellucid.graph.pooling import pool_of_module
 from pellucid.graph.recording import Recording
 from pellucid.graph.structure import Edge, Graph, Node
@@ -61,7 +60,6 @@ def sealed(
         backend=backend,
         error=error,
         batch=seen.batch,
-        layers=capture_points(nodes, edges, seen.batch),
         uncalled=_uncalled(seen),
         backend_reason=" ".join(filter(None, (reason, seen.out_of_sight()))),
         data_dependent=tuple(seen.questions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -138,7 +138,6 @@ class Graph:
         data_dependent: where the path depended on the values of the inputs ("bool() at net.py:31"); empty where not.
         operators: aten operators that the forward ran, or operations that the file lists.
         error: why the trace stopped half-way, or None; the graph then ends there.
-        layers: the capture points, in order of execution.
         batch: examples in the traced batch.
     """
 
@@ -151,12 +150,18 @@ class Graph:
     backend: Literal["meta", "fake", "real", "file"]
     error: str | None = None
     batch: int = 1
-    layers: tuple[Layer, ...] = field(default=())
     uncalled: tuple[str, ...] = ()
     backend_reason: str = ""
     data_dependent: tuple[str, ...] = ()
     operators: int = 0
     loops: tuple[Loop, ...] = ()
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The capture points, in order of execution; none of what was read from a file, which cannot be run."""
+        from pellucid.graph.points import capture_points
+
+        return () if self.backend == "file" else capture_points(self.nodes, self.edges, self.batch)
 
     @cached_property
     def by_name(self) -> dict[str, Node]:

@@ -1111,7 +1111,7 @@ export interface GraphNode {
  * Attributes:
  *     unused: names of the parameters that the forward never read; uncalled: paths of the modules it never called.
  *     backend: how it was traced: on tensors without values (meta, fake), with values (real), or read from a file.
- *     backend_reason: why it was not traced without values, where that was tried; "" elsewhere.
+ *     backend_reason: why it was not traced without values, where that was tried, and what it could not see; "" elsewhere.
  *     data_dependent: where the path through the model depended on the values of its inputs ("bool() at net.py:31");
  *         empty where it did not.
  *     operators: aten operators that the forward ran, or operations that the file lists.
