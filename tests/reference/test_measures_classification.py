@@ -16,7 +16,7 @@ from pellucid.lenses.accuracy import AccuracyLens
 from pellucid.measures import classification as measured
 from pellucid.measures.bootstrap import bootstrap, replicates_for
 from pellucid.measures.confusion import SparseCounts
-from pellucid.measures.intervals import benjamini_hochberg, delta_interval, f1_interval, mover, newcombe_auc, wilson
+from pellucid.measures.intervals import benjamini_hochberg, f1_interval, mover, newcombe_auc, wilson
 from pellucid.measures.ranking import mean_reciprocal_rank, rank_counts, top_k
 from pellucid.types import Batch, Observation
 
@@ -73,13 +73,25 @@ def test_what_is_not_defined_says_so_where_scikit_learn_says_zero() -> None:
     same = np.zeros(30, np.int64)
     with pytest.warns(UserWarning, match="single label"):
         assert metrics.matthews_corrcoef(same, same) == 0.0
-    listed = {one.name: one for one in measured.scores(SparseCounts.of(same, same), 2)}
+    listed = {one.name: one for one in measured.scores(SparseCounts.of(same, same))}
     for name in ("Matthews correlation", "Cohen's kappa"):
         assert listed[name].value is None
         assert listed[name].interval is None
         assert "one class" in listed[name].why
     assert listed["balanced accuracy"].value == 1.0
-    assert all(one.value is None and one.why and one.count == 0 for one in measured.scores(SparseCounts(), 3))
+    assert all(one.value is None and one.why and one.count == 0 for one in measured.scores(SparseCounts()))
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["targets", "predictions"])
+def test_kappa_is_not_defined_where_it_is_zero_by_construction(swapped: bool) -> None:
+    """One class on either side: agreement is then what chance gives, whatever the model does."""
+    pairs = np.zeros(20, np.int64), np.arange(20) % 3
+    cells = SparseCounts.of(*(pairs[::-1] if swapped else pairs))
+    listed = {one.name: one for one in measured.scores(cells)}
+    assert metrics.cohen_kappa_score(*pairs) == pytest.approx(0.0, abs=1e-12)
+    for name in ("Matthews correlation", "Cohen's kappa"):
+        assert listed[name].value is None
+        assert listed[name].why == "the targets or the predictions are all of one class"
 
 
 def test_classes_that_never_occur_are_left_out_of_means() -> None:
@@ -129,46 +141,6 @@ def test_every_k_counts_the_targets_among_the_first() -> None:
     )
     assert top_k(np.zeros(0, np.int64), 1) is None
     assert mean_reciprocal_rank(np.zeros(3, np.int64)) is None
-
-
-def test_delta_intervals_are_those_of_a_numerical_derivative() -> None:
-    cells = SparseCounts.of(*answers(classes=4))
-    statistics = {"Cohen's kappa": measured.kappa, "Matthews correlation": measured.mcc, "macro F1": measured.macro_f1}
-    count = cells.counts.sum()
-
-    def of(counts: np.ndarray, name: str) -> float:
-        return float(statistics[name](measured.tallies(cells.rows, cells.columns, counts, 4)))
-
-    for name, interval in measured.delta_scores(cells, 4).items():
-        counts = cells.counts.astype(float)
-        step = 1e-3
-        slopes = np.array(
-            [
-                (of(counts + step * unit, name) - of(counts - step * unit, name)) / (2 * step)
-                for unit in np.eye(len(counts))
-            ]
-        )
-        # Multinomial counts: their covariance is n (diag(p) - p p').
-        variance = (counts * slopes**2).sum() - (counts * slopes).sum() ** 2 / count
-        wanted = delta_interval(of(counts, name), np.sqrt(variance), "share" if name == "macro F1" else "correlation")
-        assert interval is not None
-        assert wanted is not None
-        assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
-
-
-def test_the_deviation_of_kappa_is_that_of_fleiss_cohen_and_everitt() -> None:
-    true, predicted = answers(classes=3)
-    interval = measured.delta_scores(SparseCounts.of(true, predicted), 3)["Cohen's kappa"]
-    shares = metrics.confusion_matrix(true, predicted) / len(true)
-    kappa, chance = metrics.cohen_kappa_score(true, predicted), float(shares.sum(1) @ shares.sum(0))
-    diagonal = (np.diag(shares) * (1 - (shares.sum(1) + shares.sum(0)) * (1 - kappa)) ** 2).sum()
-    called = shares.sum(0)[:, None] + shares.sum(1)[None, :]
-    off = (1 - kappa) ** 2 * ((shares - np.diag(np.diag(shares))) * called**2).sum()
-    deviation = np.sqrt((diagonal + off - (kappa - chance * (1 - kappa)) ** 2) / len(true)) / (1 - chance)
-    wanted = delta_interval(float(kappa), float(deviation), "correlation")
-    assert interval is not None
-    assert wanted is not None
-    assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
 
 
 def test_the_interval_of_f1_is_wilsons_of_the_share_it_is_a_function_of() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.measures import calibration
-from pellucid.measures.classification import STATISTICS, balanced_interval, delta_scores, tallies
+from pellucid.measures.classification import scores, tallies
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc
@@ -23,11 +23,29 @@ from pellucid.record.schema import Interval
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "accuracy.json"
 
+DRAWN = ((0, 3, 90), (1, 7, 400), (2, 2, 5))
+# All right, all wrong, one class alone, one class of targets, one of predictions, two examples, one.
+AT_AN_END = (
+    ([0, 1] * 10, [0, 1] * 10, 2),
+    ([0, 1] * 10, [1, 0] * 10, 2),
+    ([1] * 7, [1] * 7, 3),
+    ([1] * 7, [1, 1, 1, 1, 1, 0, 2], 3),
+    ([1, 0, 2, 2], [1, 1, 1, 1], 3),
+    ([0, 1], [0, 1], 2),
+    ([0], [1], 2),
+)
+
 
 def made() -> dict[str, Any]:
     """The fixture as JSON values."""
     return {
-        "classes": [_classes(seed, classes, number) for seed, classes, number in ((0, 3, 90), (1, 7, 400), (2, 2, 5))],
+        "classes": [
+            *(_classes(*_answers(seed, classes, number), classes) for seed, classes, number in DRAWN),
+            *(
+                _classes(np.array(targets), np.array(predictions), classes)
+                for targets, predictions, classes in AT_AN_END
+            ),
+        ],
         "curves": [_curve(seed, number) for seed, number in ((3, 40), (4, 300))],
         "calibration": [
             _calibration(seed, number, off)
@@ -53,24 +71,27 @@ def _ends(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def _classes(seed: int, classes: int, number: int) -> dict[str, Any]:
+def _answers(seed: int, classes: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, classes, number) % rng.integers(1, classes + 1, number)
-    predictions = np.where(rng.random(number) < 0.6, targets, rng.integers(0, classes, number))
+    return targets, np.where(rng.random(number) < 0.6, targets, rng.integers(0, classes, number))
+
+
+def _classes(targets: np.ndarray, predictions: np.ndarray, classes: int) -> dict[str, Any]:
+    rng, number = np.random.default_rng(len(targets)), len(targets)
     ranks = np.where(targets == predictions, 0, rng.integers(1, classes, number))
     ranks[::10] = -1
     counts = rank_counts(ranks, classes)
     cells = SparseCounts.of(targets, predictions)
     of = tallies(cells.rows, cells.columns, cells.counts.astype(float), classes)
     curve = [top_k(counts, k) for k in range(1, classes + 1)]
-    intervals = {"balanced accuracy": balanced_interval(of), **delta_scores(cells, classes)}
     return {
         "classes": classes,
         "targets": targets.tolist(),
         "predictions": predictions.tolist(),
         "ranks": ranks.tolist(),
         "top": [[one.accuracy, *(_ends(one.interval) or [])] for one in curve if one],
-        "scores": [[name, float(STATISTICS[name](of)), _ends(interval)] for name, interval in intervals.items()],
+        "scores": [[one.name, one.value, _ends(one.interval), one.why] for one in scores(cells)],
         "f1": [
             _ends(f1_interval(int(right), int(support), int(predicted)))
             for right, support, predicted in zip(of.right, of.support, of.predicted, strict=True)

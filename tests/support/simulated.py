@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import integrate, stats
 
-from pellucid.measures.bootstrap import bootstrap
-from pellucid.measures.classification import STATISTICS, Tallies, balanced_interval, delta_scores, tallies
+from pellucid.measures.classification import STATISTICS, Tallies, scores, tallies
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
@@ -43,35 +42,22 @@ def _drawn(random: Random, count: int) -> tuple[SparseCounts, Tallies, Tallies]:
     return cells, tallies(ROWS, COLUMNS, counts.astype(float), 3), tallies(ROWS, COLUMNS, SHARES.reshape(-1), 3)
 
 
+METHODS = {"score": "score interval", "outer": "outer of two"}
+
+
 def classes(random: Random) -> dict[str, tuple[float, Interval | None]]:
-    """300 answers among three classes, closed forms only."""
+    """300 answers among three classes."""
     cells, seen, true = _drawn(random, 300)
     found = {
-        "balanced accuracy (outer of two)": (float(STATISTICS["balanced accuracy"](true)), balanced_interval(seen))
+        f"{one.name} ({METHODS[one.interval.method]})": (float(STATISTICS[one.name](true)), one.interval)
+        for one in scores(cells)
+        if one.interval is not None
     }
     f1 = float(2 * true.right[1] / (true.support[1] + true.predicted[1]))
     found["F1 of a class (Wilson, mapped)"] = (
         f1, f1_interval(int(seen.right[1]), int(seen.support[1]), int(seen.predicted[1]))
     )  # fmt: skip
-    for name, interval in delta_scores(cells, 3).items():
-        found[f"{name} (delta method)"] = (float(STATISTICS[name](true)), interval)
     return found
-
-
-def draws(random: Random) -> dict[str, tuple[float, Interval | None]]:
-    """300 answers among three classes, by bootstrap."""
-    cells, _, true = _drawn(random, 300)
-    names = ["macro precision", "macro F1", "weighted F1", "Matthews correlation", "Cohen's kappa"]
-
-    def statistic(counts: np.ndarray) -> np.ndarray:
-        of = tallies(cells.rows, cells.columns, counts, 3)
-        return np.stack([STATISTICS[name](of) for name in names], axis=-1)
-
-    found = bootstrap(cells.counts, statistic, seed=int(random.integers(2**31)))
-    return {
-        f"{name} (bootstrap)": (float(STATISTICS[name](true)), interval)
-        for name, interval in zip(names, found, strict=True)
-    }
 
 
 def _true_precision() -> float:
@@ -131,7 +117,7 @@ def temperatures(random: Random) -> dict[str, tuple[float, Interval | None]]:
     return {"temperature (sandwich)": (2.0, _interval(sums.sums, place, found[0]))}
 
 
-WORLDS: tuple[World, ...] = (shares, classes, draws, curves, numbers, temperatures)
+WORLDS: tuple[World, ...] = (shares, classes, curves, numbers, temperatures)
 
 
 def coverage(world: World, times: int, seed: int = 0) -> dict[str, float]:

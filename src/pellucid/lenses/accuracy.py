@@ -245,7 +245,7 @@ class AccuracyLens:
             ece=expected_error(equal_width(bins)),
             mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
             ranks=[] if self.unranked else np.trim_zeros(ranks, "b").tolist(),
-            scores=class_scores(cells, number, self.context.seed),
+            scores=class_scores(cells),
             areas=area_scores(by_class, scored, self.scored, self.sampled),
             equal_mass=equal_mass(bins).to_schema(),
             calibration_errors=[*calibration_errors(bins), class_wise_error(scored, number, self.sampled)],

@@ -85,6 +85,12 @@ class SparseCounts:
         self.counts[places] += other.counts
         return True
 
+    def occurring(self) -> tuple[Self, int]:
+        """The same cells with the classes that occur or are predicted numbered from 0, in their order; and how many they are."""
+        held, places = np.unique(np.concatenate([self.rows, self.columns]), return_inverse=True)
+        rows, columns = places[: len(self.rows)], places[len(self.rows) :]
+        return type(self)(rows.astype(np.int64), columns.astype(np.int64), self.counts), len(held)
+
     def supports(self, classes: int) -> NDArray[np.int64]:
         """Examples of each true class: int64[class]."""
         return _summed(self.rows, self.counts, classes)

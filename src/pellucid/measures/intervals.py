@@ -31,6 +31,19 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval | 
     return Interval(max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share)), level, "wilson")
 
 
+def wilson_ends(
+    successes: NDArray[np.float64], trials: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of `wilson` of many shares of at least one trial each, float64[share]."""
+    z = normal_quantile(0.5 + LEVEL / 2)
+    shares, squared = successes / trials, z * z / trials
+    centre = (shares + squared / 2) / (1 + squared)
+    half = z / (1 + squared) * np.sqrt(shares * (1 - shares) / trials + squared / (4 * trials))
+    lows: NDArray[np.float64] = np.maximum(0.0, np.minimum(centre - half, shares))
+    highs: NDArray[np.float64] = np.minimum(1.0, np.maximum(centre + half, shares))
+    return lows, highs
+
+
 def mean_interval(count: int, total: float, total_of_squares: float, level: float = LEVEL) -> Interval | None:
     """Student's t interval of a mean from sums; None below two values.
 
