@@ -216,8 +216,37 @@ def test_large_pictures_are_made_smaller_before_any_is_left_out(app: Path, tmp_p
     entries = Page((tmp_path / "out.html").read_text("utf-8")).entries()
     for name in names[:4]:
         with Image.open(io.BytesIO(entries[f"media/{name}"])) as image:
-            assert (image.format, image.size) == ("PNG", (48, 64))
+            assert image.size == (48, 64)
     assert entries[f"media/{names[4]}"] == b"no picture at all"
+
+
+def test_small_pictures_become_jpeg_before_any_is_left_out_unless_something_shines_through(
+    app: Path, tmp_path: Path
+) -> None:
+    down, across = np.mgrid[0:32, 0:32]
+    noise = np.random.default_rng(0).normal(0, 6, (8, 32, 32, 3))
+    shades = np.stack([4 * down + 3 * across, 6 * down, 200 - 5 * across], axis=2)
+    pixels = (shades + noise).clip(0, 255).astype(np.uint8)
+    clear = np.concatenate([pixels[:1], np.full((1, 32, 32, 1), 128, np.uint8)], axis=3)
+    with Writer.create(tmp_path / "r", schema.Manifest()) as writer:
+        contents = []
+        for picture in [*pixels, *clear]:
+            stream = io.BytesIO()
+            Image.fromarray(picture).save(stream, "png")
+            contents.append(stream.getvalue())
+        names = [writer.write_media(content, "png") for content in contents]
+        table = examples_part(0, 9)
+        writer.write_part(0, table.set_column(table.schema.get_field_index("media"), "media", [names]), {})
+    full = export(tmp_path / "r", tmp_path / "out.html", app_dir=app)
+    assert full.left_out == []
+    report = export(tmp_path / "r", tmp_path / "out.html", app_dir=app, limit_bytes=full.bytes - 1000)
+    assert report.left_out == ["The last shades of 8 pictures: they are compressed as JPEG here."]
+    entries = Page((tmp_path / "out.html").read_text("utf-8")).entries()
+    for name, whole in zip(names[:8], pixels, strict=True):
+        with Image.open(io.BytesIO(entries[f"media/{name}"])) as image:
+            assert image.format == "JPEG"
+            assert np.sqrt(np.mean((np.asarray(image, float) - whole) ** 2)) < 5
+    assert entries[f"media/{names[8]}"] == contents[8]
 
 
 def test_a_record_cut_short_is_exported_with_what_it_has(app: Path, tmp_path: Path) -> None:
