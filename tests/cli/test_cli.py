@@ -120,7 +120,7 @@ def test_show_answers_a_person_with_the_same_lines_and_a_program_with_json(pellu
     assert summary["mean_loss"] == pytest.approx(sum(losses) / 96)
     passes = {one["name"]: (one["forward"], one["backward"], one["state"]) for one in summary["passes"]}
     assert {name: spent[:2] for name, spent in passes.items()} == {
-        "trace": (2, 0),
+        "trace": (5, 0),
         "sweep": (3, 0),
         "features": (0, 0),
         "focus": (1, 1),
@@ -375,7 +375,7 @@ def test_an_interrupt_leaves_a_record_that_resume_finishes_to_the_same_table(
     arguments = ["inspect", "net.py:Interrupted", "--data", "digits", "--limit", 1200, "--batch-size", 128]
     arguments += ["--chosen", 4, "--lens", "predictions", "--lens", "loss", "--lens", "accuracy"]
     # After the first part of 1,024 rows, in the middle of the second.
-    interrupted = alone(*arguments, "--out", "cut", "--json", folder=workplace, INTERRUPT_AT="11")
+    interrupted = alone(*arguments, "--out", "cut", "--json", folder=workplace, INTERRUPT_AT="14")
     assert interrupted.code == 130, interrupted.err
     assert interrupted.json["kind"] == "Interrupted"
     assert "--resume" in interrupted.json["message"]
