@@ -13,6 +13,9 @@ export function plain(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
+/** Whether anything of a name can be seen: spaces, and letters without width, cannot. */
+export const visible = (text: string): boolean => /[^\s\p{Cc}\p{Cf}\u115f\u1160\u2800\u3164\uffa0]/u.test(text);
+
 /** 12,345 */
 export function count(value: number | null | undefined): string {
   return value === null || value === undefined || Number.isNaN(value) ? NOT_DEFINED : integers.format(value);

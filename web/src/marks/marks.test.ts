@@ -68,6 +68,14 @@ describe("numbers as people read them", () => {
   });
 });
 
+describe("names that cannot be seen", () => {
+  it("are told from those that can", () => {
+    for (const blank of ["", " \t", "\u200b", "\u2060\ufeff", "\u202e", "\u3164", "\u00a0"])
+      expect(format.visible(blank), JSON.stringify(blank)).toBe(false);
+    for (const name of ["a", " 0 ", "\u200bcat", "犬", "é", "-"]) expect(format.visible(name), name).toBe(true);
+  });
+});
+
 describe("colours", () => {
   it("begin and end where the published maps do", () => {
     expect(colour("viridis", 0, false)).toBe("rgb(68 1 84)");

@@ -1,5 +1,5 @@
 /** What every page shares: the record's answers as they arrive, and the rows that are selected. */
-import { plain } from "../marks/format";
+import { plain, visible } from "../marks/format";
 import type { Examples } from "../record/examples";
 import type { FocusFile } from "../record/focus";
 import { Following } from "../record/following.svelte";
@@ -104,7 +104,7 @@ class Instrument {
     const name = this.classes[index];
     // The row of a multilabel confusion matrix for what was called with nothing missed, and the column for the reverse.
     if (name === undefined && index === this.classes.length && this.manifest?.task === "multilabel") return "nothing";
-    return name === undefined || name.trim() === "" ? `class ${index}` : plain(name);
+    return name === undefined || !visible(name) ? `class ${index}` : plain(name);
   }
 
   /** Name of the loss's unit: nats for a cross-entropy. */
