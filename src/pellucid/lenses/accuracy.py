@@ -32,6 +32,7 @@ from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.saved import LogProbabilities
 from pellucid.measures.score_cells import ScoreCells
+from pellucid.measures.slices import fisher
 from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
 from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, SliceAccuracy, TopK
 from pellucid.types import Batch, Needs, Observation
@@ -45,6 +46,9 @@ GAP_POINTS = 0.02
 # A slice is told below this false-discovery rate, where its interval lies so far below the others.
 DISCOVERY = 1e-3
 SLICE_POINTS = 0.05
+
+# A class is told where its recall is surely so far below that of the others.
+CLASS_POINTS = 0.1
 
 
 @dataclass
@@ -317,38 +321,40 @@ class AccuracyLens:
         findings = []
         for entry in by_class:
             others = count - entry.support
-            if not entry.support or not others or entry.recall is None or entry.recall_interval is None:
+            recall, own = entry.recall, entry.recall_interval
+            rest = wilson(correct - entry.true_positive, others)
+            if recall is None or own is None or rest is None:
                 continue
             name = self._name(entry.index)
-            rest = (correct - entry.true_positive) / others
+            share = (correct - entry.true_positive) / others
             never = entry.predicted == 0 and entry.support >= 5
-            if not never and not (entry.recall_interval.high < rest - 0.1 and self._surprising(entry, rest, by_class)):
+            # Both are counts: Newcombe's interval of their difference, and Fisher's test of the two.
+            gap = share - recall - math.hypot(share - rest.low, own.high - recall)
+            if not never and gap <= CLASS_POINTS:
+                continue
+            tail = fisher(entry.true_positive, entry.support, correct, count)
+            surely = gap > CLASS_POINTS and tail * len(by_class) < DISCOVERY
+            if not never and not surely:
                 continue
             findings.append(
                 Finding(
                     kind="never-predicted" if never else "weak-class",
-                    severity="high" if never or entry.recall < rest / 2 else "medium",
+                    severity="high" if surely and recall < share / 2 else "medium",
                     sentence=(
                         f"{name} is never predicted, though {entry.support:,} examples are {name}."
                         if never
-                        else f"{name} is recognised in {entry.recall:.1%} of {entry.support:,} examples (95% interval "
-                        f"{entry.recall_interval.low:.1%} to {entry.recall_interval.high:.1%}); the other classes in {rest:.1%}."
+                        else f"{name} is recognised in {recall:.1%} of {entry.support:,} examples (95% interval "
+                        f"{own.low:.1%} to {own.high:.1%}); the other classes in {share:.1%} of {others:,}."
                     ),
                     count=entry.support,
-                    interval=entry.recall_interval,
+                    interval=own,
                     page="accuracy",
-                    weight=min(max(rest - entry.recall, 0.0), 1.0),
-                    evidence={"recall": entry.recall, "others": rest},
+                    weight=min(max(share - recall, 0.0), 1.0),
+                    evidence={"recall": recall, "others": share, "p_value": tail},
                     selection={"true": str(entry.index)},
                 )
             )
         return sorted(findings, key=lambda finding: -finding.weight)[:3]
-
-    def _surprising(self, entry: ClassAccuracy, rest: float, by_class: list[ClassAccuracy]) -> bool:
-        from scipy import special
-
-        tail = float(special.bdtr(entry.true_positive, entry.support, rest))
-        return tail * len(by_class) < 1e-3
 
     def _name(self, index: int) -> str:
         return self.context.classes[index] if index < len(self.context.classes) else str(index)

@@ -28,8 +28,8 @@ def class_rows(of: Tallies, cells: ScoreCells, scored: int, sampled: int) -> lis
     """
     classes = len(of.support)
     rows = []
-    for index in range(classes):
-        support, predicted, right = (int(counts[index]) for counts in (of.support, of.predicted, of.right))
+    counted = (counts.astype(np.int64).tolist() for counts in (of.support, of.predicted, of.right))
+    for index, (support, predicted, right) in enumerate(zip(*counted, strict=True)):
         curve = cells.of_class(index, classes, scored, sampled) if sampled else None
         area, precision = (
             (roc_area(curve, binned=True), average_precision(curve, binned=True)) if curve else (None, None)

@@ -255,9 +255,7 @@ class LossLens:
             interval=None if self.infinite else _interval(count, self.total, self.total_squares),
             nonfinite=self.nonfinite,
             benchmarks=benchmarks,
-            by_class=[self._class(index) for index in range(len(self.counts))]
-            if self.context.task in ("classification", "multilabel")
-            else [],
+            by_class=self._classes() if self.context.task in ("classification", "multilabel") else [],
             histogram=ExponentHistogram(self.bins, self.special).to_schema(),
             label_issues=issues,
             spec=loss.spec if loss else "",
@@ -285,16 +283,19 @@ class LossLens:
             return NO_SCORES
         return "the outputs of all examples with a target are NaN or infinite" if self.nonfinite else NO_TARGETS
 
-    def _class(self, index: int) -> ClassLoss:
-        count, own = int(self.counts[index]), float(self.sums[index])
+    def _classes(self) -> list[ClassLoss]:
         whole = float(self.sums.sum())
-        return ClassLoss(
-            index=index,
-            count=count,
-            mean=own / count if count and math.isfinite(own) else None,
-            share=own / whole if 0 < whole < math.inf else None,
-            interval=_interval(count, own, float(self.squares[index])),
-        )
+        sums = zip(self.counts.tolist(), self.sums.tolist(), self.squares.tolist(), strict=True)
+        return [
+            ClassLoss(
+                index=index,
+                count=count,
+                mean=own / count if count and math.isfinite(own) else None,
+                share=own / whole if 0 < whole < math.inf else None,
+                interval=_interval(count, own, squares),
+            )
+            for index, (count, own, squares) in enumerate(sums)
+        ]
 
     def _benchmarks(self) -> list[Benchmark]:
         if self.loss is None:

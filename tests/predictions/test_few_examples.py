@@ -1,0 +1,59 @@
+"""Saved predictions of few examples, of very many classes, or of both: no more is said than they show, at no more cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import pellucid
+from pellucid.lenses import LensContext
+from pellucid.lenses.loss import LossLens
+from pellucid.record.schema import Finding
+
+
+def findings(tmp_path: Path, labels: list[int], predictions: list[int]) -> list[Finding]:
+    record = pellucid.import_predictions(
+        pa.table({"prediction": predictions, "label": labels}), out=tmp_path / "record", overwrite=True
+    )
+    return [one for one in record.panel("accuracy").findings if one.kind in ("weak-class", "never-predicted")]
+
+
+@pytest.mark.parametrize("right", [1, 3])
+def test_one_wrong_example_is_no_finding(tmp_path: Path, right: int) -> None:
+    assert findings(tmp_path, [0] + [1] * right, [1] + [1] * right) == []
+
+
+def test_a_class_that_is_not_recognised_is_found_however_few_the_others_are(tmp_path: Path) -> None:
+    (weak,) = findings(tmp_path, [0] * 40 + [1] * 20, [1] * 39 + [0] + [1] * 20)
+    assert weak.kind == "weak-class"
+    assert weak.severity == "high"
+    assert "the other classes in 100.0% of 20." in weak.sentence
+    assert weak.evidence["p_value"] < 1e-3
+
+
+def test_five_examples_are_too_few_for_a_grave_finding(tmp_path: Path) -> None:
+    """Never predicted it is, but the others need not be recognised twice as often."""
+    (never,) = findings(tmp_path, [0] * 5 + [1] * 3, [1] * 8)
+    assert never.kind == "never-predicted"
+    assert never.severity == "medium"
+
+
+class Counted(np.ndarray):
+    """An array that counts how often it is added up."""
+
+    times = 0
+
+    def sum(self, *given: object, **options: object) -> object:
+        type(self).times += 1
+        return super().sum(*given, **options)  # type: ignore[call-overload]
+
+
+def test_losses_of_many_classes_are_added_up_once_and_not_once_a_class() -> None:
+    lens = LossLens(context=LensContext(task="classification"))
+    lens.counts, lens.sums, lens.squares = np.ones(500, np.int64), np.ones(500).view(Counted), np.ones(500)
+    Counted.times = 0
+    assert [one.share for one in lens.report().by_class] == [1 / 500] * 500
+    assert Counted.times <= 2
