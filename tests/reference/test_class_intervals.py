@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from pellucid.measures.classification import STATISTICS, scores, tallies
 from pellucid.measures.confusion import SparseCounts, of_square
 from pellucid.measures.intervals import wilson
 from pellucid.record.schema import Score
-from support.simulated_classes import coverage, shares
+from support.simulated_classes import ACCURACIES, COUNTS, MODELS, NAMES, coverage, shares
 
 SCORED = {"weighted F1": 0.0, "Cohen's kappa": -1.0, "Matthews correlation": -1.0}
 
@@ -136,3 +138,19 @@ def test_a_million_classes_of_which_two_occur_take_no_memory_for_the_others() ->
         tracemalloc.stop()
     assert {one.name: one.value for one in found}["balanced accuracy"] == 0.5
     assert peak < 1_000_000
+
+
+def test_simulating_again_agrees_with_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    cell = r"([\d.]+)% \(([\d.]+)%\)"
+    rows = re.findall(rf"^\| ([\d.]+)% \| ([\d,]+) \| {' . '.join([cell] * len(NAMES))} \|$", page, re.MULTILINE)
+    assert [(float(row[0]), int(row[1].replace(",", ""))) for row in rows] == [
+        (pytest.approx(100 * accuracy), number) for accuracy in ACCURACIES for number in COUNTS
+    ]
+    assert all(90 <= float(share) <= 98 for row in rows for share in row[2::2])
+    documented = next(row for row in rows if row[:2] == ("97.0", "300"))
+    found = [coverage(shares(classes, 0.97, balanced=balanced), 300, 150, seed=9) for classes, balanced in MODELS]
+    for place, name in enumerate(NAMES):
+        share = np.mean([one[name] for one in found])
+        # Four standard errors of the shorter simulation.
+        assert share == pytest.approx(float(documented[2 + 2 * place]) / 100, abs=4 * np.sqrt(0.05 * 0.95 / 900)), name

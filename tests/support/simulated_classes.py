@@ -1,6 +1,6 @@
 """How often the intervals of one number for all classes hold the truth, towards the end of their range too.
 
-Models of 2, 3 and 10 classes, balanced and not, whose errors prefer one class: `python -m support.simulated_classes 1000` (from
+Models of 2, 3 and 10 classes, balanced and not, whose errors prefer one class: `python -m support.simulated_classes 600` (from
 `tests/`) prints the last table of docs/accuracy.md.
 """
 
