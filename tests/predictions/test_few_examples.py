@@ -11,6 +11,7 @@ import pytest
 import pellucid
 from pellucid.lenses import LensContext
 from pellucid.lenses.loss import LossLens
+from pellucid.measures import histogram
 from pellucid.record.schema import Finding
 
 
@@ -57,3 +58,30 @@ def test_losses_of_many_classes_are_added_up_once_and_not_once_a_class() -> None
     Counted.times = 0
     assert [one.share for one in lens.report().by_class] == [1 / 500] * 500
     assert Counted.times <= 2
+
+
+def test_a_mean_of_losses_that_cannot_be_negative_has_no_negative_end(tmp_path: Path) -> None:
+    table = pa.table({"probabilities": [[0.9, 0.1], [0.85, 0.15]], "label": [0, 1]})
+    panel = pellucid.import_predictions(table, out=tmp_path / "record").panel("loss")
+    assert panel.interval is not None
+    assert panel.interval.low == 0.0
+    assert panel.interval.high > 5
+    lens = LossLens(context=LensContext(task="regression"))
+    assert lens._interval(2, 1.0, 5.0).low == 0.0  # type: ignore[union-attr]
+    lens.bins = histogram.of(np.array([-1.0, 2.0])).counts
+    assert lens._interval(2, 1.0, 5.0).low < 0  # type: ignore[union-attr]
+
+
+def test_a_class_of_a_multilabel_loss_has_its_own_mean(tmp_path: Path) -> None:
+    """Not the part of it that is left in the mean over classes, which its share of the loss is."""
+    probabilities = np.array([[0.9, 0.2, 0.6], [0.3, 0.8, 0.1], [0.7, 0.6, 0.5], [0.2, 0.3, 0.9]])
+    true = np.array([[1, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 1]])
+    panel = pellucid.import_predictions(probabilities, true == 1, out=tmp_path / "record").panel("loss")
+    costs = -np.where(true == 1, np.log(probabilities), np.log(1 - probabilities))
+    assert [one.mean for one in panel.by_class] == pytest.approx(costs.mean(axis=0), rel=1e-6)
+    shares = [one.share for one in panel.by_class]
+    assert shares == pytest.approx(costs.sum(axis=0) / costs.sum(), rel=1e-6)
+    assert np.multiply(shares, panel.mean) == pytest.approx(costs.mean(axis=0) / 3, rel=1e-6)
+    for one, own in zip(panel.by_class, costs.T, strict=True):
+        half = one.interval.high - one.mean  # type: ignore[union-attr, operator]
+        assert half == pytest.approx(3.182446 * own.std(ddof=1) / 2, rel=1e-5)

@@ -252,7 +252,7 @@ class LossLens:
             definition=loss.formula if loss else NO_LOSS,
             unit=loss.unit if loss else "",
             mean=mean,
-            interval=None if self.infinite else _interval(count, self.total, self.total_squares),
+            interval=None if self.infinite else self._interval(count, self.total, self.total_squares),
             nonfinite=self.nonfinite,
             benchmarks=benchmarks,
             by_class=self._classes() if self.context.task in ("classification", "multilabel") else [],
@@ -284,18 +284,33 @@ class LossLens:
         return "the outputs of all examples with a target are NaN or infinite" if self.nonfinite else NO_TARGETS
 
     def _classes(self) -> list[ClassLoss]:
+        """Of several classes an example each is judged by itself: its own mean, not what is left of it in the mean over classes."""
         whole = float(self.sums.sum())
-        sums = zip(self.counts.tolist(), self.sums.tolist(), self.squares.tolist(), strict=True)
+        own_part = max(self.outputs, 1) if self.context.task == "multilabel" else 1
+        with np.errstate(over="ignore"):
+            columns = (self.counts, self.sums * own_part, self.squares * own_part**2)
+        sums = zip(*(column.tolist() for column in columns), strict=True)
         return [
             ClassLoss(
                 index=index,
                 count=count,
                 mean=own / count if count and math.isfinite(own) else None,
-                share=own / whole if 0 < whole < math.inf else None,
-                interval=_interval(count, own, squares),
+                share=own / own_part / whole if 0 < whole < math.inf else None,
+                interval=self._interval(count, own, squares),
             )
             for index, (count, own, squares) in enumerate(sums)
         ]
+
+    def _interval(self, count: int, total: float, squares: float) -> Interval | None:
+        """Of a mean; None, too, where the squares are beyond every number of 64 bits.
+
+        Where no loss is negative no mean of them is: cut at 0 the interval holds the truth as often.
+        """
+        spread = squares - total * total / count if count else math.nan
+        found = mean_interval(count, total, spread) if math.isfinite(spread) else None
+        if found is None or found.low >= 0 or ExponentHistogram(self.bins, self.special).negative:
+            return found
+        return Interval(0.0, found.high, found.level, found.method)
 
     def _benchmarks(self) -> list[Benchmark]:
         if self.loss is None:
@@ -334,7 +349,7 @@ class LossLens:
 
     def _benchmark_finding(self, mean: float | None, count: int, benchmarks: list[Benchmark]) -> list[Finding]:
         prior = next((entry.value for entry in benchmarks if entry.name == "class prior"), None)
-        interval = _interval(count, self.total, self.total_squares)
+        interval = self._interval(count, self.total, self.total_squares)
         if self.loss is None or self.context.task != "classification" or self.loss.gamma:
             return []  # other losses do not say that the confidence misleads
         if mean is None or prior is None or interval is None or interval.low <= prior:
@@ -354,12 +369,6 @@ class LossLens:
                 evidence={"mean_loss": mean, "class_prior": prior},
             )
         ]
-
-
-def _interval(count: int, total: float, squares: float) -> Interval | None:
-    """None, too, where the squares are beyond every number of 64 bits."""
-    spread = squares - total * total / count if count else math.nan
-    return mean_interval(count, total, spread) if math.isfinite(spread) else None
 
 
 def _own_probability(outputs: np.ndarray, target: np.ndarray, known: np.ndarray) -> np.ndarray:

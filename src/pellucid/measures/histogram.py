@@ -55,6 +55,11 @@ class ExponentHistogram:
         """All values counted, special ones included."""
         return int(self.counts.sum() + self.special.sum())
 
+    @property
+    def negative(self) -> bool:
+        """Whether any value is below 0."""
+        return bool(self.counts[_SIGN:].any() or self.special[_NEGATIVE])
+
     def merge(self, other: Self) -> None:
         """Counts another's values in; exact."""
         self.counts += other.counts

@@ -61,8 +61,16 @@ export function topKOf(rows: Uint32Array, ranks: Int32Array, k: number): Share {
 /** Mean over the losses that are defined, with Student's t interval. */
 export function meanLossOf(rows: Uint32Array, { losses }: { losses: Float64Array }): Mean {
   const { sum, squares, count } = lossSums(rows, losses);
-  return { count, value: count > 0 ? sum / count : null, interval: meanInterval(sum, squares, count) };
+  return { count, value: count > 0 ? sum / count : null, interval: lossInterval(losses, sum, squares, count) };
 }
+
+/** Of a mean of losses; where none of the record's is negative no mean is, and the interval is cut at 0. */
+export function lossInterval(losses: Float64Array, sum: number, squares: number, count: number): Bounds | null {
+  const found = meanInterval(sum, squares, count);
+  return found && found.low < 0 && !anyNegative(losses) ? { low: 0, high: found.high } : found;
+}
+
+const anyNegative = remembered((losses: Float64Array) => losses.some((loss) => loss < 0));
 
 /** Sums over the losses that are defined; made once for a selection. */
 export const lossSums = remembered((rows: Uint32Array, losses: Float64Array) => {

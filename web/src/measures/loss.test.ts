@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { meanLossOf } from "./accuracy";
 import { meanInterval } from "./intervals";
 import { highest, lossBins, lossByClass, madeByWorst } from "./loss";
 
@@ -115,5 +116,21 @@ describe("bins of the loss", () => {
       [0, 0],
     ]);
     for (const bin of empty) expect(bin.high).toBeGreaterThan(bin.low);
+  });
+});
+
+describe("the interval of a mean of losses", () => {
+  it("ends at 0 where no loss is negative, and does not where one is", () => {
+    const rows = Uint32Array.of(0, 1);
+    const targets = Int32Array.of(0, 0);
+    const found = (losses: Float64Array) => [
+      meanLossOf(rows, { losses }).interval,
+      lossByClass(rows, losses, targets, 1)[0]?.interval,
+    ];
+    for (const interval of found(Float64Array.of(0.1, 1.9))) {
+      expect(interval?.low).toBe(0);
+      expect(interval?.high).toBeGreaterThan(5);
+    }
+    for (const interval of found(Float64Array.of(-0.1, 1.9))) expect(interval?.low).toBeLessThan(0);
   });
 });

@@ -1,7 +1,7 @@
 /** The loss of any selection, taken apart: its distribution, its classes, its concentration. */
-import { lossSums } from "./accuracy";
+import { lossInterval, lossSums } from "./accuracy";
 import { inOrder, marksOf, ofSelection, remembered } from "./chosen";
-import { type Bounds, meanInterval } from "./intervals";
+import type { Bounds } from "./intervals";
 import { orderOnce } from "./order";
 import { tally } from "./tally";
 
@@ -33,7 +33,7 @@ export function lossByClass(
       count,
       mean: count > 0 ? sum / count : null,
       share: total > 0 ? sum / total : null,
-      interval: meanInterval(sum, squares, count),
+      interval: lossInterval(losses, sum, squares, count),
     };
   });
 }
