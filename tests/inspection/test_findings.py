@@ -315,7 +315,8 @@ def test_a_planted_fault_is_found(
 
 
 def test_every_kind_that_a_lens_can_find_has_a_planted_fault() -> None:
-    assert kinds_in_code() == {kind for kind, *_ in PLANTED}
+    # Only saved predictions can lack an answer: tests/predictions has that.
+    assert kinds_in_code() == {kind for kind, *_ in PLANTED} | {"unanswered"}
 
 
 def kinds_in_code() -> set[str]:
