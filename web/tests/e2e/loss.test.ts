@@ -65,6 +65,7 @@ describe.skipIf(missing !== "")(`where the loss comes from${missing ? ` (skipped
       "#/loss",
     );
     const parts = page.getByRole("group", { name: /^The log loss in parts/ });
+    await parts.waitFor();
     const steps = await parts
       .locator("text.value")
       .evaluateAll((values) =>
