@@ -231,7 +231,7 @@ def test_a_forward_that_stops_is_drawn_up_to_there(pellucid: Program, edited: Pa
     assert "second (Linear) takes (..., 5)" in answered.err
     assert any("stopped half-way" in said for said in drawn((edited / "half.svg").read_text(encoding="utf-8")))
     printed = pellucid("graph", "edited.py:Stops", "--input", "1,4", "--depth", 1)
-    assert re.search(r"^second +Linear +stopped: ", printed.out, re.MULTILINE)
+    assert re.search(r"^second +Linear +raised: ", printed.out, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("edited")

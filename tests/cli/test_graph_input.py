@@ -22,6 +22,20 @@ class Ids(nn.Module):
         return self.head(self.embed(ids))
 
 
+class Catches(nn.Module):
+    \"\"\"A call raises before the ones that want whole numbers, and nothing comes of it.\"\"\"
+
+    def __init__(self):
+        super().__init__()
+        self.values, self.ids = nn.Linear(4, 2), Ids()
+
+    def forward(self, first, second):
+        try:
+            return self.values(first[:, :1])
+        except RuntimeError:
+            return self.ids(first) + self.ids(second)
+
+
 class Both(nn.Module):
     def __init__(self):
         super().__init__()
@@ -100,6 +114,7 @@ def test_whole_numbers_are_tried_where_the_forward_asks_for_them_and_that_is_sai
     given = inputs(pellucid, "Both", "ids=1,7", "values=1,4", "mask=1,1:bool")
     assert {name: kind for name, (_, kind) in given.items()} == {"values": "float32", "ids": "int64", "mask": "bool"}
     assert {kind for _, kind in inputs(pellucid, "Twice", "1,7", "1,7").values()} == {"int64"}
+    assert {kind for _, kind in inputs(pellucid, "Catches", "1,7", "1,7").values()} == {"int64"}
 
 
 def test_types_that_were_asked_for_are_not_changed(pellucid: Program) -> None:

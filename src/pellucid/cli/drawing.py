@@ -82,7 +82,7 @@ def _row(node: Node, depth: int) -> tuple[str, str, str, str, str]:
         name = f"{name[: _WIDEST_NAME - 1]}…"
     output = shapes(node.outputs)
     if node.error is not None:
-        output = f"stopped: {cut(node.error)}"
+        output = f"raised: {cut(node.error)}"
     parameters = f"{node.parameters:,}" if node.parameters else ""
     return name, node.operation, output, parameters, amount(node.flops) if node.flops else ""
 

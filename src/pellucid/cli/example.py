@@ -171,8 +171,9 @@ def _with_whole_numbers(graph: Graph, given: Sequence[Argument]) -> tuple[Argume
 
 
 def _stopped(graph: Graph) -> int:
-    """The call in which the forward stopped."""
-    return next((node.id for node in graph.nodes if node.error is not None), -1)
+    """The call in which the forward stopped; others may have raised before, and the model caught it."""
+    failed = (node.id for node in reversed(graph.nodes) if node.error and (graph.error or "").startswith(node.error))
+    return next(failed, -1)
 
 
 def _reaching(graph: Graph, target: int) -> set[int]:

@@ -64,8 +64,8 @@ def trace(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
 def trace_timed(model: nn.Module, *args: Any, **kwargs: Any) -> Graph:
     """The same graph, with the measured time of every call in `Node.seconds`.
 
-    It costs `timed_forwards` forwards with values more, with module and function calls watched and no operators: one one
-    of a large model; of a small one four, of which the first, which takes several times as long as later ones, is left
+    It costs `timed_forwards` forwards with values more, with module and function calls watched and no operators: one of
+    a large model; of a small one four, of which the first, which takes several times as long as later ones, is left
     out: each call has the least of the other three, for all that disturbs it makes it longer. Where more threads run than
     the machine has processors all of them are disturbed. Where the parameters have no values, or the forward raises,
     nothing is measured.

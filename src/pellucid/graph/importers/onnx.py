@@ -185,11 +185,7 @@ def _definitions(onnx: Any) -> Defines:
 
     @lru_cache(maxsize=4096)
     def defines(operator: str, version: int) -> bool:
-        try:
-            onnx.defs.get_schema(operator, version, "")
-        except Exception:  # of a kind of onnx's own, which older ones do not have
-            return False
-        return True
+        return bool(onnx.defs.has(operator, version, ""))
 
     return defines
 

@@ -46,7 +46,7 @@ class GraphNode(msgspec.Struct, frozen=True):
         operators: aten operators that ran in it and below it.
         steps: of a recurrent layer, how many steps it runs over; each step's output is fed back into the next.
         pool: what it keeps, of a pooling layer.
-        error: what it raised, where the forward failed in it.
+        error: what it raised, where the forward failed in it, or caught that it did.
         shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
     """
 
