@@ -335,7 +335,7 @@ def test_a_closer_look_computed_now_has_the_numbers_of_the_stored_one(record: Re
         stored, tensors = record.focus(row)
         content = live.focus(row, None)
         now = safetensors.numpy.load(content)
-        from pellucid.record.reader import focus_of
+        from pellucid.record.encoding import focus_of
 
         told = focus_of(content)
         assert told.live
@@ -374,7 +374,7 @@ def test_a_layers_attribution_is_gradient_times_activation_summed(record: Record
 
 
 def test_any_example_and_any_class_can_be_asked_for(record: Record, live: LiveModel, model: TinyNet) -> None:
-    from pellucid.record.reader import focus_of
+    from pellucid.record.encoding import focus_of
 
     row = next(row for row in range(SIZE) if row not in record.focused)
     images, _ = digits("test")

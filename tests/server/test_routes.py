@@ -15,7 +15,7 @@ from safetensors.numpy import load
 from starlette.applications import Starlette
 
 from pellucid.record import Record, Writer, schema
-from pellucid.record.reader import focus_of
+from pellucid.record.encoding import focus_of
 from pellucid.server import build_app
 from support.asking import HOST, TOKEN, Ask, ask_raw, asker
 

@@ -1,8 +1,9 @@
-"""Answers as bytes, the same bytes for the same answers."""
+"""Answers as bytes, the same bytes for the same answers, and what a focus file says of itself."""
 
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -21,6 +22,18 @@ LensState: TypeAlias = tuple[Mapping[str, Json], Arrays]
 def focus_bytes(focus: schema.Focus, tensors: Arrays) -> bytes:
     """A focus file: a safetensors file whose header holds the focus as JSON under the key "focus"."""
     return safetensors_bytes(tensors, {"focus": msgspec.json.encode(focus).decode()})
+
+
+def focus_of(content: bytes) -> schema.Focus:
+    """The focus in the header of a focus file.
+
+    Raises: ValueError, KeyError, TypeError or msgspec.DecodeError: the bytes are no focus file.
+    """
+    if len(content) < 8:
+        raise ValueError("it is too short for a header")
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    return msgspec.json.decode(header["__metadata__"]["focus"], type=schema.Focus)
 
 
 def safetensors_bytes(arrays: Arrays, metadata: dict[str, str] | None = None) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Container
 from pathlib import Path
 
 from pellucid.errors import RecordError
@@ -35,6 +36,14 @@ def part_of(path: str) -> int | None:
         return None
     number = rest.removeprefix("part-")[:6]
     return int(number) if number.isdigit() else None
+
+
+def parts_in(listed: Container[str]) -> int:
+    """How many parts of the examples table are listed without a gap; the number of the next one."""
+    number = 0
+    while part_path(number) in listed:
+        number += 1
+    return number
 
 
 def of_training(manifest: schema.Manifest) -> list[schema.FileRef]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
@@ -17,7 +16,7 @@ import msgspec
 
 from pellucid.errors import DamagedError, RecordError
 from pellucid.record import files, folder, schema, tables
-from pellucid.record.encoding import LensState, safetensors_bytes
+from pellucid.record.encoding import LensState, focus_of, safetensors_bytes
 from pellucid.record.lock import is_held
 from pellucid.record.manifest import read_manifest
 
@@ -143,10 +142,7 @@ class Record:
     @property
     def parts(self) -> int:
         """How many parts of the examples table are finished without a gap."""
-        number = 0
-        while folder.part_path(number) in self._files:
-            number += 1
-        return number
+        return folder.parts_in(self._files)
 
     def examples(self) -> pa.Table:
         """One row an example, in the order of the parts; the columns are those of docs/format.md."""
@@ -393,15 +389,3 @@ _PANEL: msgspec.json.Decoder[schema.AnyPanel] = msgspec.json.Decoder(schema.AnyP
 PANEL_TYPES: Mapping[str, type[schema.Panel]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(schema.AnyPanel) if kind is not schema.CustomPanel
 }
-
-
-def focus_of(content: bytes) -> schema.Focus:
-    """The focus in the header of a focus file.
-
-    Raises: ValueError, KeyError, TypeError or msgspec.DecodeError: the bytes are no focus file.
-    """
-    if len(content) < 8:
-        raise ValueError("it is too short for a header")
-    (size,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + size])
-    return msgspec.json.decode(header["__metadata__"]["focus"], type=schema.Focus)

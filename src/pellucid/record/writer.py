@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from pellucid.errors import DamagedError, RecordError, StorageError
+from pellucid.errors import RecordError, StorageError
 from pellucid.record import files, folder, schema, tables
 from pellucid.record.encoding import Arrays, LensState, focus_bytes, safetensors_bytes, state_json
 from pellucid.record.lock import Lock
 from pellucid.record.manifest import read_manifest
+from pellucid.record.recovery import recover
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,9 +111,8 @@ class Writer:
             manifest.title = manifest.title or present.title
             return cls._begun(root, manifest, lock, kept=folder.of_training(present))
         if resume:
-            writer = cls(root, present, lock)
-            writer._recover()
-            return writer
+            recover(root, present)
+            return cls(root, present, lock)
         raise _there_already(root, present)
 
     @classmethod
@@ -168,10 +168,7 @@ class Writer:
     @property
     def parts(self) -> int:
         """How many parts of the examples table are finished without a gap; the number of the next one."""
-        number = 0
-        while folder.part_path(number) in self._listed:
-            number += 1
-        return number
+        return folder.parts_in(self._listed)
 
     def state(self, index: int, lens: str) -> LensState:
         """A lens's state over one finished part, as it was given to `write_part`.
@@ -385,34 +382,6 @@ class Writer:
             raise
         self._listed = listed
         self._unlisted.clear()
-
-    def _recover(self) -> None:
-        """Drops what a crash damaged, and all parts from the first such one on: they are merged in order."""
-        kept = self.parts
-        for path in [path for path, entry in self._listed.items() if not folder.is_whole(self.path, entry)]:
-            if path.startswith(f"{folder.TRAINING}/"):
-                raise DamagedError(
-                    f"{self.path / path} is damaged or missing, and what a Watch saw cannot be made again. Restore the "
-                    "file, or begin a new record."
-                )
-            del self._listed[path]
-            number = folder.part_of(path)
-            kept = kept if number is None else min(kept, number)
-        for path in list(self._listed):
-            number = folder.part_of(path)
-            if number is not None and number >= kept:
-                del self._listed[path]
-        folder.remove_leftovers(self.path)
-        if self.manifest.state != "complete":
-            self.manifest.state, self.manifest.error = "running", None
-        rows = sum(entry.rows or 0 for path, entry in self._listed.items() if path.startswith("examples/"))
-        for stage in self.manifest.stages:
-            # An interrupted one has also counted the examples of the part that it did not finish.
-            if stage.name == "sweep" and stage.examples != rows:
-                stage.examples, stage.state = rows, "running"
-                self.manifest.state = "running"
-        self.manifest.examples = rows
-        self.manifest.files = list(self._listed.values())
 
 
 def _now() -> str:
