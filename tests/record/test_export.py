@@ -21,7 +21,7 @@ from pellucid.errors import OptionError, StorageError
 from pellucid.export import DATA_TYPE, export
 from pellucid.record import Record, Writer, schema
 from support.parts import examples_part
-from support.synthetic import HOSTILE
+from support.scene import HOSTILE
 
 SCRIPT = 'const a = "</script>", b = `<!-- <SCRIPT>`;\r\nconsole.log(a, b, "é");'
 STYLE = "body{margin:0}\n/* </style> */"
