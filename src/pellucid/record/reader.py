@@ -19,6 +19,7 @@ from pellucid.record import files, folder, schema, tables
 from pellucid.record.encoding import LensState, focus_of, safetensors_bytes
 from pellucid.record.lock import is_held
 from pellucid.record.manifest import read_manifest
+from pellucid.record.older import brought_up
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,7 +189,7 @@ class Record:
         return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
     def panel(self, name: str) -> schema.AnyPanel:
-        """A lens's answer.
+        """A lens's answer; one of an older version of the format as this version would give it.
 
         Raises:
             RecordError: the record holds none of this name; the message names those it holds.
@@ -199,7 +200,8 @@ class Record:
             raise RecordError(
                 f"The record {self.path} has no panel '{name}'. It has: {', '.join(self.panels) or 'none yet'}."
             )
-        return self._decoded(f"panels/{name}.json", content, lambda: _PANEL.decode(content))
+        panel = self._decoded(f"panels/{name}.json", content, lambda: _PANEL.decode(content))
+        return brought_up(panel, self.manifest)
 
     def arrays(self, lens: str) -> list[str]:
         """Names of the tensors in a lens's large answer, sorted; empty where it has none."""

@@ -21,6 +21,7 @@ from pellucid.record import files, folder, schema, tables
 from pellucid.record.encoding import Arrays, LensState, focus_bytes, safetensors_bytes, state_json
 from pellucid.record.lock import Lock
 from pellucid.record.manifest import read_manifest
+from pellucid.record.older import CHANGED
 from pellucid.record.recovery import recover
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ class Writer:
             return cls._begun(root, manifest, lock, kept=folder.of_training(present))
         if resume:
             recover(root, present)
-            return cls(root, present, lock)
+            writer = cls(root, present, lock)
+            writer._bring_up()
+            return writer
         raise _there_already(root, present)
 
     @classmethod
@@ -154,6 +157,18 @@ class Writer:
         writer = cls(root, manifest, lock)
         writer._flush()
         return writer
+
+    def _bring_up(self) -> None:
+        """Writes anew what an older version of the format says otherwise, for what comes beside it is of this one."""
+        if self.manifest.schema_version == schema.SCHEMA_VERSION:
+            return
+        from pellucid.record.reader import Record
+
+        paths = {name: path for name in CHANGED if (path := f"panels/{name}.json") in self._listed}
+        contents = {path: msgspec.json.encode(Record(self.path).panel(name)) for name, path in paths.items()}
+        self.manifest.schema_version = schema.SCHEMA_VERSION
+        # Together: the new version's manifest lists none of the old bytes.
+        self._write(contents)
 
     def __enter__(self) -> Self:
         return self

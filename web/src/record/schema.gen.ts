@@ -18,7 +18,7 @@ export type HumanMatchedBy = "id" | "file name" | "content" | "row" | "itself" |
 
 export type BatchNormMode = "eval" | "train" | "recalculate" | "none";
 
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export type State = "running" | "complete" | "interrupted" | "failed";
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 State = Literal["running", "complete", "interrupted", "failed"]
 
