@@ -51,6 +51,11 @@ def of_training(manifest: schema.Manifest) -> list[schema.FileRef]:
     return [entry for entry in manifest.files if entry.path.startswith(f"{TRAINING}/") or entry.path == TRAINING_PANEL]
 
 
+def only_training(manifest: schema.Manifest) -> bool:
+    """Whether a record holds nothing but what a Watch saw."""
+    return manifest.watched and len(of_training(manifest)) == len(manifest.files)
+
+
 def is_whole(root: Path, entry: schema.FileRef) -> bool:
     """Whether a listed file is there, with the size and SHA-256 that the manifest gives."""
     try:
@@ -91,6 +96,14 @@ def refuse_human(root: Path) -> None:
         raise RecordError(
             f"{place} holds people's responses, which cannot be made again. Choose another path, or move them first."
         )
+
+
+def there_already(root: Path, present: schema.Manifest) -> RecordError:
+    """The refusal of a folder that has a record."""
+    return RecordError(
+        f"There is a record at {root} already ({present.title or 'untitled'}, {present.state}, {present.examples:,} examples). "
+        "Choose another path, go on with it (--resume), or replace it (--overwrite)."
+    )
 
 
 def clear(root: Path, *, training: bool) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from pellucid.errors import PellucidError, StorageError
 from pellucid.record import folder, schema
 from pellucid.record.lock import Lock
+from pellucid.record.manifest import read_manifest
 from pellucid.record.writer import Writer
 
 BESIDE = ".replacement"
@@ -56,7 +57,7 @@ def made(path: Path, manifest: schema.Manifest, *, overwrite: bool = False) -> I
 def _beside(path: Path, manifest: schema.Manifest, *, overwrite: bool) -> Iterator[Writer]:
     lock, beside = Lock(path), path / BESIDE
     try:
-        Writer.check_replaceable(path, manifest, overwrite=overwrite)
+        _check_replaceable(path, manifest, overwrite=overwrite)
         shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
         writer = Writer.create(beside, msgspec.structs.replace(manifest))
         with writer, writer.sealing():
@@ -65,6 +66,16 @@ def _beside(path: Path, manifest: schema.Manifest, *, overwrite: bool) -> Iterat
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         lock.release()
+
+
+def _check_replaceable(root: Path, manifest: schema.Manifest, *, overwrite: bool) -> None:
+    """Before anything is made, the new record is held against what is there. Raises: RecordError: it must not take its place."""
+    if overwrite:
+        folder.refuse_human(root)
+        return
+    present = read_manifest(root)
+    if manifest.watched or not folder.only_training(present):
+        raise folder.there_already(root, present)
 
 
 def _withdraw(path: Path, *, new: bool) -> None:

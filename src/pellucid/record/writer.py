@@ -106,7 +106,7 @@ class Writer:
             folder.clear(root, training=not kept)
             return writer
         present = read_manifest(root)
-        if not manifest.watched and _watched_only(present):
+        if not manifest.watched and folder.only_training(present):
             manifest.watched = True
             manifest.created = present.created
             manifest.title = manifest.title or present.title
@@ -116,17 +116,7 @@ class Writer:
             writer = cls(root, present, lock)
             writer._bring_up()
             return writer
-        raise _there_already(root, present)
-
-    @classmethod
-    def check_replaceable(cls, root: Path, manifest: schema.Manifest, *, overwrite: bool) -> None:
-        """Whether a new record may take the place of the one that is there. Raises: RecordError: it must not."""
-        if overwrite:
-            folder.refuse_human(root)
-            return
-        present = read_manifest(root)
-        if manifest.watched or not _watched_only(present):
-            raise _there_already(root, present)
+        raise folder.there_already(root, present)
 
     @classmethod
     def take_over(cls, root: Path, finished: Writer, lock: Lock, *, overwrite: bool) -> None:
@@ -401,15 +391,3 @@ class Writer:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-
-
-def _watched_only(present: schema.Manifest) -> bool:
-    """Whether a record holds nothing but what a Watch saw."""
-    return present.watched and len(folder.of_training(present)) == len(present.files)
-
-
-def _there_already(root: Path, present: schema.Manifest) -> RecordError:
-    return RecordError(
-        f"There is a record at {root} already ({present.title or 'untitled'}, {present.state}, {present.examples:,} examples). "
-        "Choose another path, go on with it (--resume), or replace it (--overwrite)."
-    )
