@@ -14,6 +14,7 @@ from pellucid.data.folder import EXTENSIONS
 from pellucid.data.memory import _INPUT_KEYS, _TARGET_KEYS
 from pellucid.lenses import (
     accuracy,
+    accuracy_findings,
     accuracy_slices,
     activations,
     available,
@@ -39,9 +40,13 @@ SECTIONS = {
 }  # the text under each heading, by heading
 
 
+LENS_FILES = Path(pellucid.__file__).parent / "lenses"
+
+
 def kinds_in(module: str) -> set[str]:
-    """Kinds of the findings that a lens's file makes."""
-    text = (Path(pellucid.__file__).parent / "lenses" / f"{module}.py").read_text(encoding="utf-8")
+    """Kinds of the findings that a lens's file makes, or that of its findings."""
+    files = ((LENS_FILES / f"{stem}.py") for stem in (module, f"{module}_findings"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
     lines = re.findall(r"\b(?:kind=|word = )(.*?(?:,|$))", text, re.MULTILINE)
     found = {name for line in lines for name in re.findall(r"\"([a-z]+(?:-[a-z]+)*)\"", line)}
     if "'}-gradient\"" in text:
@@ -65,8 +70,8 @@ def test_every_kind_of_finding_stands_in_the_section_of_its_lens_and_no_other(na
 
 
 def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
-    folder = Path(pellucid.__file__).parent / "lenses"
-    makers = {path.stem for path in folder.glob("*.py") if re.search(r"\bFinding\(", path.read_text(encoding="utf-8"))}
+    files = [path for path in LENS_FILES.glob("*.py") if re.search(r"\bFinding\(", path.read_text(encoding="utf-8"))]
+    makers = {path.stem.removesuffix("_findings") for path in files}
     assert makers <= set(SECTIONS)
     assert len(set().union(*(kinds_in(name) for name in makers))) >= 16
 
@@ -79,16 +84,16 @@ def test_no_kind_is_missed_because_it_is_made_elsewhere() -> None:
         ("loss", "S ≥ {}, S ≥ 3A", loss.LEAST_ISSUES),
         ("loss", "at least {} label issues", loss.LEAST_ISSUES),
         ("accuracy", "k = {}", ", ".join(map(str, accuracy.TOP_K))),
-        ("accuracy", "by {:.0f} standard errors", accuracy.GAP_DEVIATIONS),
-        ("accuracy", "at least {} points", round(accuracy.GAP_POINTS * 100)),
+        ("accuracy", "by {:.0f} standard errors", accuracy_findings.GAP_DEVIATIONS),
+        ("accuracy", "at least {} points", round(accuracy_findings.GAP_POINTS * 100)),
         ("accuracy", "{} bins of equal width", calibration.BINS),
         ("accuracy", "columns of more than {} values", accuracy_slices.MOST_VALUES),
         (
             "accuracy",
             "lies more than {:.0f} points below the accuracy of the others, and its",
-            accuracy.SLICE_POINTS * 100,
+            accuracy_findings.SLICE_POINTS * 100,
         ),
-        ("accuracy", "adjusted p value is below {}", "1e-3" if accuracy.DISCOVERY == 1e-3 else "changed"),
+        ("accuracy", "adjusted p value is below {}", "1e-3" if accuracy_findings.DISCOVERY == 1e-3 else "changed"),
         ("confusion", "the {} most surprising are told", confusion.MOST_FINDINGS),
         ("confusion", "p < {}", "1e-3" if confusion.SURPRISING == 1e-3 else "changed"),
         ("activations", "the {} examples with the strongest", activations.TOP_K),

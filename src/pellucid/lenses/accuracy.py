@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ import numpy as np
 from pellucid.lenses import LensContext
 from pellucid.lenses.accuracy_answer import area_scores, class_rows, class_wise_error, grown, macro_f1_score
 from pellucid.lenses.accuracy_classes import MOST_LISTED, class_arrays, listed
+from pellucid.lenses.accuracy_findings import calibration_findings, class_findings, slice_findings
 from pellucid.lenses.accuracy_slices import ValueCounts
 from pellucid.measures.binned import SureCounts, sure_counts
 from pellucid.measures.calibration import (
@@ -32,23 +32,11 @@ from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.saved import LogProbabilities
 from pellucid.measures.score_cells import ScoreCells
-from pellucid.measures.slices import fisher
 from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
-from pellucid.record.schema import AccuracyPanel, ClassAccuracy, Finding, SliceAccuracy, TopK
+from pellucid.record.schema import AccuracyPanel, ClassAccuracy, TopK
 from pellucid.types import Batch, Needs, Observation
 
 TOP_K = (1, 2, 3, 5, 10)
-
-# A gap between confidence and accuracy is told from noise at four standard errors, and matters from two points on.
-GAP_DEVIATIONS = 4.0
-GAP_POINTS = 0.02
-
-# A slice is told below this false-discovery rate, where its interval lies so far below the others.
-DISCOVERY = 1e-3
-SLICE_POINTS = 0.05
-
-# A class is told where its recall is surely so far below that of the others.
-CLASS_POINTS = 0.1
 
 
 @dataclass
@@ -234,9 +222,9 @@ class AccuracyLens:
         return _panel(
             count=count,
             findings=[
-                *self._calibration_finding(bins),
-                *self._class_findings(by_class, count, correct),
-                *_slice_findings(slices),
+                *calibration_findings(bins, self.variance),
+                *class_findings(by_class, count, correct, self.context.classes),
+                *slice_findings(slices),
             ],
             correct=correct,
             accuracy=correct / count if count else None,
@@ -288,100 +276,6 @@ class AccuracyLens:
             areas=area_scores(by_class, scored, self.scored, self.sampled),
             calibration_errors=[class_wise_error(scored, len(by_class), self.sampled)],
         )
-
-    def _calibration_finding(self, bins: Reliability) -> list[Finding]:
-        """Over- or under-confidence: Spiegelhalter's comparison of the sum of confidences with the right answers."""
-        count, correct = bins.total, int(bins.correct.sum())
-        if not count or self.variance == 0.0:
-            return []
-        gap = (float(bins.confidences.sum()) - correct) / count
-        deviation = math.sqrt(self.variance) / count
-        if abs(gap) < max(GAP_DEVIATIONS * deviation, GAP_POINTS):
-            return []
-        word = "overconfident" if gap > 0 else "underconfident"
-        confidence = float(bins.confidences.sum()) / count
-        return [
-            Finding(
-                kind=word,
-                severity="high" if abs(gap) > 0.1 else "medium",
-                sentence=(
-                    f"The model is {word}: its mean confidence is {confidence:.1%}, but it is right on "
-                    f"{correct / count:.1%} of {count:,} examples, a gap of {abs(gap) * 100:.1f} points."
-                ),
-                count=count,
-                interval=wilson(correct, count),
-                page="accuracy",
-                weight=min(abs(gap), 1.0),
-                evidence={"mean_confidence": confidence, "accuracy": correct / count, "deviations": gap / deviation},
-            )
-        ]
-
-    def _class_findings(self, by_class: list[ClassAccuracy], count: int, correct: int) -> list[Finding]:
-        """Classes far below the others, and classes that are never predicted."""
-        findings = []
-        for entry in by_class:
-            others = count - entry.support
-            recall, own = entry.recall, entry.recall_interval
-            rest = wilson(correct - entry.true_positive, others)
-            if recall is None or own is None or rest is None:
-                continue
-            name = self._name(entry.index)
-            share = (correct - entry.true_positive) / others
-            never = entry.predicted == 0 and entry.support >= 5
-            # Both are counts: Newcombe's interval of their difference, and Fisher's test of the two.
-            gap = share - recall - math.hypot(share - rest.low, own.high - recall)
-            if not never and gap <= CLASS_POINTS:
-                continue
-            tail = fisher(entry.true_positive, entry.support, correct, count)
-            surely = gap > CLASS_POINTS and tail * len(by_class) < DISCOVERY
-            if not never and not surely:
-                continue
-            findings.append(
-                Finding(
-                    kind="never-predicted" if never else "weak-class",
-                    severity="high" if surely and recall < share / 2 else "medium",
-                    sentence=(
-                        f"{name} is never predicted, though {entry.support:,} examples are {name}."
-                        if never
-                        else f"{name} is recognised in {recall:.1%} of {entry.support:,} examples (95% interval "
-                        f"{own.low:.1%} to {own.high:.1%}); the other classes in {share:.1%} of {others:,}."
-                    ),
-                    count=entry.support,
-                    interval=own,
-                    page="accuracy",
-                    weight=min(max(share - recall, 0.0), 1.0),
-                    evidence={"recall": recall, "others": share, "p_value": tail},
-                    selection={"true": str(entry.index)},
-                )
-            )
-        return sorted(findings, key=lambda finding: -finding.weight)[:3]
-
-    def _name(self, index: int) -> str:
-        return self.context.classes[index] if index < len(self.context.classes) else str(index)
-
-
-def _slice_findings(slices: Sequence[SliceAccuracy]) -> list[Finding]:
-    """Slices that are answered worse than the rest of their column."""
-    findings = []
-    for one in slices:
-        if one.adjusted < DISCOVERY and one.rest is not None and one.interval.high < one.rest - SLICE_POINTS:
-            findings.append(
-                Finding(
-                    kind="weak-slice",
-                    severity="high" if one.accuracy < one.rest / 2 else "medium",
-                    sentence=(
-                        f"Where {one.column} is {one.value}, {one.accuracy:.1%} of {one.count:,} examples are right (95% interval "
-                        f"{one.interval.low:.1%} to {one.interval.high:.1%}); of the others {one.rest:.1%}."
-                    ),
-                    count=one.count,
-                    interval=one.interval,
-                    page="accuracy",
-                    weight=min(one.rest - one.accuracy, 1.0),
-                    evidence={"accuracy": one.accuracy, "others": one.rest, "adjusted": one.adjusted},
-                    selection={f"column.{one.column}": one.value},
-                )
-            )
-    return sorted(findings, key=lambda finding: -finding.weight)[:3]
 
 
 def _panel(**known: Any) -> AccuracyPanel:
