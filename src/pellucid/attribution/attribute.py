@@ -18,7 +18,7 @@ from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
-from pellucid.capture import Captured, raise_again
+from pellucid.capture import Captured
 from pellucid.capture.memory import for_memory
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph import Graph
@@ -221,8 +221,6 @@ class _Layers:
         """Raises: ForwardError: the model cannot be traced, because it raises."""
         if self._traced is None:
             self._traced = traced(self._model, self._inputs)
-            if self._traced.error is not None:
-                raise_again(self._model, self._inputs, self._traced.error)
         return self._traced
 
     def of(self, name: str) -> Layer:

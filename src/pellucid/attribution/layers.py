@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from pellucid.attribution.layouts import is_plane
-from pellucid.capture import as_arguments, unwrapped
+from pellucid.capture import as_arguments, unwrapped, whole_graph
 from pellucid.errors import LayerError
 from pellucid.graph import Graph, trace
 from pellucid.graph.axes import module_channel_last
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 
 def traced(model: nn.Module, inputs: Tree) -> Graph:
-    """The model's graph, from the first two examples where the model runs on two: that costs less than another forward."""
+    """The model's graph, from the first two examples where the model runs on two: that costs less than another forward.
+
+    Raises: ForwardError: it raises on all of them.
+    """
     leaves = list(tensors_in(inputs))
     if all(leaf.ndim for leaf in leaves) and len({len(leaf) for leaf in leaves}) == 1:
         positional, named = as_arguments(mapped(inputs, lambda leaf: leaf[:2]), model)
         graph = trace(model, *positional, **named)
         if graph.error is None:
             return graph
-    positional, named = as_arguments(inputs, model)
-    return trace(model, *positional, **named)
+    return whole_graph(model, inputs)
 
 
 def by_module(model: nn.Module, names: Sequence[str]) -> tuple[Layer, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pellucid.capture.call import apply, as_arguments, as_logits, logits_of, to_device, unwrapped
-from pellucid.capture.graphs import raise_again, whole_graph
+from pellucid.capture.graphs import whole_graph
 from pellucid.capture.preserve import preserved
 from pellucid.capture.session import Captured, Session
 
@@ -15,7 +15,6 @@ __all__ = [
     "as_logits",
     "logits_of",
     "preserved",
-    "raise_again",
     "to_device",
     "unwrapped",
     "whole_graph",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from torch import nn
 
 from pellucid.capture.call import as_arguments
@@ -21,12 +19,7 @@ def whole_graph(model: nn.Module, inputs: Tree) -> Graph:
     positional, named = as_arguments(inputs, model)
     graph = trace(model, *positional, **named)
     if graph.error is not None:
-        raise_again(model, inputs, graph.error)
+        with Session(model, ()) as session:
+            session.forward(inputs)  # once more, so that its own error is the cause of ours
+        raise ForwardError(f"The model raised in its own forward, once and not a second time: {graph.error}.")
     return graph
-
-
-def raise_again(model: nn.Module, inputs: Tree, reason: str) -> NoReturn:
-    """Runs a model that could not be traced once more, so that its own error is the cause of ours. Raises: ForwardError."""
-    with Session(model, ()) as session:
-        session.forward(inputs)
-    raise ForwardError(f"The model raised in its own forward, once and not a second time: {reason}.")

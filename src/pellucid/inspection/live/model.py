@@ -112,23 +112,25 @@ class LiveModel:
         return replace(collate(examples, rows[0]), rows=rows)
 
     def graph(self, inputs: Tree) -> Graph:
-        """The model's graph with its layers, numbered as in the record: tracing is deterministic. Traced once a shape."""
+        """The model's graph with its layers, numbered as in the record: tracing is deterministic. Traced once a shape.
+
+        Raises: ForwardError: the model raises on them.
+        """
         from pellucid.graph.dataflow import tensors_in
 
         shapes = tuple(tuple(leaf.shape) for leaf in tensors_in(inputs))
         if shapes not in self._graphs:
             import torch
 
-            from pellucid.capture import as_arguments, to_device, unwrapped
-            from pellucid.graph import trace
+            from pellucid.capture import to_device, unwrapped, whole_graph
 
             model = unwrapped(self.model)
             first = next(model.parameters(), None)
             place = first.device if first is not None else torch.device("cpu")
-            positional, named = as_arguments(to_device(inputs, place), model)
+            found = whole_graph(model, to_device(inputs, place))
             if len(self._graphs) >= _MOST_GRAPHS:
                 self._graphs.clear()
-            self._graphs[shapes] = trace(model, *positional, **named)
+            self._graphs[shapes] = found
         return self._graphs[shapes]
 
     def _example(self, row: int) -> Example:
