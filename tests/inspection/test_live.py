@@ -18,7 +18,7 @@ import pellucid
 from pellucid.attribution import METHODS, GradCam, GuidedBackprop, Method, Saliency, Unit
 from pellucid.attribution.methods import Maps, Problem
 from pellucid.data import from_python
-from pellucid.errors import LayerError, MethodError, OptionError, PellucidError, RecordError, TargetError
+from pellucid.errors import ForwardError, LayerError, MethodError, OptionError, PellucidError, RecordError, TargetError
 from pellucid.inspection.live import LiveModel
 from pellucid.inspection.live.questions import questions
 from pellucid.types import Example
@@ -180,6 +180,28 @@ def test_a_method_that_fails_unexpectedly_says_so_itself_and_ends_no_other(
     assert logged.getMessage() == f"{failing.title} failed on this model"
     assert logged.exc_info is not None
     assert logged.exc_info[0] is ZeroDivisionError
+
+
+class Breaks(Small):
+    """Raises once somebody says so, as it may on an example of another kind."""
+
+    broken = False
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.first(images)
+        if self.broken:
+            raise ArithmeticError("planted")
+        return self.head(self.second(seen).mean((2, 3)))
+
+
+def test_a_layer_that_a_failing_forward_does_not_reach_is_not_said_to_be_none(
+    images: torch.Tensor, tmp_path: Path
+) -> None:
+    model = Breaks()
+    live = at_hand(model, images, tmp_path / "net")
+    model.broken = True
+    with pytest.raises(ForwardError, match="planted"):
+        ask(live, "maps", row=0, layer="second")
 
 
 def test_what_a_map_promises_and_how_sure_it_is_comes_along(
