@@ -67,9 +67,12 @@ def test_a_mean_of_losses_that_cannot_be_negative_has_no_negative_end(tmp_path: 
     assert panel.interval.low == 0.0
     assert panel.interval.high > 5
     lens = LossLens(context=LensContext(task="regression"))
-    assert lens._interval(2, 1.0, 5.0).low == 0.0  # type: ignore[union-attr]
+    cut = lens._interval(2, 1.0, 5.0)
     lens.bins = histogram.of(np.array([-1.0, 2.0])).counts
-    assert lens._interval(2, 1.0, 5.0).low < 0  # type: ignore[union-attr]
+    whole = lens._interval(2, 1.0, 5.0)
+    assert cut is not None
+    assert whole is not None
+    assert whole.low < cut.low == 0.0
 
 
 def test_a_class_of_a_multilabel_loss_has_its_own_mean(tmp_path: Path) -> None:
@@ -83,5 +86,6 @@ def test_a_class_of_a_multilabel_loss_has_its_own_mean(tmp_path: Path) -> None:
     assert shares == pytest.approx(costs.sum(axis=0) / costs.sum(), rel=1e-6)
     assert np.multiply(shares, panel.mean) == pytest.approx(costs.mean(axis=0) / 3, rel=1e-6)
     for one, own in zip(panel.by_class, costs.T, strict=True):
-        half = one.interval.high - one.mean  # type: ignore[union-attr, operator]
-        assert half == pytest.approx(3.182446 * own.std(ddof=1) / 2, rel=1e-5)
+        assert one.interval is not None
+        assert one.mean is not None
+        assert one.interval.high - one.mean == pytest.approx(3.182446 * own.std(ddof=1) / 2, rel=1e-5)

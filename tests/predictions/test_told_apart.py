@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 import pellucid
 from pellucid.errors import DataError
-from pellucid.predictions.kinds import ScoreCounts
+from pellucid.predictions.kinds import Kind, ScoreCounts
 from support.saved import answered, softmax
 
 
-def kind_of(scores: NDArray[np.floating], asked: str | None = None) -> str:
+def kind_of(scores: NDArray[np.floating], asked: Kind | None = None) -> Kind:
     counts = ScoreCounts()
     for start in range(0, len(scores), 7):
         counts.add(scores[start : start + 7], start)
-    return counts.kind(asked, "p.npy")  # type: ignore[arg-type]
+    return counts.kind(asked, "p.npy")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -95,14 +95,15 @@ def test_two_classes_by_one_number(tmp_path: Path) -> None:
     logits, targets = answered(60, 2)
     both = pellucid.import_predictions(logits.astype(np.float64), targets, out=tmp_path / "both", kind="logits")
     second = (logits[:, 1] - logits[:, 0]).astype(np.float64)
-    for name, scores, kind in (
+    cases: tuple[tuple[str, NDArray[np.float64], Kind], ...] = (
         ("logit", second, "logits"),
         ("column", second[:, None], "logits"),
         ("probability", 1 / (1 + np.exp(-second)), "probabilities"),
-    ):
+    )
+    for name, scores, kind in cases:
         with pytest.raises(DataError, match="--kind"):
             pellucid.import_predictions(scores, targets, out=tmp_path / name)
-        record = pellucid.import_predictions(scores, targets, out=tmp_path / name, kind=kind)  # type: ignore[arg-type]
+        record = pellucid.import_predictions(scores, targets, out=tmp_path / name, kind=kind)
         assert record.summary().accuracy == both.summary().accuracy
         assert record.summary().mean_loss == pytest.approx(both.summary().mean_loss, rel=1e-6)
 
@@ -119,9 +120,10 @@ def test_rows_without_any_probability_are_refused(tmp_path: Path) -> None:
     logits, targets = answered(60, 5)
     scores = softmax(logits)
     scores[[7, 9]] = 0
-    for kind in (None, "probabilities"):
+    kinds: tuple[Kind | None, ...] = (None, "probabilities")
+    for kind in kinds:
         with pytest.raises(DataError, match=r"2 of 60 rows of .* row 7 the first|row 7 adds up to 0"):
-            pellucid.import_predictions(scores, targets, out=tmp_path / "net", kind=kind)  # type: ignore[arg-type]
+            pellucid.import_predictions(scores, targets, out=tmp_path / "net", kind=kind)
     # Of classes that may be true by themselves none may be.
     sets = np.eye(5, dtype=np.bool_)[targets]
     assert pellucid.import_predictions(scores, sets, out=tmp_path / "sets").summary().examples == 60

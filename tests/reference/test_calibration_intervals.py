@@ -10,8 +10,10 @@ import pytest
 from scipy import stats
 
 from pellucid.measures import calibration_intervals as measured
-from pellucid.measures.calibration import calibration_errors, equal_width, expected_error, fine, interval_of
+from pellucid.measures.calibration import Reliability, calibration_errors, equal_width, expected_error, interval_of
 from pellucid.measures.calibration_intervals import Gaps, error_interval
+from pellucid.record.schema import Interval
+from support.calibrated import fine
 from support.simulated_calibration import KINDS, NUMBERS, TRUTHS, Held, simulated, together
 
 PAGE = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
@@ -49,11 +51,11 @@ def test_too_narrow_an_interval_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
     """The simulation can fail: the delta method's interval about the found error holds next to none of a small error."""
     from support import simulated_calibration as simulation
 
-    def plain(bins: object, *, squared: bool = False) -> object:
-        found = expected_error(bins)  # type: ignore[arg-type]
+    def plain(bins: Reliability, *, squared: bool = False) -> Interval:
+        found = expected_error(bins)
         assert found is not None
-        half = 1.96 * 0.4 / np.sqrt(bins.total)  # type: ignore[attr-defined]
-        return measured.Interval(found - half, found + half, 0.95, "delta")
+        half = 1.96 * 0.4 / np.sqrt(bins.total)
+        return Interval(found - half, found + half, 0.95, "delta")
 
     monkeypatch.setattr(simulation, "interval_of", plain)
     found = simulated("10 classes", "slightly overconfident", 500, {"equal width": KINDS["equal width"]}, TIMES)
@@ -106,8 +108,9 @@ def test_an_error_that_chance_explains_has_an_interval_from_0_and_one_that_it_do
     listed = {one.name: one for one in calibration_errors(fine(confidences, random.random(2000) < confidences))}
     chance = listed["equal width"]
     assert chance.interval is not None
+    assert chance.limit is not None
     assert chance.interval.low == 0
-    assert 0 < chance.interval.high < chance.limit  # type: ignore[operator]
+    assert 0 < chance.interval.high < chance.limit
     assert chance.interval.method == "test inversion"
     listed = {one.name: one for one in calibration_errors(fine(confidences, random.random(2000) < confidences - 0.15))}
     for name in ("equal width", "equal mass", "debiased"):

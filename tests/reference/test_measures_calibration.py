@@ -23,6 +23,7 @@ from pellucid.measures.temperature import (
     share_of,
     temperature,
 )
+from support.calibrated import fine
 
 
 def answers(count: int = 3000, seed: int = 0, over: float = 0.08) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +53,7 @@ def test_equal_width_bins_are_made_of_whole_fine_ones(number: int) -> None:
     confidences, right = answers()
     confidences = np.append(confidences.astype(np.float32).astype(float), [1.0, 0.0, 0.2, 1 / 3])
     right = np.append(right, [True, False, True, False])
-    bins = measured.equal_width(measured.fine(confidences, right), number)
+    bins = measured.equal_width(fine(confidences, right), number)
     places = measured.bin_of(confidences, number)
     np.testing.assert_array_equal(bins.counts, np.bincount(places, minlength=number))
     np.testing.assert_array_equal(bins.correct, np.bincount(places[right], minlength=number))
@@ -62,12 +63,12 @@ def test_equal_width_bins_are_made_of_whole_fine_ones(number: int) -> None:
 
 def test_scikit_learn_draws_the_same_diagram() -> None:
     confidences, right = answers()
-    bins = measured.equal_width(measured.fine(confidences, right), 10)
+    bins = measured.equal_width(fine(confidences, right), 10)
     filled = bins.counts > 0
     accuracy, confidence = calibration_curve(right, confidences, n_bins=10)
     np.testing.assert_allclose(bins.correct[filled] / bins.counts[filled], accuracy)
     np.testing.assert_allclose(bins.confidences[filled] / bins.counts[filled], confidence)
-    mass = measured.equal_mass(measured.fine(confidences, right), 10)
+    mass = measured.equal_mass(fine(confidences, right), 10)
     accuracy, confidence = calibration_curve(right, confidences, n_bins=10, strategy="quantile")
     # The cuts lie at the next multiple of 1/3000.
     np.testing.assert_allclose(mass.confidences / mass.counts, confidence, atol=2e-3)
@@ -83,13 +84,13 @@ def test_netcal_finds_the_same_errors() -> None:
         probabilities = special.softmax(logits, axis=1)
         peer = ECE(15).measure(probabilities, target)
     confidences, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == target
-    bins = measured.equal_width(measured.fine(confidences, right))
+    bins = measured.equal_width(fine(confidences, right))
     assert measured.expected_error(bins) == pytest.approx(peer, abs=1e-9)
 
 
 def test_a_confidence_of_one_lies_in_the_last_bin() -> None:
     """The closed form decides: |1 - 0.5| of four certain answers, two right. torchmetrics adds a bin beyond the last."""
-    bins = measured.fine(np.ones(4), np.array([True, True, False, False]))
+    bins = fine(np.ones(4), np.array([True, True, False, False]))
     assert bins.counts[-1] == 4
     for one in measured.calibration_errors(bins)[:3]:
         assert one.value == 0.5
@@ -102,7 +103,7 @@ def test_a_confidence_of_one_lies_in_the_last_bin() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.integers(1, 20))
 def test_equal_mass_bins_hold_all_and_no_more_than_a_share_and_a_fine_bin(values: list[float], number: int) -> None:
     confidences = np.array(values)
-    bins = measured.fine(confidences, confidences > 0.5)
+    bins = fine(confidences, confidences > 0.5)
     mass = measured.equal_mass(bins, number)
     assert mass.counts.sum() == len(values)
     assert len(mass.counts) <= number
@@ -117,14 +118,14 @@ def test_the_debiased_error_is_its_formula_and_is_about_zero_of_a_calibrated_mod
     second = (0.7 - 0.8) ** 2 - 0.21 / 39
     assert measured.debiased_error(bins) == pytest.approx(np.sqrt((10 * first + 40 * second) / 50))
     confidences, right = answers(over=0.0)
-    calibrated = measured.equal_mass(measured.fine(confidences, right))
+    calibrated = measured.equal_mass(fine(confidences, right))
     assert measured.debiased_error(calibrated) < 0.02  # type: ignore[operator]
-    assert measured.debiased_error(measured.fine(np.array([0.3]), np.array([True]))) is None
+    assert measured.debiased_error(fine(np.array([0.3]), np.array([True]))) is None
 
 
 def test_monotone_bins_are_the_most_whose_accuracies_ascend() -> None:
     confidences, right = answers()
-    bins = measured.fine(confidences, right)
+    bins = fine(confidences, right)
     found = measured.monotone(bins)
     accuracy = found.correct / found.counts
     assert (np.diff(accuracy) >= 0).all()
@@ -149,12 +150,12 @@ def test_the_kernel_error_is_where_error_and_width_meet() -> None:
     random = np.random.default_rng(2)
     confidences = random.choice([0.25, 0.6, 0.9], 500)
     right = random.random(500) < np.select([confidences < 0.5, confidences < 0.8], [0.5, 0.45], 0.8)
-    bins = measured.fine(confidences, right)
+    bins = fine(confidences, right)
     gaps = np.add.reduceat((bins.correct - bins.confidences) / 500, np.arange(0, measured.FINE, 5))
     wanted = optimize.brentq(lambda width: reflected(gaps, width) - width, 0.01, 0.9, xtol=1e-5)
     assert measured.kernel_error(bins) == pytest.approx(wanted, abs=2e-3)
     # One confidence: whatever the kernel is, it holds the whole gap.
-    assert measured.kernel_error(measured.fine(np.full(50, 0.9), np.arange(50) < 30)) == pytest.approx(0.3, abs=1e-3)
+    assert measured.kernel_error(fine(np.full(50, 0.9), np.arange(50) < 30)) == pytest.approx(0.3, abs=1e-3)
 
 
 def test_chance_is_what_calibrated_models_show() -> None:
@@ -162,7 +163,7 @@ def test_chance_is_what_calibrated_models_show() -> None:
     confidences = random.beta(4, 1.5, 2000)
     errors = []
     for _ in range(400):
-        bins = measured.equal_width(measured.fine(confidences, random.random(2000) < confidences))
+        bins = measured.equal_width(fine(confidences, random.random(2000) < confidences))
         errors.append(measured.expected_error(bins))
     mean, limit = measured.chance(bins)
     assert mean == pytest.approx(np.mean(errors), rel=0.05)
@@ -177,7 +178,7 @@ def test_class_wise_is_the_mean_over_classes() -> None:
 
 
 def test_nothing_is_not_calibrated() -> None:
-    for one in measured.calibration_errors(measured.fine(np.zeros(0), np.zeros(0, bool))):
+    for one in measured.calibration_errors(fine(np.zeros(0), np.zeros(0, bool))):
         assert one.value is None
         assert one.why
 
@@ -195,7 +196,7 @@ def test_the_sums_are_the_losses_and_slopes_at_every_temperature() -> None:
         numeric = (loss_at(logits, target, inverse + 1e-5) - loss_at(logits, target, inverse - 1e-5)) / 2e-5
         assert sums[SLOPE, place] == pytest.approx(numeric, abs=1e-6)
     probabilities = special.softmax(logits, axis=1)
-    bins = measured.equal_width(measured.fine(probabilities.max(axis=1), probabilities.argmax(axis=1) == target))
+    bins = measured.equal_width(fine(probabilities.max(axis=1), probabilities.argmax(axis=1) == target))
     assert measured.expected_error(sums_of(logits, target).reliability(ONE)) == pytest.approx(
         measured.expected_error(bins), abs=1e-9
     )
@@ -269,6 +270,6 @@ def test_merged_halves_are_the_whole(cut: int) -> None:
 
 def test_equal_mass_bins_are_cut_where_each_share_is_reached() -> None:
     confidences = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    bins = measured.fine(confidences, np.zeros(6, bool))
+    bins = fine(confidences, np.zeros(6, bool))
     assert measured.equal_mass(bins, 3).counts.tolist() == [2, 2, 2]
     np.testing.assert_allclose(measured.equal_mass(bins, 2).edges, [0, 0.3, 1], atol=1e-12)

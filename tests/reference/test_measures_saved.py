@@ -15,7 +15,7 @@ from sklearn import metrics
 
 from pellucid.measures import confusion, predictions
 from pellucid.measures.binned import binned, sure_counts
-from pellucid.measures.calibration import FINE, fine
+from pellucid.measures.calibration import FINE, bin_of
 from pellucid.measures.confusion import SparseCounts, added_square, confused_pairs, of_square, square_counts
 from pellucid.measures.predictions import columns_of
 from pellucid.measures.saved import (
@@ -200,11 +200,11 @@ def test_sure_counts_are_those_of_the_fine_bins(number: int) -> None:
     confidences = generator.beta(3, 1, size=number).astype(np.float32)
     confidences[::7] = np.round(confidences[::7] * 15) / 15
     right = generator.random(number) < confidences
-    found, expected = sure_counts(confidences, right, FINE), fine(confidences.astype(np.float64), right)
-    np.testing.assert_array_equal(found.counts, expected.counts)
-    np.testing.assert_array_equal(found.correct, expected.correct)
-    np.testing.assert_allclose(found.confidences, expected.confidences, rtol=1e-12)
-    wide = confidences.astype(np.float64)
+    found, wide = sure_counts(confidences, right, FINE), confidences.astype(np.float64)
+    places = bin_of(wide, FINE)
+    np.testing.assert_array_equal(found.counts, np.bincount(places, minlength=FINE))
+    np.testing.assert_array_equal(found.correct, np.bincount(places[right], minlength=FINE))
+    np.testing.assert_allclose(found.confidences, np.bincount(places, weights=wide, minlength=FINE), rtol=1e-12)
     assert found.variance == pytest.approx(float((wide * (1 - wide)).sum()), rel=1e-12)
 
 

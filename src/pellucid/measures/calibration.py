@@ -99,17 +99,6 @@ def expected_error(bins: Reliability) -> float | None:
     return float(np.abs(bins.correct - bins.confidences).sum()) / total if total else None
 
 
-def fine(confidences: Floats, right: NDArray[np.bool_]) -> Reliability:
-    """The finest bins that are kept: FINE of equal width."""
-    places = bin_of(confidences, FINE)
-    return Reliability(
-        np.arange(FINE + 1) / FINE,
-        np.bincount(places, minlength=FINE),
-        np.bincount(places, weights=confidences, minlength=FINE).astype(np.float64),
-        np.bincount(places[right], minlength=FINE),
-    )
-
-
 def equal_width(bins: Reliability, number: int = BINS) -> Reliability:
     """Coarser bins of equal width. `number` divides that of the fine ones."""
     return grouped(bins, range(0, len(bins.counts) + 1, len(bins.counts) // number))

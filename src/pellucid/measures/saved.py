@@ -13,7 +13,6 @@ from pellucid.measures.losses import Loss, default_loss
 from pellucid.measures.predictions import TOP_K, Columns, Weighed, classified
 
 # Columns that may come beside predicted classes: what the scores said, where the scores themselves were not kept.
-NO_CLASS = -1
 GIVEN = ("confidence", "rank", "loss", "entropy", "margin")
 
 
@@ -153,7 +152,7 @@ def columns_of_classes(
     """
     number = len(predictions)
     prediction = np.asarray(predictions, np.int32)
-    target = np.full(number, NO_CLASS, np.int32) if targets is None else targets.astype(np.int32, copy=False)
+    target = np.full(number, -1, np.int32) if targets is None else targets.astype(np.int32, copy=False)
     beside = given or {}
     known = (target >= 0) & (prediction >= 0)
     # Where nothing is known one number stands for all.
