@@ -13,6 +13,17 @@ export function marksOf(rows: Uint32Array, count: number): Uint8Array {
   return made;
 }
 
+let all: Uint32Array = new Uint32Array(0);
+
+/** 0, 1, 2, ...: made once, since it is the answer to an empty selection. */
+export function everyRow(count: number): Uint32Array {
+  if (all.length !== count) {
+    all = new Uint32Array(count);
+    for (let row = 0; row < count; row++) all[row] = row;
+  }
+  return all;
+}
+
 /**
  * Remembers what was made of the rows of a selection and a column, as long as both are there: pages ask more than once, and the
  * selection of all is always there.

@@ -1,6 +1,7 @@
 /** Confusion counts of any selection, sparse: rows are true classes, columns are predicted classes. */
 import type { Answers } from "./accuracy";
 import { remembered } from "./chosen";
+import { listedBy } from "./listed";
 import { tally } from "./tally";
 
 export interface Margins {
@@ -56,7 +57,7 @@ const cellsOf = remembered((predictions: Int32Array, targets: Int32Array, classe
     const prediction = predictions[row] as number;
     return target >= 0 && prediction >= 0 && target < classes && prediction < classes;
   });
-  const ordered = sorted(sorted(known, predictions, classes), targets, classes);
+  const ordered = listedBy(listedBy(known, predictions, classes).rows, targets, classes).rows;
   const cells = room(ordered.length);
   const of = new Int32Array(targets.length).fill(-1);
   let filled = 0;
@@ -79,23 +80,4 @@ const cellsOf = remembered((predictions: Int32Array, targets: Int32Array, classe
 
 function room(cells: number) {
   return { rows: new Int32Array(cells), columns: new Int32Array(cells), counts: new Float64Array(cells) };
-}
-
-/** The examples in order of their value, equal ones as they were. */
-function sorted(examples: Uint32Array, values: Int32Array, classes: number): Uint32Array {
-  const starts = new Uint32Array(classes + 1);
-  for (const row of examples) {
-    const after = (values[row] as number) + 1;
-    starts[after] = (starts[after] as number) + 1;
-  }
-  for (let index = 0; index < classes; index++)
-    starts[index + 1] = (starts[index + 1] as number) + (starts[index] as number);
-  const placed = new Uint32Array(examples.length);
-  for (const row of examples) {
-    const value = values[row] as number;
-    const place = starts[value] as number;
-    placed[place] = row;
-    starts[value] = place + 1;
-  }
-  return placed;
 }

@@ -1,6 +1,7 @@
 /** Disputed labels of any selection of a million examples: judged once for a record, then counted; the twin of `disputed`. */
 import type { Top } from "../record/top";
 import { Ordered, remembered } from "./chosen";
+import { type Listed, listedBy, rowsAt } from "./listed";
 import { type Labelled, labelProbability, SLACK } from "./losslabels";
 import { orderOf } from "./order";
 import { tally } from "./tally";
@@ -27,11 +28,10 @@ interface Judged {
 /** Lowest margin first, or least probable label first. */
 export type Rank = "margin" | "label";
 
-/** Disputed rows in an order, and those of each pair in the same order: those of `pair` from starts[pair] to starts[pair + 1]. */
+/** Disputed rows in an order, and those of each pair in the same order. */
 interface Ranked {
   readonly rows: Uint32Array;
-  readonly starts: Uint32Array;
-  readonly byPair: Uint32Array;
+  readonly byPair: Listed;
 }
 
 export interface Pair {
@@ -97,32 +97,12 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
     shares[many++] = own;
   }
   for (let row = 0; row < pairOf.length; row++) if (pairOf[row] === -1) pairOf[row] = pairs.length;
-  const ordered = (values: Float64Array) =>
-    rankedBy(
-      orderOf(values.subarray(0, many)).map((at) => rows[at] as number),
-      pairOf,
-      pairs.length,
-    );
+  const ordered = (values: Float64Array): Ranked => {
+    const placed = orderOf(values.subarray(0, many)).map((at) => rows[at] as number);
+    return { rows: placed, byPair: listedBy(placed, pairOf, pairs.length) };
+  };
   return { places, verdicts, orders: { margin: ordered(margins), label: ordered(shares) }, pairOf, pairs };
 });
-
-function rankedBy(rows: Uint32Array, pairOf: Int32Array, pairs: number): Ranked {
-  const starts = new Uint32Array(pairs + 1);
-  for (const row of rows) {
-    const after = (pairOf[row] as number) + 1;
-    starts[after] = (starts[after] as number) + 1;
-  }
-  for (let pair = 0; pair < pairs; pair++) starts[pair + 1] = (starts[pair + 1] as number) + (starts[pair] as number);
-  const next = starts.slice();
-  const byPair = new Uint32Array(rows.length);
-  for (const row of rows) {
-    const pair = pairOf[row] as number;
-    const place = next[pair] as number;
-    byPair[place] = row;
-    next[pair] = place + 1;
-  }
-  return { rows, starts, byPair };
-}
 
 /** Of the rows, by the thresholds of all examples; see `disputed`. */
 export function disputesOf(rows: Uint32Array, labelled: Labelled, top: Top, thresholds: Float64Array): Disputes {
@@ -182,11 +162,11 @@ export function commonPairs(
   mostRows: number,
 ): PairCount[] {
   const { pairOf, pairs, orders } = judged(thresholds, labelled, top);
-  const { starts, byPair } = orders[rank];
+  const { byPair } = orders[rank];
   const counts = tally(rows, pairOf, pairs.length + 1).subarray(0, pairs.length);
   return largest(counts, most).map((pair) => {
     const count = counts[pair] as number;
-    const own = byPair.subarray(starts[pair], starts[pair + 1]);
+    const own = rowsAt(byPair, pair);
     const first = new Ordered(own, rows, labelled.targets.length, count).first(mostRows);
     return { ...(pairs[pair] as Pair), count, rows: [...first] };
   });

@@ -1,5 +1,6 @@
 /** From a selection to the rows that it holds: a value's rows are listed already, and every other part keeps some of them. */
 import { outcomesOf, RIGHT, WRONG } from "../measures/accuracy";
+import { everyRow } from "../measures/chosen";
 import { inCells } from "../measures/sets";
 import type { Examples } from "../record/examples";
 import { rowsOf } from "./lists";
@@ -37,17 +38,6 @@ export function selectRows(examples: Examples, selection: Selection, classes = 0
     from = kept;
   }
   return kept.slice(0, many);
-}
-
-let all: Uint32Array = new Uint32Array(0);
-
-/** 0, 1, 2, ...: made once, since it is the answer to an empty selection. */
-function everyRow(count: number): Uint32Array {
-  if (all.length !== count) {
-    all = new Uint32Array(count);
-    for (let row = 0; row < count; row++) all[row] = row;
-  }
-  return all;
 }
 
 let room = new Uint32Array(0);
