@@ -174,7 +174,7 @@ def test_a_method_that_fails_unexpectedly_says_so_itself_and_ends_no_other(
     for name in names:
         refused = method_in(said, name)["refused"]
         if name == failing.name:
-            assert refused == "It failed, which is a fault: ZeroDivisionError: planted."
+            assert refused == "It failed, which is a fault of pellucid: ZeroDivisionError: planted."
         assert (refused == "") == (name != failing.name) == (f"{name}.input" in tensors), name
     (logged,) = caplog.records
     assert logged.getMessage() == f"{failing.title} failed on this model"

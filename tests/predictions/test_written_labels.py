@@ -239,6 +239,29 @@ def test_what_is_no_label_of_the_kind_that_was_asked_for_is_refused(tmp_path: Pa
     assert "must be 'class', 'soft' or 'sets'" in refused(tmp_path, SAVED, soft, label_kind="hard", error=OptionError)
 
 
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [(TRUE, "sets"), (SOFT, "soft"), (pa.array(COUNTS.tolist(), pa.list_(pa.float64())), "soft"), (TARGETS, "class")],
+    ids=["booleans", "probabilities", "lists", "numbers"],
+)
+def test_labels_whose_type_says_what_they_are_are_not_taken_for_others(tmp_path: Path, labels: Any, found: str) -> None:
+    table = pa.table({"label": labels.tolist()})
+    for asked in {"class", "sets", "soft"} - {found}:
+        told = refused(tmp_path, SAVED, table, label_kind=asked, error=OptionError)
+        assert f"--label-kind {asked}, but the column 'label'" in told
+    told = refused(tmp_path, SAVED, None, label_kind="sets", error=OptionError)
+    assert "there are no labels" in told
+
+
+def test_lists_of_whole_numbers_are_indices_or_where_one_says_so_counts(tmp_path: Path) -> None:
+    counts = pa.table({"label": pa.array(COUNTS.tolist(), pa.list_(pa.int64()))})
+    record = imported(tmp_path, SAVED, counts, label_kind="soft")
+    np.testing.assert_allclose(kept(record)["soft_target"], COUNTS / 20, rtol=1e-12)
+    indices = pa.table({"label": [np.flatnonzero(row).tolist() for row in TRUE]})
+    record = imported(tmp_path, SIGMOIDS, indices, label_kind="sets")
+    assert kept(record)["targets"] == indices["label"].to_pylist()
+
+
 def test_names_and_numbers_of_classes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     unknown = csv_of(tmp_path / "labels.csv", "label", ["cat;emu", *names_of(TRUE[1:])])
     assert "the files also name 'emu'" in refused(tmp_path, SIGMOIDS, unknown, classes=CLASSES)

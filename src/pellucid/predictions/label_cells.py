@@ -34,8 +34,8 @@ def from_cells(table: Columns, column: str, names: Sequence[str] | None, asked: 
         names: of the classes, as far as they are known.
         asked: what the labels are, where the caller says so.
 
-    Raises: DataError: some cells are lists of another kind than the others, or none that can be read. OptionError: they are asked
-        to be soft labels and are not.
+    Raises: DataError: some cells are lists of another kind than the others, or none that can be read. OptionError: they are
+        not what they are asked to be.
     """
     import pyarrow as pa
 

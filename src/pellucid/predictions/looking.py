@@ -9,18 +9,20 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import DataError
+from pellucid.errors import DataError, OptionError
 from pellucid.predictions.ids import IdHashes, refuse_repeated
 from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
-from pellucid.predictions.several import LabelKind, is_listed, label_kind, sets_of, soft_of
+from pellucid.predictions.several import LabelKind, is_counted, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
 
 # More than this are no classes but ids, or free text.
 MOST_CLASSES = 1 << 20
 SHOWN = 5
+
+_WORDS: dict[LabelKind, str] = {"class": "one class an example", "soft": "soft labels", "sets": "sets of classes"}
 
 Hear: TypeAlias = Callable[[str, int, int | None], None]
 """Hears how far a stage has come: its name, examples done, and of how many."""
@@ -53,7 +55,9 @@ class Look:
         return "multilabel" if self.labels == "sets" else "classification"
 
 
-def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None, hear: Hear) -> Look:
+def look_through(
+    saved: Saved, classes: Sequence[str] | None, asked: Kind | None, hear: Hear, asked_labels: LabelKind | None = None
+) -> Look:
     """Goes through everything once.
 
     Args:
@@ -61,14 +65,16 @@ def look_through(saved: Saved, classes: Sequence[str] | None, asked: Kind | None
         classes: names of the classes, where the caller gives them.
         asked: what kind of predictions they are, likewise.
         hear: hears how far it has come.
+        asked_labels: what the labels are, where the caller says so.
 
-    Raises: DataError: what makes the whole of no use, with the number of rows and the first of them.
+    Raises: DataError: what makes the whole of no use, with the number of rows and the first of them. OptionError: the labels are
+        not what was asked for.
     """
     names = _names(saved, classes)
     texts = _Texts()
     scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
     hashes = IdHashes.first_of(saved.rows)
-    labels = _label_kind(saved)
+    labels = _label_kind(saved, asked_labels)
     told = _told(saved, names)
     if told is not None:
         predictions.largest, targets.largest = told
@@ -116,15 +122,30 @@ def _told(saved: Saved, names: tuple[str, ...] | None) -> tuple[int, int] | None
     return called[1], true[1]
 
 
-def _label_kind(saved: Saved) -> LabelKind:
-    """What a label is. Raises: DataError: several classes an example, and of the predictions one class only."""
+def _label_kind(saved: Saved, asked: LabelKind | None) -> LabelKind:
+    """What a label is.
+
+    Raises: DataError: several classes an example, and of the predictions one class only. OptionError: not what was asked for.
+    """
     kind = saved.target_type
     labels: LabelKind = "class" if kind is None else label_kind(kind)
+    if asked == "soft" and kind is not None and is_counted(kind):
+        labels = "soft"
+    if asked not in (None, labels):
+        table, column = saved.target_column
+        held = (
+            f"the column '{column}' of {table.source} holds {kind}, {_WORDS[labels]}"
+            if column
+            else "there are no labels"
+        )
+        raise OptionError(
+            f"--label-kind {asked}, but {held}. Give {_WORDS[asked]} in columns, lists or text that can hold them, or leave "
+            "--label-kind out."
+        )
     if labels != "class" and not saved.roles.scores:
-        words = "soft labels" if labels == "soft" else "sets of classes"
         raise DataError(
-            f"The labels are {words}, but of the predictions only one class an example was saved. Give a score of every class, or "
-            "one class an example as the label."
+            f"The labels are {_WORDS[labels]}, but of the predictions only one class an example was saved. Give a score of every "
+            "class, or one class an example as the label."
         )
     return labels
 

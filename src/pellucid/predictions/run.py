@@ -88,7 +88,7 @@ def import_predictions(
         raise OptionError(f"label_kind must be 'class', 'soft' or 'sets'; got {label_kind!r}.")
     saved = opened(predictions, labels, classes, kind, column, id_column, label_kind)
     chosen = chosen_loss(loss)
-    look = look_through(saved, classes, kind, progress)
+    look = look_through(saved, classes, kind, progress, label_kind)
     context = _context(look, chosen, target_loss)
     manifest = _manifest(saved, look, title, context)
     with made(Path(out), manifest, overwrite=overwrite) as writer:
@@ -128,7 +128,7 @@ def panels_of(
     saved = opened(predictions, labels, classes, kind, column, BY_ROW, label_kind)
     saved = replace(saved, roles=replace(saved.roles, media=""))
     chosen = chosen_loss(loss)
-    look = look_through(saved, classes, kind, progress)
+    look = look_through(saved, classes, kind, progress, label_kind)
     known = {lens.name: lens for lens in without_model(_context(look, chosen, target_loss))}
     unknown = [name for name in lenses or () if name not in known]
     if unknown:

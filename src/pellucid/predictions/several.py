@@ -47,6 +47,13 @@ def label_kind(kind: pa.DataType) -> LabelKind:
     return "sets" if pa.types.is_integer(kind.value_type) and not pa.types.is_fixed_size_list(kind) else "soft"
 
 
+def is_counted(kind: pa.DataType) -> bool:
+    """Whether a column's lists may be counts, one a class: whole numbers, which are indices unless somebody says so."""
+    import pyarrow as pa
+
+    return is_listed(kind) and bool(pa.types.is_integer(kind.value_type))
+
+
 def soft_of(column: Any, classes: int, start: int) -> Floats:
     """Soft labels, float64[example class], each divided by its sum; NaN throughout where there is none.
 

@@ -4,18 +4,19 @@
  */
 import { ofSelection, remembered } from "./chosen";
 import { meanInterval } from "./intervals";
-import type { Parts } from "./lossparts";
 import {
   BINS,
   binOf,
   counts,
   EDGES,
-  LEAST_DOUBT,
   nothing,
+  type PartIntervals,
   type Score,
   type Scored,
   type Sums,
   scoreOf,
+  shareScore,
+  tangent,
 } from "./lossscores";
 
 /** Two outcomes in each bin: wrong, right. */
@@ -155,7 +156,7 @@ export const together = remembered(({ groups, cells, ...squares }: Summed): Summ
 });
 
 /** As `intervalsOf`, for single labels, from sums over all groups: what an example adds hangs on its bin, its outcome and its confidence. */
-export function intervalsOfAnswers(all: Summed, score: Score): Parts["intervals"] {
+export function intervalsOfAnswers(all: Summed, score: Score): PartIntervals {
   let count = 0;
   let [total, calibration, refinement, within, naming] = [0, 0, 0, 0, 0];
   let [calibration2, refinement2, within2] = [0, 0, 0];
@@ -191,16 +192,4 @@ export function intervalsOfAnswers(all: Summed, score: Score): Parts["intervals"
     within: meanInterval(within, within2, count),
     naming: meanInterval(naming, all.namings, count),
   };
-}
-
-/** Of a bin: its share of right answers, its mean confidence, and what calibration changes with a confidence. */
-export function tangent(of: Sums, score: Score): { share: number; mean: number; slope: number } {
-  const [share, mean] = [of.hits / of.count, of.confidence / of.count];
-  const slope = score === "log" ? (1 - share) / Math.max(1 - mean, LEAST_DOUBT) - share / mean : 2 * (mean - share);
-  return { share, mean, slope };
-}
-
-/** Where the share is an end, every outcome is that end, and costs nothing there. */
-export function shareScore(hit: number, share: number, score: Score): number {
-  return score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
 }

@@ -3,7 +3,7 @@
  * pellucid.measures.decomposition, which says what each part is and where it comes from.
  */
 import { type Bounds, meanInterval } from "./intervals";
-import { answersOf, intervalsOfAnswers, NO_GROUPS, shareScore, summed, sumsAt, tangent, together } from "./lossanswers";
+import { answersOf, intervalsOfAnswers, NO_GROUPS, summed, sumsAt, together } from "./lossanswers";
 import {
   add,
   BINS,
@@ -13,16 +13,17 @@ import {
   hitOf,
   LEAST_DOUBT,
   nothing,
+  type PartIntervals,
   type Score,
   type Scored,
   type Sums,
   scoreOf,
+  shareScore,
+  tangent,
   wholeOf,
 } from "./lossscores";
 
-export { binOf, EDGES, entropyOf, type Score, type Scored } from "./lossscores";
-
-export type PartName = "calibration" | "refinement" | "within" | "naming";
+export { binOf, EDGES, entropyOf, type PartName, type Score, type Scored } from "./lossscores";
 
 export interface Parts {
   readonly count: number;
@@ -37,8 +38,7 @@ export interface Parts {
   readonly bins: number;
   readonly irreducible: number | null;
   readonly irreducibleAnswer: number | null;
-  /** 95%, by the delta method; null below two examples. */
-  readonly intervals: Readonly<Record<PartName | "total", Bounds | null>>;
+  readonly intervals: PartIntervals;
 }
 
 export interface GroupParts {
@@ -74,7 +74,7 @@ function biasOf({ count, hits }: Sums, score: Score): number {
 }
 
 /** Intervals by what each example adds to a part to first order; see pellucid.measures.part_intervals. */
-function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: readonly Sums[]): Parts["intervals"] {
+function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: readonly Sums[]): PartIntervals {
   const names = ["total", "calibration", "refinement", "within", "naming"] as const;
   const sums = names.map(() => ({ sum: 0, squares: 0 }));
   let count = 0;

@@ -1,4 +1,6 @@
 /** Scores of single examples, their bins, and their sums: what the parts of a loss are made from; see `lossparts`. */
+import type { Bounds } from "./intervals";
+
 export type Score = "log" | "brier";
 
 /** Columns of the examples table; NaN and -1 where not known. */
@@ -13,6 +15,11 @@ export interface Scored {
   /** The soft label of a row; null where labels are single classes. */
   readonly soft: ((row: number) => ArrayLike<number> | null) | null;
 }
+
+export type PartName = "calibration" | "refinement" | "within" | "naming";
+
+/** 95%, by the delta method; null below two examples. */
+export type PartIntervals = Readonly<Record<PartName | "total", Bounds | null>>;
 
 export const EDGES = [
   0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1,
@@ -72,6 +79,18 @@ export function hitOf(row: number, { soft, predictions, targets }: Scored): numb
 export function scoreOf(hit: number, forecast: number, score: Score): number {
   if (score === "brier") return hit * (1 - forecast) ** 2 + (1 - hit) * forecast ** 2;
   return -hit * Math.log(forecast) - (1 - hit) * Math.log(Math.max(1 - forecast, LEAST_DOUBT));
+}
+
+/** Of a bin: its share of right answers, its mean confidence, and what calibration changes with a confidence. */
+export function tangent(of: Sums, score: Score): { share: number; mean: number; slope: number } {
+  const [share, mean] = [of.hits / of.count, of.confidence / of.count];
+  const slope = score === "log" ? (1 - share) / Math.max(1 - mean, LEAST_DOUBT) - share / mean : 2 * (mean - share);
+  return { share, mean, slope };
+}
+
+/** Where the share is an end, every outcome is that end, and costs nothing there. */
+export function shareScore(hit: number, share: number, score: Score): number {
+  return score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
 }
 
 export const wholeOf = (row: number, { logLosses, briers }: Scored, score: Score) =>

@@ -93,7 +93,9 @@ describe.skipIf(missing !== "")(`attribution with a model at hand${missing ? ` (
     await page.getByRole("button", { name: "run all" }).click();
     await status(page, "attention_rollout", "refused");
     await status(page, "guided_backprop", "ready");
-    expect(await tile(page, "attention_rollout").textContent()).toMatch(/Attention rollout refuses\..*self-attention/);
+    expect(await tile(page, "attention_rollout").textContent()).toMatch(
+      /Attention rollout gives no map\..*self-attention/,
+    );
     expect(complaints).toEqual([]);
     await page.context().close();
   });

@@ -85,7 +85,7 @@ def refusal(error: Exception, titles: str) -> str:
     if isinstance(error, PellucidError):
         return str(error)
     _logger.error("%s failed on this model", titles, exc_info=error)
-    return f"It failed, which is a fault: {type(error).__name__}: {error or 'no reason given'}."
+    return f"It failed, which is a fault of pellucid: {type(error).__name__}: {error or 'no reason given'}."
 
 
 def refusing_alone(method: Method, refusals: dict[str, str]) -> Method:
