@@ -27,11 +27,12 @@ from support.watched import (
 )
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_norms_and_updates_are_those_of_plain_formulas(
-    tmp_path: Path, make: Callable[[nn.Module], torch.optim.Optimizer]
+    tmp_path: Path, make: Callable[[nn.Module], torch.optim.Optimizer], kind: torch.dtype
 ) -> None:
-    model = network()
+    model = network().to(kind)
     optimizer = make(model)
     layers = {"0": (0, 1), "1": (2, 3), "5": (4, 5)}
     parameters = list(model.parameters())
@@ -43,7 +44,7 @@ def test_norms_and_updates_are_those_of_plain_formulas(
     with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1, exact=True) as watch:
         torch.manual_seed(4)
         for inputs, targets in batches((8, 1, 8, 8), 5):
-            loss = F.cross_entropy(model(inputs), targets)
+            loss = F.cross_entropy(model(inputs.to(kind)), targets)
             optimizer.zero_grad()
             loss.backward()
             gradients = [parameter.grad.double().clone() for parameter in parameters]  # type: ignore[union-attr]
@@ -65,6 +66,22 @@ def test_norms_and_updates_are_those_of_plain_formulas(
         tolerance = 1e-5 if quantity != "update_ratio" else 5e-5
         assert values(table, quantity, layer) == pytest.approx(wanted, rel=tolerance), (layer, quantity)
     assert values(table, "learning_rate") == dict.fromkeys(range(1, 6), optimizer.param_groups[0]["lr"])
+
+
+def test_the_norm_of_complex_weights_is_that_of_both_their_parts(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4, dtype=torch.complex64), nn.Linear(4, CLASSES, dtype=torch.complex64))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1, histograms_every=1):
+        for inputs, targets in batches((8, 5), 2):
+            optimizer.zero_grad()
+            F.cross_entropy(model(inputs.to(torch.complex64)).abs(), targets).backward()
+            gradient = torch.cat([parameter.grad.flatten() for parameter in model[1].parameters()])  # type: ignore[union-attr]
+            optimizer.step()
+    weights = torch.cat([parameter.detach().flatten() for parameter in model[1].parameters()])
+    table, _ = Record(tmp_path / "run").training()
+    for quantity, tensor in (("gradient_norm", gradient), ("weight_norm", weights)):
+        assert values(table, quantity, "1")[2] == pytest.approx(float(tensor.abs().square().sum().sqrt()), rel=1e-5)
 
 
 def test_sampled_updates_of_a_large_layer_lie_near_the_exact_ones(tmp_path: Path) -> None:

@@ -36,13 +36,19 @@ def sampled(tensor: Tensor, limit: int | None) -> Tensor:
 
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
-    """L2 norm of each, float32[tensor], on the device of the first."""
+    """L2 norm of each, float32[tensor] (float64 where one of them is), on the device of the first."""
     if not tensors:
         return torch.zeros(0)
-    dense = [flat(tensor) if tensor.is_sparse else tensor.detach() for tensor in tensors]
-    each = torch._foreach_norm(dense, 2, dtype=torch.float32)
+    dense = [_real(flat(tensor) if tensor.is_sparse else tensor.detach()) for tensor in tensors]
+    wide = any(tensor.dtype == torch.float64 for tensor in dense)
+    each = torch._foreach_norm(dense, 2, dtype=torch.float64 if wide else torch.float32)
     place = each[0].device
     return torch.stack([norm if norm.device == place else norm.to(place) for norm in each])
+
+
+def _real(tensor: Tensor) -> Tensor:
+    """The tensor, or both parts of complex numbers, whose norm is the same."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
 class Counted:
