@@ -36,6 +36,34 @@ export function number(value: number | null | undefined, digits = 3): string {
   return text.replace("-", "−").replace("e-", "e−");
 }
 
+/**
+ * What stands at the ticks of an axis: no zeros that say nothing (0.1 and not 0.100), and on an axis of equal steps as
+ * many decimals at every tick (0.05, 0.10, 0.15).
+ */
+export function tickWords(ticks: readonly number[], format: (value: number) => string = exactly): string[] {
+  const words = ticks.map((tick) => bare(format(tick)));
+  const [first = 0, second = 0] = ticks;
+  const step = second - first;
+  const even = ticks.every((tick, at) => Math.abs(tick - first - at * step) <= 1e-6 * Math.abs(step));
+  if (ticks.length < 3 || !even || words.some((word) => /[e∞–]/.test(word))) return words;
+  const decimals = Math.max(...words.map((word) => decimalsOf(word).length));
+  return words.map((word, at) => (ticks[at] === 0 ? word : padded(word, decimals)));
+}
+
+/** Six digits: more than any tick has, and fewer than the rounding of one. */
+const exactly = (value: number): string => number(Math.abs(value) < 1e-12 ? 0 : value, 6);
+
+/** Without the zeros at the end of its decimals: 0.100 is 0.1, 1.0e−5 is 1e−5, 70.0% is 70%. */
+const bare = (text: string): string => text.replace(/(\d)(?:\.0+|(\.\d*[1-9])0+)(?!\d)/, "$1$2");
+
+const decimalsOf = (text: string): string => /\d\.(\d+)/.exec(text)?.[1] ?? "";
+
+function padded(text: string, decimals: number): string {
+  const missing = "0".repeat(decimals - decimalsOf(text).length);
+  if (missing === "") return text;
+  return text.replace(/[\d,]+(\.\d+)?/, (digits) => `${digits}${digits.includes(".") ? "" : "."}${missing}`);
+}
+
 /** 91.2%; two decimals very near 0 and 1, where they matter. */
 export function percent(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;

@@ -35,6 +35,18 @@ describe("the number at a rank", () => {
 });
 
 describe("numbers as people read them", () => {
+  it("writes an axis without zeros that say nothing, and evenly where its steps are", () => {
+    expect(format.tickWords([0, 0.05, 0.1, 0.15])).toEqual(["0", "0.05", "0.10", "0.15"]);
+    expect(format.tickWords([0.1, 0.2, 0.30000000000000004])).toEqual(["0.1", "0.2", "0.3"]);
+    // Two digits made one label of both.
+    expect(format.tickWords([1, 1.05, 1.1, 1.15])).toEqual(["1.00", "1.05", "1.10", "1.15"]);
+    expect(format.tickWords([1e-5, 1e-3, 0.1, 10, 1000])).toEqual(["1e−5", "0.001", "0.1", "10", "1,000"]);
+    expect(format.tickWords([-0.01, 0, 0.01])).toEqual(["−0.01", "0", "0.01"]);
+    expect(format.tickWords([0.98, 0.985, 0.99], format.percent)).toEqual(["98.0%", "98.5%", "99.0%"]);
+    expect(format.tickWords([0.7, 0.8, 0.9], format.percent)).toEqual(["70%", "80%", "90%"]);
+    expect(format.tickWords([0, 2.5e6, 5e6])).toEqual(["0", "2.5e6", "5e6"]);
+  });
+
   it("keeps three digits, whatever the size", () => {
     expect([0.0123456, 1234.5, 0, 1.2e-7, -2.5e9, 0.5, -12].map((value) => format.number(value))).toEqual([
       "0.0123",
