@@ -375,7 +375,7 @@ def test_an_interrupt_leaves_a_record_that_resume_finishes_to_the_same_table(
     arguments = ["inspect", "net.py:Interrupted", "--data", "digits", "--limit", 1200, "--batch-size", 128]
     arguments += ["--chosen", 4, "--lens", "predictions", "--lens", "loss", "--lens", "accuracy"]
     # After the first part of 1,024 rows, in the middle of the second.
-    interrupted = alone(*arguments, "--out", "cut", "--json", folder=workplace, INTERRUPT_AT="14")
+    interrupted = alone(*arguments, "--out", "cut", "--json", folder=workplace, INTERRUPT_AT="1100")
     assert interrupted.code == 130, interrupted.err
     assert interrupted.json["kind"] == "Interrupted"
     assert "--resume" in interrupted.json["message"]

@@ -1,4 +1,4 @@
-"""Numbers of accuracy that Python and TypeScript must agree on: `python tests/support/fixtures_accuracy.py` writes them.
+"""Numbers of accuracy that Python and TypeScript must agree on: `PYTHONPATH=tests python tests/support/fixtures_accuracy.py`.
 
 Writes tests/fixtures/measures/accuracy.json, which a test of either language reads.
 """
@@ -20,6 +20,7 @@ from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.slices import fisher, found_slices, slices_of
 from pellucid.record.schema import Interval
+from support.calibrated import fine
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "accuracy.json"
 
@@ -122,7 +123,7 @@ def _calibration(seed: int, number: int, off: float) -> dict[str, Any]:
     # What the app reads are float32.
     confidences = np.minimum(rng.beta(4, 1.2, number) * 1.05, 1.0).astype(np.float32).astype(float)
     right = rng.random(number) < confidences - off
-    bins = calibration.fine(confidences, right)
+    bins = fine(confidences, right)
     mass = calibration.equal_mass(bins)
     return {
         "confidences": confidences.tolist(),
