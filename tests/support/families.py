@@ -210,7 +210,7 @@ class Text(Transformer):
         self.words, self.places = nn.Embedding(20, 8), nn.Embedding(5, 8)
 
     def forward(self, ids: Tensor) -> Tensor:
-        tokens = self.added(self.words(ids), self.places(torch.arange(ids.shape[1])))
+        tokens = self.added(self.words(ids), self.places(torch.arange(ids.shape[1], device=ids.device)))
         return self.head(self.last(self.block(tokens)).mean(1))
 
 

@@ -116,7 +116,7 @@ class Goal:
             if not isinstance(self.target, int):
                 raise MethodError("Copies of examples were scored before the examples; this is a fault of the method.")
             return class_index(logits, self.target)
-        return self._index.to(rows.device)[rows]
+        return self._index[rows.to(self._index.device)]
 
 
 def class_index(logits: Tensor, target: Any) -> Tensor:

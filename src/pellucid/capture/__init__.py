@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pellucid.capture.call import apply, as_arguments, as_logits, logits_of, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
+from pellucid.capture.placing import on_device, unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.session import Captured, Session
 
@@ -14,8 +15,10 @@ __all__ = [
     "as_arguments",
     "as_logits",
     "logits_of",
+    "on_device",
     "preserved",
     "to_device",
+    "unfused",
     "unwrapped",
     "whole_graph",
 ]

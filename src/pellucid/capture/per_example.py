@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map_only
 
 from pellucid.capture.call import as_arguments, shapes, to_device, unwrapped
 from pellucid.capture.memory import for_memory, spare
+from pellucid.capture.placing import unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.trees import batch_size
 from pellucid.errors import ForwardError, MethodError, PellucidError
@@ -123,6 +124,7 @@ class PerExample:
             # A module that keeps a tensor of its forward would keep one of vmap's, which nobody can read: all is taken back.
             self._stack.enter_context(untouched(self.model, attributes=True))
             self._stack.enter_context(preserved(self.model))
+            self._stack.enter_context(unfused(self.model.modules()))
             self._copy()
         except BaseException:
             self._stack.close()

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
+from pellucid.capture.placing import unfused
 from pellucid.capture.preserve import preserved, writing
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
@@ -149,7 +150,7 @@ class Session:
 
         Raises: MethodError: nothing in this model has a gradient, or none arrives at the inputs. ForwardError. LayerError.
         """
-        with torch.inference_mode(False):
+        with torch.inference_mode(False), unfused(self._parts.modules):
             return self._explain(inputs, score, within or nullcontext(), input_gradients)
 
     def output(self, name: str) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.capture import Session
+from pellucid.capture import Session, unfused
 from pellucid.capture.until import until
 from pellucid.features.look import Look
 from pellucid.features.parameterisation import Method, parameterisation
@@ -132,6 +132,10 @@ class Climb:
 
         Raises: MethodError: the layer has no gradient by the inputs. ForwardError, LayerError.
         """
+        with unfused(self._session.model.modules()):
+            return self._climbed(channels, watch)
+
+    def _climbed(self, channels: Sequence[int], watch: Callable[[int, Callable[[], Made]], bool]) -> Made:
         ascent, form = self.ascent, self._form
         variants = ascent.variants
         owners = torch.tensor(channels, device=self._session.device).repeat_interleave(variants)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pellucid.capture import Session, to_device, unwrapped, whole_graph
+from pellucid.capture import Session, on_device, to_device, unwrapped, whole_graph
 from pellucid.capture.memory import for_memory
 from pellucid.errors import DataError, OptionError
 from pellucid.features.ascent import Aim, Ascent, Climb, Made
@@ -118,7 +118,7 @@ def maximise(
             examples, or 0 and 1.
         ascent: method, variants, seed and more in one, in their stead.
         seed: of everything random.
-        device: where to run; where the model is if None.
+        device: where to run; where the model is if None. It is moved back afterwards.
         graph: of the model, where it is traced already.
         watch: hears how far it is.
 
@@ -132,18 +132,17 @@ def maximise(
     chosen = replace(chosen, steps=steps) if steps is not None else chosen
     inner, images = unwrapped(model), _images(examples)
     lightness = _lightness(images, isinstance(examples, Tensor), mean, std)
-    if graph is None:
-        first = next(inner.parameters(), None)
-        place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
-        graph = whole_graph(inner, to_device(images[:1], place))
-    found = graph.layer(layer)
     wanted = (channels,) if isinstance(channels, int) else tuple(channels)
     black, white = (torch.tensor(values).view(-1, 1, 1) for values in (lightness.black, lightness.white))
     pictures = [(image.cpu() - black) / (white - black) for image in images[:LIKE]] if len(images) > 1 else []
-    with Session(inner, [found], device=device) as session:
-        size = (int(images.shape[2]), int(images.shape[3]))
+    size = (int(images.shape[2]), int(images.shape[3]))
+    with on_device(inner, device) as place:
+        if graph is None:
+            graph = whole_graph(inner, to_device(images[:1], torch.device(place)))
+        found = graph.layer(layer)
         sight = sight_of(found, receptive_field(graph, found.name))
-        return optimise(session, sight, wanted, size, lightness, pictures, chosen, watch=watch, dtype=images.dtype)
+        with Session(inner, [found], device=place) as session:
+            return optimise(session, sight, wanted, size, lightness, pictures, chosen, watch=watch, dtype=images.dtype)
 
 
 def optimise(

@@ -16,7 +16,6 @@ from pellucid.fitting.probe import FOLDS, accuracy_of, probes, why_no_probe
 from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
-from pellucid.inspection.describe import on_device
 from pellucid.record.schema import Finding, FitPanel, FitVerdict, Severity
 from pellucid.types import Tree
 
@@ -88,7 +87,7 @@ def fit(
     """
     import torch
 
-    from pellucid.capture import Session, as_arguments, as_logits, logits_of, to_device, unwrapped
+    from pellucid.capture import Session, as_arguments, as_logits, logits_of, on_device, to_device, unwrapped
     from pellucid.graph import trace
 
     if limit < 2 * FOLDS:

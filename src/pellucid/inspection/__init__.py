@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.data import Source, from_python
 from pellucid.data.naming import under_names
-from pellucid.inspection.describe import check_same, manifest_of, on_device
+from pellucid.inspection.describe import check_same, manifest_of
 from pellucid.inspection.live import LiveModel
 from pellucid.inspection.options import Explains, Options, Progress, silent
 from pellucid.inspection.run import Inspection
@@ -81,6 +81,8 @@ def inspect(
     Returns: the sealed record.
     Raises: OptionError, ModelError, DataError, RecordError; what was finished by then stays readable in `out`.
     """
+    from pellucid.capture import on_device
+
     names = tuple(lenses) if lenses is not None else tuple(available())
     asked = chosen_loss(loss)
     spec = asked.spec if asked is not None else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pellucid import __version__
 from pellucid.data import Source
-from pellucid.errors import OptionError, RecordError
+from pellucid.errors import RecordError
 from pellucid.inspection.options import Options
 from pellucid.models.fingerprint import fingerprint
 from pellucid.record import schema
@@ -129,28 +127,3 @@ def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
             f"The record was begun with something else: {', '.join(differences)} differ. Go on with what it was begun "
             "with, or begin anew (--overwrite, or another --out)."
         )
-
-
-@contextmanager
-def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
-    """Moves the model where it was asked to run, and back; gives the device's name."""
-    import torch
-
-    first = next(model.parameters(), None)
-    home = first.device if first is not None else torch.device("cpu")
-    try:
-        place = home if device is None else torch.device(device)
-    except RuntimeError as error:
-        raise OptionError(f"There is no device '{device}'; expected cpu, cuda or cuda:N.") from error
-    if place.type == "meta":
-        raise OptionError("The device 'meta' has no numbers to inspect; use cpu, cuda or cuda:N.")
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise OptionError("The device 'cuda' was asked for, but PyTorch sees no GPU here. Use --device cpu.")
-    if place == home:
-        yield str(home)
-        return
-    model.to(place)
-    try:
-        yield str(place)
-    finally:
-        model.to(home)

@@ -17,7 +17,6 @@ from pellucid.features.probing import Sight, grouped, probing, sight_of
 from pellucid.inspection.again import check_again
 from pellucid.inspection.concepts import concepts_named, concepts_of, write_concepts
 from pellucid.inspection.crops import image_size, lightness_of, write_crops
-from pellucid.inspection.describe import on_device
 from pellucid.inspection.live.preparation import recipe_of
 from pellucid.inspection.optimised import spread, write_optimised
 from pellucid.inspection.separated import separation_of, write_separation
@@ -82,7 +81,7 @@ def add_features(
     Raises: RecordError: the record is not complete, or of another model or other data. LayerError: no such layer.
         DataError: the inputs are no images. OptionError, ForwardError.
     """
-    from pellucid.capture import Session, to_device, unwrapped, whole_graph
+    from pellucid.capture import Session, on_device, to_device, unwrapped, whole_graph
 
     check_again(Record(record), model, source, "features")
     if "activations" not in Record(record).panels:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pellucid.data import Source
 from pellucid.errors import OptionError
 from pellucid.inspection.again import check_again
-from pellucid.inspection.describe import on_device
 from pellucid.inspection.labelled import LabelledExamples
 from pellucid.inspection.surveyed import curved, line_of, plane_of, points_of
 from pellucid.measures.labels import check_fits
@@ -99,7 +98,7 @@ def add_landscape(
     Raises: RecordError: the record is not complete, or of no model. ModelError: of another model. OptionError, DataError,
         ForwardError; MethodError: no weights to move, or no second derivatives. WeightsError. MissingExtraError.
     """
-    from pellucid.capture import unwrapped
+    from pellucid.capture import on_device, unwrapped
 
     check_again(Record(record), model, source, "landscapes")
     inner = unwrapped(model)
@@ -260,12 +259,18 @@ def findings_of(panel: schema.LandscapePanel) -> list[schema.Finding]:
     found = []
     line = panel.line
     if line is not None and line.barrier is not None and line.barrier_interval and line.barrier_interval.low > 0:
+        told = (
+            "they do not lie in one valley"
+            if panel.batch_norm != "eval"
+            else "they do not lie in one valley, or the statistics of batch normalisation do not fit in between "
+            "(--batch-norm recalculate tells)"
+        )
         found.append(
             schema.Finding(
                 kind="loss-barrier",
                 severity="info",
                 sentence=f"On the straight way from these weights to {line.end} the {panel.loss} rises by {line.barrier:.3g} "
-                f"{panel.unit} above the line between both: they do not lie in one valley.",
+                f"{panel.unit} above the line between both: {told}.",
                 count=panel.count,
                 page="loss",
                 weight=0.2,

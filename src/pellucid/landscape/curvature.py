@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.overrides import TorchFunctionMode
 
+from pellucid.capture import unfused
 from pellucid.capture.call import apply
 from pellucid.capture.memory import for_memory
 from pellucid.errors import MethodError, MissingExtraError, PellucidError
@@ -71,6 +73,12 @@ class Curvature:
         self.parameters = [one for one in model.parameters() if one.requires_grad and one.is_floating_point()]
         if not self.parameters:
             raise MethodError(f"The {NAMES[matrix]} is by trainable parameters, and none of this model's is trainable.")
+        coarse = next((one.dtype for one in self.parameters if one.dtype not in (torch.float32, torch.float64)), None)
+        if coarse is not None:
+            raise MethodError(
+                f"Sharpness needs weights of float32 or float64; some of this model's are {str(coarse).removeprefix('torch.')}, in "
+                "which products with the matrix are rounded too roughly. Build the model in float32 (model.float())."
+            )
         self.size = sum(one.numel() for one in self.parameters)
         self.products = 0
         self.whole: Floats | None = None
@@ -103,7 +111,7 @@ class Curvature:
         """Takes products forward over reverse where they are right, else by gradients alone.
 
         Not all that torch differentiates forward comes out right (the weight of a layer normalisation, as of torch 2.14), so both
-        ways are compared on one vector; where there is one way only, the matrix has to be symmetric on two.
+        ways are compared on one vector; where there is one way only, or both differ, the matrix has to be symmetric on two.
         """
         one, other = self._random(0), self._random(1)
         found, error = (None, self._repeated()) if self._repeated() else _tried(lambda: self.operator @ one)
@@ -111,11 +119,12 @@ class Curvature:
             shapes = [parameter.shape for parameter in self.parameters]
             columns = [part.view(*shape, 1) for part, shape in zip(torch.split(one, self._sizes), shapes, strict=True)]
             expected, second = _tried(lambda: torch.cat([part.reshape(-1) for part in plain(columns)]))
-            if expected is not None and (found is None or not _close(found, expected)):
+            if expected is not None and found is not None and _close(found, expected):
+                return
+            if expected is not None:
                 self.way = "reverse over reverse"
                 self.operator._matmat = plain
-            if expected is not None:
-                return
+                found = expected
             error = second if second is not None else error
         if found is None:
             raise _refused(matrix, error)
@@ -162,27 +171,36 @@ def curvlinops() -> ModuleType:
 
 @contextmanager
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Inside, attention and recurrent layers take the ways through torch that can be differentiated twice; parameters that a
-    forward writes to are put back.
+    """Inside, attention, recurrent layers and weight norms take the ways through torch that can be differentiated twice; parameters
+    that a forward writes to are put back.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     kept = [(one, one._version, one.detach().clone(), one.grad) for one in model.parameters()]
-    cudnn: AbstractContextManager[Any] = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-    mkldnn = torch.backends.mkldnn.enabled
+    fused = unfused(model.modules(), (torch.backends.mkldnn, torch.backends.cudnn))
     try:
-        if recurrent:
-            torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
-        with own_parameters(model), sdpa_kernel(SDPBackend.MATH), cudnn:
+        with own_parameters(model), sdpa_kernel(SDPBackend.MATH), fused, _PlainWeightNorm():
             yield
     finally:
-        torch.backends.mkldnn.enabled = mkldnn
         for parameter, version, value, gradient in kept:
             parameter.grad = gradient
             if parameter._version != version:
                 with torch.no_grad():
                     parameter.copy_(value)
+
+
+class _PlainWeightNorm(TorchFunctionMode):
+    """Weight normalisation in its parts: the second derivative of torch's fused one is wrong, as of torch 2.14."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch._weight_norm:
+            return _weight_norm(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    axes = [axis for axis in range(v.ndim) if axis != dim]  # a dim of -1 means all of it as one
+    return v * (g / v.square().sum(axes, keepdim=True).sqrt())
 
 
 class _Called(nn.Module):

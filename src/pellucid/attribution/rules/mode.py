@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.attribution.rules.recording import Call, Recorder
 from pellucid.attribution.rules.way import Change, Node, Way
+from pellucid.capture import unfused
 
 
 class Rules(Protocol):
@@ -41,16 +42,12 @@ class RuledBackward:
     def __init__(self, model: nn.Module, rules: Rules) -> None:
         self._rules = rules
         self._recorder = Recorder(model, rules.keeps, rules.locates)
-        # The fused recurrent operators of backends hide what they are made of.
-        self._unfused = any(isinstance(module, nn.RNNBase) for module in model.modules())
+        self._model = model
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._recorder.clear()
-        if self._unfused:
-            for backend in (torch.backends.mkldnn, torch.backends.cudnn):
-                before = backend.set_flags(_enabled=False)[0]
-                self._stack.callback(backend.set_flags, _enabled=before)
+        self._stack.enter_context(unfused(self._model.modules(), (torch.backends.mkldnn, torch.backends.cudnn)))
         self._stack.enter_context(self._recorder)
         return self
 

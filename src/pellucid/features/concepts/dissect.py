@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pellucid.capture import Session, to_device, unwrapped, whole_graph
+from pellucid.capture import Session, on_device, to_device, unwrapped, whole_graph
 from pellucid.errors import LayerError, MethodError, OptionError
 from pellucid.features.concepts.anchors import Anchors, anchored, grid_of
 from pellucid.features.concepts.dissection import Dissected, Watch, dissect_layers
@@ -49,7 +49,7 @@ def dissect(
         std: what it divides them by.
         seed: of the order in which masks of other pictures are compared.
         batch_size: pictures in one forward.
-        device: where to run; where the model is if None.
+        device: where to run; where the model is if None. It is moved back afterwards.
         watch: hears how many of how many pictures were shown, each twice; raise to cancel.
 
     Raises:
@@ -59,22 +59,21 @@ def dissect(
     """
     inner = unwrapped(model)
     lightness = lightness_given(concepts.size[0], mean, std)
-    first = next(inner.parameters(), None)
-    place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
     example = lightness.inputs(concepts.picture(0)[None])
-    graph = whole_graph(inner, to_device(example, place))
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
-    chosen = [graph.layer(name) for name in names] or list(graph.layers)
-    anchors, refused = places(graph, chosen)
-    if names and refused:
-        name, why = next(iter(refused.items()))
-        raise LayerError(f"Layer '{name}' has no map whose places could agree with a mask: {why}")
-    if not anchors:
-        raise MethodError("No layer of this model has a map whose places could agree with a mask.")
-    with Session(inner, chosen, device=device) as session:
-        _, found = dissect_layers(
-            session, chosen, anchors, concepts, lightness, seed=seed, batch_size=batch_size, watch=watch
-        )
+    with on_device(inner, device) as place:
+        graph = whole_graph(inner, to_device(example, torch.device(place)))
+        names = (layers,) if isinstance(layers, str) else tuple(layers)
+        chosen = [graph.layer(name) for name in names] or list(graph.layers)
+        anchors, refused = places(graph, chosen)
+        if names and refused:
+            name, why = next(iter(refused.items()))
+            raise LayerError(f"Layer '{name}' has no map whose places could agree with a mask: {why}")
+        if not anchors:
+            raise MethodError("No layer of this model has a map whose places could agree with a mask.")
+        with Session(inner, chosen, device=place) as session:
+            _, found = dissect_layers(
+                session, chosen, anchors, concepts, lightness, seed=seed, batch_size=batch_size, watch=watch
+            )
     return {one.layer.name: one for one in found}
 
 

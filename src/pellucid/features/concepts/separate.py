@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pellucid.capture import Session, to_device, unwrapped, whole_graph
+from pellucid.capture import Session, on_device, to_device, unwrapped, whole_graph
 from pellucid.errors import LayerError, MethodError
 from pellucid.features.concepts.dissect import MOST_UNITS, lightness_given
 from pellucid.features.concepts.separation import (
@@ -50,7 +50,7 @@ def separate(
         std: what it divides them by.
         seed: of the shuffles that chance is told from.
         batch_size: pictures in one forward.
-        device: where to run; where the model is if None.
+        device: where to run; where the model is if None. It is moved back afterwards.
         watch: hears how many of how many pictures were shown; raise to cancel.
 
     Raises:
@@ -60,19 +60,18 @@ def separate(
     """
     inner = unwrapped(model)
     lightness = lightness_given(concepts.size[0], mean, std)
-    first = next(inner.parameters(), None)
-    place = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
-    graph = whole_graph(inner, to_device(lightness.inputs(concepts.picture(0)[None]), place))
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
-    chosen = [graph.layer(name) for name in names] or list(graph.layers)
-    kept, refused = separable(chosen, MOST_UNITS)
-    if names and refused:
-        name, why = next(iter(refused.items()))
-        raise LayerError(f"Layer '{name}' has no channels that could be asked: {why}")
-    if not kept:
-        raise MethodError("No layer of this model has channels that could be asked.")
-    with Session(inner, kept, device=device) as session:
-        found = separate_layers(
-            session, kept, concepts, lightness, pooled=pooled, seed=seed, batch_size=batch_size, watch=watch
-        )
+    with on_device(inner, device) as place:
+        graph = whole_graph(inner, to_device(lightness.inputs(concepts.picture(0)[None]), torch.device(place)))
+        names = (layers,) if isinstance(layers, str) else tuple(layers)
+        chosen = [graph.layer(name) for name in names] or list(graph.layers)
+        kept, refused = separable(chosen, MOST_UNITS)
+        if names and refused:
+            name, why = next(iter(refused.items()))
+            raise LayerError(f"Layer '{name}' has no channels that could be asked: {why}")
+        if not kept:
+            raise MethodError("No layer of this model has channels that could be asked.")
+        with Session(inner, kept, device=place) as session:
+            found = separate_layers(
+                session, kept, concepts, lightness, pooled=pooled, seed=seed, batch_size=batch_size, watch=watch
+            )
     return {one.layer.name: one for one in found}
