@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -151,6 +153,73 @@ def test_the_model_is_left_as_it_was(path: Path, mode: str) -> None:
         assert Record(path).manifest.stages[-1].state == "failed"
 
 
+class _Reading(nn.Module):
+    """An LSTM, weight normalisation of the older kind, and buffers that no checkpoint holds."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.read = nn.LSTM(4, 6, batch_first=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.head = torch.nn.utils.weight_norm(nn.Linear(6, 2))
+        self.register_buffer("place", torch.arange(4), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.head(self.read(images[:, 0] + self.place)[0][:, -1])
+        return found
+
+
+def test_what_is_held_twice_and_what_no_checkpoint_holds_is_left_as_it_was(tmp_path: Path) -> None:
+    model = _Reading().eval()
+    pellucid.inspect(model, data(), out=tmp_path / "reading", chosen=0, classes=("a", "b"))
+    around = replace(SMALL, end=_Reading(1).state_dict(), matrices=("hessian",))
+    before, flat, scaled = Untouched(model, versions=True), model.read._flat_weights, model.head.weight.detach()
+    panel = panel_of(add_landscape(tmp_path / "reading", model, data(), around))
+    # Any forward writes its weight anew; this one has to be that of the model's own.
+    assert before.differences() == ["attributes of head"]
+    assert torch.equal(model.head.weight, scaled)
+    assert model.read._flat_weights is flat
+    assert [id(one) for one in flat] == [id(one) for one in model.read.parameters()]
+    assert panel.line is not None
+    other = _Reading(1).eval()
+    chosen = LabelledExamples(model, data(), "classification", loss_named("cross-entropy"), SMALL, "cpu")
+    expected = sum(
+        float(nn.functional.cross_entropy(other(one.inputs), one.targets, reduction="sum").detach())
+        for one in chosen  # type: ignore[arg-type]
+    )
+    assert panel.line.points.losses[-1] == pytest.approx(expected / len(chosen), rel=1e-5)
+
+
+def test_weights_that_are_not_finite_have_no_plane_and_no_line(path: Path, tmp_path: Path) -> None:
+    end = net(1).state_dict()
+    for name, value, words in (
+        ("5.weight", float("nan"), r"other\.pt are not finite: 5\.weight"),
+        ("9.weight", 0.0, r"9\.weight is not in the model \(0 missing, 0 of another shape, 1 not in the model\)"),
+    ):
+        ends = {**end, name: torch.full_like(end["5.weight"], value)}
+        with pytest.raises(WeightsError, match=words):
+            add_landscape(path, net(), data(), replace(SMALL, end=ends, end_source="other.pt"))
+    broken = net()
+    with torch.no_grad():
+        broken[5].weight[0, 0] = float("nan")  # type: ignore[index, operator]
+    pellucid.inspect(broken, data(), out=tmp_path / "broken", chosen=0, classes=("a", "b"))
+    with pytest.raises(MethodError, match=r"not finite: 5\.weight"):
+        add_landscape(tmp_path / "broken", broken, data(), SMALL)
+
+
+def test_a_barrier_beside_batch_normalisation_is_not_said_to_be_of_the_weights_alone(path: Path) -> None:
+    from pellucid.inspection.landscape import findings_of
+
+    panel = panel_of(add_landscape(path, net(), data(), replace(SMALL, end=net(1).state_dict(), end_source="b.pt")))
+    assert panel.line is not None
+    line = msgspec.structs.replace(panel.line, barrier=1.0, barrier_interval=schema.Interval(0.5, 1.5))
+    (told,) = findings_of(msgspec.structs.replace(panel, line=line))
+    assert "or the statistics of batch normalisation do not fit" in told.sentence
+    (told,) = findings_of(msgspec.structs.replace(panel, line=line, batch_norm="recalculate"))
+    assert told.sentence.endswith("they do not lie in one valley.")
+
+
 class _Broken(nn.Module):
     """Runs while its weights are its own."""
 
@@ -203,7 +272,7 @@ def test_what_cannot_be_right_is_refused_by_name(path: Path, tmp_path: Path) -> 
             around()
     with pytest.raises(ModelError, match="not the inspected one"):
         add_landscape(path, net(3), data(), SMALL)
-    with pytest.raises(WeightsError, match=r"0\.weight is missing \(8 missing"):
+    with pytest.raises(WeightsError, match=r"0\.weight is missing \(8 missing, 0 of another shape, 1 not"):
         add_landscape(path, net(), data(), replace(SMALL, end={"a": torch.zeros(1)}, end_source="other.pt"))
     with pytest.raises(OptionError, match="classification"):
         add_landscape(path, net(), data(), replace(SMALL, loss="squared-error"))
@@ -316,7 +385,7 @@ def test_the_command_adds_it_and_says_what_it_found(tmp_path: Path) -> None:
     assert first.startswith("cross-entropy: ")
     assert "mean of 40 examples (batch normalisation: none)" in first
     assert plane.startswith("plane: 3 x 3 points, ")
-    assert line.startswith("line to other.pt: a barrier of 0 nats (0 to 0 at 95%) at t = 0")
+    assert line == "line to other.pt: no barrier, nowhere does the loss lie above the straight line between both ends"
     answered = runner.invoke(application, [*asked, "--json"])
     panel = json.loads(answered.stdout)
     assert (panel["lens"], panel["count"], panel["batch_norms"]) == ("landscape", 40, 0)

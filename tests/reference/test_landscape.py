@@ -223,10 +223,20 @@ def test_the_line_between_two_checkpoints_and_its_barrier() -> None:
     assert (place, height) == (int(above.argmax()), pytest.approx(above.max()))
     each = losses[place] - ((1 - steps[place]) * losses[0] + steps[place] * losses[-1])
     assert interval is not None
-    assert interval.high - height == pytest.approx(2.093024 * each.std(ddof=1) / 20**0.5, rel=1e-5)
+    # Student's quantile of 19 degrees at 1 - 0.05 / 3 / 2, for three steps lie between the ends.
+    assert interval.high - height == pytest.approx(2.625107 * each.std(ddof=1) / 20**0.5, rel=1e-5)
     broken = Barrier(steps)
     broken.add(np.full((5, 4), np.nan))
     assert broken.highest() is None
+
+
+def test_a_line_that_sinks_has_no_barrier_and_one_of_infinite_losses_none_to_tell() -> None:
+    sinking = Barrier([0.0, 0.5, 1.0])
+    sinking.add(np.array([[1.0, 2.0], [0.5, 0.5], [1.0, 2.0]]))
+    assert sinking.highest() == (0, 0.0, None)
+    endless = Barrier([0.0, 0.5, 1.0])
+    endless.add(np.array([[1.0, 2.0], [np.inf, 0.5], [np.inf, 2.0]]))
+    assert endless.highest() is None
 
 
 def test_losses_that_are_not_finite_are_counted_and_make_no_mean() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,6 +239,135 @@ def test_a_module_that_stands_twice_is_differentiated_without_being_swapped() ->
             Curvature(model, CROSS_ENTROPY, batches, 20, "ggn")
     assert before.differences() == []
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dim", [0, None])
+def test_weight_normalisation_is_differentiated_in_its_parts(dim: int | None) -> None:
+    """Torch's fused one has a second derivative that is wrong: not even symmetric."""
+    from torch.nn.utils.parametrizations import weight_norm
+
+    torch.manual_seed(0)
+    model = nn.Sequential(weight_norm(nn.Linear(4, 5), dim=dim), nn.Tanh(), nn.Linear(5, 3)).double().eval()  # type: ignore[arg-type]
+    batches = examples()
+    inputs, targets = together(batches)
+    before = Untouched(model, versions=True)
+    with held(model), twice_differentiable(model):
+        curvature = Curvature(model, CROSS_ENTROPY, batches, 20)
+        found = sharp.whole(curvature)
+    assert before.differences() == []
+    flat = torch.cat([one.detach().reshape(-1) for one in model.parameters()])
+
+    def gradient(values: Tensor) -> Tensor:
+        parts = torch.split(values, [one.numel() for one in model.parameters()])
+        held_ = {
+            name: part.view_as(one).requires_grad_()
+            for (name, one), part in zip(model.named_parameters(), parts, strict=True)
+        }
+        loss = nn.functional.cross_entropy(functional_call(model, held_, (inputs,)), targets)
+        return torch.cat([one.reshape(-1) for one in torch.autograd.grad(loss, list(held_.values()))])
+
+    step = 1e-5
+    differences = [
+        (gradient(flat + step * one) - gradient(flat - step * one)) / (2 * step)
+        for one in torch.eye(len(flat), dtype=torch.float64)
+    ]
+    np.testing.assert_allclose(found, torch.stack(differences).numpy(), atol=1e-8)
+
+
+class _Skewed(torch.autograd.Function):
+    """The identity, whose gradient claims a second derivative that no function has."""
+
+    @staticmethod
+    def forward(ctx: Any, given: Tensor) -> Tensor:
+        ctx.save_for_backward(given)
+        return given.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (given,) = ctx.saved_tensors
+        skewed = given.roll(1, -1) * given.detach()
+        return gradient + skewed - skewed.detach()
+
+
+class _Skewing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(12.0, dtype=torch.float64).reshape(3, 4) / 12)
+
+    def forward(self, given: Tensor) -> Tensor:
+        weight: Tensor = _Skewed.apply(self.weight)  # type: ignore[no-untyped-call]
+        return given @ weight.T
+
+
+def test_a_second_derivative_that_is_wrong_is_refused() -> None:
+    model = _Skewing()
+    with (
+        held(model),
+        twice_differentiable(model),
+        pytest.raises(MethodError, match="not symmetric, so a derivative in torch is wrong"),
+    ):
+        Curvature(model, CROSS_ENTROPY, examples(), 20)
+
+
+def test_half_precision_is_refused_where_it_would_round_too_roughly() -> None:
+    model = nn.Linear(4, 3).bfloat16()
+    with pytest.raises(MethodError, match="float32 or float64; some of this model's are bfloat16"):
+        Curvature(model, CROSS_ENTROPY, examples(), 20)
+
+
+def test_eigenvalues_that_lie_close_together_are_taken_as_they_settle_and_labelled_by_their_end() -> None:
+    """A linear classifier of a hundred classes: most of its 1,700 eigenvalues are nearly 0."""
+    torch.manual_seed(0)
+    model = nn.Linear(16, 100)
+    inputs = torch.rand(20, 16, generator=torch.Generator().manual_seed(2))
+    batches = [Labelled(inputs, torch.arange(20))]
+    with held(model), twice_differentiable(model):
+        curvature = Curvature(model, CROSS_ENTROPY, batches, 20)
+        found = extreme_eigenvalues(curvature)
+    p = torch.softmax(model(inputs).double(), 1).detach()
+    inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    wide = torch.cat([inputs.double(), torch.ones(20, 1, dtype=torch.float64)], 1)
+    known = np.linalg.eigvalsh((torch.einsum("nkl,ni,nj->kilj", inner, wide, wide) / 20).reshape(1700, 1700).numpy())
+    assert (len(found.values), found.top) == (11, 8)
+    np.testing.assert_allclose(found.values[:8], known[::-1][:8], rtol=1e-4)
+    assert "lie close together" in found.notes[0]
+    assert found.range == (pytest.approx(known[0], abs=2e-4), pytest.approx(known[-1], rel=1e-4))
+    for value, residual in zip(found.values, found.residuals, strict=True):
+        assert np.abs(known - value).min() <= residual + 1e-6
+
+
+def test_what_did_not_settle_is_never_the_other_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scipy.sparse.linalg import ArpackNoConvergence
+
+    def never(*given: object, **named: object) -> object:
+        raise ArpackNoConvergence("no", np.array([2.0, 1.5]), np.eye(200, 2))
+
+    model = nn.Linear(19, 10).double()
+    inputs = torch.rand(20, 19, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    with held(model), twice_differentiable(model):
+        curvature = Curvature(model, CROSS_ENTROPY, [Labelled(inputs, torch.arange(20) % 10)], 20)
+        monkeypatch.setattr("scipy.sparse.linalg.eigsh", never)
+        found = extreme_eigenvalues(curvature)
+        assert found.top == 2
+        assert "2 were found" in found.notes[0]
+        assert sharp.Eigenvalues(found.values[:2], 2, found.residuals[:2], found.vectors[:, :2]).range is None
+        assert sharp.Eigenvalues(found.values[:0], 0, found.residuals[:0], found.vectors[:, :0]).range is None
+
+
+def test_a_large_matrix_of_zeros_is_one() -> None:
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(12, 12, dtype=torch.float64))
+
+        def forward(self, given: Tensor) -> Tensor:
+            return given[:, :3] + 0 * self.weight.sum()
+
+    model = Constant()
+    with held(model), twice_differentiable(model):
+        found = extreme_eigenvalues(Curvature(model, CROSS_ENTROPY, examples(), 20))
+    assert found.values.tolist() == [0.0] * 11
+    assert found.range == (0.0, 0.0)
 
 
 def test_a_product_holds_one_batch_at_a_time() -> None:

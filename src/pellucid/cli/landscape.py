@@ -11,7 +11,7 @@ from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, progress_bars, say
 
 if TYPE_CHECKING:
-    from pellucid.record.schema import LandscapePanel
+    from pellucid.record.schema import LandscapeLine, LandscapePanel
 
 Mode: TypeAlias = Literal["eval", "train", "recalculate"]
 Scaled: TypeAlias = Literal["filter", "layer", "none"]
@@ -118,15 +118,23 @@ def lines_of(panel: LandscapePanel) -> list[str]:
             f"{_number(min(known, default=None))} to {_number(max(known, default=None))} {unit}"
         )
     if panel.line is not None:
-        bounds = panel.line.barrier_interval
-        at = f" at t = {panel.line.barrier_step:g}" if panel.line.barrier_step is not None else ""
-        between = f" ({_number(bounds.low)} to {_number(bounds.high)} at 95%)" if bounds else ""
-        found.append(f"line to {panel.line.end}: a barrier of {_number(panel.line.barrier)} {unit}{between}{at}")
+        found.append(f"line to {panel.line.end}: {_barrier(panel.line, unit)}")
     for one in panel.sharpness:
         largest = ", ".join(_number(each.value) for each in one.eigenvalues[:3])
         error = f" ± {_number(one.trace_error)} (standard error)" if one.trace_error is not None else ""
         found.append(f"{one.matrix}: largest eigenvalues {largest}; trace {_number(one.trace)}{error}")
     return found
+
+
+def _barrier(line: LandscapeLine, unit: str) -> str:
+    if line.barrier is None:
+        return "the barrier is not defined, because the loss of some example is not finite on the way"
+    if line.barrier <= 0:
+        return "no barrier, nowhere does the loss lie above the straight line between both ends"
+    bounds = line.barrier_interval
+    between = f" ({_number(bounds.low)} to {_number(bounds.high)} at 95%)" if bounds else ""
+    doubt = "" if bounds and bounds.low > 0 else ", no more than the examples differ among themselves"
+    return f"a barrier of {_number(line.barrier)} {unit}{between} at t = {_number(line.barrier_step)}{doubt}"
 
 
 def _number(value: float | None) -> str:

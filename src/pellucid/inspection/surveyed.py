@@ -152,12 +152,14 @@ def curved(
         trace = trace_of(curvature, found.vectors, seed=around.seed)
         density, why = None, ""
         try:
-            density = spectral_density(
-                curvature, float(found.values.min()), float(found.values.max()), seed=around.seed
-            )
+            if found.range is None:
+                raise MethodError(
+                    "The spectral density is not defined, because the smallest or the largest eigenvalue did not settle, and so "
+                    "its range is not known."
+                )
+            density = spectral_density(curvature, *found.range, seed=around.seed)
         except MethodError as error:
             why = str(error)
-    top = min(TOP, curvature.size)
     return schema.Sharpness(
         matrix=matrix,
         parameters=curvature.size,
@@ -166,7 +168,7 @@ def curved(
         way=curvature.way,
         whole=curvature.size <= DENSE,
         eigenvalues=[
-            schema.Eigenvalue(float(value), float(residual), "largest" if place < top else "smallest")
+            schema.Eigenvalue(float(value), float(residual), "largest" if place < found.top else "smallest")
             for place, (value, residual) in enumerate(zip(found.values, found.residuals, strict=True))
         ],
         trace=trace.value,

@@ -22,6 +22,8 @@ TOP, BOTTOM = 8, 3
 VECTORS = 48
 # Of an eigenvalue, relative to it; and how often the search may begin anew from what it has.
 TOLERANCE, RESTARTS = 1e-5, 40
+# What is taken where that does not settle.
+ROUGHER = (1e-3, 1e-2)
 PROBES = 16
 RUNS, STEPS, GRID = 4, 24, 256
 KAPPA = 3.0
@@ -34,15 +36,27 @@ class Eigenvalues:
 
     Attributes:
         values: float64[eigenvalue].
+        top: how many of them are the largest.
         residuals: float64[eigenvalue]: an eigenvalue of the matrix lies no farther from the value than this (Weyl).
         vectors: float64[size eigenvalue], of unit length.
         notes: what did not go as asked.
     """
 
     values: Floats
+    top: int
     residuals: Floats
     vectors: Floats
     notes: tuple[str, ...] = ()
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Smallest and largest eigenvalue; None where one of them was not found."""
+        largest, smallest = self.values[: self.top], self.values[self.top :]
+        if not len(largest):
+            return None
+        if len(smallest):
+            return float(smallest.min()), float(largest.max())
+        return (float(largest.min()), float(largest.max())) if self.vectors.shape[0] <= self.top else None
 
 
 @dataclass(frozen=True)
@@ -98,38 +112,51 @@ def extreme_eigenvalues(curvature: Curvature, top: int = TOP, bottom: int = BOTT
     if size <= DENSE:
         values, vectors = np.linalg.eigh(whole(curvature))
         chosen = _ends(size, top, bottom)
-        return Eigenvalues(values[::-1][chosen], np.zeros(len(chosen)), vectors[:, ::-1][:, chosen])
+        return Eigenvalues(values[::-1][chosen], min(top, size), np.zeros(len(chosen)), vectors[:, ::-1][:, chosen])
     _check_room(size, spare(torch.device("cpu")))
     start = np.random.default_rng(seed).standard_normal(size)
-    values, vectors, settled = _largest(curvature.times, start, top)
-    notes = [] if settled else [_unsettled(len(values), top, "largest")]
-    if bottom:
+    if not curvature.times(start).any():
+        # A random vector is sent to 0 by nothing but a matrix of zeros, from which ARPACK has no way to begin.
+        return Eigenvalues(np.zeros(top + bottom), top, np.zeros(top + bottom), np.eye(size, top + bottom))
+    values, vectors, note = _largest(curvature.times, start, top)
+    found = len(values)
+    notes = [] if not note else [_unsettled(found, top, "largest", note)]
+    if bottom and found:
         # The smallest are the largest of what is left of the highest: so the tolerance is a share of that, not of nearly 0.
         highest = float(np.abs(values).max(initial=0.0))
-        less, others, settled = _largest(lambda one: highest * one - curvature.times(one), start, bottom)
-        notes += [] if settled else [_unsettled(len(less), bottom, "smallest")]
+        less, others, note = _largest(lambda one: highest * one - curvature.times(one), start, bottom)
+        notes += [] if not note else [_unsettled(len(less), bottom, "smallest", note)]
         values = np.concatenate([values, (highest - less)[::-1]])
         vectors = np.concatenate([vectors, others[:, ::-1]], axis=1)
     residuals = [
         float(np.linalg.norm(curvature.times(vector) - value * vector))
         for value, vector in zip(values, vectors.T, strict=True)
     ]
-    return Eigenvalues(values, np.array(residuals), vectors, tuple(notes))
+    return Eigenvalues(values, found, np.array(residuals), vectors, tuple(notes))
 
 
-def _largest(times: Callable[[Floats], Floats], start: Floats, number: int) -> tuple[Floats, Floats, bool]:
-    """The largest eigenvalues, descending, with their vectors; and whether all that were asked for settled."""
+def _largest(times: Callable[[Floats], Floats], start: Floats, number: int) -> tuple[Floats, Floats, float]:
+    """The largest eigenvalues, descending, with their vectors; and to which tolerance, 0 where it is the one wanted.
+
+    Where many lie close together, as the zeros of a wide network do, they are taken as roughly as they settle.
+    """
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     size = len(start)
     operator = LinearOperator((size, size), matvec=lambda one: times(one.reshape(-1)), dtype=np.float64)
-    settled = True
-    try:
-        values, vectors = eigsh(operator, k=number, which="LA", v0=start, tol=TOLERANCE, maxiter=RESTARTS)
-    except ArpackNoConvergence as failure:
-        values, vectors, settled = failure.eigenvalues, failure.eigenvectors, False
+    reached = 0.0
+    for tolerance in (TOLERANCE, *ROUGHER):
+        try:
+            values, vectors = eigsh(operator, k=number, which="LA", v0=start, tol=tolerance, maxiter=RESTARTS)
+        except ArpackNoConvergence as failure:
+            values, vectors, reached = failure.eigenvalues, failure.eigenvectors, tolerance
+            if len(vectors.T) and tolerance != ROUGHER[-1]:
+                start = vectors.sum(axis=1) + 1e-3 * start  # from what has settled already
+            continue
+        reached = tolerance if tolerance != TOLERANCE else 0.0
+        break
     order = np.argsort(values)[::-1]
-    return np.asarray(values, np.float64)[order], np.asarray(vectors, np.float64)[:, order], settled
+    return np.asarray(values, np.float64)[order], np.asarray(vectors, np.float64)[:, order], reached
 
 
 def _check_room(size: int, room: int | None) -> None:
@@ -142,8 +169,15 @@ def _check_room(size: int, room: int | None) -> None:
         )
 
 
-def _unsettled(found: int, asked: int, which: str) -> str:
-    return f"Of the {asked} {which} eigenvalues {found} were found; the others did not settle in {RESTARTS} restarts."
+def _unsettled(found: int, asked: int, which: str, tolerance: float) -> str:
+    if found < asked:
+        return (
+            f"Of the {asked} {which} eigenvalues {found} were found; the others did not settle in {RESTARTS} restarts."
+        )
+    return (
+        f"The {which} eigenvalues lie close together and settled to {tolerance:g} of the largest alone; the residual beside each "
+        "says how far."
+    )
 
 
 def trace_of(curvature: Curvature, known: Floats | None = None, probes: int = PROBES, seed: int = 0) -> Trace:

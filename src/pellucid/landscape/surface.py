@@ -15,7 +15,7 @@ from pellucid.capture import preserved
 from pellucid.landscape.losses import Objective
 from pellucid.landscape.norms import BatchNorm, Labelled, recalculated, statistics_of_the_batch
 from pellucid.landscape.weights import Values, called_at, own_parameters
-from pellucid.measures.intervals import mean_interval
+from pellucid.measures.intervals import LEVEL, mean_interval
 from pellucid.record.schema import Interval
 
 Point = Callable[[], Values]
@@ -162,7 +162,8 @@ class Barrier:
     def add(self, losses: NDArray[np.float64]) -> None:
         """Counts a batch in: float64[step batch]."""
         t = np.asarray(self.steps)[:, None]
-        above = losses - ((1 - t) * losses[:1] + t * losses[-1:])
+        with np.errstate(invalid="ignore"):  # infinity less infinity: `highest` says that there is no barrier to tell
+            above = losses - ((1 - t) * losses[:1] + t * losses[-1:])
         self.count += losses.shape[1]
         self.totals += above.sum(1)
         self.squares += (above**2).sum(1)
@@ -170,13 +171,20 @@ class Barrier:
     def highest(self) -> tuple[int, float, Interval | None] | None:
         """Where it is highest, how high, and its interval over examples, there; None where a loss is not finite.
 
-        Source: Entezari et al. 2022, arXiv:2110.06296, definition 2.1.
+        The step was chosen by the same examples: the interval is wide enough to hold at all steps between the ends at once. At an
+        end there is nothing to be uncertain of, and no interval.
+
+        Source: Entezari et al. 2022, arXiv:2110.06296, definition 2.1; Bonferroni over the steps.
         """
         if not self.count or not np.isfinite(self.totals).all():
             return None
         place = int(np.argmax(self.totals))
+        between = len(self.steps) - 2
+        if not 0 < place <= between:
+            return place, 0.0, None
         spread = _deviations(self.count, self.totals[place], self.squares[place])
-        interval = mean_interval(self.count, float(self.totals[place]), spread)
+        found = mean_interval(self.count, float(self.totals[place]), spread, 1 - (1 - LEVEL) / between)
+        interval = found and Interval(found.low, found.high, LEVEL, found.method)
         return place, float(self.totals[place] / self.count), interval
 
 

@@ -19,6 +19,7 @@ from pellucid.types import Tree
 
 Normalisation: TypeAlias = Literal["filter", "layer", "none"]
 Values: TypeAlias = Mapping[str, Tensor]
+_HELD_TWICE = ("_flat_weights", "_flat_weight_refs")
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -54,9 +55,14 @@ def random_direction(model: nn.Module, normalisation: Normalisation, generator: 
         normalisation: see above.
         generator: of the numbers, on the CPU, so that they are the same on every device.
 
-    Raises: MethodError: nothing can be moved.
+    Raises: MethodError: nothing can be moved, or a weight is not finite.
     Source: Li et al. 2018, arXiv:1712.09913, section 4.
     """
+    broken = not_finite(values_of(model))
+    if broken:
+        raise MethodError(
+            f"The weights of this model are not finite: {broken} holds NaN or infinity, and no direction can be as long as that."
+        )
     axes = filter_axes(model)
     changes: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
@@ -123,18 +129,42 @@ def between(start: Values, end: Values, step: float) -> dict[str, Tensor]:
 
 
 def end_of_line(model: nn.Module, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Parameters and buffers of another checkpoint, by the names of this model. Raises: WeightsError: they do not fit."""
-    wanted = state_of(model)
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    """Parameters and buffers of another checkpoint, by the names of this model; what no checkpoint holds stays.
+
+    Raises: WeightsError: they do not fit, or are not finite.
+    """
+    wanted, written = state_of(model), model.state_dict()
+    missing = [
+        name for name in wanted if name in written and name not in state and not name.endswith("num_batches_tracked")
+    ]
+    beyond = [name for name in state if name not in written]
     misfits = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
-    if missing or misfits:
-        name = (missing or misfits)[0]
-        found = "is missing" if missing else f"is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
+    if missing or misfits or beyond:
+        name = (missing or misfits or beyond)[0]
+        found = (
+            "is missing"
+            if missing
+            else f"is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
+            if misfits
+            else "is not in the model"
+        )
         raise WeightsError(
             f"The weights in {source} do not fit the model: {name} {found} ({len(missing)} missing, {len(misfits)} of another "
-            "shape). A line needs two checkpoints of one architecture."
+            f"shape, {len(beyond)} not in the model). A line needs two checkpoints of one architecture."
+        )
+    broken = not_finite({name: value for name, value in state.items() if name in wanted})
+    if broken:
+        raise WeightsError(
+            f"The weights in {source} are not finite: {broken} holds NaN or infinity. No line leads there."
         )
     return {name: state[name].to(value) if name in state else value for name, value in wanted.items()}
+
+
+def not_finite(values: Values) -> str:
+    """Name of the first that holds NaN or infinity; "" where none does."""
+    return next(
+        (name for name, one in values.items() if one.is_floating_point() and not bool(torch.isfinite(one).all())), ""
+    )
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
@@ -183,11 +213,32 @@ def repeated_modules(model: nn.Module) -> list[str]:
 
 @contextmanager
 def own_parameters(model: nn.Module) -> Iterator[None]:
-    """Afterwards every module holds the very parameters that it held, whatever has put others in their place."""
+    """Afterwards every module holds the very parameters that it held, whatever has put others in their place.
+
+    Recurrent layers hold them a second time, in lists that torch's `functional_call` leaves with what it was called with.
+    """
     kept = [(vars(module)["_parameters"], dict(vars(module)["_parameters"])) for module in _plain_modules(model)]
+    lists = [
+        (module, name, one, list(one))
+        for module in model.modules()
+        for name in _HELD_TWICE
+        if isinstance(one := vars(module).get(name), list)
+    ]
+    # What a forward writes down, as weight normalisation does, is of the weights that it was called with.
+    plain = [
+        (module, name, value)
+        for module in model.modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor)
+    ]
     try:
         yield
     finally:
+        for module, name, one, elements in lists:
+            one[:] = elements
+            vars(module)[name] = one
+        for module, name, value in plain:
+            vars(module)[name] = value
         for held, before in kept:
             if any(held.get(name) is not value for name, value in before.items()):
                 held.clear()
