@@ -431,7 +431,7 @@ def only(found: Iterable[Finding], kind: str) -> Finding:
 
 def test_a_dead_layer_is_described_by_its_units(inspected: Callable[[Callable[[], Fault]], Record]) -> None:
     one = only(inspected(dead_units).findings, "dead-layer")
-    assert one.sentence.startswith("5 of 16 units of features.6 never fired on 200 examples")
+    assert one.sentence.startswith("5 of 16 units of layer features.6 never fired on 200 examples")
     assert (one.count, one.evidence) == (200, {"dead_units": 5, "units": 16})
 
 

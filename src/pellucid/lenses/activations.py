@@ -203,7 +203,7 @@ class ActivationsLens:
                     kind="dead-layer",
                     severity="high" if share >= 0.5 else "medium",
                     sentence=(
-                        f"{layer.dead_units:,} of {layer.units:,} units of {layer.name} never fired on {self.count:,} "
+                        f"{layer.dead_units:,} of {layer.units:,} units of layer {layer.name} never fired on {self.count:,} "
                         "examples: they are dead here, and cost without answering."
                     ),
                     count=self.count,

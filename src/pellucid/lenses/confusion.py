@@ -120,7 +120,8 @@ def _finding(pair: ConfusedPair, names: list[str]) -> Finding:
         severity="high" if pair.rate >= 0.2 else "medium" if pair.rate >= 0.05 else "low",
         sentence=(
             f"{true} is taken for {predicted}: {pair.count:,} of {pair.support:,} ({pair.rate:.1%}, 95% interval "
-            f"{pair.interval.low:.1%} to {pair.interval.high:.1%}), {times:.1f} times as often as its errors would by chance."
+            f"{pair.interval.low:.1%} to {pair.interval.high:.1%}), {times:,.{0 if times >= 10 else 1}f} times what chance "
+            "would give."
         ),
         count=pair.support,
         interval=pair.interval,

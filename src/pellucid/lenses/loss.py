@@ -336,8 +336,8 @@ class LossLens:
                 severity="high" if self.surprises > 0.02 * self.sure else "medium",
                 sentence=(
                     f"{self.surprises:,} labels look wrong: the model is at least 95% sure of another class, where its own "
-                    f"confidence allows {self.allowed:.1f}. First, {worst.example} is labelled {names[worst.given]} and "
-                    f"called {names[worst.suggested]} with {worst.suggested_probability:.1%}."
+                    f"confidence allows about {self.allowed:,.0f}. The first, example {worst.example}, is labelled "
+                    f"{names[worst.given]} and called {names[worst.suggested]} with {_sure(worst.suggested_probability)}."
                 ),
                 count=self.sure,
                 page="loss",
@@ -369,6 +369,11 @@ class LossLens:
                 evidence={"mean_loss": mean, "class_prior": prior},
             )
         ]
+
+
+def _sure(probability: float) -> str:
+    """In percent, and never all of it where something is left."""
+    return f"{probability:.1%}" if probability < 0.9995 else "over 99.9%"
 
 
 def _own_probability(outputs: np.ndarray, target: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -64,10 +64,13 @@ function padded(text: string, decimals: number): string {
   return text.replace(/[\d,]+(\.\d+)?/, (digits) => `${digits}${digits.includes(".") ? "" : "."}${missing}`);
 }
 
-/** 91.2%; two decimals very near 0 and 1, where they matter. */
+/** 91.2%; two decimals very near 0 and 1, where they matter; never an end that is not reached. */
 export function percent(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
   const edge = Math.min(Math.abs(value), Math.abs(1 - value));
+  // What rounds to an end and is not there.
+  if (digits === undefined && edge > 0 && edge < 5e-5 && value > 0 && value < 1)
+    return value < 0.5 ? "<0.01%" : ">99.99%";
   const decimals = digits ?? (edge > 0 && edge < 0.001 ? 2 : 1);
   return `${(100 * value).toFixed(decimals)}%`;
 }
@@ -80,6 +83,12 @@ export function percentInterval(interval: { low: number; high: number } | null |
 /** "0.31 to 0.54" */
 export function interval(one: { low: number; high: number } | null | undefined): string {
   return one ? `${number(one.low)} to ${number(one.high)}` : "";
+}
+
+/** "0.12 nats"; a unit that is said in many words stands in brackets: "3.1 (square of the target's unit)". */
+export function withUnit(text: string, unit: string): string {
+  if (unit === "") return text;
+  return unit.includes("unit") ? `${text} (${unit})` : `${text} ${unit}`;
 }
 
 /** 1.2 million */

@@ -3,7 +3,7 @@ import { colormap, colour, textOn } from "./colormap";
 import { fitting } from "./fitting";
 import * as format from "./format";
 import { clippedDomain, domainOf, ranked } from "./raster";
-import { scale, ticks } from "./scale";
+import { dotDomain, scale, ticks } from "./scale";
 
 describe("the number at a rank", () => {
   /** Numbers that look random, the same every time, many of them equal. */
@@ -35,6 +35,24 @@ describe("the number at a rank", () => {
 });
 
 describe("numbers as people read them", () => {
+  it("never writes an end that is not reached", () => {
+    expect([0, 1e-5, 4e-4, 0.5, 0.9996, 0.99999, 1].map((value) => format.percent(value))).toEqual([
+      "0.0%",
+      "<0.01%",
+      "0.04%",
+      "50.0%",
+      "99.96%",
+      ">99.99%",
+      "100.0%",
+    ]);
+  });
+
+  it("puts a unit of many words in brackets", () => {
+    expect(format.withUnit("0.12", "nats")).toBe("0.12 nats");
+    expect(format.withUnit("3.1", "square of the target's unit")).toBe("3.1 (square of the target's unit)");
+    expect(format.withUnit("3.1", "")).toBe("3.1");
+  });
+
   it("writes an axis without zeros that say nothing, and evenly where its steps are", () => {
     expect(format.tickWords([0, 0.05, 0.1, 0.15])).toEqual(["0", "0.05", "0.10", "0.15"]);
     expect(format.tickWords([0.1, 0.2, 0.30000000000000004])).toEqual(["0.1", "0.2", "0.3"]);
@@ -140,5 +158,19 @@ describe("a name in the room there is", () => {
     expect(fitting(width, "abc", 0)).toBe("…");
     for (let most = 1; most < 40; most++)
       expect(width(fitting(width, "Ab".repeat(300), most))).toBeLessThanOrEqual(most);
+  });
+});
+
+describe("the axis of dots", () => {
+  it("begins at 0 where dots lie anywhere, and near them where all lie far from it", () => {
+    expect(dotDomain([0.1, 0.5, null, undefined, Number.NaN])).toEqual([0, 0.5]);
+    const [low, high] = dotDomain([0.75, 0.76, 0.78]);
+    expect(low).toBeGreaterThan(0.73);
+    expect(low).toBeLessThan(0.75);
+    expect(high).toBeGreaterThan(0.78);
+    expect(dotDomain([-1, 2])).toEqual([-1, 2]);
+    // One value still has room around it, and none is no reason to fail.
+    expect(dotDomain([2, 2])[0]).toBeLessThan(2);
+    expect(dotDomain([])[1]).toBeGreaterThan(0);
   });
 });

@@ -14,6 +14,18 @@ export function scale(kind: ScaleKind, domain: readonly [number, number], range:
   return made.domain(domain).range(range) as unknown as Scale;
 }
 
+/**
+ * From 0 to the largest, and from nearer where all lie far from 0 and close together: dots stand for a place, not for a
+ * length, and their differences are what one looks for.
+ */
+export function dotDomain(values: readonly (number | null | undefined)[]): [number, number] {
+  const known = values.filter((value): value is number => typeof value === "number" && Number.isFinite(value));
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  if (known.length === 0 || high <= 0) return [Math.min(0, low, 0), 1e-9];
+  const span = Math.max(high - low, 0.01 * high);
+  return low > 0.6 * high ? [Math.max(0, low - 0.25 * span), high + 0.05 * span] : [Math.min(0, low), high];
+}
+
 /** Ticks that are powers of ten on a logarithmic axis, at most `most` of them. */
 export function ticks(of: Scale, kind: ScaleKind, most: number): number[] {
   if (kind !== "log") return of.ticks(most);

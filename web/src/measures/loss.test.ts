@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { meanLossOf } from "./accuracy";
 import { meanInterval } from "./intervals";
-import { highest, lossBins, lossByClass, madeByWorst } from "./loss";
+import { highest, lossBins, lossByClass, lossFloor, madeByWorst } from "./loss";
 
 const CLASSES = 4;
 const COUNT = 400;
@@ -81,6 +81,16 @@ describe("the highest losses", () => {
   it("make no part where nothing is lost", () => {
     expect(madeByWorst(new Uint32Array(0), losses, 0.05)).toBeNull();
     expect(madeByWorst(Uint32Array.of(0, 1), Float64Array.of(0, 0), 0.5)).toBeNull();
+  });
+});
+
+describe("where an axis of losses begins", () => {
+  it("is the power of ten below all of them, and no lower than what has a place of its own", () => {
+    expect(lossFloor(Float64Array.of(0.05, 3, Number.NaN, Number.POSITIVE_INFINITY))).toBeCloseTo(0.01, 12);
+    expect(lossFloor(Float64Array.of(0.1, 3))).toBeCloseTo(0.1, 12);
+    expect(lossFloor(Float64Array.of(40, 300))).toBeCloseTo(10, 12);
+    for (const least of [0, 1e-9, 5e-6]) expect(lossFloor(Float64Array.of(least, 2))).toBe(1e-6);
+    expect(lossFloor(Float64Array.of(Number.NaN))).toBe(1e-6);
   });
 });
 

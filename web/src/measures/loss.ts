@@ -125,7 +125,7 @@ export interface LossBin {
  * Counts of losses on bins of equal ratio from `floor` up; smaller ones, zeros among them, stand in the first bin.
  * `part` counts the selected ones.
  */
-export function lossBins(losses: Float64Array, selected: Uint32Array, bins: number, floor = 1e-6): LossBin[] {
+export function lossBins(losses: Float64Array, selected: Uint32Array, bins: number, floor = FLOOR): LossBin[] {
   const { of, counts, low, step } = binned(losses, bins, floor);
   const parts = tally(selected, of, bins + 1);
   return Array.from({ length: bins }, (_, index) => ({
@@ -135,6 +135,20 @@ export function lossBins(losses: Float64Array, selected: Uint32Array, bins: numb
     part: parts[index] as number,
   }));
 }
+
+/** The least loss that may have a place of its own. */
+export const FLOOR = 1e-6;
+
+/** The power of ten at or below every loss: where an axis of them begins. FLOOR where one is smaller still, or 0. */
+export const lossFloor = remembered((losses: Float64Array): number => {
+  let least = Number.POSITIVE_INFINITY;
+  for (let row = 0; row < losses.length; row++) {
+    const loss = losses[row] as number;
+    if (Number.isFinite(loss) && loss < least) least = loss;
+  }
+  if (!Number.isFinite(least) || least < 10 * FLOOR) return FLOOR;
+  return 10 ** Math.floor(Math.log10(least) + 1e-9);
+});
 
 /** The bin of each row, and how many rows each holds; the last entry is for losses that are not defined. */
 const binned = remembered((losses: Float64Array, bins: number, floor: number) => {

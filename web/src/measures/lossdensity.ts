@@ -1,5 +1,6 @@
 /** Counts of examples on a grid: across by confidence or margin, up by the logarithm of the loss. */
 import { remembered } from "./chosen";
+import { lossFloor } from "./loss";
 import { tally } from "./tally";
 
 export interface Density {
@@ -14,9 +15,6 @@ export interface Density {
   readonly high: number;
 }
 
-/** The lowest loss that has a place of its own. */
-export const FLOOR = 1e-6;
-
 export function densityOf(
   rows: Uint32Array,
   across: ArrayLike<number>,
@@ -24,23 +22,24 @@ export function densityOf(
   columns: number,
   lines: number,
 ): Density {
-  const { of, high } = placed(across, losses, columns, lines);
+  const { of, low, high } = placed(across, losses, columns, lines);
   const counts = tally(rows, of, columns * lines + 1);
   const count = rows.length - (counts[columns * lines] as number);
   const cells = counts.subarray(0, columns * lines);
   const most = cells.reduce((larger, one) => Math.max(larger, one), 0);
-  return { columns, lines, counts: cells, most, count, low: FLOOR, high };
+  return { columns, lines, counts: cells, most, count, low, high };
 }
 
 /** The cell of each row, made once; the one behind the last cell for rows that have none. */
 const placed = remembered((across: ArrayLike<number>, losses: Float64Array, columns: number, lines: number) => {
-  let high = FLOOR * 10;
+  const low = lossFloor(losses);
+  let high = low * 10;
   for (let row = 0; row < losses.length; row++) {
     const loss = losses[row] as number;
     if (Number.isFinite(loss) && loss > high) high = loss;
   }
   high *= 1.0001;
-  const step = (Math.log(high) - Math.log(FLOOR)) / lines;
+  const step = (Math.log(high) - Math.log(low)) / lines;
   const of = new Uint16Array(losses.length);
   for (let row = 0; row < losses.length; row++) {
     const [x, loss] = [across[row] as number, losses[row] as number];
@@ -49,10 +48,10 @@ const placed = remembered((across: ArrayLike<number>, losses: Float64Array, colu
       continue;
     }
     const column = Math.min(columns - 1, Math.max(0, Math.floor(x * columns)));
-    const raised = (Math.log(Math.max(loss, FLOOR)) - Math.log(FLOOR)) / step;
+    const raised = (Math.log(Math.max(loss, low)) - Math.log(low)) / step;
     of[row] = Math.min(lines - 1, Math.max(0, Math.floor(raised))) * columns + column;
   }
-  return { of, high };
+  return { of, low, high };
 });
 
 /** Bounds of a line's losses; the lowest begins at 0. */

@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Top } from "../record/top";
 import { commonPairs, disputedRows, disputeOf, disputesOf } from "./disputes";
-import { classPrior, lossByValue } from "./loss";
-import { densityOf, FLOOR, lineBounds, within } from "./lossdensity";
+import { classPrior, FLOOR, lossByValue } from "./loss";
+import { densityOf, lineBounds, within } from "./lossdensity";
 import { confidentClass, disputed, type Labelled, thresholdsOf } from "./losslabels";
 import { binOf, contributions, EDGES, entropyOf, type Parts, partsOf, type Score, type Scored } from "./lossparts";
 

@@ -1,5 +1,6 @@
 /** The examples table: one row an example, as typed arrays that can be filtered a million at a time. */
 import { tableFromIPC } from "@uwdata/flechette";
+import { plain } from "../marks/format";
 import { unpacked } from "./packed";
 import { codesOfAmong, codesOfTexts, evenLists } from "./raw";
 import type { ColumnLike, TableLike } from "./table";
@@ -188,7 +189,7 @@ export class Examples {
   }
 
   id(row: number): string {
-    return this.has(row) ? textOf(scalar(this.#ids?.at(row))) : "";
+    return this.has(row) ? plain(textOf(scalar(this.#ids?.at(row)))) : "";
   }
 
   /** Name of its picture, "<sha256>.<ext>", or null. */

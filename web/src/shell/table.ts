@@ -1,6 +1,6 @@
 /** A table behind a picture: columns and cells by row number, so that a million rows cost nothing until shown. */
 import type { Width } from "../marks/fitting";
-import { number } from "../marks/format";
+import { number, plain } from "../marks/format";
 import { orderOf } from "../measures/order";
 import type { Scalar } from "../record/examples";
 
@@ -66,7 +66,7 @@ export function textOf(column: TableColumn, row: number): string {
   const value = column.cell(row);
   if (value === null) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "number" && !Number.isInteger(value) ? number(value, 4) : String(value);
+  return typeof value === "number" && !Number.isInteger(value) ? number(value, 4) : plain(String(value));
 }
 
 /** Order of the rows by a column; missing values last either way. The sort is stable. */

@@ -1,5 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { missing, PAGE_IDS, type Stage, stage, visit } from "./harness";
+import { missing, PAGE_IDS, type Stage, stage, stageOf, visit } from "./harness";
+
+/** Saved predictions whose names are long, with labels that the model disputes and columns named as strangers would. */
+const IMPORTED = `
+import sys, tempfile
+import numpy as np
+from pellucid.predictions import import_predictions
+from pellucid.server import serve
+random = np.random.default_rng(5)
+names = ["x" * 300, "very long name " * 12, "\u202egnihton", "<b>bold</b>", "e"]
+labels = random.integers(0, 5, 400)
+scores = random.normal(size=(400, 5))
+scores[np.arange(400), np.where(np.arange(400) % 4 == 0, (labels + 1) % 5, labels)] += 7
+with tempfile.TemporaryDirectory() as folder:
+    import_predictions(scores, labels, out=folder + "/r.pellucid", classes=names, kind="logits")
+    serve(folder + "/r.pellucid", open_browser=False, announce=lambda url: print(url, flush=True))
+`;
 
 describe.skipIf(missing !== "")(
   `hostile names on screens of every width${missing ? ` (skipped: ${missing})` : ""}`,
@@ -47,6 +63,33 @@ describe.skipIf(missing !== "")(
       await page.getByTitle("Change: true </script><img src=x onerror=alert(1)>").waitFor();
       expect(await page.title()).toContain("Examples");
       await page.context().close();
+    });
+
+    it("gives names of 300 letters no more room than there is, where labels are disputed and classes confused", async () => {
+      const imported = await stageOf(IMPORTED);
+      try {
+        for (const width of [1280, 390]) {
+          const { page, complaints } = await visit(imported, imported.served, "#/loss", { width });
+          for (const id of ["loss", "confusion", "accuracy", "examples"]) {
+            await page.evaluate((place) => {
+              location.hash = place;
+            }, `#/${id}`);
+            await page.locator(`nav a[aria-current=page][href^="#/${id}"]`).waitFor({ state: "attached" });
+            await page.waitForLoadState("networkidle");
+            if (id === "loss") await page.getByText("labels of 400 examples are disputed").waitFor();
+            const wider = await page.evaluate(() => {
+              const main = document.querySelector("main");
+              return (main?.scrollWidth ?? 0) - (main?.clientWidth ?? 0);
+            });
+            expect(wider, `${id} at ${width}`).toBe(0);
+            expect(await page.locator("main").innerText(), id).not.toContain("\u202e");
+          }
+          expect(complaints).toEqual([]);
+          await page.context().close();
+        }
+      } finally {
+        await imported.close();
+      }
     });
 
     it("reaches every page from the bottom bar", async () => {

@@ -9,6 +9,11 @@ interface Words {
   readonly lossUnit: string;
 }
 
+/** Classes of which several may be true, as one text; null where they are not known. */
+export function setWords(classes: readonly number[] | null, className: Words["className"]): string | null {
+  return classes && (classes.map(className).join(", ") || "none");
+}
+
 /** Cells are asked for by row of the examples table. */
 export function exampleColumns(examples: Examples, { className, lossUnit }: Words): TableColumn[] {
   const real = (values: Float32Array | Float64Array) => (row: number) => {
@@ -19,13 +24,24 @@ export function exampleColumns(examples: Examples, { className, lossUnit }: Word
     const index = values[row] ?? -1;
     return index < 0 ? null : className(index);
   };
+  const set = (of: (row: number) => number[] | null) => (row: number) => setWords(of.call(examples, row), className);
   const { numbers } = examples;
   const columns: TableColumn[] = [
     { id: "id", title: "example", cell: (row) => examples.id(row), width: 144 },
     numbers
       ? { id: "target", title: "target", numeric: true, cell: real(numbers), text: (row) => number(numbers[row]) }
-      : { id: "target", title: "true", help: "The class that the label gives", cell: named(examples.targets) },
-    { id: "prediction", title: "predicted", help: "The most probable class", cell: named(examples.predictions) },
+      : examples.hasSets
+        ? { id: "target", title: "true", help: "Every class that is true", cell: set(examples.classesOf), width: 176 }
+        : { id: "target", title: "true", help: "The class that the label gives", cell: named(examples.targets) },
+    examples.hasSets
+      ? {
+          id: "prediction",
+          title: "called",
+          help: "Every class from a probability of a half on",
+          cell: set(examples.calledOf),
+          width: 176,
+        }
+      : { id: "prediction", title: "predicted", help: "The most probable class", cell: named(examples.predictions) },
     {
       id: "loss",
       title: "loss",

@@ -19,6 +19,7 @@ export function groupingsOf(
   classes: number,
   className: (index: number) => string,
   columns: Selection["columns"],
+  hidden: ReadonlySet<string> = new Set(),
 ): Grouping[] {
   const found: Grouping[] = [];
   if (classes > 0) {
@@ -40,6 +41,7 @@ export function groupingsOf(
     });
   }
   for (const [name, column] of examples.columns) {
+    if (hidden.has(name)) continue;
     const groups = columnGroups(column);
     if (!groups || groups.size < 2) continue;
     found.push({
