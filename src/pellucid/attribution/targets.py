@@ -139,18 +139,23 @@ def class_index(logits: Tensor, target: Any) -> Tensor:
             f"{target!r} of type {type(target).__name__}. Classes are counted in integers from 0."
         )
     elif isinstance(target, int):
+        # Known here: a device need not be waited for.
+        _refuse_class([target], logits.shape[1])
         index = torch.full((len(logits),), target, device=logits.device)
     else:
         index = torch.as_tensor(target, device=logits.device).long()
         index = index.expand(len(logits)) if index.ndim == 0 else index.reshape(-1)
         if len(index) != len(logits):
             raise TargetError(_one_each(len(index), len(logits)))
-    if int(index.min()) < 0 or int(index.max()) >= logits.shape[1]:
-        wrong = next(int(one) for one in index if not 0 <= int(one) < logits.shape[1])
-        raise TargetError(
-            f"There is no class {wrong}: the model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}."
-        )
+        _refuse_class(index.tolist(), logits.shape[1])
     return index
+
+
+def _refuse_class(asked: Sequence[int], outputs: int) -> None:
+    """Raises: TargetError: one of them is no class of the model."""
+    wrong = next((one for one in asked if not 0 <= one < outputs), None)
+    if wrong is not None:
+        raise TargetError(f"There is no class {wrong}: the model has {outputs} outputs, 0 to {outputs - 1}.")
 
 
 def _one_each(targets: int, examples: int) -> str:

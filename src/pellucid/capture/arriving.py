@@ -24,8 +24,13 @@ def ends_early(scores: Tensor) -> bool:
 
 def nonfinite(gradients: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Where gradients stop being finite, seen from the output, from where they come."""
-    for name, gradient in reversed(list(gradients.items())):
-        # A sum that is finite has finite parts only, and costs a tenth of looking at each; one that is not may have run over.
-        if not bool(torch.isfinite(gradient.sum())) and not bool(torch.isfinite(gradient).all()):
+    if not gradients:
+        return ()
+    # A sum that is finite has finite parts only, and costs a tenth of looking at each; one that is not may have run over. All
+    # sums are fetched at once: a device is waited for once.
+    sums = [torch.isfinite(gradient.sum()) for gradient in gradients.values()]
+    finite = torch.stack([one.to(sums[0].device) for one in sums]).tolist()
+    for (name, gradient), certain in reversed(list(zip(gradients.items(), finite, strict=True))):
+        if not certain and not bool(torch.isfinite(gradient).all()):
             return (f"The gradient is NaN or infinite from layer '{name}' on towards the input.",)
     return ()
