@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Finding } from "../../record/schema.gen";
-import { evidence } from "./findings";
+import { evidence, intervalWords } from "./findings";
 
 const finding = (numbers: Finding["evidence"]): Finding => ({
   kind: "confused-pair",
@@ -19,4 +19,16 @@ test("evidence reads as words and numbers, and no probability is zero", () => {
     "p value below 1e−300, dead 0, first conv.bias",
   );
   expect(evidence(finding({ p_value: 0.0004 }))).toBe("p value 4.00e−4");
+});
+
+test("an interval is of a share only where the finding is of one, and is not said twice", () => {
+  const bounds = { low: 0.063, high: 0.096, level: 0.95, method: "wilson" } as const;
+  const pair = { ...finding({}), interval: bounds };
+  expect(intervalWords(pair)).toBe("95% interval 6.3% to 9.6%");
+  // The mean loss in nats was read as 686.5% to 749.7%.
+  const loss = { ...pair, kind: "worse-than-prior", page: "loss", interval: { ...bounds, low: 6.865, high: 7.497 } };
+  expect(intervalWords(loss)).toBe("95% interval 6.87 to 7.50");
+  expect(intervalWords({ ...pair, kind: "errors-unlike-people", page: "human" })).toBe("95% interval 0.0630 to 0.0960");
+  expect(intervalWords({ ...pair, sentence: "78 of 1,000 (95% interval 6.3% to 9.6%)" })).toBe("");
+  expect(intervalWords(finding({}))).toBe("");
 });

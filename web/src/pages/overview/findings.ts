@@ -1,5 +1,5 @@
 /** Findings as the overview lists them: worst first, as a table too. */
-import { interval, number } from "../../marks/format";
+import { interval, number, percentInterval } from "../../marks/format";
 import type { Finding, Severity } from "../../record/schema.gen";
 import { type TableModel, tableOf } from "../../shell/table";
 
@@ -22,6 +22,17 @@ export function findingsTable(findings: readonly Finding[]): TableModel {
     ["severity", "finding", "page", "count", "interval", "evidence"],
     findings.map((one) => [one.severity, one.sentence, one.page, one.count, interval(one.interval), evidence(one)]),
   );
+}
+
+/** Of these pages the intervals are of shares; others are in the unit of what the sentence names. */
+const SHARES: ReadonlySet<string> = new Set(["accuracy", "confusion"]);
+const SHARE_KINDS: ReadonlySet<string> = new Set(["broken", "only-people"]);
+
+/** "95% interval 1.2% to 3.4%"; "" where there is none, or where the sentence says it already. */
+export function intervalWords(finding: Finding): string {
+  if (!finding.interval || finding.sentence.includes("95% interval")) return "";
+  const share = SHARES.has(finding.page) || SHARE_KINDS.has(finding.kind);
+  return `95% interval ${share ? percentInterval(finding.interval) : interval(finding.interval)}`;
 }
 
 export function evidence(finding: Finding): string {
