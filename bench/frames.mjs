@@ -18,6 +18,7 @@ const PATIENCE = 6000;
 const FLAGS = {
   webgl: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
   canvas: ["--disable-gpu"],
+  card: ["--use-gl=angle", "--use-angle=gl-egl", "--ignore-gpu-blocklist"],
 }[renderer];
 /** What runs a page's script, as the trace names it. */
 const SCRIPT = new Set(["FireAnimationFrame", "EventDispatch", "RunMicrotasks", "TimerFire", "HandlePostMessage", "FunctionCall", "v8.run"]);
@@ -41,9 +42,11 @@ async function played([kind, frames, patience]) {
   let draws = 0;
   let drawn = 0;
   const begun = Number(host.dataset.frames);
+  const times = [];
   const until = performance.now() + patience;
   await new Promise((done) => {
     const step = (at) => {
+      times.push(performance.now());
       draws = Math.max(draws, Number(host.dataset.draws));
       drawn = Number(host.dataset.frames) - begun;
       if (at >= frames || performance.now() > until) return done();
@@ -52,7 +55,7 @@ async function played([kind, frames, patience]) {
     };
     requestAnimationFrame(() => step(0));
   });
-  return { draws, drawn };
+  return { draws, drawn, apart: times.slice(1).map((time, at) => time - times[at]) };
 }
 
 /** Script of each frame, from the `first` on: what ran since the frame before it, nested parts counted once. */
@@ -103,6 +106,17 @@ async function clicked(name) {
   });
   button.click();
   return done;
+}
+
+/** What draws for WebGL, in its maker's words. */
+async function cardOf() {
+  const page = await (await browser.newContext()).newPage();
+  const said = await page.evaluate(() => {
+    const gl = document.createElement("canvas").getContext("webgl2");
+    return gl?.getParameter(gl.getExtension("WEBGL_debug_renderer_info")?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) ?? "no WebGL";
+  });
+  await page.context().close();
+  return said;
 }
 
 /** Milliseconds from the beginning of a navigation until the folded graph is drawn, in contexts of their own. */
@@ -181,9 +195,11 @@ async function end(problem) {
 }
 setTimeout(() => end(`not done after ${seconds} s`), 1000 * Number(seconds));
 try {
+  found.card = await cardOf();
+  if (renderer === "card" && /swiftshader|llvmpipe|no webgl/i.test(found.card)) throw new Error(`there is no graphics card: ${found.card}`);
   if (renderer === "canvas") found.first = await firstPaints();
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
-  await page.goto(`${address}#/graph?v.drawn=${renderer}&v.measure=memory`);
+  await page.goto(`${address}#/graph?v.drawn=${renderer === "canvas" ? renderer : "webgl"}&v.measure=memory`);
   await page.locator("main canvas[data-drawn]").waitFor();
   await page.getByRole("button", { name: "Unfold all", exact: true }).click();
   await page.waitForFunction(() => Number(document.querySelector("[role=application]").dataset.boxes) > 40_000, null, { timeout: 60_000 });

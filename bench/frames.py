@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from torch import Tensor, nn
 
@@ -28,6 +28,9 @@ HANDS = {
 }
 TURNING = ("fold", "unfold")
 PATIENCE = 90  # seconds for one renderer; where the processor plays a card, what is not done by then is left out
+
+
+CARD = "card"  # WebGL where a graphics card draws
 
 
 class Frame(TypedDict):
@@ -79,6 +82,40 @@ def row(renderer: str, hand: str, boxes: int, frames: list[Frame], draws: int) -
     }
 
 
+def shown(found: dict[str, Any], hand: str) -> dict[str, object]:
+    """One row of how fast frames follow each other on a graphics card."""
+    apart, script = sorted(found[hand]["apart"]), sorted(frame["cpu"] for frame in found[hand]["frames"])
+    return {
+        "what": f"WebGL on a graphics card, {found['boxes']:,} boxes, {HANDS[hand]}: frames a second",
+        "ours": f"{1000 * len(apart) / sum(apart):.1f}",
+        "range": f"99% within {apart[int(0.99 * (len(apart) - 1))]:.1f} ms of each other, worst {apart[-1]:.1f} ms",
+        "limit": "60",
+        "note": f"{len(apart)} frames, at most {found[hand]['draws']} draw calls, script {statistics.median(script):.2f} ms; "
+        f"{found['card']}",
+    }
+
+
+def on_a_card(node: str, browser: str) -> list[dict[str, object]]:
+    """The rows of frames that a graphics card draws; none where there is no card."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = driven(node, browser, page_of(Path(folder)), CARD)
+    found = json.loads(done.stdout) if done.stdout else {}
+    return [shown(found, hand) for hand in HANDS if found.get(hand, {}).get("frames")]
+
+
+def page_of(folder: Path) -> str:
+    """The address of one file with the network's graph."""
+    page = folder / "wide.html"
+    command = [sys.executable, "-c", "from pellucid.cli import main; main()", "graph", f"{__file__}:network"]
+    subprocess.run([*command, "--input", f"1,{WIDTH}", "--html", str(page)], check=True, stdout=subprocess.DEVNULL)
+    return page.as_uri()
+
+
+def driven(node: str, browser: str, address: str, renderer: str) -> subprocess.CompletedProcess[str]:
+    command = [node, str(DRIVER), browser, address, renderer, str(PATIENCE)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE + 30)
+
+
 def answered(renderer: str, hand: str, boxes: int, answers: list[Answer]) -> dict[str, object]:
     """One row of how soon a click is answered."""
     shown = sorted(answer["shown"] for answer in answers)
@@ -105,8 +142,7 @@ def within(what: str, milliseconds: list[float], limit: str, note: str) -> dict[
 
 def measured(node: str, browser: str, address: str, renderer: str) -> list[dict[str, object]]:
     """The rows of one renderer: of the hands that were measured in time, and what kept the others from it."""
-    command = [node, str(DRIVER), browser, address, renderer, str(PATIENCE)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE + 30)
+    done = driven(node, browser, address, renderer)
     found = json.loads(done.stdout) if done.stdout else {}
     # Played by the processor, a card takes a second for a frame of all these boxes: there, only moving is measured.
     hands = [hand for hand in HANDS if hand not in TURNING or renderer != "webgl"]
@@ -139,11 +175,9 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "wide.html"
-        command = [sys.executable, "-c", "from pellucid.cli import main; main()", "graph", f"{__file__}:network"]
-        subprocess.run([*command, "--input", f"1,{WIDTH}", "--html", str(page)], check=True, stdout=subprocess.DEVNULL)
+        address = page_of(Path(folder))
         for renderer in RENDERERS:
-            rows += measured(node, browser, page.as_uri(), renderer)
+            rows += measured(node, browser, address, renderer)
     finish(rows, options.out)
 
 

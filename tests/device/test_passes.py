@@ -113,6 +113,9 @@ def test_every_method_gives_the_map_of_a_processor(name: str, device: str) -> No
             assert before.differences() == []
             assert torch.equal(cuda_state(), drawn)
         ours, theirs = answers
+        if method.startswith("lrp") and name in ("LSTM", "GRU") and device == "cuda":
+            assert "cannot look into a GPU's fused cell" in theirs, method
+            continue
         if isinstance(ours, str) or isinstance(theirs, str):
             assert ours == theirs, method
             continue

@@ -10,10 +10,11 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 import pellucid
 from pellucid.attribution import LrpEpsilon, LrpGamma, LrpZPlus
+from pellucid.attribution.rules.lrp.step import Step
 from pellucid.attribution.rules.mode import RuledBackward
 from pellucid.attribution.rules.recording import Call
 from pellucid.attribution.rules.rectifiers import guided_backprop
-from pellucid.attribution.rules.way import Node, Way
+from pellucid.attribution.rules.way import PLAIN, Node, Way
 from pellucid.capture import Session
 from pellucid.errors import MethodError, OptionError
 
@@ -122,6 +123,14 @@ def test_what_cannot_be_guided_is_refused_by_name(x: Tensor) -> None:
         pellucid.attribute(Net(lambda a: F.silu(F.relu(a))), x, 0, "deconvnet")
     with pytest.raises(MethodError, match=r"rectifiers only.*self-gated"):
         pellucid.attribute(Net(lambda a: F.relu(a) + a * torch.sigmoid(a)), x, 0, "guided_backprop")
+
+
+def test_lrp_refuses_the_fused_cells_of_a_gpu_and_says_where_they_can_be_explained() -> None:
+    call = Call("_thnn_fused_lstm_cell", where="recurrent at net.py:3")
+    with pytest.raises(
+        MethodError, match=r"a GPU's fused cell \(aten _thnn_fused_lstm_cell\), called in recurrent at net.py:3"
+    ):
+        Step(Way(torch.zeros(1), {}, lambda way, node: PLAIN), None, call, LrpEpsilon()).refuse()
 
 
 def test_lrp_refuses_by_name_and_place_and_leaves_nothing_behind(x: Tensor) -> None:

@@ -62,6 +62,12 @@ class Step:
 
     def refuse(self, why: str = "") -> NoReturn:
         """Refuses the operator by name and place."""
+        if self.call.operator.startswith("_thnn_fused"):
+            raise MethodError(
+                f"LRP cannot look into a GPU's fused cell (aten {self.call.operator}), called in {self.call.where}: its gates "
+                "are hidden. Move the model and its inputs to the processor, or take a method that needs no rules, such as "
+                "'gradient_x_input'."
+            )
         raise MethodError(
             f"LRP has no rule for aten {self.call.operator}{why}, called in {self.call.where or 'the score'}. Methods that "
             "need no rules, such as 'gradient_x_input', explain this model."
