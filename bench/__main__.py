@@ -101,9 +101,9 @@ BENCHES = {
     ),
     "gpu": (
         "With the model on a GPU, beside bare passes of the same model there, waited for to their end; torch as that machine has "
-        "it. Frames are those of a headless Chromium of 1280 x 800 pixels whose WebGL the card draws (ANGLE on OpenGL ES), one step "
-        "of the hand a frame, 60 frames a second being the most that it asks for. These rows are of a machine with a card, and "
-        "stay where `make bench` runs without one."
+        "it. Frames are those of a headless Chromium of 1280 x 800 pixels whose WebGL the card draws (ANGLE on OpenGL ES), one "
+        "step of the hand a frame, 60 frames a second being the most that it asks for. These rows are of a machine with a card, "
+        "and stay where `make bench` runs without one."
     ),
     "maps": (
         "The Gradients page with the model at hand, in a headless Chromium of 1280 x 800 pixels without a GPU; a click on an "
