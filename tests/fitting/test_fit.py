@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
-from pellucid.errors import DataError, OptionError
+from pellucid.cli.application import application
+from pellucid.errors import DataError, ForwardError, OptionError, RecordError
 from pellucid.fitting import Fit, fit
-from pellucid.fitting.labels import moved, places
+from pellucid.fitting.labels import by_order, moved, places
 from pellucid.fitting.probe import held_out, why_no_probe
 from pellucid.fitting.variants import strangeness
-from pellucid.fitting.writing import write_fit
+from pellucid.fitting.verdict import Evidence, verdict_of
+from pellucid.fitting.writing import check_out, write_fit
+from pellucid.measures.intervals import wilson
+from pellucid.record.schema import Interval, LabelPlace, ProbeAccuracy
+from pellucid.types import Example
 from support.untouched import Untouched
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -120,7 +130,9 @@ def test_other_classes_of_the_same_pictures_ask_for_a_new_head(net: nn.Module) -
     probe = next(one for one in found.panel.probes if one.on == "features")
     assert probe.gain is not None
     assert probe.gain > 0
-    assert [place.how for place in found.panel.labels] == ["none", "none"]
+    assert [place.how for place in found.panel.labels] == ["unknown", "unknown"]
+    assert "cannot be told: name them" in found.panel.sentence
+    assert not any("no classes of the model" in reason.sentence for reason in found.panel.reasons)
 
 
 def test_labels_that_have_nothing_to_do_with_the_pictures_are_the_wrong_task(net: nn.Module) -> None:
@@ -158,6 +170,8 @@ def test_what_cannot_be_probed_says_why(net: nn.Module) -> None:
 def test_bad_input_is_refused(net: nn.Module) -> None:
     with pytest.raises(OptionError, match="at least 10 examples"):
         fit(net, pairs(0, 50), limit=3)
+    with pytest.raises(DataError, match="10 outputs, but 2 class names"):
+        asked(net, pairs(0, 50), classes=("a", "b"))
     with pytest.raises(DataError, match=r"\(1, 1, 9, 9\)"):
         asked(net, pairs(0, 50), trained_on=[(torch.zeros(1, 9, 9), 0)])
 
@@ -205,8 +219,234 @@ def test_names_are_found_exactly_by_synonym_and_by_number() -> None:
     ]
     assert moved(targets, found).tolist() == [0, 0, -1, 1, -1]
     assert [place.how for place in places(None, None, 3, targets)] == ["order"] * 3
-    assert [place.how for place in places(None, None, 10, targets)] == ["none"] * 3
+    assert [place.how for place in places(None, None, 10, targets)] == ["unknown"] * 3
     assert places(None, None, 10, np.array([-1])) == []
+
+
+def test_names_that_stand_twice_are_told_apart_by_their_order() -> None:
+    """ImageNet has two cranes and two maillots."""
+    model = ("crane", "dog", "crane", "pot, flowerpot", "pot")
+    assert [place.index for place in places(model, model, 5, np.arange(5))] == [0, 1, 2, 3, 4]
+    assert [place.index for place in places(("Crane", "flowerpot", "pot"), model, 5, np.arange(3))] == [0, 3, 4]
+
+
+def test_numbers_alone_are_the_model_s_where_its_answers_agree() -> None:
+    targets = np.repeat([0, 1, 2], 20)
+    unnamed = places(None, None, 10, targets)
+    assert [place.index for place in by_order(unnamed, 10, targets, targets)] == [0, 1, 2]
+    shifted = by_order(unnamed, 10, targets, (targets + 3) % 10)
+    assert [place.how for place in shifted] == ["unknown"] * 3
+    assert by_order(unnamed, 2, targets, targets) == unnamed, "more classes than the model has"
+    named = places(("a", "b", "c"), ("d", "e"), 2, targets)
+    assert [place.how for place in by_order(named, 2, targets, targets)] == ["none"] * 3
+
+
+def test_a_sample_without_the_last_class_is_still_of_the_model_s_classes(net: nn.Module) -> None:
+    found = asked(net, [pair for pair in pairs(1200, 1600) if pair[1] != 9])
+    assert found.verdict == "fits"
+    assert [place.how for place in found.panel.labels] == ["order"] * 9
+    assert "Taken by their numbers" in found.panel.sentence
+
+
+class _Single(nn.Module):
+    """Whether a digit is even, as one logit."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.head = net, nn.Linear(10, 1)
+        with torch.no_grad():
+            self.head.weight[:] = torch.tensor([[1.0, -1.0] * 5])
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.head(self.net(images).softmax(1))
+        return found
+
+
+def test_a_single_logit_has_a_head_and_features(net: nn.Module) -> None:
+    found = asked(_Single(net).eval(), pairs(1200, 1500, name=lambda target: 1 - target % 2))
+    assert (found.panel.layer, found.panel.width, found.panel.features) == ("head", 10, "")
+    assert found.verdict == "fits"
+
+
+class _Beside(nn.Module):
+    """Positions laid beside the examples before the head, as of texts and patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, given: Tensor) -> Tensor:
+        found: Tensor = self.head(given.reshape(-1, 8)).reshape(len(given), -1, 3).mean(1)
+        return found
+
+
+def test_positions_beside_the_examples_are_averaged() -> None:
+    rows: Pairs = [(torch.full((4, 8), float(row)), row % 3) for row in range(60)]
+    found = fit(_Beside(), rows)
+    assert found.sample.features is not None
+    np.testing.assert_allclose(found.sample.features, np.arange(60.0)[:, None] * np.ones(8))
+
+
+def test_labels_that_are_no_classes_are_said_to_be_what_they_are(net: nn.Module) -> None:
+    with pytest.raises(DataError, match=r"floating point \(such as \d\.5\), and a fit is about classifiers"):
+        asked(net, pairs(1200, 1300, name=lambda target: target + 0.5))
+    sets = [Example(str(row), image, classes=frozenset({0, row % 10})) for row, (image, _) in enumerate(pairs(0, 60))]
+    found = asked(net, sets)  # type: ignore[arg-type]
+    assert any("sets of classes" in reason.sentence for reason in found.panel.reasons)
+    assert not any("no labels" in reason.sentence for reason in found.panel.reasons)
+
+
+def test_outputs_that_are_not_finite_are_no_answers(net: nn.Module, tmp_path: Path) -> None:
+    class Sometimes(nn.Module):
+        def __init__(self, always: bool) -> None:
+            super().__init__()
+            self.net, self.always = net, always
+
+        def forward(self, images: Tensor) -> Tensor:
+            lost = (images[:, :, 2:4, 3:5].mean((1, 2, 3)) > 0.8) | self.always
+            found: Tensor = self.net(images)
+            return torch.where(lost[:, None] & (torch.arange(10) == 3), torch.nan, found)
+
+    with pytest.raises(ForwardError, match="NaN or infinite on all 300 examples"):
+        asked(Sometimes(True).eval(), pairs(1200, 1500))
+    found = asked(Sometimes(False).eval(), pairs(1200, 1500), trained_on=pairs(0, 300))
+    whole = np.isfinite(found.sample.logits).all(1)
+    lost = int((~whole).sum())
+    assert 20 < lost < 280
+    own, right = found.panel.own, found.sample.logits[whole].argmax(1) == found.sample.targets[whole]
+    assert own is not None
+    assert (own.correct, own.count) == (int(right.sum()), 300)
+    assert any(f"not finite on {lost} of 300 examples: no right" in note for note in found.panel.notes)
+    assert all(score.count == 300 - lost for score in found.panel.scores)
+    assert np.isnan(found.likeness.columns["fit.energy"]).tolist() == (~whole).tolist()
+    counts = {one.count for one in found.panel.probes}
+    assert len(counts) == 1
+    assert 300 - lost - 4 <= counts.pop() <= 300 - lost, "without them, and without a class that they leave too few of"
+    record = write_fit(found, tmp_path / "fit.pellucid")
+    assert record.examples()["fit.energy"].null_count == lost
+
+
+def test_data_that_fits_better_than_the_training_s_does_not_look_like_it(net: nn.Module) -> None:
+    class Headless(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, images: Tensor) -> Tensor:
+            found: Tensor = self.net(images) * images.mean((1, 2, 3))[:, None]
+            return found
+
+    bright = pairs(1200, 1500, lambda image: 4 * image, lambda target: None)
+    found = asked(Headless().eval(), bright, trained_on=pairs(0, 300))
+    area = {score.name: score.auroc for score in found.panel.scores}["negative energy"]
+    assert area is not None
+    assert area < 0.1
+    told = [reason.sentence for reason in found.panel.reasons if "of pairs" in reason.sentence]
+    assert "not what the model was trained on" in told[0]
+
+
+def test_a_network_that_was_never_trained_remembers_no_training() -> None:
+    torch.manual_seed(0)
+    fresh = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10)
+    )
+    found = asked(fresh.eval(), pairs(1200, 1300, lambda image: 255 * image, lambda target: None))
+    assert found.panel.normalisations == []
+    assert found.verdict == "cannot tell"
+    assert not any("remembers of its training" in reason.sentence for reason in found.panel.reasons)
+
+
+def test_rare_classes_are_left_out_of_the_probe_and_counted(net: nn.Module) -> None:
+    few = [pair for place, pair in enumerate(pairs(1200, 1500)) if pair[1] != 7 or place < 30]
+    rare = sum(pair[1] == 7 for pair in few)
+    assert 0 < rare < 5
+    found = asked(net, few)
+    assert [one.count for one in found.panel.probes] == [len(few) - rare] * 4
+    assert found.panel.own is not None
+    assert found.panel.own.count == len(few), "its own answers need no folds"
+    assert any(f"{rare} examples are of classes with fewer than 5" in note for note in found.panel.notes)
+
+
+def test_features_of_a_great_width_take_no_square_of_it() -> None:
+    """A head on all places of a map: the covariance of 100,000 features would be 80 GB."""
+    torch.manual_seed(0)
+    wide = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.Upsample(scale_factor=20), nn.Flatten(), nn.Linear(102400, 10)
+    )
+    found = fit(wide.eval(), pairs(1200, 1260), trained_on=pairs(0, 60))
+    assert found.panel.width == 102400
+    assert [score.auroc is not None for score in found.panel.scores] == [True] * 4
+
+
+def _evidence(own: ProbeAccuracy | None, probes_: list[ProbeAccuracy], how: str = "name") -> Evidence:
+    labels = [LabelPlace(name, place, how, 500) for place, name in enumerate("ab")]  # type: ignore[arg-type]
+    return Evidence(labels, True, own, probes_, "", [], [], 1000)
+
+
+def _accuracy(on: str, correct: int, over: str = "", gain: tuple[float, float, float] | None = None) -> ProbeAccuracy:
+    told = ProbeAccuracy(on, 9, correct, 1000, correct / 1000, wilson(correct, 1000), None)  # type: ignore[arg-type]
+    if gain is None:
+        return told
+    return msgspec.structs.replace(told, over=over, gain=gain[0], gain_interval=Interval(gain[1], gain[2]))
+
+
+def test_a_model_that_its_inputs_alone_would_beat_does_not_fit() -> None:
+    own = _accuracy("model", 600, "pixels", (-0.3, -0.33, -0.27))
+    features = _accuracy("features", 610, "pixels", (-0.29, -0.32, -0.26))
+    told = verdict_of(_evidence(own, [own, features, _accuracy("pixels", 900), _accuracy("majority", 500)]))
+    assert told.word == "wrong task"
+    assert any(
+        "30.0 points fewer than a linear classifier of the inputs themselves" in one.sentence for one in told.reasons
+    )
+
+
+def test_features_that_tell_nearly_all_are_never_no_help() -> None:
+    """Of classes that are rare, and where the inputs alone tell as much."""
+    rare = [
+        _accuracy("features", 990, "pixels", (0.001, -0.004, 0.006)),
+        _accuracy("pixels", 989),
+        _accuracy("majority", 950),
+    ]
+    assert verdict_of(_evidence(None, rare, "none")).word == "cannot tell"
+    behind = [
+        _accuracy("features", 980, "pixels", (-0.01, -0.018, -0.003)),
+        _accuracy("pixels", 990),
+        _accuracy("majority", 100),
+    ]
+    assert verdict_of(_evidence(None, behind, "none")).word == "cannot tell"
+
+
+def test_a_model_that_is_mostly_wrong_is_said_to_be() -> None:
+    own = _accuracy("model", 300, "features", (0.0, -0.02, 0.02))
+    rare = [own, _accuracy("features", 300, "majority", (0.2, 0.17, 0.23)), _accuracy("majority", 100)]
+    evidence = dataclasses.replace(
+        _evidence(own, rare), labels=[LabelPlace(str(one), one, "name", 100) for one in range(10)]
+    )
+    told = verdict_of(evidence)
+    assert told.word == "fits"
+    assert "most of its answers are wrong" in told.sentence
+    assert "suits this task." not in told.sentence
+
+
+def test_a_record_that_is_there_is_refused_before_anything_is_computed(net: nn.Module, tmp_path: Path) -> None:
+    out = tmp_path / "fit.pellucid"
+    write_fit(asked(net, pairs(1200, 1260)), out)
+    with pytest.raises(RecordError, match="already"):
+        check_out(out)
+    check_out(out, overwrite=True)
+    check_out(tmp_path / "new.pellucid")
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match="is a file"):
+        check_out(tmp_path / "file")
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "thesis.txt").touch()
+    with pytest.raises(RecordError, match="no record"):
+        check_out(tmp_path / "strange")
+    runner, model = CliRunner(), tmp_path / "model.py"
+    model.write_text("raise SystemError('opened')\n")
+    said = runner.invoke(application, ["fit", f"{model}:build", "--data", "digits", "--out", str(out)])
+    assert isinstance(said.exception, RecordError) or said.exit_code == 2
+    assert not isinstance(said.exception, SystemError)
 
 
 def test_the_probe_is_honest_about_noise() -> None:

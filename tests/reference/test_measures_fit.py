@@ -14,6 +14,7 @@ from pellucid.measures.outliers import (
     neighbour_scores,
     shrunk_covariance,
 )
+from pellucid.measures.principal import principal
 
 
 def test_softmax_and_energy_are_those_of_scipy() -> None:
@@ -55,6 +56,24 @@ def test_mahalanobis_is_the_distance_to_the_nearest_mean() -> None:
     expected = [-min(float((probe - mean) @ inverse @ (probe - mean)) for mean in means) for probe in probes]
     np.testing.assert_allclose(fitted.scores(probes), expected, rtol=1e-9)
     assert fitted.scores(means).max() <= 0
+
+
+@pytest.mark.parametrize(("count", "width"), [(40, 7), (7, 40), (20, 20)])
+def test_principal_directions_are_those_of_a_singular_value_decomposition(count: int, width: int) -> None:
+    rows = np.random.default_rng(count).normal(size=(count, 5)) @ np.random.default_rng(width).normal(size=(5, width))
+    left, squares, axes = principal(rows)
+    np.testing.assert_allclose(np.sort(squares)[::-1], np.linalg.svd(rows)[1][:5] ** 2, rtol=1e-10)
+    np.testing.assert_allclose(left * np.sqrt(squares) @ axes.T, rows, atol=1e-10)
+
+
+def test_mahalanobis_of_more_features_than_examples() -> None:
+    rng = np.random.default_rng(3)
+    features, classes = rng.normal(size=(30, 80)) * rng.uniform(0.5, 2, 80), np.arange(30) % 3
+    means = np.stack([features[classes == one].mean(0) for one in range(3)])
+    inverse = np.linalg.inv(shrunk_covariance(features - means[classes])[0])
+    probes = rng.normal(0, 3, (9, 80))
+    expected = [-min(float((probe - mean) @ inverse @ (probe - mean)) for mean in means) for probe in probes]
+    np.testing.assert_allclose(Gaussians.of(features, classes).scores(probes), expected, rtol=1e-8)
 
 
 def test_features_that_do_not_vary_give_finite_scores() -> None:

@@ -50,6 +50,10 @@ def fit(
     from pellucid.fitting import fit as asked
     from pellucid.models import open_model
 
+    if out is not None:
+        from pellucid.fitting.writing import check_out
+
+        check_out(out, overwrite=overwrite)
     opened = open_model(model, weights=weights, trust=trust, classes=classes)
     recipe = Preparation(resize, crop, size, mean, std, grayscale).over(opened.recipe)
     source = open_data(data, recipe=recipe, skip_bad=skip_bad)

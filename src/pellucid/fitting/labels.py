@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.data.naming import plain_name
+from pellucid.measures.intervals import wilson
 from pellucid.record.schema import LabelPlace
 
 
@@ -31,21 +32,61 @@ def places(
         same = number == outputs
         names = data or [str(index) for index in range(number)]
         return [
-            LabelPlace(name, index if same else None, "order" if same else "none", int(counts[index]))
+            LabelPlace(name, index if same else None, "order" if same else "unknown", int(counts[index]))
             for index, name in enumerate(names)
         ]
-    exact = {name: index for index, name in reversed(list(enumerate(model)))}
-    loose = {plain_name(part): index for name, index in exact.items() for part in [*name.split(","), name]}
+    exact: dict[tuple[str, int], int] = {}
+    for index, (name, time) in enumerate(_numbered(model)):
+        exact[name, time] = index
+    first = {name: index for (name, time), index in exact.items() if time == 0}
+    loose = {plain_name(part): index for name, index in reversed(first.items()) for part in [*name.split(","), name]}
     loose.pop("", None)
     found = []
-    for index, name in enumerate(data):
-        by_name, by_synonym = exact.get(name), loose.get(plain_name(name))
+    for index, (name, time) in enumerate(_numbered(data)):
+        by_name, by_synonym = exact.get((name, time), first.get(name)), loose.get(plain_name(name))
         if by_name is not None:
             found.append(LabelPlace(name, by_name, "name", int(counts[index])))
         elif by_synonym is not None:
             found.append(LabelPlace(name, by_synonym, "synonym", int(counts[index])))
         else:
             found.append(LabelPlace(name, None, "none", int(counts[index])))
+    return found
+
+
+def by_order(
+    found: Sequence[LabelPlace],
+    outputs: int,
+    targets: NDArray[np.int64],
+    answers: NDArray[np.int64],
+) -> list[LabelPlace]:
+    """Classes that have numbers alone, and fewer than the model's, taken in order where its own answers agree with that.
+
+    No model answers rightly by another's numbers more often than always the commonest class would.
+
+    Args:
+        found: as `places` gives them.
+        outputs: of the model.
+        targets: int64[example], classes of the data.
+        answers: int64[example], classes of the model; -1 where it gave none.
+    """
+    known = targets >= 0
+    if not known.any() or len(found) > outputs or any(place.how != "unknown" for place in found):
+        return list(found)
+    right = int((answers[known] == targets[known]).sum())
+    interval = wilson(right, int(known.sum()))
+    commonest = np.bincount(targets[known]).max() / known.sum()
+    if interval is None or interval.low <= commonest:
+        return list(found)
+    return [LabelPlace(place.name, index, "order", place.examples) for index, place in enumerate(found)]
+
+
+def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Each name with how often it stood before: two of the model's classes may have one, as the cranes of ImageNet do."""
+    times: dict[str, int] = {}
+    found = []
+    for name in names:
+        found.append((name, times.get(name, 0)))
+        times[name] = times.get(name, 0) + 1
     return found
 
 

@@ -66,10 +66,10 @@ def _features(sample: Sample | None) -> NDArray[np.float32]:
 
 
 def _classes(sample: Sample | None) -> NDArray[np.int64]:
-    """The classes that the reference has, else those that the model gives it."""
+    """The classes that the reference has; those that the model gives it where one is missing, whose numbers are others."""
     if sample is None:
         return np.zeros(0, np.int64)
-    return np.where(sample.targets >= 0, sample.targets, sample.logits.argmax(1))
+    return sample.targets if (sample.targets >= 0).all() else sample.answers
 
 
 SCORES = (
@@ -115,15 +115,19 @@ class Likeness:
 
 
 def likeness(data: Sample, reference: Sample | None) -> Likeness:
-    """Every score that can be had."""
+    """Every score that can be had. Examples of which output or features are not finite have none, and are not counted."""
     found, columns = [], {}
+    whole = data.finite
+    data, reference = data.only(whole), None if reference is None else reference.only(reference.finite)
     for score in SCORES:
         why = _why_not(score, data, reference)
         if why and score.needs_reference:
             found.append(_distribution(score, np.zeros(0), np.zeros(0), why))
             continue
         ours, theirs = score.of(data, reference)
-        columns[score.column] = ours
+        column = np.full(len(whole), np.nan)
+        column[whole] = ours
+        columns[score.column] = column
         found.append(_distribution(score, ours, theirs, why))
     return Likeness(found, columns)
 

@@ -15,27 +15,45 @@ from pellucid.fitting.sample import Sample
 from pellucid.measures.intervals import LEVEL, wilson
 from pellucid.measures.logme import logme
 from pellucid.measures.paired import share_difference
+from pellucid.measures.principal import principal
 from pellucid.record.schema import Interval, ProbeAccuracy, ProbedOn
 
 FOLDS = 5
+ENOUGH = 0.5
+"""Share of the examples that the classes with enough of them have to hold, or the probe would be of other data."""
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the penalty to choose from; each fold chooses by folds of its own."""
 
 
-def why_no_probe(targets: NDArray[np.int64]) -> str:
-    """Why there is nothing to probe, in words; "" where there is."""
+def why_no_probe(targets: NDArray[np.int64], *, sets: bool = False) -> str:
+    """Why there is nothing to probe, in words; "" where there is.
+
+    Args:
+        targets: int64[example], -1 where there is none.
+        sets: whether the labels are sets of classes.
+    """
     counts = np.bincount(targets[targets >= 0])
     filled = counts[counts > 0]
+    if sets:
+        return "the labels are sets of classes, and a probe needs one class an example"
     if len(filled) == 0:
         return "the data has no labels"
     if len(filled) == 1:
         return "all labels are the same class"
-    if filled.min() < FOLDS:
+    enough = filled >= FOLDS
+    if enough.sum() < 2 or filled[enough].sum() < ENOUGH * filled.sum():
         few = int(filled.min())
         return (
-            f"a class has {few} example{'s' if few > 1 else ''} in the sample; {FOLDS} folds need {FOLDS} of each class"
+            f"a class has {few} example{'s' if few > 1 else ''} in the sample; {FOLDS} folds need {FOLDS} of each class "
+            "(--limit)"
         )
     return ""
+
+
+def probed_of(targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[example]: those of classes that every fold can have one of."""
+    counts = np.bincount(targets[targets >= 0], minlength=1)
+    return (targets >= 0) & (counts[np.maximum(targets, 0)] >= FOLDS)
 
 
 @dataclass(frozen=True)
@@ -62,27 +80,26 @@ class Probed:
 def probes(sample: Sample, own: NDArray[np.bool_] | None, seed: int) -> list[ProbeAccuracy]:
     """What the features say of the classes, what the inputs say, what always answering the commonest class would, and the model.
 
-    The features are held against the better of the two below them, the model's own answers against the features.
+    The features are held against the better of the two below them, the model's own answers against the best of all.
 
     Args:
-        sample: whose labels can be probed.
+        sample: whose labels can be probed, all of them.
         own: bool[example], the model's own right answers; None where the classes are not the model's.
         seed: of the folds.
 
     Raises: MissingExtraError: scikit-learn is not installed.
     """
-    known = sample.targets >= 0
-    targets = sample.targets[known]
+    targets = sample.targets
     plain = [Probed(accuracy_of("majority", 0, right), right) for right in [targets == np.bincount(targets).argmax()]]
     if sample.pixels is not None:
-        plain.insert(0, _probed("pixels", sample.pixels[known], targets, seed))
+        plain.insert(0, _probed("pixels", sample.pixels, targets, seed))
     below = max(plain, key=lambda one: one.told.accuracy)
     found = list(plain)
     if sample.features is not None:
-        found.insert(0, _probed("features", sample.features[known], targets, seed).against(below))
+        found.insert(0, _probed("features", sample.features, targets, seed).against(below))
     if own is not None:
-        answered = Probed(accuracy_of("model", sample.logits.shape[1], own[known]), own[known])
-        found.insert(0, answered.against(found[0]))
+        answered = Probed(accuracy_of("model", sample.logits.shape[1], own), own)
+        found.insert(0, answered.against(max(found, key=lambda one: one.told.accuracy)))
     return [one.told for one in found]
 
 
@@ -133,8 +150,8 @@ def _standardised(
     first, second = (known - mean) / spread, (asked - mean) / spread
     if first.shape[1] <= len(first):
         return first, second
-    _, _, axes = np.linalg.svd(first, full_matrices=False)
-    return first @ axes.T, second @ axes.T
+    _, _, axes = principal(first)
+    return first @ axes, second @ axes
 
 
 def _best_strength(known: NDArray[np.float64], targets: NDArray[np.int64], seed: int) -> float:

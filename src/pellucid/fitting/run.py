@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from pellucid.data import Source, collate, from_python
 from pellucid.errors import DataError, ForwardError, OptionError
-from pellucid.fitting.labels import moved, places
+from pellucid.fitting.labels import by_order, moved, places
 from pellucid.fitting.likeness import Likeness, likeness
-from pellucid.fitting.probe import FOLDS, accuracy_of, probes, why_no_probe
+from pellucid.fitting.probe import FOLDS, accuracy_of, probed_of, probes, why_no_probe
 from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
-from pellucid.record.schema import Finding, FitPanel, FitVerdict, Severity
+from pellucid.record.schema import Finding, FitPanel, FitVerdict, ProbeAccuracy, Severity
 from pellucid.types import Tree
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def fit(
         progress: hears how far each step has come.
 
     Returns: the verdict with its evidence.
-    Raises: OptionError, DataError (no example; shapes of both data differ), ForwardError, MissingExtraError (scikit-learn).
+    Raises: OptionError, DataError (no example; shapes of both data differ; labels of a regression), ForwardError (also where no
+        output is finite), MissingExtraError (scikit-learn).
     """
     import torch
 
@@ -106,8 +109,15 @@ def fit(
                 f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}."
             )
         with Session(inner, (), device=place) as session:
-            outputs = as_logits(logits_of(session.forward(first.inputs).outputs)).shape[1]
-            head, no_features = head_of(inner, graph, outputs)
+            given = logits_of(session.forward(first.inputs).outputs)
+            outputs = as_logits(given).shape[1]
+            if classes is not None and len(classes) != outputs:
+                raise DataError(
+                    f"The model has {outputs:,} outputs, but {len(classes):,} class names are given. Give one name a class, in "
+                    "order of index (--classes FILE)."
+                )
+            # A single logit stands for two classes, and one number goes out of its head.
+            head, no_features = head_of(inner, graph, 1 if given.numel() == len(first) else outputs)
 
             def look(of: Source, name: str) -> Sample:
                 rows = rows_of(of, limit, seed)
@@ -115,7 +125,10 @@ def fit(
 
             sample = look(source, "data")
             known = look(reference, "reference") if isinstance(reference, Source) else None
-            found = places(source.classes, classes, outputs, sample.targets)
+            _some_finite(sample)
+            found = by_order(
+                places(source.classes, classes, outputs, sample.targets), outputs, sample.targets, sample.answers
+            )
             own_targets = moved(sample.targets, found)
             normalisations = normalisations_of(inner, graph)
             ways = variants(
@@ -123,18 +136,20 @@ def fit(
                 lambda done, all_: progress("variants", done, all_),
             )  # fmt: skip
     alike = likeness(sample, known)
-    why = no_features or why_no_probe(sample.targets)
-    right = np.where(own_targets >= 0, sample.logits.argmax(1) == own_targets, False)
-    own = right if (own_targets >= 0).any() else None
+    # An example whose output is not finite is no right answer; it has no features to be told by.
+    right = (own_targets >= 0) & (sample.answers == own_targets)
+    finite = np.where(sample.finite, sample.targets, -1)
+    no_probe = why_no_probe(finite, sets=sample.sets)
+    why = no_features or no_probe
+    probed = probed_of(finite)
+    all_placed = bool(found) and all(place.index is not None for place in found)
     progress("probe", 0, 1)
-    told = probes(sample, own, seed) if not why_no_probe(sample.targets) else []
+    told = probes(sample.only(probed), right[probed] if all_placed else None, seed) if not no_probe else []
     progress("probe", 1, 1)
-    answered = next((one for one in told if one.on == "model"), None)
-    if answered is None and own is not None:
-        answered = accuracy_of("model", outputs, right[own_targets >= 0])
     evidence = Evidence(
         labels=found,
-        own=answered,
+        named=source.classes is not None and classes is not None,
+        own=_own(right[own_targets >= 0], outputs, told),
         probes=told,
         why_no_probe=why,
         scores=alike.scores,
@@ -163,9 +178,29 @@ def fit(
         folds=FOLDS if told else 0,
         variants=ways,
         normalisations=normalisations,
-        notes=_notes(sample, known, ways, normalisations),
+        notes=_notes(sample, known, ways, normalisations, 0 if no_probe else int((finite >= 0).sum() - probed.sum())),
     )
     return Fit(panel, sample, alike, names)
+
+
+def _own(right: NDArray[np.bool_], outputs: int, told: Sequence[ProbeAccuracy]) -> ProbeAccuracy | None:
+    """The model's right answers on all examples of its classes, and how far it is behind where it could be compared."""
+    if not len(right):
+        return None
+    compared = next((one for one in told if one.on == "model"), None)
+    found = accuracy_of("model", outputs, right)
+    if compared is None:
+        return found
+    return replace(found, over=compared.over, gain=compared.gain, gain_interval=compared.gain_interval)
+
+
+def _some_finite(sample: Sample) -> None:
+    """Refuses a model that answers nothing. Raises: ForwardError."""
+    if not np.isfinite(sample.logits).all(1).any():
+        raise ForwardError(
+            f"The model's output is NaN or infinite on all {len(sample):,} examples of {sample.source.source}. Are its weights "
+            "whole, and the examples finite and in the range that it expects?"
+        )
 
 
 def _same_shape(one: Tree, other: Tree, source: Source, reference: Source) -> None:
@@ -179,14 +214,23 @@ def _same_shape(one: Tree, other: Tree, source: Source, reference: Source) -> No
         )
 
 
-def _notes(sample: Sample, known: Sample | None, ways: object, normalisations: Sequence[str]) -> list[str]:
+def _notes(sample: Sample, known: Sample | None, ways: object, normalisations: Sequence[str], rare: int) -> list[str]:
     notes = []
     unlabelled = int((sample.targets < 0).sum())
     if 0 < unlabelled < len(sample):
         notes.append(f"{unlabelled:,} of {len(sample):,} examples have no label, and are left out of what needs one.")
-    broken = int((~np.isfinite(sample.logits).all(1)).sum())
-    if broken:
-        notes.append(f"The model's output is not finite on {broken:,} of {len(sample):,} examples.")
+    if rare:
+        notes.append(
+            f"{rare:,} examples are of classes with fewer than {FOLDS} in the sample, and are left out of the probe; a higher "
+            "--limit takes them in."
+        )
+    for one, whose in ((sample, ""), (known, " of the training's data")):
+        broken = 0 if one is None else int((~one.finite).sum())
+        if one is not None and broken:
+            notes.append(
+                f"Input, features or output are not finite on {broken:,} of {len(one):,} examples{whose}: no right answers, and "
+                "left out of all else."
+            )
     if ways and not normalisations:
         notes.append(
             "The model has no batch normalisation that remembers its training: without labels of its own classes, other "

@@ -36,6 +36,7 @@ class Sample:
         logits: float32[example class].
         features: float32[example feature]; None where the model has no linear head.
         pixels: float32[example value], the inputs made small; None where they are no plain numbers.
+        sets: whether the labels are sets of classes, of which there are then no targets.
     """
 
     source: Source
@@ -46,9 +47,39 @@ class Sample:
     features: NDArray[np.float32] | None
     pixels: NDArray[np.float32] | None
     media: list[Media | None] = field(default_factory=list)
+    sets: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """int64[example]: the model's most probable class, -1 where its output is not finite."""
+        whole = np.isfinite(self.logits).all(1)
+        return np.where(whole, np.where(np.isfinite(self.logits), self.logits, 0).argmax(1), -1)
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """bool[example]: whether output, features and inputs are."""
+        every = [one for one in (self.logits, self.features, self.pixels) if one is not None]
+        found: NDArray[np.bool_] = np.all([np.isfinite(one).all(1) for one in every], axis=0)
+        return found
+
+    def only(self, chosen: NDArray[np.bool_]) -> Sample:
+        """These examples alone."""
+        if chosen.all():
+            return self
+        return Sample(
+            self.source,
+            self.rows[chosen],
+            [one for one, kept in zip(self.ids, chosen, strict=True) if kept],
+            self.targets[chosen],
+            self.logits[chosen],
+            None if self.features is None else self.features[chosen],
+            None if self.pixels is None else self.pixels[chosen],
+            [one for one, kept in zip(self.media, chosen, strict=True) if kept],
+            self.sets,
+        )
 
 
 def rows_of(source: Source, limit: int, seed: int) -> NDArray[np.int64]:
@@ -71,7 +102,7 @@ def batches_of(source: Source, rows: NDArray[np.int64], size: int) -> Iterator[t
 
 
 def head_of(model: nn.Module, graph: Graph, outputs: int) -> tuple[str, str]:
-    """Path of the linear layer that gives the logits, and in words why there is none."""
+    """Path of the linear layer that gives the outputs, as many as the model itself gives, and in words why there is none."""
     from torch import nn
 
     modules = dict(model.named_modules())
@@ -81,7 +112,8 @@ def head_of(model: nn.Module, graph: Graph, outputs: int) -> tuple[str, str]:
             return node.path, ""
         if isinstance(module, nn.Conv2d) and module.out_channels == outputs and module.kernel_size == (1, 1):
             return node.path, ""
-    return "", f"no linear layer of this model gives its {outputs} outputs, so that it has no features to look at"
+    told = f"{outputs} outputs" if outputs != 1 else "one output"
+    return "", f"no linear layer of this model gives its {told}, so that it has no features to look at"
 
 
 def looked_at(
@@ -89,7 +121,7 @@ def looked_at(
 ) -> Sample:
     """Runs the model once over a sample.
 
-    Raises: DataError: a target beyond what the source's classes are; ForwardError.
+    Raises: DataError: a target beyond what the source's classes are, or a number of floating point; ForwardError.
     """
     from pellucid.capture import as_logits, logits_of
     from pellucid.capture.inputs import inputs_watched
@@ -100,15 +132,17 @@ def looked_at(
     targets: list[NDArray[np.int64]] = []
     ids: list[str] = []
     media: list[Media | None] = []
+    sets = False
     with inputs_watched(session, [head] if head else []) as seen:
         for examples, batch in batches_of(source, rows, batch_size):
             outputs = as_logits(logits_of(session.forward(batch.inputs).outputs).detach().to("cpu").float())
             logits.append(outputs.numpy())
             if head:
-                features.append(pooled(seen[head], head))
+                features.append(pooled(seen[head], len(batch)))
             pixels.append(made_small(batch.inputs))
             ids.extend(batch.ids)
-            targets.append(_classes(batch))
+            targets.append(_classes(batch, source))
+            sets = sets or any(one is not None for one in batch.sets)
             media.extend(example.media for example in examples)
             hear(len(ids), len(rows))
     small = [one for one in pixels if one is not None]
@@ -123,12 +157,15 @@ def looked_at(
         np.concatenate(features) if features else None,
         np.concatenate(small) if len(small) == len(pixels) else None,
         media,
+        sets,
     )
 
 
-def pooled(given: Tensor, head: str) -> NDArray[np.float32]:
+def pooled(given: Tensor, examples: int) -> NDArray[np.float32]:
     """float32[example feature]: what goes into the head, averaged over positions where it has some."""
     signal = given.detach().to("cpu").float()
+    if len(signal) != examples and signal.ndim == 2 and len(signal) % examples == 0:
+        signal = signal.reshape(examples, -1, signal.shape[1])  # positions that were laid beside the examples
     if signal.ndim == 4:  # before a convolution of one pixel: float[batch channel height width]
         signal = signal.mean((2, 3))
     elif signal.ndim > 2:
@@ -151,9 +188,17 @@ def made_small(inputs: Any) -> NDArray[np.float32] | None:
     return flat if flat.shape[1] <= WIDEST else None
 
 
-def _classes(batch: Batch) -> NDArray[np.int64]:
-    """The classes of a batch's targets, -1 where an example has none."""
-    if batch.targets is None or batch.targets.is_floating_point():
+def _classes(batch: Batch, source: Source) -> NDArray[np.int64]:
+    """The classes of a batch's targets, -1 where an example has none. Raises: DataError: they are numbers of a regression."""
+    if batch.targets is None or batch.sets:
+        return np.full(len(batch), -1, np.int64)
+    if batch.targets.is_floating_point():
+        known = batch.targets[batch.targets.isfinite()]
+        if len(known):
+            raise DataError(
+                f"The labels of {source.source} are numbers of floating point (such as {float(known[0]):g}), and a fit is about "
+                "classifiers. Give classes as whole numbers, or examples without labels."
+            )
         return np.full(len(batch), -1, np.int64)
     return batch.targets.numpy().astype(np.int64)
 

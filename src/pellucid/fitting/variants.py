@@ -27,6 +27,8 @@ AS_GIVEN = "as they are"
 WATCHED = 4
 LEAST = 32
 MOST = 256
+# Inputs that are held at once, unless `LEAST` of them are more.
+ROOM = 256 * 1024**2
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 # With labels: a variant that fixes more than it breaks beyond chance, and by as much.
@@ -116,16 +118,25 @@ class _Look:
 
 
 def normalisations_of(model: nn.Module, graph: Graph) -> list[str]:
-    """Paths of the first batch normalisations that remember what they saw in training, in order of execution."""
+    """Paths of the first batch normalisations that remember what they saw in training, in order of execution.
+
+    One that was never trained remembers nothing: its mean and variance are those that it was made with.
+    """
     from torch.nn.modules.batchnorm import _BatchNorm
 
     modules = dict(model.named_modules())
     found = []
     for node in graph.nodes:
         module = modules.get(node.path) if node.kind == "module" else None
-        if isinstance(module, _BatchNorm) and module.running_mean is not None and node.path not in found:
+        if isinstance(module, _BatchNorm) and _remembers(module) and node.path not in found:
             found.append(node.path)
     return found[:WATCHED]
+
+
+def _remembers(module: nn.Module) -> bool:
+    mean: Tensor | None = getattr(module, "running_mean", None)
+    variance: Tensor | None = getattr(module, "running_var", None)
+    return mean is not None and variance is not None and not (bool((mean == 0).all()) and bool((variance == 1).all()))
 
 
 def variants(
@@ -150,10 +161,12 @@ def variants(
 
     Returns: empty where the inputs are no images.
     """
-    chosen = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(np.int64)
-    batches: list[Any] = [batch.inputs for _, batch in batches_of(source, rows[chosen], batch_size)]
-    if not batches or not _images(batches[0]):
+    first: Any = next((batch.inputs for _, batch in batches_of(source, rows[:1], 1)), None)
+    if not _images(first):
         return []
+    number = min(MOST, max(LEAST, ROOM // max(1, first.numel() * first.element_size())), len(rows))
+    chosen = np.linspace(0, len(rows) - 1, number).round().astype(np.int64)
+    batches: list[Any] = [batch.inputs for _, batch in batches_of(source, rows[chosen], batch_size)]
     asked = targets[chosen]
     given = _looked(session, batches, lambda inputs: inputs, normalisations)
     found = [_told(AS_GIVEN, "as the data was opened", given, given, asked, session.model)]
@@ -222,8 +235,8 @@ def _told(
 ) -> InputVariant:
     logits, before = np.concatenate(look.logits), np.concatenate(given.logits)
     known = targets >= 0
-    right = logits.argmax(1)[known] == targets[known]
-    was = before.argmax(1)[known] == targets[known]
+    right = _answered(logits)[known] == targets[known]
+    was = _answered(before)[known] == targets[known]
     finite = np.isfinite(logits).all()
     return InputVariant(
         name=name,
@@ -235,6 +248,12 @@ def _told(
         fixed=int((right & ~was).sum()) if known.any() else None,
         broken=int((was & ~right).sum()) if known.any() else None,
     )
+
+
+def _answered(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The most probable class, -1 where the output is not finite."""
+    whole = np.isfinite(logits)
+    return np.where(whole.all(1), np.where(whole, logits, 0).argmax(1), -1)
 
 
 def _judged(one: InputVariant, given: InputVariant) -> InputVariant:

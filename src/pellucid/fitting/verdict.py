@@ -19,19 +19,35 @@ from pellucid.record.schema import (
 # An area above this is a difference that one would see; the interval's lower end must reach it.
 UNLIKE = 0.75
 ALIKE = 0.65
+"""Both hold the other way round as well: data that fits better than the training's does not look like it either."""
 # A gain whose interval lies above this helps.
 HELPS = 0.01
-# A probe whose interval ends within so much of the commonest class's share tells the classes hardly apart.
+# A probe whose interval ends within so much of the commonest class's share tells the classes hardly apart; where that share leaves
+# less room, within half of it.
 HARDLY = 0.1
-# The model's own answers will do where a new head would not be better by as much.
+# The model's own answers will do where a new head would not be better by as much; features are no help where they lose as much.
 WORTH = 0.05
+# Below it a model that fits is still wrong more often than not, and the answer says so.
+MOSTLY = 0.5
+NAMED = {
+    "features": "of its features",
+    "pixels": "of the inputs themselves",
+    "majority": "that always answers the commonest class",
+}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a verdict is made of; `why_no_probe` and `features` say in words what is missing."""
+    """Everything a verdict is made of.
+
+    Attributes:
+        named: whether both the data's and the model's classes have names.
+        own: the model's own answers on examples of its classes; with a gain over the best probe where all classes are its.
+        why_no_probe: what is missing, in words.
+    """
 
     labels: Sequence[LabelPlace]
+    named: bool
     own: ProbeAccuracy | None
     probes: Sequence[ProbeAccuracy]
     why_no_probe: str
@@ -66,7 +82,7 @@ def verdict_of(evidence: Evidence) -> Verdict:
         # Features that tell the classes apart are what a model that answers rightly has; they ask for no other head.
         reasons = [_silent(reason) if reason.speaks_for == "retrain the head" else reason for reason in reasons]
     reasons.sort(key=lambda reason: reason.speaks_for != word)
-    return Verdict(word, _sentence(word, reasons), reasons)
+    return Verdict(word, _sentence(word, reasons, evidence), reasons)
 
 
 def _silent(reason: FitReason) -> FitReason:
@@ -81,16 +97,30 @@ def _decided(reasons: Sequence[FitReason]) -> FitVerdict:
     return "cannot tell"
 
 
-def _sentence(word: FitVerdict, reasons: Sequence[FitReason]) -> str:
+def _sentence(word: FitVerdict, reasons: Sequence[FitReason], evidence: Evidence) -> str:
     first = next((reason.sentence for reason in reasons if reason.speaks_for == word), "")
     opening = {
-        "fits": "The model suits this task.",
+        "fits": _fits(evidence),
         "preprocess differently": "The examples are not prepared as the model expects.",
-        "retrain the head": "The features suit this task, the classes of the head do not: train a new head on them.",
-        "wrong task": "This is the wrong task for the model: neither its answers nor its features help.",
+        "retrain the head": _new_head(evidence),
+        "wrong task": "This is the wrong task for the model: its features are no help with it.",
         "cannot tell": "The evidence does not reach to tell whether the model suits this task.",
     }[word]
     return f"{opening} {first}".rstrip()
+
+
+def _fits(evidence: Evidence) -> str:
+    if evidence.own is not None and evidence.own.accuracy < MOSTLY:
+        return "The model does at this task what can be expected of it, though most of its answers are wrong."
+    return "The model suits this task."
+
+
+def _new_head(evidence: Evidence) -> str:
+    if any(place.how == "none" for place in evidence.labels):
+        return "The features suit this task, the classes of the head do not: train a new head on them."
+    if all(place.index is not None for place in evidence.labels):
+        return "The features suit this task better than the head's answers do: train a new head on them."
+    return "The features suit this task, whether the head's classes do cannot be told: name them, or train a new head."
 
 
 def _of_preparation(evidence: Evidence) -> list[FitReason]:
@@ -116,7 +146,7 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
         found.append(
             FitReason(
                 f"What arrives at the first batch normalisations is {given.strangeness:.2f} nats from what the model "
-                "remembers of its training: the preparation is not in doubt.",
+                "remembers of its training: range and normalisation are not in doubt.",
                 "nothing",
                 given.count,
             )
@@ -130,13 +160,17 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
                 + (
                     ": check the range of the values and their normalisation."
                     if far
-                    else ": the pictures themselves are of another kind."
+                    else ": the pictures are of another kind, or prepared in a way that was not tried."
                 ),
                 "preprocess differently" if far else "nothing",
                 given.count,
             )
         )
     return found
+
+
+def _classes(number: int) -> str:
+    return "one class" if number == 1 else f"{number:,} classes"
 
 
 def _of_labels(evidence: Evidence) -> list[FitReason]:
@@ -147,11 +181,21 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
     missing = [place.name for place in labels if place.index is None]
     count = sum(place.examples for place in labels)
     found = []
-    if missing:
+    if missing and not evidence.named:
+        found.append(
+            FitReason(
+                "The data's classes, or the model's, have numbers alone, and are not as many: whether they are the same cannot be "
+                "told. Name them (--classes names the model's, in order).",
+                "nothing",
+                count,
+            )
+        )
+    elif missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         found.append(
             FitReason(
-                f"{len(missing)} of the data's {len(labels)} classes are no classes of the model: "
+                f"{len(missing)} of the data's {_classes(len(labels))} {'is no class' if len(missing) == 1 else 'are no classes'} "
+                "of the model: "
                 f"{', '.join(missing[:3])}{more}.",
                 "nothing",
                 count,
@@ -162,13 +206,18 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
         return found
     commonest = max(place.examples for place in labels) / max(count, 1)
     above_chance = own.interval.low > commonest + HELPS
+    same = (
+        "The data's classes are the model's"
+        if all(place.how in ("name", "synonym") for place in labels)
+        else "Taken by their numbers, the data's classes are the model's"
+    )
     words = (
-        f"The data's classes are the model's, and it answers {own.accuracy:.1%} of {own.count:,} examples rightly (95% interval "
+        f"{same}, and it answers {own.accuracy:.1%} of {own.count:,} examples rightly (95% interval "
         f"{own.interval.low:.1%} to {own.interval.high:.1%}; always the commonest class: {commonest:.1%})"
     )
-    behind = own.over == "features" and own.gain_interval is not None and own.gain_interval.high < -WORTH
+    behind = own.over in NAMED and own.gain_interval is not None and own.gain_interval.high < -WORTH
     if behind and own.gain is not None:
-        words += f", {-own.gain * 100:.1f} points fewer than a linear classifier of its features"
+        words += f", {-own.gain * 100:.1f} points fewer than a linear classifier {NAMED[own.over]}"
     found.append(FitReason(f"{words}.", "fits" if above_chance and not behind else "nothing", own.count, own.interval))
     return found
 
@@ -179,7 +228,7 @@ def _of_features(evidence: Evidence) -> list[FitReason]:
         why = evidence.why_no_probe
         return [FitReason(f"The features cannot be probed: {why}.", "nothing", evidence.count)] if why else []
     below, majority = evidence.probe(probe.over), evidence.probe("majority")
-    named = {"pixels": "of the inputs themselves", "majority": "that always answers the commonest class"}[probe.over]
+    named = NAMED[probe.over]
     words = (
         f"A linear classifier of the features names {probe.accuracy:.1%} of {probe.count:,} held-out examples rightly, one "
         f"{named} {below.accuracy if below is not None else 0:.1%}; the difference is {probe.gain * 100:+.1f} points (95% interval "
@@ -188,11 +237,17 @@ def _of_features(evidence: Evidence) -> list[FitReason]:
     word: FitVerdict | Literal["nothing"]
     if probe.gain_interval.low > HELPS:
         told, word = "the features tell these classes apart", "retrain the head"
-    elif probe.gain_interval.high < 0 or (majority is not None and probe.interval.high < majority.accuracy + HARDLY):
+    elif probe.gain_interval.high < -WORTH or (
+        majority is not None and probe.interval.high < _hardly(majority.accuracy)
+    ):
         told, word = "the features are no help", "wrong task"
     else:
         told, word = "too near to tell", "nothing"
     return [FitReason(f"{words}: {told}.", word, probe.count, probe.gain_interval)]
+
+
+def _hardly(commonest: float) -> float:
+    return commonest + min(HARDLY, (1 - commonest) / 2)
 
 
 def _of_likeness(evidence: Evidence) -> list[FitReason]:
@@ -207,7 +262,7 @@ def _of_likeness(evidence: Evidence) -> list[FitReason]:
             if (evidence.scores)
             else []
         )
-    most = max(told, key=lambda one: one.auroc or 0.0)
+    most = max(told, key=lambda one: abs((one.auroc or 0.0) - 0.5))
     interval = most.interval
     if interval is None or most.auroc is None:
         return []
@@ -216,8 +271,8 @@ def _of_likeness(evidence: Evidence) -> list[FitReason]:
         f"{interval.low:.1%} to {interval.high:.1%}; 50% where both look alike)"
     )
     count = most.count + most.reference_count
-    if interval.low > UNLIKE:
+    if interval.low > UNLIKE or interval.high < 1 - UNLIKE:
         return [FitReason(f"{words}: the data is not what the model was trained on.", "nothing", count, interval)]
-    if interval.high < ALIKE:
+    if interval.high < ALIKE and interval.low > 1 - ALIKE:
         return [FitReason(f"{words}: the data looks like the training's.", "nothing", count, interval)]
     return [FitReason(f"{words}.", "nothing", count, interval)]

@@ -8,10 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.errors import RecordError
 from pellucid.fitting.labels import moved
 from pellucid.fitting.run import Fit
 from pellucid.predictions import import_predictions
-from pellucid.record import Record, Writer
+from pellucid.record import Record, Writer, folder
+from pellucid.record.manifest import read_manifest
+
+
+def check_out(out: str | Path, *, overwrite: bool = False) -> None:
+    """Before anything is computed: may a record be written there? Raises: RecordError: it may not."""
+    root = Path(out)
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise RecordError(f"A record is a folder; {root} is a file. Choose another path.")
+    if not (root / folder.MANIFEST).exists():
+        folder.refuse_strangers(root)
+    elif overwrite:
+        folder.refuse_human(root)
+    elif not folder.only_training(present := read_manifest(root)):
+        raise folder.there_already(root, present)
 
 
 def write_fit(fit: Fit, out: str | Path, *, title: str | None = None, overwrite: bool = False) -> Record:
@@ -36,7 +53,7 @@ def write_fit(fit: Fit, out: str | Path, *, title: str | None = None, overwrite:
     if (targets >= 0).any():
         columns["label"] = pa.array(targets.astype(np.int32), mask=targets < 0)
     for name, scores in fit.likeness.columns.items():
-        columns[name] = scores
+        columns[name] = pa.array(scores, from_pandas=True)  # of an output that is not finite there is none
     if any(picture is not None for picture in sample.media):
         columns["picture"] = pa.array(
             [None if picture is None else {"bytes": picture.content} for picture in sample.media],

@@ -8,6 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.measures.principal import principal
+
 Floats = NDArray[np.float64]
 _AT_ONCE = 1 << 22  # distances of one block
 
@@ -38,17 +40,23 @@ class Gaussians:
 
     Attributes:
         means: float64[class feature], of the classes that have examples.
-        whitening: float64[feature feature], W with W W' the inverse covariance.
+        axes: float64[feature axis], orthonormal: in which the features of the classes spread.
+        variances: float64[axis], along them; never 0.
+        outside: variance along every direction that is orthogonal to the axes.
         shrinkage: share of the sphere that the covariance was mixed with.
     """
 
     means: Floats
-    whitening: Floats
+    axes: Floats
+    variances: Floats
+    outside: float
     shrinkage: float
 
     @classmethod
     def of(cls, features: NDArray[np.floating], classes: NDArray[np.integer]) -> Self:
         """Fits the means and the shared covariance, shrunk towards a sphere as its sampling error asks.
+
+        Features may be far more than examples: nothing is as large as their square.
 
         Args:
             features: float[example feature], of reference examples.
@@ -61,16 +69,34 @@ class Gaussians:
         counts = np.bincount(place)
         means = np.stack([np.bincount(place, weights=column) / counts for column in wide.T], axis=1)
         centred = wide - means[place]
-        covariance, shrinkage = shrunk_covariance(centred)
-        values, vectors = np.linalg.eigh(covariance)
-        floor = max(float(values[-1]), 1e-300) * len(values) * np.finfo(np.float64).eps
-        return cls(means, vectors / np.sqrt(np.maximum(values, floor)), shrinkage)
+        count, width = centred.shape
+        _, squares, axes = principal(centred)
+        values = squares / count
+        sphere = float(values.sum()) / width
+        shrinkage = _share_of_sphere(centred, values, sphere)
+        floor = max(float(values.max(initial=0.0)), 1e-300) * width * np.finfo(np.float64).eps
+        variances = np.maximum((1 - shrinkage) * values + shrinkage * sphere, floor)
+        return cls(means, axes, variances, max(shrinkage * sphere, floor), shrinkage)
 
     def scores(self, features: NDArray[np.floating]) -> Floats:
         """Minus the squared Mahalanobis distance to the nearest mean: float64[example]."""
-        whitened, centres = features.astype(np.float64) @ self.whitening, self.means @ self.whitening
-        squares = (whitened**2).sum(1)[:, None] - 2 * whitened @ centres.T + (centres**2).sum(1)
+        wide, origin = features.astype(np.float64), self.means.mean(axis=0)
+        squares = self._along(wide - origin, self.means - origin)
         return np.asarray(0.0 - np.maximum(squares.min(axis=1), 0.0))
+
+    def _along(self, given: Floats, means: Floats) -> Floats:
+        """float64[example class]: squared distances, along the axes and outside of them."""
+        inner, centres = given @ self.axes, means @ self.axes
+        scaled = 1 / np.sqrt(self.variances)
+        # What of an example, and of a mean, lies outside of the axes.
+        rest, beyond = given - inner @ self.axes.T, means - centres @ self.axes.T
+        return _squares(inner * scaled, centres * scaled) + _squares(rest, beyond) / self.outside
+
+
+def _squares(ours: Floats, theirs: Floats) -> Floats:
+    """float64[row column]: squared distances between rows of both."""
+    found = (ours**2).sum(1)[:, None] - 2 * ours @ theirs.T + (theirs**2).sum(1)
+    return np.asarray(np.maximum(found, 0.0))
 
 
 def shrunk_covariance(centred: Floats) -> tuple[Floats, float]:
@@ -81,11 +107,18 @@ def shrunk_covariance(centred: Floats) -> tuple[Floats, float]:
     count, width = centred.shape
     sample = centred.T @ centred / count
     sphere = float(np.trace(sample)) / width
-    away = float(((sample - sphere * np.eye(width)) ** 2).sum()) / width
-    norms = float(((centred**2).sum(1) ** 2).sum())
-    error = min(max((norms / count - float((sample**2).sum())) / width / count, 0.0), away)
-    share = error / away if away > 0 else 1.0
+    share = _share_of_sphere(centred, principal(centred)[1] / count, sphere)
     return (1 - share) * sample + share * sphere * np.eye(width), share
+
+
+def _share_of_sphere(centred: Floats, values: Floats, sphere: float) -> float:
+    """Of Ledoit & Wolf's mixture, from the eigenvalues of the covariance that are not 0 and the mean of all."""
+    count, width = centred.shape
+    squares = float((values**2).sum())
+    away = max(squares / width - sphere**2, 0.0)
+    norms = float(((centred**2).sum(1) ** 2).sum())
+    error = min(max((norms / count - squares) / width / count, 0.0), away)
+    return error / away if away > 0 else 1.0
 
 
 def neighbour_scores(

@@ -909,14 +909,15 @@ export interface InputVariant {
 }
 
 /**
- * A class of the data and the class of the model that it is: by the same name, a synonym, or as a kind of it.
+ * A class of the data and the class of the model that it is: by the same name, by a synonym, or by its number.
  *
- * `index` is the model's class, None where it has none; `examples` are those of the data that were looked at.
+ * `index` is the model's class, None where it has none; `examples` are those of the data that were looked at. `how` is "unknown"
+ * where one side has numbers alone, so that it cannot be told.
  */
 export interface LabelPlace {
   name: string;
   index: number | null;
-  how: "name" | "synonym" | "order" | "none";
+  how: "name" | "synonym" | "order" | "none" | "unknown";
   examples: number;
 }
 

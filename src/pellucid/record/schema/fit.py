@@ -14,14 +14,15 @@ FitVerdict = Literal["fits", "preprocess differently", "retrain the head", "wron
 
 
 class LabelPlace(msgspec.Struct, frozen=True):
-    """A class of the data and the class of the model that it is: by the same name, a synonym, or as a kind of it.
+    """A class of the data and the class of the model that it is: by the same name, by a synonym, or by its number.
 
-    `index` is the model's class, None where it has none; `examples` are those of the data that were looked at.
+    `index` is the model's class, None where it has none; `examples` are those of the data that were looked at. `how` is "unknown"
+    where one side has numbers alone, so that it cannot be told.
     """
 
     name: str
     index: int | None
-    how: Literal["name", "synonym", "order", "none"]
+    how: Literal["name", "synonym", "order", "none", "unknown"]
     examples: int
 
 
