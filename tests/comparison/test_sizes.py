@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import cast
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +14,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pellucid.comparison.costs import factors_of, reached
-from pellucid.comparison.sizes import front, groups_of, least_squares, welch
+from pellucid.comparison.sizes import Group, _accuracy, _Better, front, groups_of, least_squares, welch
+from pellucid.comparison.together import Together
+from pellucid.measures.intervals import wilson
 from pellucid.record.schema import ComparedModel, LearningPoint
 
 
@@ -49,6 +54,31 @@ def test_models_that_differ_in_the_seed_alone_are_replicates() -> None:
     assert [(group.name, group.members) for group in groups] == [
         ("width8", [0, 1]), ("width16-seed0", [2]), ("old", [3]), ("new", [4]), ("seed1", [5]),
     ]  # fmt: skip
+
+
+def test_seeds_that_agree_exactly_have_the_interval_of_the_examples() -> None:
+    both = [
+        msgspec.structs.replace(model(f"width8-seed{seed}"), correct=48, count=50, accuracy=0.96) for seed in (0, 1)
+    ]
+    group = Group("width8", [0, 1], {})
+    value, interval = _accuracy(both, group)
+    assert value == 0.96
+    assert interval == wilson(48, 50)
+    rights = np.zeros((4, 50))
+    rights[:2, :48], rights[2:, :47] = 1, 1
+    near = [
+        msgspec.structs.replace(model(f"width4-seed{seed}"), correct=47, count=50, accuracy=0.94) for seed in (0, 1)
+    ]
+    together = cast(Together, SimpleNamespace(common=np.ones(50, bool), rights=rights))
+    better = _Better([*both, *near], [group, Group("width4", [2, 3], {})], together)
+    assert not better.surely(0, 1), "one example of 50 is no difference, however well the seeds agree"
+    rights[2:] = 0
+    assert better.surely(0, 1)
+
+
+def test_numbers_in_names_may_have_fractions() -> None:
+    assert factors_of("width0.5-depth2_seed0") == {"width": 0.5, "depth": 2.0, "seed": 0.0}
+    assert factors_of("resnet18.pretrained") == {"resnet": 18.0}
 
 
 def test_welch_is_that_of_scipy() -> None:

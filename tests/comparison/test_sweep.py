@@ -46,6 +46,34 @@ def test_every_size_and_seed_is_a_run_and_names_say_which() -> None:
         sweeping.runs_of((8,), (), 2)
 
 
+def test_the_largest_follows_the_smallest_and_no_network_is_compared_with_itself() -> None:
+    def names(widths: tuple[int, ...], depths: tuple[int, ...], seeds: int) -> list[str]:
+        return [run.name for run in sweeping.in_order(sweeping.runs_of(widths, depths, seeds))]
+
+    assert names((8, 4), (1, 2), 2)[:3] == ["width4-depth1-seed0", "width8-depth2-seed0", "width4-depth1-seed1"]
+    assert names((4,), (1,), 3) == ["width4-depth1-seed0", "width4-depth1-seed1", "width4-depth1-seed2"]
+    # 2 * 2 * 4 and 4 * 4 * 1 are as many: seeds of one size stay together, and the wider is the larger.
+    tied = names((2, 4), (1, 4), 2)
+    assert tied[1] == "width4-depth4-seed0"
+    assert len(set(tied)) == len(tied) == 8
+    assert names((2, 4), (1,), 1) == ["width2-depth1-seed0", "width4-depth1-seed0"]
+
+
+def test_what_cannot_be_is_refused_before_anything_is_trained(
+    pellucid: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "make", lambda *given: pytest.fail("trained"))
+    asked = ("sweep", "--widths", "2,4", "--depths", "1", "--seeds", 1, "--out", tmp_path / "sweep")
+    for more, words in (
+        (("--to-accuracy", "94"), "a share between 0 and 1; got 94.0"),
+        (("--html", tmp_path / "nowhere" / "a.html"), "is no folder"),
+    ):
+        refused = pellucid(*asked, *more)
+        assert (refused.code, refused.out) == (2, "")
+        assert words in refused.err
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_a_sweep_trains_compares_and_goes_on_where_it_stopped(
     pellucid: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +86,7 @@ def test_a_sweep_trains_compares_and_goes_on_where_it_stopped(
         make(run, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sweeping, "make", noted)
-    threads = torch.get_num_threads()
+    threads, random = torch.get_num_threads(), torch.random.get_rng_state()
     panel = sweeping.sweep(folder, widths=(2, 4), depths=(1,), seeds=1, epochs=1).panel
     assert [model.name for model in panel.models] == ["width2-depth1-seed0", "width4-depth1-seed0"]
     assert panel.models[0].training_steps == 1257 // 64
@@ -67,6 +95,7 @@ def test_a_sweep_trains_compares_and_goes_on_where_it_stopped(
     assert panel.pairs[0].likeness.array != "", "layers of both are compared: the lens 'similarity' was there"
     assert made == ["width2-depth1-seed0", "width4-depth1-seed0"]
     assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), random)
 
     # One record lost and another size asked for: only these are made.
     shutil.rmtree(folder / "width4-depth1-seed0.pellucid")

@@ -10,6 +10,7 @@ import typer
 from pellucid.cli import options
 from pellucid.cli.compare import Html, ToAccuracy, open_comparison, size_lines, write_html
 from pellucid.cli.terminal import answer, answer_json, progress_bars, say
+from pellucid.errors import OptionError
 
 OutFolder = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the records.")]
 Widths = Annotated[str, typer.Option(metavar="8,16,32", help="Channels of every layer.")]
@@ -35,6 +36,8 @@ def sweep(
     from pellucid.demo.sweep import COMPARED
     from pellucid.demo.sweep import sweep as run
 
+    if html is not None and not html.parent.is_dir():
+        raise OptionError(f"--html is written after all trainings, and {html.parent} is no folder. Make it first.")
     with progress_bars(shown=not no_progress) as hear:
         found = run(
             out,

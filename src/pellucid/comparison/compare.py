@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from pellucid.comparison import writing
 from pellucid.comparison.answers import answers_of, names_of
-from pellucid.comparison.costs import factors_of, flops_of, learned, seconds_of, target_accuracy
+from pellucid.comparison.costs import check_reach, factors_of, flops_of, learned, seconds_of, target_accuracy
 from pellucid.comparison.findings import findings_of
 from pellucid.comparison.gate import Rule, judge, read_rule
 from pellucid.comparison.likeness import likeness
 from pellucid.comparison.pairs import compared, pair_of
 from pellucid.comparison.sizes import sizes_of, trends_of
 from pellucid.comparison.together import Together, together
-from pellucid.errors import OptionError
 from pellucid.measures.calibration import BINS, bin_of, reliability
 from pellucid.measures.intervals import mean_interval, wilson
 from pellucid.record import Record, schema
@@ -82,8 +81,7 @@ def compare(
         RecordError: a record cannot be read.
     """
     rules = [read_rule(text) for text in ([fail_if] if isinstance(fail_if, str) else fail_if)]
-    if to_accuracy is not None and not 0 < to_accuracy <= 1:
-        raise OptionError(f"The accuracy to reach is a share between 0 and 1; got {to_accuracy!r}.")
+    check_reach(to_accuracy)
     records = [one if isinstance(one, Record) else Record(one) for one in (old, new, *more)]
     all_ = together([answers_of(record) for record in records], names_of([record.path for record in records]))
     panel, arrays = _panel(all_, rules, to_accuracy)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.errors import OptionError
 from pellucid.record import Record, schema
 from pellucid.record.schema import LearningPoint
 
 WHOLE_MODEL = ""
 ACCURACIES = ("validation_accuracy", "accuracy")
 REPLICATE = "seed"
-_FACTOR = re.compile(r"([a-z]+)[-_]?(\d+)")
+_FACTOR = re.compile(r"([a-z]+)[-_]?(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ def reached(points: list[LearningPoint], accuracy: float) -> LearningPoint | Non
     return next((point for point in points if point.accuracy >= accuracy), None)
 
 
+def check_reach(accuracy: float | None) -> None:
+    """Whether an accuracy can be reached. Raises: OptionError: it is no share."""
+    if accuracy is not None and not 0 < accuracy <= 1:
+        raise OptionError(f"The accuracy to reach is a share between 0 and 1; got {accuracy!r}.")
+
+
 def target_accuracy(models: list[schema.ComparedModel]) -> float | None:
     """The highest whole percent that three in four of the watched trainings reached; None where none was watched."""
     best = sorted(model.learned[-1].accuracy for model in models if model.learned)
@@ -73,6 +80,8 @@ def factors_of(name: str) -> dict[str, float]:
 
     >>> factors_of("width8-depth2-seed0")
     {'width': 8.0, 'depth': 2.0, 'seed': 0.0}
+    >>> factors_of("width1.25-seed1")
+    {'width': 1.25, 'seed': 1.0}
     """
     return {word: float(number) for word, number in _FACTOR.findall(name.lower())}
 

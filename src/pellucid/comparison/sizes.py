@@ -132,8 +132,10 @@ class _Better:
 
     def surely(self, one: int, other: int) -> bool:
         first, second = self.groups[one].members, self.groups[other].members
-        if len(first) > 1 and len(second) > 1:
-            interval = welch(self._accuracies(first), self._accuracies(second))
+        of_first, of_second = self._accuracies(first), self._accuracies(second)
+        # Where the seeds of neither differ, they cannot say how far seeds do; the examples can.
+        if len(first) > 1 and len(second) > 1 and (np.ptp(of_first) > 0 or np.ptp(of_second) > 0):
+            interval = welch(of_first, of_second)
             return interval is not None and interval.low > 0
         common = self.together.common
         rights = self.together.rights[:, common]
@@ -174,6 +176,10 @@ def _accuracy(models: list[ComparedModel], group: Group) -> tuple[float | None, 
     if not values:
         return None, None
     mean = sum(values) / len(values)
+    if len(set(values)) == 1:
+        # Seeds that agree to the last answer say nothing of how far seeds differ: what is left is how far examples do.
+        first = models[group.members[0]]
+        return mean, wilson(first.correct, first.count)
     ends = mean_interval(len(values), sum(values), sum((value - mean) ** 2 for value in values))
     # No share lies beyond 0 and 1; Student's interval does not know.
     return mean, ends and Interval(max(0.0, ends.low), min(1.0, ends.high), ends.level, ends.method)

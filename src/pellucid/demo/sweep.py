@@ -82,34 +82,49 @@ def sweep(
     Returns: the comparison of the largest with the smallest, and of all of them by size.
     Raises: OptionError: sizes that cannot be. RecordError: something else lies in the folder under a name of the sweep.
     """
+    import torch
+
     from pellucid.comparison import compare
+    from pellucid.comparison.costs import check_reach
     from pellucid.data import open_data
 
     if epochs < 1:
         raise OptionError(f"--epochs is a whole number of at least 1; got {epochs}.")
+    check_reach(to_accuracy)  # before hours of training
     runs = runs_of(widths, depths, seeds)
     folder = Path(out)
     if folder.is_file():
         raise OptionError(f"--out is a folder for the records of the sweep; {folder} is a file.")
     learned, held_out = open_data("digits:train"), open_data("digits:test")
-    with _one_thread():
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         for done, run in enumerate(runs):
             progress(done, len(runs))
             place = folder / f"{run.name}{SUFFIX}"
             if not finished(place, len(held_out), steps_of(learned, epochs)):
                 make(run, place, learned, held_out, epochs)
     progress(len(runs), len(runs))
-    places = [
-        folder / f"{run.name}{SUFFIX}" for run in sorted(runs, key=lambda run: (run.width**2 * run.depth, run.seed))
-    ]
     return compare(
-        places[0],
-        places[-seeds],
-        *[place for place in places[1:] if place != places[-seeds]],
+        *[folder / f"{run.name}{SUFFIX}" for run in in_order(runs)],
         out=folder / COMPARED,
         to_accuracy=to_accuracy,
         overwrite=True,
     )
+
+
+def in_order(runs: Sequence[Run]) -> list[Run]:
+    """The smallest network, then the largest, each of the first seed; then all others, smaller before larger.
+
+    Of one size alone the second is its second seed.
+    """
+
+    def size(run: Run) -> tuple[int, int]:
+        return run.width**2 * run.depth, run.width
+
+    found = sorted(runs, key=lambda run: (size(run), run.seed))
+    largest = next(run for run in found if size(run) == size(found[-1]))
+    first, rest = found[0], found[1:]
+    second = largest if largest in rest else rest[0]
+    return [first, second, *(run for run in rest if run != second)]
 
 
 def make(run: Run, place: Path, learned: Source, held_out: Source, epochs: int) -> None:

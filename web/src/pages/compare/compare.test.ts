@@ -95,6 +95,14 @@ describe("sizes", () => {
     expect(sizes[1]?.interval?.high).toBe(1);
   });
 
+  it("takes the interval of the examples where seeds agree exactly", () => {
+    const same = judged.map((one) => ({ ...one, correct: 90, count: 100 }));
+    const large = sizesOf(panel, same, "parameters", null).sizes.find((one) => one.name === "large");
+    expect(large?.members.length).toBe(2);
+    expect(large?.count).toBe(100);
+    expect(large?.interval?.low).toBeCloseTo(0.8256, 4);
+  });
+
   it("counts training up to an accuracy, and not where it was never reached", () => {
     expect(sizesOf(panel, judged, "training_steps", 0.9).sizes.map((one) => [one.name, one.cost, one.front])).toEqual([
       ["unknown", 10, true],

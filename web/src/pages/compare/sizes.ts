@@ -142,6 +142,11 @@ function measured(all: readonly Judged[], measure: Measure): Pick<Size, "value" 
     return { value, interval, count: first.count };
   }
   const mean = known.reduce((sum, one) => sum + one, 0) / known.length;
+  if (known.every((one) => one === value)) {
+    // Seeds that agree to the last answer say nothing of how far seeds differ: what is left is how far examples do.
+    const interval = measure === "loss" ? first.lossInterval : wilson(first.correct, first.count);
+    return { value: mean, interval, count: first.count };
+  }
   const deviations = known.reduce((sum, one) => sum + (one - mean) ** 2, 0);
   const ends = around(mean, deviations, known.length);
   // No share lies beyond 1, no loss of ours below 0; Student's interval does not know.
