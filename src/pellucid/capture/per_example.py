@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map_only
 
 from pellucid.capture.call import as_arguments, shapes, to_device, unwrapped
 from pellucid.capture.memory import for_memory, spare
-from pellucid.capture.placing import unfused
+from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.trees import batch_size
 from pellucid.errors import ForwardError, MethodError, PellucidError
@@ -107,8 +107,7 @@ class PerExample:
         self.names = tuple(learning or floating)
         self.frozen = tuple(name for name in floating if name not in set(self.names))
         self.count = sum(floating[name].numel() for name in self.names)
-        first = next(self.model.parameters(), None)
-        self.device = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
+        self.device = place_of(self.model.parameters(), device)
         self.way: Way = way or ("vmap" if self.device.type != "cpu" or self.count <= FEW_PARAMETERS else "loop")
         self.why = "" if self.way == "vmap" else "on a CPU a model of this size is faster so"
         self._parameters: dict[str, Tensor] = {}

@@ -7,15 +7,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pellucid.errors import OptionError
 
 
-@contextmanager
-def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
-    """Moves the model where it was asked to run, and back; gives the device's name. Raises: OptionError: there is none such."""
-    first = next(model.parameters(), None)
+def place_of(parameters: Iterable[Tensor], device: str | None = None) -> torch.device:
+    """The device that was asked for; where the parameters are if None.
+
+    Raises: OptionError: there is no such device here, or none that numbers can be right on.
+    """
+    first = next(iter(parameters), None)
     home = first.device if first is not None else torch.device("cpu")
     try:
         place = home if device is None else torch.device(device)
@@ -23,16 +25,60 @@ def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
         raise OptionError(f"There is no device '{device}'; expected cpu, cuda or cuda:N.") from error
     if place.type == "meta":
         raise OptionError("The device 'meta' has no numbers to inspect; use cpu, cuda or cuda:N.")
+    if place.type == "mps":
+        raise OptionError(
+            "The device 'mps' has no float64, in which sums are taken here. Move the model to the processor (model.cpu()), or give "
+            "device='cpu' where a device can be given."
+        )
     if place.type == "cuda" and not torch.cuda.is_available():
         raise OptionError("The device 'cuda' was asked for, but PyTorch sees no GPU here. Use --device cpu.")
-    if place == home:
-        yield str(home)
+    return place
+
+
+@contextmanager
+def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
+    """The model where it was asked to run; afterwards its parameters, gradients and buffers are the very tensors of before.
+
+    Gives the device's name. Raises: OptionError: there is no such device here, none that numbers can be right on, or the model is
+        spread over several, from which it could not be moved and back.
+    """
+    place = place_of(model.parameters(), device)
+    homes = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+    if device is None or homes <= {place}:
+        yield str(place)
         return
+    if len(homes) > 1:
+        names = ", ".join(sorted(map(str, homes)))
+        raise OptionError(f"The model is spread over {names}: it runs there as it is. Leave the device out.")
+    tables: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for module in model.modules():
+        own = vars(module)
+        tables += [(own[name], dict(own[name])) for name in ("_parameters", "_buffers")]
+        # Recurrent layers hold their parameters a second time, in lists.
+        tables.append((own, {name: value for name, value in own.items() if name.startswith("_flat_weight")}))
+    held = [_Held(tensor) for tensor in model.parameters()]
     model.to(place)
     try:
         yield str(place)
     finally:
-        model.to(home)
+        for table, before in tables:
+            table.update(before)
+        for one in held:
+            one.put_back()
+
+
+class _Held:
+    """What a parameter consists of, which moving it replaces."""
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self._parameter, self._values, self._gradient = parameter, parameter.data, parameter.grad
+        self._slopes = self._gradient.data if self._gradient is not None else torch.empty(0)
+
+    def put_back(self) -> None:
+        self._parameter.data = self._values
+        if self._gradient is not None:
+            self._gradient.data = self._slopes
+        self._parameter.grad = self._gradient
 
 
 @contextmanager

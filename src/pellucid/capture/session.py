@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
-from pellucid.capture.placing import unfused
+from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved, writing
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
@@ -70,6 +70,8 @@ class Session:
         model: any module; wrappers of torch.compile and DataParallel are looked through.
         layers: what to capture; modules by path, functions as "<path>.relu()", later calls with "#2".
         device: where the inputs go; where the model's parameters are if None.
+
+    Raises: OptionError: the device is none that numbers can be right on.
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[Layer], *, device: str | None = None) -> None:
@@ -77,8 +79,7 @@ class Session:
         self.layers = tuple(layers)
         self.passes = Passes()
         self._parts = Parts(self.model)
-        first = next(iter(self._parts.parameters.values()), None)
-        self.device = torch.device(device) if device else first.device if first is not None else torch.device("cpu")
+        self.device = place_of(self._parts.parameters.values(), device)
         self._wanted = {layer.name: layer for layer in self.layers}
         self._stack = ExitStack()
         self._calls: dict[str, int] = {}
