@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import pellucid
 from pellucid.attribution import GradCam, Unit
+from pellucid.attribution.targets import Goal
 from pellucid.errors import LayerError, MethodError, OptionError, TargetError
 
 IMAGES = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -124,3 +126,13 @@ def test_time_gradients_of_words_and_of_numbers() -> None:
     torch.testing.assert_close(found["time_gradients"].input, found["saliency"].input.norm(dim=-1))
     with pytest.raises(MethodError, match="need a recurrent network"):
         pellucid.attribute(net(), IMAGES, 0, "time_gradients")
+
+
+def test_copies_are_scored_where_the_outputs_are() -> None:
+    """On a GPU, which torch's fake tensors stand for here: the rows of copies are numbers of the processor."""
+    goal = Goal(2)
+    with FakeTensorMode():
+        logits = torch.empty(4, 3, device="cuda")
+        assert goal.scores(logits).device.type == "cuda"
+        rows = torch.arange(8) % 4
+        assert goal.scores(torch.empty(8, 3, device="cuda"), rows, 4).device.type == "cuda"
