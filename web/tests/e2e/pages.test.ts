@@ -217,6 +217,7 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
     await page.getByRole("link", { name: /^Unit 5: strongest response/ }).click();
     await page.waitForURL(/#\/activations\?layer=features\.4&unit=5$/);
     await page.getByText("Unit 5 responds most strongly to").waitFor();
+    await page.locator("main .best a").nth(8).waitFor();
     expect(await page.locator("main .best a").count()).toBe(9);
     await inHand(page).getByRole("heading", { name: "features.4 · unit 5" }).waitFor();
     for (const id of ["histograms", "gradients", "graph"]) {
