@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pellucid.comparison.costs import factors_of, reached
+from pellucid.comparison.findings import _trends
 from pellucid.comparison.sizes import Group, _accuracy, _Better, front, groups_of, least_squares, welch
 from pellucid.comparison.together import Together
 from pellucid.measures.intervals import wilson
-from pellucid.record.schema import ComparedModel, LearningPoint
+from pellucid.record.schema import ComparedModel, Interval, LearningPoint, Trend
 
 
 def model(name: str, parameters: int | None = 100) -> ComparedModel:
@@ -74,6 +75,29 @@ def test_seeds_that_agree_exactly_have_the_interval_of_the_examples() -> None:
     assert not better.surely(0, 1), "one example of 50 is no difference, however well the seeds agree"
     rights[2:] = 0
     assert better.surely(0, 1)
+
+
+def _trend(measure: str, slope: float, low: float, high: float, runs: int = 6) -> Trend:
+    return Trend("parameters", measure, slope, Interval(low, high), runs, [])  # type: ignore[arg-type]
+
+
+def test_what_size_brings_is_said_with_what_is_shown_and_over_which_sizes() -> None:
+    (told,) = _trends(
+        [
+            _trend("accuracy", 0.1, 0.05, 0.15),
+            _trend("training_steps", -0.1, -0.5, 0.3, 4),
+            _trend("training_seconds", 0.2, -0.3, 0.7, 4),
+        ],
+        0.24,
+    )
+    assert told.sentence.startswith(
+        "Bigger networks are here more accurate; not shown to be faster to learn in steps or faster to learn in seconds. "
+    )
+    assert "to reach 24% (0.71 to 1.23, over the 4 sizes that reached it)" in told.sentence
+    assert told.sentence.endswith("slopes over 6 sizes, 95% intervals.")
+    (worse,) = _trends([_trend("accuracy", -0.1, -0.2, -0.05), _trend("training_steps", 1, 0.5, 1.5)], 0.9)
+    assert worse.sentence.startswith("Bigger networks are here less accurate and slower to learn in steps. ")
+    assert "that reached it" not in worse.sentence
 
 
 def test_numbers_in_names_may_have_fractions() -> None:

@@ -163,7 +163,8 @@ def _trends(trends: list[Trend], target: float | None) -> list[Finding]:
         trend = by_size.get(measure)
         if trend is not None and trend.interval is not None and target is not None:
             low, high = 2**trend.interval.low, 2**trend.interval.high
-            parts.append(f"{2**trend.slope:.2f} times the {word} to reach {target:.0%} ({low:.2f} to {high:.2f})")
+            over = "" if trend.runs == accuracy.runs else f", over the {trend.runs} sizes that reached it"
+            parts.append(f"{2**trend.slope:.2f} times the {word} to reach {target:.0%} ({low:.2f} to {high:.2f}{over})")
     return [
         Finding(
             kind="size",
@@ -185,23 +186,21 @@ def _trends(trends: list[Trend], target: float | None) -> list[Finding]:
 def _verdict(by_size: dict[str, Trend]) -> str:
     """Are bigger networks more efficient here? By each of the things that efficiency can mean."""
     said = []
-    for measure, good, word in (
-        ("accuracy", 1, "more accurate"),
-        ("training_steps", -1, "faster to learn in steps"),
-        ("training_seconds", -1, "faster to learn in seconds"),
+    for measure, good, word, bad in (
+        ("accuracy", 1, "more accurate", "less accurate"),
+        ("training_steps", -1, "faster to learn in steps", "slower to learn in steps"),
+        ("training_seconds", -1, "faster to learn in seconds", "slower to learn in seconds"),
     ):
         trend = by_size.get(measure)
         if trend is None or trend.interval is None:
             continue
         ends = sorted((good * trend.interval.low, good * trend.interval.high))
-        said.append((word, 1 if ends[0] > 0 else -1 if ends[1] < 0 else 0))
-    groups = {
-        "": [word for word, sign in said if sign > 0],
-        "not shown to be ": [word for word, sign in said if sign == 0],
-        "less so: ": [word for word, sign in said if sign < 0],
-    }
-    words = [f"{prefix}{' and '.join(listed)}" for prefix, listed in groups.items() if listed]
-    return f"Bigger networks are here {'; '.join(words)}."
+        shown = ends[0] > 0 or ends[1] < 0
+        said.append((bad if ends[1] < 0 else word, shown))
+    sure = " and ".join(word for word, shown in said if shown)
+    open_ = " or ".join(word for word, shown in said if not shown)
+    words = [sure, open_ and f"not shown to be {open_}"]
+    return f"Bigger networks are here {'; '.join(one for one in words if one)}."
 
 
 def _beside(trends: list[Trend]) -> list[Finding]:
