@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import msgspec
@@ -122,6 +123,8 @@ def test_a_range_that_no_way_explains_is_still_told_by_the_model_s_memory(net: n
     found = asked(net, pairs(1200, 1500, lambda image: 37 * image + 300, lambda target: None))
     assert found.verdict == "preprocess differently"
     assert "check the range" in found.panel.sentence
+    # Far away, no hundredths of a nat, and thousands apart.
+    assert re.search(r"is \d{1,3}(,\d{3})* nats", found.panel.sentence)
 
 
 def test_other_classes_of_the_same_pictures_ask_for_a_new_head(net: nn.Module) -> None:

@@ -29,7 +29,9 @@ def fit_panel(classes: list[str], name: str, rng: np.random.Generator) -> schema
         labels=[
             schema.LabelPlace(one, index if index % 2 == 0 else None, "name" if index % 2 == 0 else "none", 20)
             for index, one in enumerate(classes)
-        ],
+        ]
+        # Two classes of one name, as ImageNet has, and one whose place cannot be told.
+        + [schema.LabelPlace(classes[0], None, "unknown", 3)],
         classes=classes,
         layer="classifier.2",
         width=64,

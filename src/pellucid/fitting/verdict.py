@@ -29,6 +29,8 @@ HARDLY = 0.1
 WORTH = 0.05
 # Below it a model that fits is still wrong more often than not, and the answer says so.
 MOSTLY = 0.5
+# From here on hundredths of a nat are noise.
+FAR = 100.0
 NAMED = {
     "features": "of its features",
     "pixels": "of the inputs themselves",
@@ -123,6 +125,11 @@ def _new_head(evidence: Evidence) -> str:
     return "The features suit this task, whether the head's classes do cannot be told: name them, or train a new head."
 
 
+def _nats(strangeness: float | None) -> str:
+    value = strangeness or 0.0
+    return f"{value:.2f}" if value < FAR else f"{value:,.0f}"
+
+
 def _of_preparation(evidence: Evidence) -> list[FitReason]:
     given = next((one for one in evidence.variants if one.name == AS_GIVEN), None)
     suspected = [one for one in evidence.variants if one.suspected]
@@ -138,14 +145,14 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
         else:
             sentence = (
                 f"Prepared in another way ({one.name}: {one.description}) what arrives at the first batch normalisations is "
-                f"{one.strangeness or 0:.2f} nats from what the model remembers of its training, as they are "
-                f"{given.strangeness or 0:.2f}."
+                f"{_nats(one.strangeness)} nats from what the model remembers of its training, as they are "
+                f"{_nats(given.strangeness)}."
             )
         found.append(FitReason(sentence, "preprocess differently", one.count))
     if not found and given.strangeness is not None and given.strangeness <= STRANGE:
         found.append(
             FitReason(
-                f"What arrives at the first batch normalisations is {given.strangeness:.2f} nats from what the model "
+                f"What arrives at the first batch normalisations is {_nats(given.strangeness)} nats from what the model "
                 "remembers of its training: range and normalisation are not in doubt.",
                 "nothing",
                 given.count,
@@ -155,7 +162,7 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
         far = given.strangeness > VERY_STRANGE
         found.append(
             FitReason(
-                f"What arrives at the first batch normalisations is {given.strangeness:.2f} nats from what the model "
+                f"What arrives at the first batch normalisations is {_nats(given.strangeness)} nats from what the model "
                 "remembers of its training, and no other preparation that was tried brings it near"
                 + (
                     ": check the range of the values and their normalisation."

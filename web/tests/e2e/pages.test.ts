@@ -18,6 +18,10 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
       .waitFor();
     const meant = page.getByRole("region", { name: "preparation" }).getByRole("row", { name: /channels reversed/ });
     await meant.getByText("likely meant").waitFor();
+    const labels = page.getByRole("region", { name: "labels" });
+    await labels.getByText("whether they are the same cannot be told").waitFor();
+    await labels.getByText("cannot be told: numbers alone").waitFor();
+    await page.getByRole("region", { name: "likeness" }).getByText("to the right fits better").waitFor();
     await page.getByRole("button", { name: "Table" }).click();
     await page
       .getByRole("row", { name: /strangeness, nats/ })
