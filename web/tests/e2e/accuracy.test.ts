@@ -135,7 +135,7 @@ describe.skipIf(missing !== "")(`how often it is right${missing ? ` (skipped: ${
 
   it("shows numbers against their targets, and selects by dragging", async () => {
     const { page, complaints } = await visit(here, `file://${folder}/numbers.html`, "#/accuracy");
-    await says(page, /The outputs explain 0\.9\d+ of the spread/);
+    await says(page, /The outputs explain 0\.9\d+ \(0\.9\d+ to 0\.9\d+ at 95%\) of the spread/);
     await page
       .getByRole("table", { name: "errors" })
       .getByRole("row", { name: /^root mean squared error 0\.2\d+/ })
