@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, ModelError, PellucidError
 from pellucid.types import Tree
 
@@ -52,6 +53,11 @@ def apply(model: nn.Module, inputs: Tree) -> Any:
         raise
     except Exception as error:
         where = _innermost(model, error)
+        if for_memory(error):
+            raise ForwardError(
+                f"Memory does not suffice for {shapes(inputs)}, given to {where}: {error}. Take fewer examples at a time, or "
+                "smaller ones."
+            ) from error
         raise ForwardError(
             f"The model raised {type(error).__name__} in {where}: {error}. It was called with {shapes(inputs)}. "
             "Check that the examples have the shape and type that the model expects."

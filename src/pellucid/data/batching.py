@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,32 @@ def collate(examples: Sequence[Example], start: int) -> Batch:
         soft=_soft(examples),
         sets=tuple(example.classes for example in examples) if any(one.classes is not None for one in examples) else (),
     )
+
+
+def part_of(batch: Batch, start: int, stop: int) -> Batch:
+    """The examples of a batch from one place to the one before another."""
+    if (start, stop) == (0, len(batch)):
+        return batch
+    return replace(
+        batch,
+        start=batch.start + start,
+        ids=batch.ids[start:stop],
+        inputs=_cut(batch.inputs, start, stop),
+        targets=None if batch.targets is None else batch.targets[start:stop],
+        media=batch.media[start:stop],
+        columns=batch.columns[start:stop],
+        rows=batch.rows[start:stop],
+        soft=None if batch.soft is None else batch.soft[start:stop],
+        sets=batch.sets[start:stop],
+    )
+
+
+def _cut(tree: Any, start: int, stop: int) -> Any:
+    if isinstance(tree, dict):
+        return {name: _cut(leaf, start, stop) for name, leaf in tree.items()}
+    if isinstance(tree, tuple | list):
+        return type(tree)(_cut(leaf, start, stop) for leaf in tree)
+    return tree[start:stop]
 
 
 def _soft(examples: Sequence[Example]) -> NDArray[np.float64] | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid import lenses
 from pellucid.data import Source, check_targets, collate
+from pellucid.data.batching import part_of
 from pellucid.errors import DataError, ForwardError, MethodError, TargetError
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of, task_of
@@ -54,6 +55,7 @@ class Inspection:
     loss: Loss | None = None
     task: Task = "none"
     layers: dict[str, Layer] = field(default_factory=dict)
+    _at_once: int = 0
 
     def run(self) -> None:
         """Traces, sweeps, chooses, focuses, learns."""
@@ -139,11 +141,9 @@ class Inspection:
             self.progress("sweep", stage.examples, length_of(self.source))
             part = Part(self.writer.parts, self._lenses("sweep"))
             for batch in self.source.batches(self.options.batch_size, start=stage.examples):
-                before = replace(session.passes)
-                captured = session.forward(batch.inputs, part.reductions)
-                _count(stage, before, session.passes)
-                part.add(self._observed(batch, captured), self.writer)
-                stage.examples += len(batch)
+                for piece, captured in self._captured(session, batch, part, stage):
+                    part.add(self._observed(piece, captured), self.writer)
+                    stage.examples += len(piece)
                 self.progress("sweep", stage.examples, length_of(self.source))
                 if len(part) >= examples_a_part:
                     self._finish(part, totals)
@@ -156,6 +156,27 @@ class Inspection:
             for total in totals:
                 self._report(total)
         self.writer.update(data=data_info(self.source, self.classes, stage.examples), skipped=list(self.source.skipped))
+
+    def _captured(
+        self, session: Session, batch: Batch, part: Part, stage: schema.StageInfo
+    ) -> Iterator[tuple[Batch, Captured]]:
+        """A forward over a batch; over half as many examples at a time from where memory does not suffice on."""
+        from pellucid.capture.memory import Batches
+
+        def look(start: int, stop: int) -> tuple[Batch, Captured]:
+            piece, before = part_of(batch, start, stop), replace(session.passes)
+            try:
+                return piece, session.forward(piece.inputs, part.reductions)
+            finally:
+                _count(stage, before, session.passes)
+
+        pieces = Batches(len(batch), min(self._at_once or len(batch), len(batch)))
+        yield from pieces.run(look)
+        if pieces.note:
+            self._at_once = pieces.size
+            stage.note = (
+                f"Memory did not suffice for {self.options.batch_size} examples at a time: {pieces.size} were used."
+            )
 
     def _observed(self, batch: Batch, captured: Captured) -> Observation:
         """What the lenses see of a batch."""
@@ -207,6 +228,7 @@ class Inspection:
     # --- focus ------------------------------------------------------------------------------------------------
 
     def _focus(self, session: Session) -> None:
+        from pellucid.capture.memory import Batches
         from pellucid.lenses.focus import focus_tensors
 
         focusing = self._lenses("focus")
@@ -217,27 +239,33 @@ class Inspection:
             # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
             stage.seconds = 0.0
-            for start in range(0, len(chosen), FOCUS_BATCH):
-                rows, reasons = zip(*chosen[start : start + FOCUS_BATCH], strict=True)
+            batches = Batches(len(chosen), FOCUS_BATCH)
+
+            def look(start: int, stop: int) -> tuple[Observation, tuple[str, ...]]:
+                rows, reasons = zip(*chosen[start:stop], strict=True)
                 before = replace(session.passes)
                 batch = replace(collate([self.source.example(row) for row in rows], 0), rows=rows)
                 try:
-                    seen, warnings = observe_closely(session, batch, self.layers, self._explained, reasons)
-                except TargetError:
-                    raise
-                except MethodError as error:
-                    # A model without gradients still has everything else; the record says why these are missing.
-                    for lens in focusing:
-                        lens.observe(Observation(stage="focus", layers=self.layers, refusal=str(error)))
-                    break
+                    return observe_closely(session, batch, self.layers, self._explained, reasons)
                 finally:
                     _count(stage, before, session.passes)
+
+            try:
+                for seen, warnings in batches.run(look):
+                    for lens in focusing:
+                        lens.observe(seen)
+                    rows = seen.batch.rows if seen.batch is not None else ()
+                    for place, row in enumerate(rows):
+                        self.writer.write_focus(row, *focus_tensors(seen, place, warnings=warnings))
+                    stage.examples += len(rows)
+                    self.progress("focus", stage.examples, len(chosen))
+            except TargetError:
+                raise
+            except MethodError as error:
+                # A model without gradients still has everything else; the record says why these are missing.
                 for lens in focusing:
-                    lens.observe(seen)
-                for place, row in enumerate(rows):
-                    self.writer.write_focus(row, *focus_tensors(seen, place, warnings=warnings))
-                stage.examples += len(rows)
-                self.progress("focus", stage.examples, len(chosen))
+                    lens.observe(Observation(stage="focus", layers=self.layers, refusal=str(error)))
+            stage.note = batches.note
             for lens in focusing:
                 self._report(lens)
         self.writer.update(chosen=stage.examples)

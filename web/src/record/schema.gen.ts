@@ -2122,7 +2122,7 @@ export interface Skipped {
   reason: string;
 }
 
-/** How far a stage of the inspection has come, and what it spent. */
+/** How far a stage of the inspection has come, and what it spent; `note`, where it did not go as asked. */
 export interface StageInfo {
   name: "trace" | "sweep" | "focus" | "learn" | "features" | "stimuli" | "optimise" | "concepts" | "separation" | "landscape";
   state: State;
@@ -2132,6 +2132,7 @@ export interface StageInfo {
   forward_examples: number;
   backward_examples: number;
   seconds: number;
+  note: string;
 }
 
 /**

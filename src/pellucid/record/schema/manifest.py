@@ -69,7 +69,7 @@ class Preprocessing(msgspec.Struct, frozen=True):
 
 
 class StageInfo(msgspec.Struct):
-    """How far a stage of the inspection has come, and what it spent."""
+    """How far a stage of the inspection has come, and what it spent; `note`, where it did not go as asked."""
 
     name: Literal[
         "trace", "sweep", "focus", "learn", "features", "stimuli", "optimise", "concepts", "separation", "landscape"
@@ -81,6 +81,7 @@ class StageInfo(msgspec.Struct):
     forward_examples: int = 0
     backward_examples: int = 0
     seconds: float = 0.0
+    note: str = ""
 
 
 class FileRef(msgspec.Struct, frozen=True):
