@@ -18,7 +18,9 @@ export const visible = (text: string): boolean => /[^\s\p{Cc}\p{Cf}\u115f\u1160\
 
 /** 12,345 */
 export function count(value: number | null | undefined): string {
-  return value === null || value === undefined || Number.isNaN(value) ? NOT_DEFINED : integers.format(value);
+  return value === null || value === undefined || Number.isNaN(value)
+    ? NOT_DEFINED
+    : integers.format(value).replace("-", "−");
 }
 
 /** Three significant digits, powers of ten where it is very large or small: 0.0123, 1.2e-7. */

@@ -47,6 +47,10 @@ describe("numbers as people read them", () => {
     ]);
   });
 
+  it("writes what is taken away with a minus, not a hyphen", () => {
+    expect([format.count(-1234), format.count(8), format.number(-0.5)]).toEqual(["−1,234", "8", "−0.500"]);
+  });
+
   it("puts a unit of many words in brackets", () => {
     expect(format.withUnit("0.12", "nats")).toBe("0.12 nats");
     expect(format.withUnit("3.1", "square of the target's unit")).toBe("3.1 (square of the target's unit)");

@@ -4,6 +4,7 @@ import {
   type Aimed,
   completeness,
   groupsOf,
+  isStretched,
   parametersOf,
   planeShape,
   remaining,
@@ -125,5 +126,12 @@ describe("the time that is left", () => {
     expect(remaining(10, 40, 2000)).toBe(6);
     expect(remaining(0, 40, 2000)).toBeNull();
     expect(remaining(40, 40, 2000)).toBeNull();
+  });
+});
+
+describe("a map that is a layer's own", () => {
+  it("is told by its method's name", () => {
+    const known = ["cam", "grad_cam", "grad_cam_plus_plus", "hires_cam", "score_cam", "saliency", "lrp_gamma"];
+    expect(known.filter(isStretched)).toEqual(["cam", "grad_cam", "grad_cam_plus_plus", "hires_cam", "score_cam"]);
   });
 });

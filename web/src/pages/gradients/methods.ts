@@ -87,6 +87,9 @@ export function inputMaps(file: Maps, method: string): string[] {
   return file.names.filter((each) => each === name || each.startsWith(`${name}.`)).sort();
 }
 
+/** Whether a method's map of the input is a layer's own, stretched over it: that of the deepest layer that can have one. */
+export const isStretched = (method: string): boolean => /(^|_)cam(_|$)/.test(method);
+
 /** Height and width of a tensor that is drawn as a plane; null where it is drawn as steps. */
 export function planeShape({ shape }: FloatTensor): { height: number; width: number } | null {
   const [height = 0, width = 0] = shape;
