@@ -155,6 +155,12 @@ def test_a_circle_and_a_function_that_calls_itself_are_refused(tmp_path: Path) -
     held.functions.append(function)
     with pytest.raises(ModelError, match="calls itself"):
         read(held, tmp_path)
+    branch = helper.make_graph(list(function.node), "inside", [], [])
+    choice = helper.make_node("If", ["a"], ["b"], then_branch=branch, else_branch=branch)
+    held = plain()  # which does not call it
+    held.functions.append(helper.make_function("mine", "Again", ["a"], ["b"], [choice], [helper.make_opsetid("", 21)]))
+    with pytest.raises(ModelError, match=r"'Again'.*calls itself"):
+        read(held, tmp_path)
 
 
 def test_functions_that_would_grow_without_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch._higher_order_ops import utils
+from torch._higher_order_ops import utils, while_loop
 from torch.overrides import TorchFunctionMode
 
 
@@ -20,11 +20,14 @@ def _branch(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any]
 
 
 def _loop(
-    cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried: Sequence[Any], additional: Sequence[Any] = ()
+    cond_fn: Callable[..., Any],
+    body_fn: Callable[..., Any],
+    carried_inputs: Sequence[Any],
+    additional_inputs: Sequence[Any] = (),
 ) -> tuple[Any, ...]:
-    held = tuple(carried)
-    while cond_fn(*held, *additional):
-        held = tuple(body_fn(*held, *additional))
+    held = tuple(carried_inputs)
+    while cond_fn(*held, *additional_inputs):
+        held = tuple(body_fn(*held, *additional_inputs))
     return held
 
 
@@ -33,6 +36,8 @@ _WRITTEN_OUT: Mapping[object, Callable[..., Any]] = {
     torch.ops.higher_order.while_loop: _loop,
 }
 _COMPILING = "_hop_compile_and_call"
+# Versions of torch that have no such function let each of these compile for itself.
+_THEMSELVES: Mapping[Any, Any] = {torch.cond: _branch, while_loop: _loop}
 
 
 @contextmanager
@@ -40,13 +45,27 @@ def uncompiled() -> Iterator[None]:
     """Inside, they run so."""
     before = getattr(utils, _COMPILING, None)
     if before is None:
-        yield
+        with _rewritten():
+            yield
         return
     setattr(utils, _COMPILING, _called)
     try:
         yield
     finally:
         setattr(utils, _COMPILING, before)
+
+
+@contextmanager
+def _rewritten() -> Iterator[None]:
+    """Inside, they are the same functions with other code: models bind them to names when they are imported."""
+    before = {function: (function.__code__, function.__defaults__) for function in _THEMSELVES}
+    for function, plain in _THEMSELVES.items():
+        function.__code__, function.__defaults__ = plain.__code__, plain.__defaults__
+    try:
+        yield
+    finally:
+        for function, (code, defaults) in before.items():
+            function.__code__, function.__defaults__ = code, defaults
 
 
 def _called(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:

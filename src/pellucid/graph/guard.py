@@ -225,10 +225,14 @@ def _random_state() -> Iterator[None]:
             numpy.random.set_state(array)
 
 
+# Before, loading the compiler runs operators, which would be taken for the model's: it is loaded while nothing watches.
+_LOADS_SILENTLY = "2.10"
+
+
 @contextlib.contextmanager
 def _eager() -> Iterator[None]:
     """What is compiled runs as it was written."""
-    if "torch._dynamo.eval_frame" in sys.modules:
+    if "torch._dynamo.eval_frame" in sys.modules or torch.__version__ < _LOADS_SILENTLY:
         with torch.compiler.set_stance("force_eager"):
             yield
         return

@@ -74,7 +74,8 @@ def calls_are_torch_s() -> bool:
 
 
 def _is_called(value: object) -> bool:
-    return callable(value) and not isinstance(value, type)
+    # Aliases of `typing`, which older versions of torch keep among their functions, say that they can be called.
+    return callable(value) and not isinstance(value, type) and type(value).__module__ != "typing"
 
 
 def _is_torch_s(value: Any) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from pellucid.errors import MissingExtraError, ModelError
-from pellucid.graph.importers.building import Builder, Kind, text
+from pellucid.graph.importers.building import DEEPEST, Builder, Kind, text
 from pellucid.graph.importers.onnx_values import initialisers, kind_of
 from pellucid.graph.importers.onnx_walk import Defines, Walk
 from pellucid.graph.structure import Graph
@@ -35,6 +35,7 @@ def read_onnx(path: Path) -> Graph:
         raise MissingExtraError("onnx", "onnx", f"Reading '{path.name}'") from error
     model = _parsed(path, onnx)
     _check_external(model, path)
+    _check_functions(model)
     notes = list(_versions(model, path, onnx))
     model, failed = _inferred(model, onnx)
     notes += [failed] if failed else []
@@ -127,9 +128,7 @@ def _check_external(model: Any, path: Path) -> None:
 
 def _tensors(graph: Any) -> Iterator[Any]:
     """All tensors that a graph keeps, those of its branches and constants included."""
-    waiting = [graph]
-    while waiting:
-        held = waiting.pop()
+    for held in _graphs(graph):
         for _, tensor in initialisers(held):
             yield tensor
         for node in held.node:
@@ -137,6 +136,16 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 if attribute.HasField("t"):
                     yield attribute.t
                 yield from attribute.tensors
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """A graph, or what a function is made of, and all branches and loops in it."""
+    waiting = [graph]
+    while waiting:
+        held = waiting.pop()
+        yield held
+        for node in held.node:
+            for attribute in node.attribute:
                 waiting += [attribute.g] if attribute.HasField("g") else []
                 waiting += list(attribute.graphs)
 
@@ -162,6 +171,37 @@ def _end(entries: MutableMapping[str, str]) -> int:
         return int(entries.get("offset", "0")) + int(entries.get("length", "0"))
     except ValueError:
         return 0
+
+
+# --- functions --------------------------------------------------------------------------------------------------
+
+
+def _check_functions(model: Any) -> None:
+    """Refuses functions that call themselves or lie too deep: what infers shapes follows them until the process dies.
+
+    Raises: ModelError.
+    """
+    calls = {
+        (one.domain, one.name, one.overload): {
+            (node.domain, node.op_type, node.overload): None for held in _graphs(one) for node in held.node
+        }
+        for one in model.functions
+    }
+    deepest: dict[tuple[str, str, str], int] = {}
+
+    def depth(key: tuple[str, str, str], above: tuple[tuple[str, str, str], ...]) -> int:
+        if key not in deepest and key not in above and len(above) < DEEPEST:
+            inside = (depth(called, (*above, key)) for called in calls[key] if called in calls)
+            deepest[key] = 1 + max(inside, default=0)
+        if len(above) + deepest.get(key, DEEPEST) > DEEPEST:
+            raise ModelError(
+                f"The function '{text(key[1])}' of this ONNX model calls itself, or lies more than {DEEPEST} functions deep, "
+                "which ONNX forbids: the file is damaged or made to do harm."
+            )
+        return deepest[key]
+
+    for key in calls:
+        depth(key, ())
 
 
 # --- versions and shapes ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from pellucid.errors import ModelError
 from pellucid.graph.importers import scopes
-from pellucid.graph.importers.building import DEEPEST, Builder, Draft, Kind, Scope, Value, text
+from pellucid.graph.importers.building import Builder, Draft, Kind, Scope, Value, text
 from pellucid.graph.importers.onnx_operators import flops_of, pool_in, role_of, steps_of
 from pellucid.graph.importers.onnx_values import (
     FEW,
@@ -214,11 +214,6 @@ class Walk:
 
     def _call(self, node: Any, key: tuple[str, str, str], reads: list[Value], place: _Place) -> list[Value]:
         """A function of the model's own: a module that holds what it is made of."""
-        if key in place.functions or len(place.functions) >= DEEPEST:
-            raise ModelError(
-                f"The function '{text(key[1])}' of this ONNX model calls itself, or lies more than {DEEPEST} functions deep, "
-                "which ONNX forbids: the file is damaged or made to do harm."
-            )
         function = self._functions[key]
         module = self.builder.open(Draft("module", place.path, text(key[1]), None))
         given = iter(reads)
