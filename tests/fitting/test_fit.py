@@ -173,6 +173,10 @@ def test_what_cannot_be_probed_says_why(net: nn.Module) -> None:
 def test_bad_input_is_refused(net: nn.Module) -> None:
     with pytest.raises(OptionError, match="at least 10 examples"):
         fit(net, pairs(0, 50), limit=3)
+    with pytest.raises(OptionError, match="batch size must be at least 1; got 0"):
+        fit(net, pairs(0, 50), batch_size=0)
+    with pytest.raises(OptionError, match="seed must be at least 0; got -1"):
+        fit(net, pairs(0, 50), seed=-1)
     with pytest.raises(DataError, match="10 outputs, but 2 class names"):
         asked(net, pairs(0, 50), classes=("a", "b"))
     with pytest.raises(DataError, match=r"\(1, 1, 9, 9\)"):

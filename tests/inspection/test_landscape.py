@@ -267,6 +267,7 @@ def test_what_cannot_be_right_is_refused_by_name(path: Path, tmp_path: Path) -> 
         (lambda: replace(SMALL, span=0.0), "above 0"),
         (lambda: Around(resolution=0), "Nothing is asked for"),
         (lambda: replace(SMALL, limit=1), "at least 2"),
+        (lambda: replace(SMALL, seed=-1), "seed must be at least 0; got -1"),
     ):
         with pytest.raises(OptionError, match=words):
             around()
@@ -301,6 +302,33 @@ def test_what_cannot_be_right_is_refused_by_name(path: Path, tmp_path: Path) -> 
     pellucid.import_predictions(np.zeros((4, 2)), labels=np.zeros(4, int), out=tmp_path / "saved", kind="logits")
     with pytest.raises(RecordError, match="saved predictions"):
         add_landscape(tmp_path / "saved", net(), data(), SMALL)
+
+
+def test_labels_are_the_model_s_classes_whatever_the_data_s_order(tmp_path: Path) -> None:
+    """Of a folder the classes are in the order of their names, and the model has its own."""
+    source = from_python([(image, at % 3) for at, image in enumerate(IMAGES)])
+    source.classes = ("ant", "bee", "zebra")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).eval()
+    record = pellucid.inspect(model, source, out=tmp_path / "named", chosen=0, classes=("zebra", "ant", "bee"))
+    panel = panel_of(add_landscape(tmp_path / "named", model, source, replace(SMALL, limit=100)))
+    loss = record.panel("loss")
+    assert isinstance(loss, schema.LossPanel)
+    assert panel.centre == pytest.approx(loss.mean, rel=1e-6)
+    assert panel.centre_correct == sum(
+        one == other
+        for one, other in zip(*(record.examples()[of].to_pylist() for of in ("target", "prediction")), strict=True)
+    )
+
+
+def test_other_data_than_the_inspected_is_refused(path: Path) -> None:
+    other = from_python([pellucid.types.Example(f"new {at}", image, at % 2) for at, image in enumerate(IMAGES)])
+    with pytest.raises(DataError, match=r"20 of 20 examples of the sample, such as 'new \d+', are not in"):
+        add_landscape(path, net(), other, SMALL)
+    relabelled = from_python([(image, 1 - at % 2) for at, image in enumerate(IMAGES)])
+    with pytest.raises(DataError, match=r"20 of 20 examples of the sample have other labels"):
+        add_landscape(path, net(), relabelled, SMALL)
+    assert "landscape" not in Record(path).panels
 
 
 def test_a_loss_of_ones_own_has_a_plane(path: Path) -> None:

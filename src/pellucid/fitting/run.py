@@ -95,6 +95,10 @@ def fit(
 
     if limit < 2 * FOLDS:
         raise OptionError(f"The limit must be at least {2 * FOLDS} examples; got {limit}.")
+    if batch_size < 1:
+        raise OptionError(f"The batch size must be at least 1; got {batch_size}.")
+    if seed < 0:
+        raise OptionError(f"The seed must be at least 0; got {seed}.")
     source = examples if isinstance(examples, Source) else from_python(examples)
     reference = trained_on if trained_on is None or isinstance(trained_on, Source) else from_python(trained_on)
     inner = unwrapped(model)

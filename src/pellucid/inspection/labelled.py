@@ -45,6 +45,7 @@ class LabelledExamples:
     Attributes:
         objective: what an example costs.
         batches: how many there are.
+        targets: id -> target of each.
         notes: what was left out.
     """
 
@@ -60,6 +61,7 @@ class LabelledExamples:
         self._outputs = self._width(model)
         self._held: list[Labelled | None] = []
         rows = _sample(source, chosen.limit, chosen.seed)
+        self.targets: dict[str, int | float | None] = {}
         known = [row for row in rows.tolist() if self._has_label(row)]
         self.notes = []
         if len(known) < len(rows):
@@ -114,10 +116,14 @@ class LabelledExamples:
 
     def _has_label(self, row: int) -> bool:
         example = self._source.example(row)
-        if self.objective.task == "multilabel":
-            return example.classes is not None
         target = example.target
-        return example.soft is not None or (target is not None and target == target and target != -1)
+        if self.objective.task == "multilabel":
+            known = example.classes is not None
+        else:
+            known = example.soft is not None or (target is not None and target == target and target != -1)
+        if known:
+            self.targets[example.id] = target
+        return known
 
     def _targets(self, batch: Batch) -> Tensor:
         import torch

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.data import Source
-from pellucid.errors import OptionError
+from pellucid.data.naming import under_names
+from pellucid.errors import DataError, OptionError
 from pellucid.inspection.again import check_again
 from pellucid.inspection.labelled import LabelledExamples
 from pellucid.inspection.surveyed import curved, line_of, plane_of, points_of
@@ -71,7 +72,11 @@ class Around:
             )
         if not 0 < self.span < float("inf"):
             raise OptionError(f"The span is a number above 0; got {self.span:g}.")
-        for name, value, least in (("limit", self.limit, 2), ("batch size", self.batch_size, 1)):
+        for name, value, least in (
+            ("limit", self.limit, 2),
+            ("batch size", self.batch_size, 1),
+            ("seed", self.seed, 0),
+        ):
             if value < least:
                 raise OptionError(f"The {name} must be at least {least}; got {value}.")
 
@@ -95,19 +100,45 @@ def add_landscape(
         device: where to run; where the model is if None.
         progress: hears how far each part has come; raise to cancel: the finished rows of the plane are kept.
 
-    Raises: RecordError: the record is not complete, or of no model. ModelError: of another model. OptionError, DataError,
-        ForwardError; MethodError: no weights to move, or no second derivatives. WeightsError. MissingExtraError.
+    Raises: RecordError: the record is not complete, or of no model. ModelError: of another model. DataError: other data than
+        the inspected. OptionError, ForwardError; MethodError: no weights to move, or no second derivatives. WeightsError. MissingExtraError.
     """
     from pellucid.capture import on_device, unwrapped
 
     check_again(Record(record), model, source, "landscapes")
-    inner = unwrapped(model)
+    inner, held = unwrapped(model), Record(record).manifest
+    # The record's labels are the model's classes, the data's may be numbered otherwise.
+    classes = held.data.classes if held.data else []
+    source = under_names(source, classes) if classes else source
     loss, notes = _loss_of(Record(record), around.loss)
     with on_device(model, device) as place:
-        examples = LabelledExamples(inner, source, Record(record).manifest.task, loss, around, place)
+        examples = LabelledExamples(inner, source, held.task, loss, around, place)
+        _check_inspected(Record(record), source, examples)
         with Writer.open(record) as writer:
             _Adding(writer, inner, around, examples, [*notes, *examples.notes], progress).run()
     return Record(record)
+
+
+def _check_inspected(record: Record, source: Source, examples: LabelledExamples) -> None:
+    """Refuses examples that the record is not of. Raises: DataError: an id is not there, or has another label."""
+    table, targets = record.examples().select(["id", "target"]), examples.targets
+    inspected = dict(zip(table["id"].to_pylist(), table["target"].to_pylist(), strict=True))
+    strange = [one for one in targets if one not in inspected]
+    if strange:
+        raise DataError(
+            f"{source.source} is not the inspected data: {len(strange):,} of {len(targets):,} examples of the sample, such as "
+            f"{strange[0]!r}, are not in {record.path}. Give the data that was inspected (--data)."
+        )
+    if record.manifest.task != "classification" or len(inspected) < table.num_rows:
+        return  # numbers may be rounded, sets have no target, and ids that repeat name no example
+    other = next((one for one, target in targets.items() if target != inspected[one]), None)
+    if other is not None:
+        number = sum(target != inspected[one] for one, target in targets.items())
+        raise DataError(
+            f"{source.source} is not the inspected data: {number:,} of {len(targets):,} examples of the sample have other labels "
+            f"than in {record.path}, such as {other!r}: {targets[other]}, there {inspected[other]}. Give the data that was "
+            "inspected (--data)."
+        )
 
 
 @dataclass
