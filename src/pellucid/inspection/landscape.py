@@ -101,7 +101,8 @@ def add_landscape(
         progress: hears how far each part has come; raise to cancel: the finished rows of the plane are kept.
 
     Raises: RecordError: the record is not complete, or of no model. ModelError: of another model. DataError: other data than
-        the inspected. OptionError, ForwardError; MethodError: no weights to move, or no second derivatives. WeightsError. MissingExtraError.
+        the inspected. OptionError, ForwardError; MethodError: no weights to move, or no second derivatives. WeightsError.
+        MissingExtraError.
     """
     from pellucid.capture import on_device, unwrapped
 
