@@ -66,10 +66,15 @@ function padded(text: string, decimals: number): string {
   return text.replace(/[\d,]+(\.\d+)?/, (digits) => `${digits}${digits.includes(".") ? "" : "."}${missing}`);
 }
 
+/** How far a sum of shares may be from 1 by rounding alone. */
+const ROUNDING = 2e-6;
+
 /** 91.2%; two decimals very near 0 and 1, where they matter; never an end that is not reached. */
 export function percent(value: number | null | undefined, digits?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
-  const edge = Math.min(Math.abs(value), Math.abs(1 - value));
+  // Sums of many parts end a little beside 1.
+  const whole = Math.abs(1 - value) < ROUNDING ? 0 : Math.abs(1 - value);
+  const edge = Math.min(Math.abs(value), whole);
   // What rounds to an end and is not there.
   if (digits === undefined && edge > 0 && edge < 5e-5 && value > 0 && value < 1)
     return value < 0.5 ? "<0.01%" : ">99.99%";

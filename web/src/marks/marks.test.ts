@@ -36,13 +36,14 @@ describe("the number at a rank", () => {
 
 describe("numbers as people read them", () => {
   it("never writes an end that is not reached", () => {
-    expect([0, 1e-5, 4e-4, 0.5, 0.9996, 0.99999, 1].map((value) => format.percent(value))).toEqual([
+    expect([0, 1e-9, 4e-4, 0.5, 0.9996, 0.99999, 1 - 1e-7, 1].map((value) => format.percent(value))).toEqual([
       "0.0%",
       "<0.01%",
       "0.04%",
       "50.0%",
       "99.96%",
       ">99.99%",
+      "100.0%",
       "100.0%",
     ]);
   });
