@@ -89,6 +89,7 @@ describe.skipIf(missing !== "")(`the page Compare${missing ? ` (skipped: ${missi
   it("draws cost against accuracy and takes another size into hand", async () => {
     const { page, complaints } = await visit(here, here.served, "#/compare");
     const picture = page.getByRole("group", { name: "Accuracy against parameters" });
+    await picture.getByRole("link").first().waitFor();
     expect(await picture.getByRole("link").count()).toBe(3);
     await picture.getByRole("link", { name: /^width16, / }).click();
     await page.waitForURL(/v\.new=width16-seed\d/);

@@ -160,7 +160,7 @@ describe.skipIf(missing !== "")(`a run that is still going${missing ? ` (skipped
     const map = (steps: number) => page.getByRole("button", { name: new RegExp(`of 2 layers over ${steps} steps;`) });
     await map(3).waitFor();
     expect(await page.locator("main section h2").allTextContents()).toEqual(
-      expect.arrayContaining(["loss", "accuracy"]),
+      expect.arrayContaining(["Loss", "Accuracy"]),
     );
     here.tell("4");
     await map(7).waitFor();
