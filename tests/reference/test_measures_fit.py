@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
+from sklearn.covariance import ledoit_wolf
 
+from pellucid.measures.directions import directions
 from pellucid.measures.logme import log_evidence, logme
 from pellucid.measures.outliers import (
     Gaussians,
     maximum_softmax,
     negative_energy,
     neighbour_scores,
-    shrunk_covariance,
 )
-from pellucid.measures.principal import principal
 
 
 def test_softmax_and_energy_are_those_of_scipy() -> None:
@@ -31,15 +31,14 @@ def test_softmax_and_energy_are_those_of_scipy() -> None:
 
 @pytest.mark.parametrize(("count", "width"), [(200, 5), (12, 30), (3, 2)])
 def test_the_covariance_is_shrunk_as_scikit_learn_shrinks_it(count: int, width: int) -> None:
-    from sklearn.covariance import ledoit_wolf
-
     rng = np.random.default_rng(count)
     centred = rng.normal(size=(count, width)) @ rng.normal(size=(width, width))
     centred -= centred.mean(0)
-    covariance, share = shrunk_covariance(centred)
+    fitted = Gaussians.of(centred, np.zeros(count, int))
     theirs, their_share = ledoit_wolf(centred, assume_centered=True)
-    np.testing.assert_allclose(covariance, theirs, rtol=1e-8, atol=1e-10)
-    assert share == pytest.approx(their_share, rel=1e-8)
+    inside = fitted.axes * (fitted.variances - fitted.outside) @ fitted.axes.T
+    np.testing.assert_allclose(inside + fitted.outside * np.eye(width), theirs, rtol=1e-8, atol=1e-10)
+    assert fitted.shrinkage == pytest.approx(their_share, rel=1e-8)
 
 
 def test_mahalanobis_is_the_distance_to_the_nearest_mean() -> None:
@@ -50,8 +49,7 @@ def test_mahalanobis_is_the_distance_to_the_nearest_mean() -> None:
     fitted = Gaussians.of(features, classes)
     means = np.stack([features[classes == one].mean(0) for one in range(3)])
     np.testing.assert_allclose(fitted.means, means, rtol=1e-12)
-    covariance, _ = shrunk_covariance(features - means[classes])
-    inverse = np.linalg.inv(covariance)
+    inverse = np.linalg.inv(ledoit_wolf(features - means[classes], assume_centered=True)[0])
     probes = rng.normal(0, 5, (20, 3))
     expected = [-min(float((probe - mean) @ inverse @ (probe - mean)) for mean in means) for probe in probes]
     np.testing.assert_allclose(fitted.scores(probes), expected, rtol=1e-9)
@@ -61,7 +59,7 @@ def test_mahalanobis_is_the_distance_to_the_nearest_mean() -> None:
 @pytest.mark.parametrize(("count", "width"), [(40, 7), (7, 40), (20, 20)])
 def test_principal_directions_are_those_of_a_singular_value_decomposition(count: int, width: int) -> None:
     rows = np.random.default_rng(count).normal(size=(count, 5)) @ np.random.default_rng(width).normal(size=(5, width))
-    left, squares, axes = principal(rows)
+    left, squares, axes = directions(rows)
     np.testing.assert_allclose(np.sort(squares)[::-1], np.linalg.svd(rows)[1][:5] ** 2, rtol=1e-10)
     np.testing.assert_allclose(left * np.sqrt(squares) @ axes.T, rows, atol=1e-10)
 
@@ -70,7 +68,7 @@ def test_mahalanobis_of_more_features_than_examples() -> None:
     rng = np.random.default_rng(3)
     features, classes = rng.normal(size=(30, 80)) * rng.uniform(0.5, 2, 80), np.arange(30) % 3
     means = np.stack([features[classes == one].mean(0) for one in range(3)])
-    inverse = np.linalg.inv(shrunk_covariance(features - means[classes])[0])
+    inverse = np.linalg.inv(ledoit_wolf(features - means[classes], assume_centered=True)[0])
     probes = rng.normal(0, 3, (9, 80))
     expected = [-min(float((probe - mean) @ inverse @ (probe - mean)) for mean in means) for probe in probes]
     np.testing.assert_allclose(Gaussians.of(features, classes).scores(probes), expected, rtol=1e-8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pellucid.capture.call import apply, as_arguments, as_logits, logits_of, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
-from pellucid.capture.placing import on_device, unfused
+from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.session import Captured, Session
 
@@ -16,6 +16,7 @@ __all__ = [
     "as_logits",
     "logits_of",
     "on_device",
+    "place_of",
     "preserved",
     "to_device",
     "unfused",

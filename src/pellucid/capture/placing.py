@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from pellucid.errors import OptionError
 
+HELD_TWICE = ("_flat_weights", "_flat_weight_refs")
+"""Recurrent layers hold their parameters a second time, in lists of these names."""
+
 
 def place_of(parameters: Iterable[Tensor], device: str | None = None) -> torch.device:
     """The device that was asked for; where the parameters are if None.
@@ -54,11 +57,10 @@ def on_device(model: nn.Module, device: str | None) -> Iterator[str]:
     for module in model.modules():
         own = vars(module)
         tables += [(own[name], dict(own[name])) for name in ("_parameters", "_buffers")]
-        # Recurrent layers hold their parameters a second time, in lists.
-        tables.append((own, {name: value for name, value in own.items() if name.startswith("_flat_weight")}))
+        tables.append((own, {name: own[name] for name in HELD_TWICE if name in own}))
     held = [_Held(tensor) for tensor in model.parameters()]
-    model.to(place)
     try:
+        model.to(place)
         yield str(place)
     finally:
         for table, before in tables:

@@ -60,7 +60,8 @@ def _cut(tree: Any, start: int, stop: int) -> Any:
     if isinstance(tree, dict):
         return {name: _cut(leaf, start, stop) for name, leaf in tree.items()}
     if isinstance(tree, tuple | list):
-        return type(tree)(_cut(leaf, start, stop) for leaf in tree)
+        parts = [_cut(leaf, start, stop) for leaf in tree]
+        return tuple(parts) if isinstance(tree, tuple) else parts
     return tree[start:stop]
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pellucid.errors import MissingExtraError
 from pellucid.fitting.sample import Sample
+from pellucid.measures.directions import directions
 from pellucid.measures.intervals import LEVEL, wilson
 from pellucid.measures.logme import logme
 from pellucid.measures.paired import share_difference
-from pellucid.measures.principal import principal
 from pellucid.record.schema import Interval, ProbeAccuracy, ProbedOn
 
 FOLDS = 5
@@ -150,7 +150,7 @@ def _standardised(
     first, second = (known - mean) / spread, (asked - mean) / spread
     if first.shape[1] <= len(first):
         return first, second
-    _, _, axes = principal(first)
+    _, _, axes = directions(first)
     return first @ axes, second @ axes
 
 

@@ -148,7 +148,7 @@ def fit(
     probed = probed_of(finite)
     all_placed = bool(found) and all(place.index is not None for place in found)
     progress("probe", 0, 1)
-    told = probes(sample.only(probed), right[probed] if all_placed else None, seed) if not no_probe else []
+    told = [] if no_probe else probes(sample.only(probed), right[probed] if all_placed else None, seed)
     progress("probe", 1, 1)
     evidence = Evidence(
         labels=found,
@@ -200,7 +200,7 @@ def _own(right: NDArray[np.bool_], outputs: int, told: Sequence[ProbeAccuracy]) 
 
 def _some_finite(sample: Sample) -> None:
     """Refuses a model that answers nothing. Raises: ForwardError."""
-    if not np.isfinite(sample.logits).all(1).any():
+    if (sample.answers < 0).all():
         raise ForwardError(
             f"The model's output is NaN or infinite on all {len(sample):,} examples of {sample.source.source}. Are its weights "
             "whole, and the examples finite and in the range that it expects?"

@@ -55,8 +55,7 @@ class Sample:
     @property
     def answers(self) -> NDArray[np.int64]:
         """int64[example]: the model's most probable class, -1 where its output is not finite."""
-        whole = np.isfinite(self.logits).all(1)
-        return np.where(whole, np.where(np.isfinite(self.logits), self.logits, 0).argmax(1), -1)
+        return answers_of(self.logits)
 
     @property
     def finite(self) -> NDArray[np.bool_]:
@@ -80,6 +79,12 @@ class Sample:
             [one for one, kept in zip(self.media, chosen, strict=True) if kept],
             self.sets,
         )
+
+
+def answers_of(logits: NDArray[np.float32]) -> NDArray[np.int64]:
+    """int64[example]: the most probable class of float32[example class], -1 where one of them is not finite."""
+    whole = np.isfinite(logits)
+    return np.where(whole.all(1), np.where(whole, logits, 0).argmax(1), -1)
 
 
 def rows_of(source: Source, limit: int, seed: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.data import Source
 from pellucid.errors import ForwardError
-from pellucid.fitting.sample import batches_of
+from pellucid.fitting.sample import answers_of, batches_of
 from pellucid.measures.outliers import maximum_softmax
 from pellucid.measures.paired import mcnemar
 from pellucid.record.schema import InputVariant
@@ -235,8 +235,8 @@ def _told(
 ) -> InputVariant:
     logits, before = np.concatenate(look.logits), np.concatenate(given.logits)
     known = targets >= 0
-    right = _answered(logits)[known] == targets[known]
-    was = _answered(before)[known] == targets[known]
+    right = answers_of(logits)[known] == targets[known]
+    was = answers_of(before)[known] == targets[known]
     finite = np.isfinite(logits).all()
     return InputVariant(
         name=name,
@@ -248,12 +248,6 @@ def _told(
         fixed=int((right & ~was).sum()) if known.any() else None,
         broken=int((was & ~right).sum()) if known.any() else None,
     )
-
-
-def _answered(logits: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The most probable class, -1 where the output is not finite."""
-    whole = np.isfinite(logits)
-    return np.where(whole.all(1), np.where(whole, logits, 0).argmax(1), -1)
 
 
 def _judged(one: InputVariant, given: InputVariant) -> InputVariant:

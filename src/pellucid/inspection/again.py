@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.errors import DataError, ModelError, OptionError, PellucidError, RecordError
+from pellucid.errors import DataError, ModelError, OptionError, RecordError
 from pellucid.models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pellucid.data import Source
     from pellucid.record import Record
+    from pellucid.types import Example
 
 
 def check_again(record: Record, model: nn.Module, source: Source, what: str) -> None:
@@ -42,26 +43,25 @@ def check_again(record: Record, model: nn.Module, source: Source, what: str) -> 
     _check_examples(record, source)
 
 
+def inspected_example(record: Record, source: Source, row: int) -> Example:
+    """The example of a row of the record. Raises: DataError: the data at hand has none there, or another one."""
+    example, known = source.example(row), record.examples()["id"][row].as_py()
+    if example.id != known:
+        raise DataError(
+            f"Row {row} of the record is the example {known!r}, but {source.source} holds {example.id!r} there: it is not the "
+            "inspected data. Give the data that was inspected (--data)."
+        )
+    return example
+
+
 def _check_examples(record: Record, source: Source) -> None:
     """Compares the first, the middle and the last example. Raises: DataError: the data at hand has another one there."""
-    table, held = record.examples().select(["id", "target"]), record.manifest.data
+    targets, held = record.examples()["target"], record.manifest.data
     numbered_alike = not source.classes or (held is not None and list(source.classes) == list(held.classes))
-    for row in sorted({0, table.num_rows // 2, table.num_rows - 1}) if table.num_rows else ():
-        known, label = table["id"][row].as_py(), table["target"][row].as_py()
-        try:
-            example = source.example(row)
-        except (PellucidError, IndexError) as error:
-            raise DataError(
-                f"{source.source} is not the inspected data: it has no example for row {row}, {known!r}. Give the data that "
-                "was inspected (--data)."
-            ) from error
-        if example.id != known:
-            raise DataError(
-                f"{source.source} is not the inspected data: row {row} of the record is {known!r}, and it holds {example.id!r} "
-                "there. Give the data that was inspected (--data)."
-            )
+    for row in sorted({0, len(targets) // 2, len(targets) - 1}) if len(targets) else ():
+        example, label = inspected_example(record, source, row), targets[row].as_py()
         if numbered_alike and type(example.target) is int and label is not None and example.target != label:
             raise DataError(
-                f"{source.source} is not the inspected data: {known!r} has the label {example.target} there, and {label} in "
-                f"{record.path}. Give the data that was inspected (--data)."
+                f"Row {row} of the record, {example.id!r}, has the label {label}, but {example.target} in {source.source}: it is "
+                "not the inspected data. Give the data that was inspected (--data)."
             )

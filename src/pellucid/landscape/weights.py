@@ -14,12 +14,12 @@ from torch.func import functional_call
 
 from pellucid.capture import as_arguments
 from pellucid.capture.call import shapes
+from pellucid.capture.placing import HELD_TWICE
 from pellucid.errors import ForwardError, MethodError, PellucidError, WeightsError
 from pellucid.types import Tree
 
 Normalisation: TypeAlias = Literal["filter", "layer", "none"]
 Values: TypeAlias = Mapping[str, Tensor]
-_HELD_TWICE = ("_flat_weights", "_flat_weight_refs")
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -221,7 +221,7 @@ def own_parameters(model: nn.Module) -> Iterator[None]:
     lists = [
         (module, name, one, list(one))
         for module in model.modules()
-        for name in _HELD_TWICE
+        for name in HELD_TWICE
         if isinstance(one := vars(module).get(name), list)
     ]
     # What a forward writes down, as weight normalisation does, is of the weights that it was called with.

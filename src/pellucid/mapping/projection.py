@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import MissingExtraError, OptionError
+from pellucid.measures.directions import spectrum
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,11 @@ def principal(features: NDArray[np.floating], components: int = 2) -> Principal:
     if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
         raise OptionError(f"Principal components need finite features (example, feature); got shape {features.shape}.")
     moved = features - features.mean(0)
-    # The smaller of the two products has the same spectrum: of examples by examples, or of features by features.
-    wide = moved.shape[1] > len(moved)
-    squares, axes = np.linalg.eigh(moved @ moved.T if wide else moved.T @ moved)
+    squares, axes, of_examples = spectrum(moved)
     kept = min(components, len(squares))
-    squares, axes = np.maximum(squares[::-1][:kept], 0.0), axes[:, ::-1][:, :kept]
-    if wide:
-        axes = moved.T @ axes / np.sqrt(np.maximum(squares, np.finfo(np.float64).tiny))
+    squares, axes = squares[::-1][:kept], axes[:, ::-1][:, :kept]
+    if of_examples:
+        axes = moved.T @ axes / np.sqrt(squares)
     most = np.take_along_axis(axes, np.abs(axes).argmax(0)[None], 0)[0]
     places = np.zeros((len(features), components))
     places[:, :kept] = moved @ (axes * np.where(most < 0, -1.0, 1.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.principal import principal
+from pellucid.measures.directions import directions
 
 _ROUNDS = 200
 _NEAR = 1e-10
@@ -24,7 +24,7 @@ def logme(features: NDArray[np.floating], classes: NDArray[np.integer]) -> float
     Source: You, Liu, Wang & Long 2021, arXiv:2102.11005, algorithm 1.
     """
     wide = features.astype(np.float64)
-    left, squares, _ = principal(wide)
+    left, squares, _ = directions(wide)
     found = [
         log_evidence(squares, left.T @ target, float((target**2).sum()), wide.shape)
         for target in ((classes == one).astype(np.float64) for one in np.unique(classes))

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.principal import principal
+from pellucid.measures.directions import directions
 
 Floats = NDArray[np.float64]
 _AT_ONCE = 1 << 22  # distances of one block
@@ -70,7 +70,7 @@ class Gaussians:
         means = np.stack([np.bincount(place, weights=column) / counts for column in wide.T], axis=1)
         centred = wide - means[place]
         count, width = centred.shape
-        _, squares, axes = principal(centred)
+        _, squares, axes = directions(centred)
         values = squares / count
         sphere = float(values.sum()) / width
         shrinkage = _share_of_sphere(centred, values, sphere)
@@ -99,20 +99,8 @@ def _squares(ours: Floats, theirs: Floats) -> Floats:
     return np.asarray(np.maximum(found, 0.0))
 
 
-def shrunk_covariance(centred: Floats) -> tuple[Floats, float]:
-    """The covariance of float64[example feature], mixed with a sphere of the same trace; and the share of the sphere.
-
-    Source: Ledoit & Wolf 2004, lemmas 3.2 to 3.4.
-    """
-    count, width = centred.shape
-    sample = centred.T @ centred / count
-    sphere = float(np.trace(sample)) / width
-    share = _share_of_sphere(centred, principal(centred)[1] / count, sphere)
-    return (1 - share) * sample + share * sphere * np.eye(width), share
-
-
 def _share_of_sphere(centred: Floats, values: Floats, sphere: float) -> float:
-    """Of Ledoit & Wolf's mixture, from the eigenvalues of the covariance that are not 0 and the mean of all."""
+    """Of Ledoit & Wolf's mixture, lemmas 3.2 to 3.4, from the eigenvalues of the covariance that are not 0 and the mean of all."""
     count, width = centred.shape
     squares = float((values**2).sum())
     away = max(squares / width - sphere**2, 0.0)

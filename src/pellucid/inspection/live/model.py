@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pellucid.data.batching import collate
 from pellucid.data.naming import under_names
-from pellucid.errors import DataError, ModelError, PellucidError, RecordError, TargetError
+from pellucid.errors import ModelError, PellucidError, RecordError, TargetError
+from pellucid.inspection.again import inspected_example
 from pellucid.inspection.live.questions import Question, Tell, read
 from pellucid.record.encoding import focus_bytes
 from pellucid.types import Batch, Example, Tree
@@ -120,14 +121,10 @@ class LiveModel:
 
         shapes = tuple(tuple(leaf.shape) for leaf in tensors_in(inputs))
         if shapes not in self._graphs:
-            import torch
-
-            from pellucid.capture import to_device, unwrapped, whole_graph
+            from pellucid.capture import place_of, to_device, unwrapped, whole_graph
 
             model = unwrapped(self.model)
-            first = next(model.parameters(), None)
-            place = first.device if first is not None else torch.device("cpu")
-            found = whole_graph(model, to_device(inputs, place))
+            found = whole_graph(model, to_device(inputs, place_of(model.parameters())))
             if len(self._graphs) >= _MOST_GRAPHS:
                 self._graphs.clear()
             self._graphs[shapes] = found
@@ -135,16 +132,10 @@ class LiveModel:
 
     def _example(self, row: int) -> Example:
         self.record.refresh()
-        ids = self.record.examples()["id"]
-        if not 0 <= row < len(ids):
-            raise RecordError(f"The record {self.record.path} has {len(ids)} examples; there is no row {row}.")
-        example, recorded = self.source.example(row), ids[row].as_py()
-        if example.id != recorded:
-            raise DataError(
-                f"Row {row} of the record is the example {recorded!r}, but {self.source.source} holds {example.id!r} "
-                "there. Open the record with the data that it was made from."
-            )
-        return example
+        rows = self.record.examples().num_rows
+        if not 0 <= row < rows:
+            raise RecordError(f"The record {self.record.path} has {rows} examples; there is no row {row}.")
+        return inspected_example(self.record, self.source, row)
 
     def _difference(self) -> str:
         """What differs from the record, in words; empty where nothing does."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def principal(rows: Floats) -> tuple[Floats, Floats, Floats]:
+def directions(rows: Floats) -> tuple[Floats, Floats, Floats]:
     """Left singular vectors, squared singular values and right singular vectors, without those of rounding alone.
 
     Nothing is as large as the square of the longer side, so that features may be far more than examples; a tenth of the time of
@@ -19,10 +19,21 @@ def principal(rows: Floats) -> tuple[Floats, Floats, Floats]:
 
     Returns: float64[row rank], float64[rank], float64[column rank].
     """
+    squares, vectors, of_rows = spectrum(rows)
+    others = (rows.T if of_rows else rows) @ vectors / np.sqrt(squares)
+    return (vectors, squares, others) if of_rows else (others, squares, vectors)
+
+
+def spectrum(rows: Floats) -> tuple[Floats, Floats, bool]:
+    """Squared singular values, ascending, and the singular vectors of the shorter side alone; whether they are of the rows.
+
+    Args:
+        rows: float64[row column].
+
+    Returns: float64[rank], float64[row rank] or float64[column rank], true for the former.
+    """
     count, width = rows.shape
-    short = rows @ rows.T if width > count else rows.T @ rows
-    squares, vectors = np.linalg.eigh(short)
+    of_rows = width > count
+    squares, vectors = np.linalg.eigh(rows @ rows.T if of_rows else rows.T @ rows)
     kept = squares > max(float(squares.max(initial=0.0)), 0.0) * max(rows.shape) * np.finfo(np.float64).eps
-    squares, vectors = squares[kept], vectors[:, kept]
-    others = (rows.T if width > count else rows) @ vectors / np.sqrt(squares)
-    return (vectors, squares, others) if width > count else (others, squares, vectors)
+    return squares[kept], vectors[:, kept], of_rows
