@@ -13,13 +13,13 @@ from torch import nn
 
 import pellucid
 from bench.browsing import programs
+from bench.clock import stopped_clock
 from bench.frames import on_a_card
 from bench.ratios import Ratio, begin, finish, in_turns
 from pellucid.capture import to_device
 from pellucid.data import from_python
 from pellucid.features import maximise
 from pellucid.graph import trace
-from pellucid.watch import journal, watcher
 
 DEVICE = "cuda"
 TRACED = (("ResNet-50", "resnet50"), ("ViT-B/16", "vit_b_16"), ("EfficientNet-B0", "efficientnet_b0"))
@@ -145,16 +145,6 @@ def pictures() -> dict[str, object]:
     }
 
 
-class StoppedClock:
-    """The time as the Watch reads it: it stands still while the other model trains."""
-
-    def __init__(self) -> None:
-        self.left_out = 0.0
-
-    def perf_counter(self) -> float:
-        return time.perf_counter() - self.left_out
-
-
 def watched() -> dict[str, object]:
     """One row: two trainings in turns, some steps at a time, one of them under a Watch at its default cadence."""
     images, targets = torch.randn(BATCH, 3, 224, 224, device=DEVICE), torch.randint(1000, (BATCH,), device=DEVICE)
@@ -175,23 +165,19 @@ def watched() -> dict[str, object]:
         torch.cuda.synchronize()
         return time.perf_counter() - begun
 
-    clock = StoppedClock()
     for number in (0, 1):
         steps(number)
     ours, bare = [], []
-    watcher.time = journal.time = clock  # type: ignore[assignment]
-    try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            pellucid.watch(nets[1], optimizers[1], out=Path(folder) / "run") as watch,
-        ):
-            for turn in range(STEPS // GROUP):
-                for number in sorted((0, 1), reverse=bool(turn % 2)):
-                    taken = steps(number, watch if number else None)
-                    (ours if number else bare).append(taken)
-                    clock.left_out += 0.0 if number else taken
-    finally:
-        watcher.time = journal.time = time
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stopped_clock() as clock,
+        pellucid.watch(nets[1], optimizers[1], out=Path(folder) / "run") as watch,
+    ):
+        for turn in range(STEPS // GROUP):
+            for number in sorted((0, 1), reverse=bool(turn % 2)):
+                taken = steps(number, watch if number else None)
+                (ours if number else bare).append(taken)
+                clock.left_out += 0.0 if number else taken
     ratio = Ratio.of(ours, bare)
     return {
         "what": f"share of a training step that a Watch takes at its default cadence, ResNet-50 in bfloat16, batch of {BATCH}",

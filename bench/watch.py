@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 
 import torch
@@ -11,22 +10,12 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 import pellucid
+from bench.clock import stopped_clock
 from bench.ratios import Ratio, begin, finish, seconds
-from pellucid.watch import journal, watcher
 
 BATCH = 64
 STEPS, GROUPS = 400, 10
 HISTOGRAM_STEPS = 12
-
-
-class StoppedClock:
-    """The time as the Watch reads it: it stands still while the other model trains."""
-
-    def __init__(self) -> None:
-        self.left_out = 0.0
-
-    def perf_counter(self) -> float:
-        return time.perf_counter() - self.left_out
 
 
 class Training:
@@ -60,24 +49,22 @@ class Training:
 def share(folder: Path) -> dict[str, object]:
     """Two trainings step by step in turns, one of them watched at the default cadence."""
     plain, observed = Training(1e-3), Training(1e-3)
-    clock = StoppedClock()
-    watcher.time = journal.time = clock  # type: ignore[assignment]
     bare, watched = [], []
-    try:
-        for _ in range(5):
-            plain.step()
-            observed.step()
-        with pellucid.watch(observed.model, observed.optimizer, out=folder / "run") as watch:
-            for step in range(STEPS):
-                # Who goes first changes: the second finds the cache as the first has left it.
-                if step % 2:
-                    watched.append(seconds(lambda: observed.step(watch)))
-                bare.append(seconds(plain.step))
-                clock.left_out += bare[-1]
-                if step % 2 == 0:
-                    watched.append(seconds(lambda: observed.step(watch)))
-    finally:
-        watcher.time = journal.time = time
+    for _ in range(5):
+        plain.step()
+        observed.step()
+    with (
+        stopped_clock() as clock,
+        pellucid.watch(observed.model, observed.optimizer, out=folder / "run") as watch,
+    ):
+        for step in range(STEPS):
+            # Who goes first changes: the second finds the cache as the first has left it.
+            if step % 2:
+                watched.append(seconds(lambda: observed.step(watch)))
+            bare.append(seconds(plain.step))
+            clock.left_out += bare[-1]
+            if step % 2 == 0:
+                watched.append(seconds(lambda: observed.step(watch)))
     table, _ = pellucid.Record(folder / "run").training()
     looks = {
         kind: len(

@@ -23,7 +23,7 @@ from support.families import Family, built
 from support.inspected import column
 from support.nets import digits, trained
 from support.untouched import Untouched
-from support.watched import OPTIMIZERS, batches, network, seed_everything, values
+from support.watched import OPTIMIZERS, batches, network, seed_everything, take_step, train, values
 
 FAMILIES: dict[str, tuple[type[Family], Tensor]] = {
     "VGG": (families.Vgg, IMAGES),
@@ -204,10 +204,10 @@ def test_a_watched_training_is_the_same_and_its_numbers_are_those_of_a_processor
             optimizer = make(net)
             watch = pellucid.watch(net, optimizer, out=tmp_path / str(number), every=1, histograms_every=2)
             if net is alone:
-                outputs.append(list(steps(net, optimizer, None, place)))
+                outputs.append(train(net, optimizer, None, 6))
                 continue
             with watch:
-                outputs.append(list(steps(net, optimizer, watch, place)))
+                outputs.append(train(net, optimizer, watch, 6))
         assert all(torch.equal(one, other) for one, other in zip(*outputs, strict=True))
         table, _ = Record(tmp_path / str(number)).training()
         found.append(
@@ -227,19 +227,6 @@ def test_a_watched_training_is_the_same_and_its_numbers_are_those_of_a_processor
         np.testing.assert_allclose(list(theirs.values()), list(ours.values()), rtol=1e-6, err_msg=quantity)
 
 
-def steps(model: nn.Module, optimizer: Any, watch: Any, place: str) -> Iterator[Tensor]:
-    for inputs, targets in batches((8, 1, 8, 8), 6):
-        inputs, targets = inputs.double().to(place), targets.to(place)
-        outputs = model(inputs)
-        loss = F.cross_entropy(outputs, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if watch is not None:
-            watch.observe(outputs, targets, loss)
-        yield outputs.detach().clone()
-
-
 def test_a_watch_waits_for_the_device_only_where_it_flushes(device: str, tmp_path: Path) -> None:
     model = network().to(device)
     optimizer = OPTIMIZERS["AdamW"](model)
@@ -249,12 +236,7 @@ def test_a_watch_waits_for_the_device_only_where_it_flushes(device: str, tmp_pat
             # The first step may make what is kept.
             torch.cuda.set_sync_debug_mode("error" if place else "default")
             try:
-                outputs = model(inputs)
-                loss = F.cross_entropy(outputs, targets)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                watch.observe(outputs, targets, loss)
+                take_step(model, optimizer, watch, inputs, targets)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
     assert len(values(Record(tmp_path / "run").training()[0], "loss", "")) == 6

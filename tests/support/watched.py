@@ -43,18 +43,25 @@ def batches(shape: tuple[int, ...], steps: int) -> Iterator[tuple[Tensor, Tensor
 
 
 def train(model: nn.Module, optimizer: torch.optim.Optimizer, watch: Watch | None, steps: int = 8) -> list[Tensor]:
-    """Eight steps on random images; the outputs of each."""
-    seen = []
-    for inputs, targets in batches((8, 1, 8, 8), steps):
-        outputs = model(inputs)
-        loss = F.cross_entropy(outputs, targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if watch is not None:
-            watch.observe(outputs, targets, loss)
-        seen.append(outputs.detach().clone())
+    """Eight steps on random images, of the model's type and where it is; the outputs of each."""
+    seen, like = [], next(model.parameters())
+    for images, classes in batches((8, 1, 8, 8), steps):
+        seen.append(take_step(model, optimizer, watch, images.to(like), classes.to(like.device)))
     return seen
+
+
+def take_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, watch: Watch | None, inputs: Tensor, targets: Tensor
+) -> Tensor:
+    """One step of training; its outputs."""
+    outputs: Tensor = model(inputs)
+    loss = F.cross_entropy(outputs, targets)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    if watch is not None:
+        watch.observe(outputs, targets, loss)
+    return outputs.detach().clone()
 
 
 def seed_everything() -> None:

@@ -18,6 +18,7 @@ import pellucid
 from pellucid.record import Record, schema
 from pellucid.record.tables import training_schema
 from pellucid.watch import training_findings
+from support.watched import take_step
 
 STEPS = 40
 LAYERS = ("stem", "block1", "block2", "head")
@@ -195,13 +196,7 @@ def trained(model: nn.Module, out: Path, *, rate: float, steps: int = 60) -> Rec
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
     with pellucid.watch(model, optimizer, out=out, every=1) as watch:
         for step in range(1, steps + 1):
-            inputs, targets = batch()
-            outputs = model(inputs)
-            loss = F.cross_entropy(outputs, targets)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            watch.observe(outputs, targets, loss)
+            take_step(model, optimizer, watch, *batch())
             if step % 10 == 0:
                 with torch.no_grad():
                     inputs, targets = batch()
