@@ -15,7 +15,8 @@ from torch import nn
 
 from pellucid.graph import Graph, trace
 from pellucid.graph.difference import Difference, difference
-from support.planted import Edited, tag_of
+from support.planted import Edited
+from support.tagged_nets import tag_of
 
 Said: TypeAlias = tuple[Any, ...]  # a change, in words that hold for any of several equal calls
 

@@ -18,7 +18,7 @@ from pellucid.graph.difference import KINDS, Difference, difference
 from pellucid.graph.matching import Matching
 from pellucid.graph.outline import Outline, Tables
 from support import planted, telling
-from support.planted import Chain, Residual, Wrapper
+from support.tagged_nets import MODELS, Chain, Residual, Wrapper, tagged
 
 TRIALS = 28  # edited copies of each model
 
@@ -46,9 +46,9 @@ def layers() -> list[nn.Module]:
 
 def test_planted_edits_are_found_and_only_what_follows_from_them_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     score = telling.Score()
-    for make in planted.MODELS:
+    for make in MODELS:
         model, shape = make()
-        planted.tagged(model).to("meta")
+        tagged(model).to("meta")
         old = telling.graph_of(model, shape)
         for seed in range(TRIALS):
             rng = random.Random(f"{make.__name__} {seed}")

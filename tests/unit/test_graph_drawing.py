@@ -20,7 +20,7 @@ from pellucid.graph.drawing import difference_svg, svg
 from pellucid.graph.drawing.lines import Line, Placed
 from pellucid.graph.drawing.place import placed
 from pellucid.graph.drawing.visible import FOLLOWS, ROOT, Box, seen, suited_depth
-from support.planted import Chain, Residual
+from support.tagged_nets import Chain, Residual
 
 
 class Looped(nn.Module):

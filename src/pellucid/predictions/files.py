@@ -5,7 +5,6 @@ However large a file is, only a piece of it is in memory. Nothing that could run
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pellucid.errors import DataError
+from pellucid.predictions.csv_files import open_csv
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +24,6 @@ VALUES = "values"
 
 # Bytes that a Parquet column reads ahead; there may be thousands of columns.
 _READ_AHEAD = 1 << 16
-_CSV_BLOCK = 1 << 22
-_NO_VALUE = ["", "NaN", "nan", "null"]
 
 
 class Columns(Protocol):
@@ -75,7 +73,7 @@ def open_columns(source: object, purpose: str) -> Columns:
     if path.suffix in (".parquet", ".pq"):
         return _parquet(path)
     if path.suffix in (".csv", ".tsv"):
-        return _csv(path)
+        return open_csv(path)
     if path.suffix == ".npy":
         return _Array(_mapped(path), str(path))
     hint = ""
@@ -283,119 +281,3 @@ def _parquet(path: Path) -> _Parquet:
             return _Parquet(path, file.schema_arrow, file.metadata.num_rows)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is no Parquet file that can be read: {error}.") from error
-
-
-@dataclass(frozen=True)
-class _Csv:
-    path: Path
-    types: dict[str, pa.DataType]
-    rows: int
-
-    @property
-    def source(self) -> str:
-        return str(self.path)
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def schema(self) -> pa.Schema:
-        import pyarrow as pa
-
-        return pa.schema(list(self.types.items()))
-
-    def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        for piece in _csv_pieces(self.path, self.types, list(columns)):
-            for start in range(0, piece.num_rows, rows):
-                yield piece.slice(start, rows)
-
-    def extremes(self, column: str) -> tuple[int, int] | None:
-        return None
-
-
-@dataclass
-class _Uneven:
-    """Rows that have too many or too few values."""
-
-    count: int = 0
-    first: str = ""
-
-    def __call__(self, row: Any) -> str:
-        if not self.count:
-            # The header is line 1, and lines are counted where the file is read by one thread.
-            where = f"line {row.number}" if row.number is not None else f"'{row.text[:60]}'"
-            self.first = f"{where} has {row.actual_columns}"
-        self.count += 1
-        return "skip"
-
-
-def _csv_pieces(
-    path: Path, types: dict[str, pa.DataType], columns: list[str] | None = None, uneven: _Uneven | None = None
-) -> Iterator[pa.RecordBatch]:
-    from pyarrow import csv
-
-    parse = csv.ParseOptions(
-        delimiter="\t" if path.suffix == ".tsv" else ",",
-        invalid_row_handler=uneven or _Uneven(),
-        newlines_in_values=True,
-    )
-    convert = csv.ConvertOptions(
-        column_types=types, include_columns=columns or [], null_values=_NO_VALUE, strings_can_be_null=True
-    )
-    read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
-    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
-        if not types:
-            types.update((entry.name, entry.type) for entry in reader.schema)
-            if len(types) != len(reader.schema):
-                raise DataError(f"{path} names a column twice in its first line: {', '.join(reader.schema.names)}.")
-        yield from reader
-
-
-def _csv(path: Path) -> _Csv:
-    """Reads it once: how many rows there are, and types that hold for all of them, not for the first only."""
-    import pyarrow as pa
-
-    types: dict[str, pa.DataType] = {}
-    uneven = _Uneven()
-    while True:
-        uneven.count = rows = 0
-        try:
-            for piece in _csv_pieces(path, types, uneven=uneven):
-                rows += piece.num_rows
-            break
-        except pa.ArrowInvalid as error:
-            if not _widened(types, str(error)):
-                raise DataError(f"{path} is no CSV file with a header that can be read: {error}.") from error
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"The first line of {path} is not UTF-8: {error}. Write the file anew in that encoding."
-            ) from error
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}.") from error
-    binary = [name for name, kind in types.items() if pa.types.is_binary(kind)]
-    if binary:
-        raise DataError(
-            f"The column '{binary[0]}' of {path} holds text that is not UTF-8. Write the file anew in that encoding."
-        )
-    if uneven.count:
-        raise DataError(
-            f"{path} has {len(types)} columns, but {uneven.count:,} rows of it have another number of values; {uneven.first}. "
-            "Text that holds the separator has to stand between double quotes."
-        )
-    # A column without any value has no type of its own.
-    return _Csv(path, {name: pa.float64() if pa.types.is_null(kind) else kind for name, kind in types.items()}, rows)
-
-
-def _widened(types: dict[str, pa.DataType], message: str) -> bool:
-    """Gives a column whose values turned out to be of another type a wider one; False where it is not that."""
-    import pyarrow as pa
-
-    found = re.search(r"In CSV column #(\d+): .*CSV conversion error", message)
-    if found is None or int(found.group(1)) >= len(types):
-        return False
-    name = list(types)[int(found.group(1))]
-    if types[name] == pa.string():
-        return False
-    types[name] = pa.float64() if pa.types.is_integer(types[name]) or pa.types.is_null(types[name]) else pa.string()
-    return True
