@@ -156,7 +156,9 @@ def _cell(value: object) -> str:
 
 def main() -> None:
     """Measures what was asked for, keeps the other tables as they were."""
-    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(BENCHES)
+    if unknown := sorted(set(sys.argv[1:]) - set(BENCHES)):
+        raise SystemExit(f"No benchmark is called {', '.join(unknown)}. Benchmarks: {', '.join(BENCHES)}.")
+    names = sys.argv[1:] or list(BENCHES)
     kept = json.loads(ROWS.read_text()) if ROWS.exists() else {}
     for name in names:
         # What this machine cannot measure stays as another has found it.

@@ -119,6 +119,8 @@ def _name_of(value: object) -> str:
 def _is_plain(value: object) -> bool:
     if type(value) in _USUAL:
         return True
+    if isinstance(value, Tensor):
+        return False
     if isinstance(
         value,
         bool | int | float | complex | str | enum.Enum | torch.dtype | torch.memory_format | torch.layout | slice,

@@ -23,10 +23,14 @@ class Looks(NamedTuple):
 
 def looks_of(tensors: list[Tensor]) -> Looks:
     """What a node notes of the tensors that go in or come out."""
-    looks = [one.look or one.looks() if type(one) is Fake else None for one in tensors]
-    if len(looks) == 1 and looks[0] is not None:
-        look = looks[0]
+    if len(tensors) == 1:
+        only = tensors[0]
+        look = only.look or only.looks() if type(only) is Fake else None
+        if look is None:
+            dtype = only.dtype
+            return Looks((tuple(only.shape),), (_name(dtype),), only.numel() * dtype.itemsize, dtype.is_floating_point)
         return Looks((look.shape,), (look.name,), look.memory, look.floating)
+    looks = [one.look or one.looks() if type(one) is Fake else None for one in tensors]
     return Looks(
         tuple([tuple(one.shape) if look is None else look.shape for one, look in zip(tensors, looks, strict=True)]),
         tuple([_name(one.dtype) if look is None else look.name for one, look in zip(tensors, looks, strict=True)]),

@@ -115,9 +115,16 @@ class Nodes(Tally):
     @unseen
     def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:
         """A node without children has run: who reads what it returned reads it."""
-        given = {id(tensor): place for place, tensor in enumerate(inputs)}
         after = versions(inputs)
         frame.origin = frame.id
+        if after == before and isinstance(output, Tensor) and not any([output is one for one in inputs]):
+            # Nearly all make one tensor and leave what they were given as it was.
+            frame.came_out([output])
+            self.link(frame)
+            if not self._flow.knows(output):
+                self._flow.made(output, frame.id, 0, inputs)
+            return output
+        given = {id(tensor): place for place, tensor in enumerate(inputs)}
         for place, tensor in enumerate(inputs):
             if before[place] != after[place]:
                 self._flow.wrote(tensor, frame.id, 0)

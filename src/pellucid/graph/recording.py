@@ -340,7 +340,7 @@ class Recording(Nodes):
         """Hears of an operator that is about to run, which may ask for values or write to what it is given."""
         if writes_to_arguments(operator):
             self._writes += 1
-        if isinstance(operator, torch._ops.OpOverload) and really_asks(operator, args, kwargs):
+        if really_asks(operator, args, kwargs):
             self._asks(operator_name(operator), args, follow=True)
 
     def _reads_values(self, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -359,7 +359,7 @@ class Recording(Nodes):
             name = frame.operation
             nodes = [source.node for _, source, _ in frame.sources]
         else:
-            found = (self._flow.source(tensor) for tensor in gathered(args))
+            found = [self._flow.source(tensor) for tensor in gathered(args)]
             nodes = [source.node for source in found if source is not None]
             if frame is not None and self._opaque:
                 nodes += [source.node for _, source, _ in frame.sources]

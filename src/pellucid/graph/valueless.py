@@ -270,6 +270,8 @@ def operator_name(operator: Any) -> str:
 @cache
 def asks_for_values(operator: Any) -> bool:
     """Whether an operator may need values to know what it returns, or returns a value to Python."""
+    if not isinstance(operator, torch._ops.OpOverload):
+        return False
     tags = operator.tags
     return torch.Tag.data_dependent_output in tags or torch.Tag.dynamic_output_shape in tags
 
