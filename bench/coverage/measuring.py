@@ -77,6 +77,8 @@ def _measure(result: Result, case: Case, timed: bool) -> None:
     result.backend, result.nodes, result.edges = graph.backend, len(graph.nodes), len(graph.edges)
     result.operators, result.parameters = graph.operators, graph.parameters
     result.reasons += shortcomings(case, graph, bare(case))
+    if _outline(_traced(case)) != _outline(graph):
+        result.reasons.append("traced again, where its calls are known, it is another graph")
     if not timed:
         return
     result.cut = case.cut
@@ -104,6 +106,13 @@ def _fitting(build: Callable[[], Case | None]) -> Case | None:
 
 def _traced(case: Case) -> Graph:
     return trace(case.model, *case.args, **case.kwargs)
+
+
+def _outline(graph: Graph) -> tuple[object, ...]:
+    """What two traces of a model have in common, also of one that makes up new symbols for lengths."""
+    calls = [(node.name, node.operation, node.operators, node.flops, node.source) for node in graph.nodes]
+    edges = [(edge.source, edge.target, edge.output, edge.argument, edge.activation) for edge in graph.edges]
+    return calls, edges, graph.operators, graph.flops, graph.unused, graph.data_dependent, graph.loops
 
 
 def on_meta(case: Case) -> bool:

@@ -59,7 +59,7 @@ FLOOR = (
     "multiply-adds a layer, on a processor that does those in microseconds. Half of the cost of a node is the call: what it "
     "depends on, who made what it reads, its name and its line, the tensor that stands for its output. The other half is "
     "looking at each module before and putting it back after the forward, and making the graph. What asks for values runs "
-    "twice, once until it asks and once with values and every operator watched."
+    "twice, once until it asks and once with values, where the operators of a call that is not known yet are watched."
 )
 REAL = ("torchvision", "timm", "transformers")
 

@@ -301,3 +301,21 @@ def test_who_stands_in_the_way_of_every_call_is_called(monkeypatch: pytest.Monke
     run, told = twice(nn.Sequential(nn.ReLU()), torch.zeros(1, 2))
     assert run == told
     assert called == ["Sequential", "ReLU"] * 2
+
+
+def test_of_a_tensor_and_a_view_of_it_one_is_written() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.linear(x)
+            x[:, 1:] += 1
+            return x * 2
+
+    run, told = twice(Net(), torch.zeros(3, 4))
+    assert run == told
+    assert run.by_name["setitem()"].outputs == ((3, 4),)
+    names = {node.id: node.name for node in run.nodes}
+    assert ("setitem()", "mul()") in {(names[edge.source], names[edge.target]) for edge in run.edges}

@@ -10,7 +10,6 @@ from weakref import ref
 
 import torch
 from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
@@ -43,7 +42,7 @@ class Place:
 
     def found(self, storage: torch.UntypedStorage) -> None:
         """The memory that this is has come to be."""
-        self.flow.places[storage._cdata] = StorageWeakRef(storage), self  # type: ignore[no-untyped-call]
+        self.flow.places[storage._cdata] = ref(storage), self
 
 
 class Dataflow:
@@ -59,7 +58,8 @@ class Dataflow:
     def __init__(self, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
         # By identity; with the tensor, held weakly, since its id may already belong to another.
         self._makers: dict[int, tuple[ref[Tensor], Source]] = {}
-        self.places: dict[int, tuple[StorageWeakRef, Place]] = {}
+        # With the memory's Python object, which lives as long as the memory itself.
+        self.places: dict[int, tuple[ref[torch.UntypedStorage], Place]] = {}
         self._memory = memory
         self._clock = 0
         self._written = False
@@ -112,7 +112,7 @@ class Dataflow:
         if storage is None:
             return None
         held = self.places.get(storage._cdata)
-        if held is None or held[0].expired():  # type: ignore[no-untyped-call]
+        if held is None or held[0]() is not storage:
             if not make:
                 return None
             place = Place(self)

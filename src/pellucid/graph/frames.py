@@ -12,7 +12,7 @@ from pellucid.graph.dataflow import Source
 from pellucid.graph.fake import Fake
 from pellucid.graph.looks import looks_of
 from pellucid.graph.names import Role
-from pellucid.graph.recalled import Recalled
+from pellucid.graph.recalled import Ran
 from pellucid.graph.structure import Shape
 from pellucid.record.schema import Pool
 
@@ -26,7 +26,7 @@ class Frame:
     Attributes:
         sources: the arguments that some node made: their number, who made them, their shape.
         reads: ids of the parameters that went into it, in order.
-        recalled: the call like it, where it was told from one.
+        recalled: the call like it, where there was one.
     """
 
     id: int
@@ -58,7 +58,7 @@ class Frame:
     error: str | None = None
     sources: list[tuple[int, Source, Shape]] = field(default_factory=list)
     reads: tuple[int, ...] = ()
-    recalled: Recalled | None = None
+    recalled: Ran | None = None
 
     def went_in(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its arguments."""

@@ -13,8 +13,9 @@ from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, v
 from pellucid.graph.fake import Fake
 from pellucid.graph.frames import Frame, Kind
 from pellucid.graph.guard import memory_of
+from pellucid.graph.looks import looks_of
 from pellucid.graph.parts import Parts
-from pellucid.graph.recalled import New, Recalled
+from pellucid.graph.recalled import New, Ran, Recalled
 from pellucid.graph.remembered import Look
 from pellucid.graph.structure import Shape
 from pellucid.graph.tally import Tally
@@ -116,18 +117,16 @@ class Nodes(Tally):
     def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:
         """A node without children has run: who reads what it returned reads it."""
         after = versions(inputs)
-        frame.origin = frame.id
-        if after == before and isinstance(output, Tensor) and not any([output is one for one in inputs]):
+        if after == before and isinstance(output, Tensor) and not any(output is one for one in inputs):
             # Nearly all make one tensor and leave what they were given as it was.
             frame.came_out([output])
-            self.link(frame)
-            if not self._flow.knows(output):
-                self._flow.made(output, frame.id, 0, inputs)
+            self._come_new(frame, inputs, [output])
             return output
+        frame.origin = frame.id
         given = {id(tensor): place for place, tensor in enumerate(inputs)}
-        for place, tensor in enumerate(inputs):
-            if before[place] != after[place]:
-                self._flow.wrote(tensor, frame.id, 0)
+        written = self._apart([tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
+        for tensor in written:
+            self._flow.wrote(tensor, frame.id, 0)
 
         def own(tensor: Tensor) -> Tensor:
             place = given.get(id(tensor))
@@ -139,7 +138,7 @@ class Nodes(Tally):
 
         output = mapped(output, own)
         tensors = gathered(output)
-        frame.came_out(tensors or [tensor for place, tensor in enumerate(inputs) if before[place] != after[place]])
+        frame.came_out(tensors or written)
         self.link(frame)
         for index, tensor in enumerate(tensors):
             place = given.get(id(tensor), -1)
@@ -147,6 +146,34 @@ class Nodes(Tally):
             if (place < 0 and not known) or (place >= 0 and before[place] != after[place]):
                 self._flow.made(tensor, frame.id, index, inputs)
         return output
+
+    def _apart(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Of those that look at the same memory the first: writing to one counts for all."""
+        if len(tensors) < 2:
+            return tensors
+        places = [self._flow.place(tensor) for tensor in tensors]
+        return [
+            one for index, one in enumerate(tensors) if places[index] is None or places[index] not in places[:index]
+        ]
+
+    def _come_new(self, frame: Frame, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """A call has made these, and left what it was given as it was."""
+        frame.origin = frame.id
+        self.link(frame)
+        for index, tensor in enumerate(outputs):
+            if not self._flow.knows(tensor) and not any(tensor is one for one in inputs):
+                self._flow.made(tensor, frame.id, index, inputs)
+
+    def _given(self, frame: Frame, known: Ran, inputs: list[Tensor]) -> None:
+        """A call like one before is given these."""
+        frame.inputs, frame.input_dtypes = known.given.shapes, known.given.types
+        self._came_from(frame, inputs)
+
+    def _new(self, frame: Frame, known: Ran, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """A call like one before has made these."""
+        looks = known.looks or looks_of(outputs)
+        frame.outputs, frame.output_dtypes, frame.memory, frame.floating = looks
+        self._come_new(frame, inputs, outputs)
 
     def _retold(self, frame: Frame, known: Recalled, inputs: list[Tensor], alias_too: bool = True) -> Any:
         """What a call like one before returns; a node of it as if it had run.
@@ -203,13 +230,3 @@ class Nodes(Tally):
         made = Fake.onto(given, look, after)
         made.place = self._flow.place(given)
         return made
-
-    def _counted(self, frame: Frame | None, known: Recalled) -> None:
-        """Counts what ran for a call before; it would run again for this one."""
-        self.operators += known.operators
-        if frame is not None:
-            frame.operators += known.operators
-            if known.flops is not None:
-                frame.flops = known.flops
-        if known.flops is not None:
-            self.flops = (self.flops or 0) + known.flops

@@ -1,9 +1,10 @@
-"""Calls that were made before: what a layer of torch or a function of torch does without values depends on forms alone.
+"""Calls that were made before: which operators a layer of torch or a function of torch runs depends on forms alone.
 
 A network makes the same calls in every block, and is traced again and again. Where a call only makes new tensors, what it
-made, how many operators ran for it and what they counted is kept by the forms of all that went in; the next such call is
-told from that, and no operator is run for it. Kept for the whole process, up to a bound, since it depends on no model; but
-only as long as what layers and functions of torch call is torch's own, which each trace makes sure of when it begins.
+made, how many operators ran for it and what they counted is kept by the forms of all that went in. Without values the next
+such call is told from that, and no operator is run for it; with values it is run, and its operators are not watched. Kept
+for the whole process, up to a bound, since it depends on no model; but only as long as what layers and functions of torch
+call is torch's own, which each trace makes sure of when it begins.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from pellucid.graph.dataflow import gathered
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 from pellucid.graph.looks import Looks, looks_of
@@ -47,6 +49,8 @@ _BY_FORM = frozenset({
     "linear", "masked_fill", "matmul", "maximum", "minimum", "mul", "mul_", "sub", "where", "__matmul__", "__add__",
     "__radd__", "__mul__", "__rmul__", "__sub__", "__truediv__",
 })  # fmt: skip
+# What asks for values only to know how many there will be: the operators that run are the same whatever it hears.
+_HOW_MANY = frozenset({"__getitem__", "nonzero", "where", "masked_select"})
 # Equal values of these are the same.
 _ALIKE = frozenset({int, str, type(None), type(Ellipsis)})
 _ATTENTION = "scaled_dot_product_attention"
@@ -76,66 +80,79 @@ class Part(NamedTuple):
     steps: int | None
 
 
-@dataclass(slots=True, eq=False)
-class Recalled:
-    """What a call did.
+@dataclass(slots=True, eq=False, kw_only=True)
+class Ran:
+    """What a call runs.
 
     Attributes:
-        operators: how many ran; flops: what they counted.
-        outputs: how every tensor that it returned looks; of one that it was given, its place among the inputs.
-        container: what it returned them in, None for a tensor alone.
-        wrote: whether it wrote to its first input.
-        read: names of its own parameters that went into a tensor.
-        given: what its node notes of what went in; looks: of what it returned.
-        same: whether it returned what it was given, unchanged.
-        single: how the one new tensor looks, where that is all that it returned.
+        operators: how many; flops: what they count.
+        read: names of its own parameters that go into a tensor.
+        given: what its node notes of what goes in; looks: of what it returns, unless values decide that.
+        same: whether it returns what it is given, unchanged, or no tensor.
         part: of a layer, what it is, once somebody has asked.
         arguments: its settings as text, once they were asked for; pool: what it keeps, if it is a function that pools.
     """
 
     operators: int
     flops: int | None
-    outputs: tuple[New | View | int, ...]
-    container: type[list[Any]] | type[tuple[Any, ...]] | None
-    wrote: bool
     read: tuple[str, ...]
     given: Looks
-    looks: Looks
+    looks: Looks | None
     same: bool
-    single: Look | None
     part: Part | None = None
     arguments: Mapping[str, str] | None = None
     pool: Pool | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Recalled(Ran):
+    """What a call does, as far as it can be told without running it.
+
+    Attributes:
+        outputs: how every tensor that it returns looks; of one that it is given, its place among the inputs.
+        container: what it returns them in, None for a tensor alone.
+        wrote: whether it writes to its first input.
+        single: how the one new tensor looks, where that is all that it returns.
+    """
+
+    outputs: tuple[New | View | int, ...]
+    container: type[list[Any]] | type[tuple[Any, ...]] | None
+    wrote: bool
+    looks: Looks
+    single: Look | None
 
 
 class Recall:
     """What calls of this process did, and the keys that one forward's calls have.
 
     Args:
-        parameters: ids of those that count as values that nobody knows.
+        parameters: ids of the parameters.
+        values: whether the forward runs with values.
     """
 
     # One of each for the process, by design.
-    known: dict[Key, Recalled | None] = {}  # noqa: RUF012
+    known: dict[Key, Ran | None] = {}  # noqa: RUF012
     originals = Originals()
 
-    def __init__(self, parameters: Collection[int]) -> None:
+    def __init__(self, parameters: Collection[int], values: bool = False) -> None:
         self._parameters = parameters
+        self._values = values
         self._modes = torch._C._len_torch_dispatch_stack() + 1
         self._function_modes = torch._C._len_torch_function_stack() + 1
         # Whether uninitialised memory is filled, say, which is an operator more.
         if not self.originals.stand():
             self.known.clear()  # what was kept may have called what is there no more
         self._layers: dict[type, bool] = {}
-        self._functions_hold = self.originals.own
+        # With values a call is run out of sight of every mode: there must be none but the trace's own.
+        self._functions_hold = self.originals.own and not (values and self._modes + self._function_modes > 2)
         self._layers_hold = self._functions_hold and calls_are_torch_s()
-        self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled)
+        self._settings = (torch.are_deterministic_algorithms_enabled(), torch.backends.mkldnn.enabled, values)
 
     def module(self, module: nn.Module, args: tuple[Any, ...]) -> Key | None:
         """What a call of a layer depends on; None where that is more than forms, or it is not torch's own."""
         kind: Any = type(module)
-        forward = kind.forward
-        if not self._layers_hold or not _is_layer(kind, forward) or not self._plain():
+        forward = getattr(kind, "forward", None)  # a scripted module's class has none
+        if not self._layers_hold or forward is None or not _is_layer(kind, forward) or not self._plain():
             return None
         if kind not in self._layers:
             written = self.originals.layer(kind)
@@ -227,8 +244,12 @@ class Recall:
         """
         if len(self.known) >= MOST:
             self.known.clear()
-        silent = not did.operators and _is_in_place(key[0])  # `requires_grad_` does something all the same
-        self.known[key] = None if silent else _recalled(given, inside, written, result, did)
+        if not did.operators and _is_in_place(key[0]):
+            self.known[key] = None  # `requires_grad_` does something all the same
+        elif self._values:
+            self.known[key] = _ran(key[0], given, written, result, did)
+        else:
+            self.known[key] = _recalled(given, inside, written, result, did)
 
     def _plain(self) -> bool:
         """Whether nothing around the call changes what it does."""
@@ -237,6 +258,7 @@ class Recall:
             or torch._C._is_any_autocast_enabled()
             or torch.is_inference_mode_enabled()
             or torch._C._len_torch_dispatch_stack() != self._modes
+            or torch._C._functorch.peek_interpreter_stack() is not None
         )
 
     def _describe(self, value: Any, parts: list[Any]) -> bool:
@@ -253,6 +275,12 @@ class Recall:
             return True
         if kind is bool or kind is float:
             parts += (kind, value)
+            return True
+        if kind is Tensor and self._values:
+            dtype = value.dtype
+            if value.layout is not torch.strided or dtype.is_complex or value.is_neg():
+                return False
+            parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
             return True
         if kind is nn.Parameter:
             dtype = value.dtype
@@ -289,6 +317,16 @@ class Did(NamedTuple):
     writes: int
     asked: bool
     read: tuple[str, ...]
+
+
+def _ran(called: Any, given: list[Tensor], written: list[int], result: Any, did: Did) -> Ran | None:
+    if written or did.writes or (did.asked and called.__name__ not in _HOW_MANY):
+        return None
+    made = gathered(result)
+    return Ran(
+        operators=did.operators, flops=did.flops, read=did.read, given=looks_of(given),
+        looks=None if did.asked else looks_of(made), same=all(any(one is old for old in given) for one in made),
+    )  # fmt: skip
 
 
 def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], result: Any, did: Did) -> Recalled | None:
@@ -332,7 +370,8 @@ def _recalled(given: list[Tensor], inside: list[Tensor], written: list[int], res
     first = outputs[0]
     single = first.look if isinstance(first, New) and container is None else None
     return Recalled(
-        did.operators, did.flops, tuple(outputs), container, wrote, did.read, looks_of(given), looks_of(items), same, single
+        operators=did.operators, flops=did.flops, read=did.read, outputs=tuple(outputs), container=container, wrote=wrote,
+        given=looks_of(given), looks=looks_of(items), same=same, single=single,
     )  # fmt: skip
 
 

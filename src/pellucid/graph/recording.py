@@ -30,7 +30,7 @@ from pellucid.graph.names import (
 from pellucid.graph.nodes import Nodes, unseen
 from pellucid.graph.parts import Parts, is_packed, own_parameters
 from pellucid.graph.pooling import pool_of_function
-from pellucid.graph.recalled import Key, Part, Recalled
+from pellucid.graph.recalled import Key, Part, Ran, Recalled
 from pellucid.graph.structure import Shape
 from pellucid.graph.valueless import Valueless, operator_name, really_asks
 
@@ -140,12 +140,12 @@ class Recording(Nodes):
             # The model itself is the graph, not a node in it.
             return call(module, *args, **kwargs)
         key = None
-        if opaque and self._recall is not None and not kwargs:
+        if opaque and not kwargs:
             with torch._C.DisableTorchFunction():
                 key = self._recall.module(module, args)
                 known = self._recall.known.get(key) if key is not None else None
-                if known is not None:
-                    return self._as_before(path, module, known, args)
+            if known is not None:
+                return self._layer_as_before(path, module, known, call, args)
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
         frame.module, frame.source = module, self._sites.here(module, 2)
@@ -171,21 +171,31 @@ class Recording(Nodes):
                 return output
             return self._returned(frame, inputs, before, output)
 
-    def _as_before(self, path: str, module: nn.Module, known: Recalled, args: tuple[Any, ...]) -> Any:
+    def _layer_as_before(
+        self, path: str, module: nn.Module, known: Ran, call: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
         """What a layer returns of which a call like this one is known."""
-        part = known.part
-        if part is None:
-            last, steps = module_channel_last(module), steps_of(module, args, {})
-            part = known.part = Part(operation_of(module), *module_role(module), last, steps)
-        name, number = self._names.module(path)
-        frame = self._frame(name, path, part.operation, "module", number)
-        _, frame.role, frame.activation, frame.channel_last, frame.steps = part
-        frame.module, frame.source, frame.recalled = module, self._sites.here(module, 3), known
-        inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
-        if known.read:
-            parameters = module._parameters
-            self.read.update([id(parameters[name]) for name in known.read])
-        return self._retold(frame, known, inputs)
+        with torch._C.DisableTorchFunction():
+            part = known.part
+            if part is None:
+                last, steps = module_channel_last(module), steps_of(module, args, {})
+                part = known.part = Part(operation_of(module), *module_role(module), last, steps)
+            name, number = self._names.module(path)
+            frame = self._frame(name, path, part.operation, "module", number)
+            _, frame.role, frame.activation, frame.channel_last, frame.steps = part
+            frame.module, frame.source, frame.recalled = module, self._sites.here(module, 3), known
+            inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
+            if known.read:
+                parameters = module._parameters
+                self.read.update([id(parameters[name]) for name in known.read])
+            if isinstance(known, Recalled):
+                return self._retold(frame, known, inputs)
+            self._given(frame, known, inputs)
+            result = self._unheard(frame, known, call, (module, *args), {})
+            if known.same:
+                return self._made(frame, inputs, versions(inputs), result)
+            self._new(frame, known, inputs, gathered(result))
+            return result
 
     @unseen
     def _returned(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any) -> Any:
@@ -217,10 +227,13 @@ class Recording(Nodes):
             args[0].forget()  # `x.data = y` gives it another shape
         if self._opaque:
             return self._inside(func, args, kwargs)
-        key = None if self._recall is None else self._recall.function(func, args, kwargs)
+        key = self._recall.function(func, args, kwargs)
         operation = function_name(func)
-        if key is not None and self._recall is not None and (known := self._recall.known.get(key)) is not None:
+        known = None if key is None else self._recall.known.get(key)
+        if isinstance(known, Recalled):
             return self._function_as_before(operation, func, args, kwargs, known)
+        if known is not None:
+            return self._function_again(operation, func, args, kwargs, known)
         return self._node(operation, func, args, kwargs, lambda: bound(func, args, kwargs), key)
 
     def _function_as_before(
@@ -242,6 +255,35 @@ class Recording(Nodes):
             self._came_from(frame, inputs)
             self._play(frame, args, kwargs, frame.outputs[0])
             return self._retold(frame, known, inputs, alias_too=False)
+
+    def _function_again(
+        self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], known: Ran
+    ) -> Any:
+        """Runs a function that runs what one before ran, of which nobody needs to hear again."""
+        if known.same:
+            above = self._stack[-1] if self._stack else None
+            with torch._C._DisableTorchDispatch():
+                result = func(*args, **kwargs)
+            self._counted(above, known)
+            return result
+        inputs = gathered((args, kwargs) if kwargs else args)
+        frame = self._frame("", "", operation, "function", 1)
+        self._given(frame, known, inputs)
+        if known.looks is None:
+            self._asks(operation, args, follow=True, by=frame)
+        try:
+            result = self._unheard(frame, known, func, args, kwargs)
+        except BaseException:
+            self._name(frame, count=False)
+            raise
+        frame.reads = self._reads(inputs)
+        self._name(frame, count=True)
+        outputs = gathered(result)
+        frame.outputs = known.looks.shapes if known.looks else tuple([tuple(one.shape) for one in outputs])
+        self._describe(frame, lambda: bound(func, args, kwargs), known)
+        self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
+        self._new(frame, known, inputs, outputs)
+        return result
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
@@ -278,13 +320,13 @@ class Recording(Nodes):
             return result
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
-        known = None if key is None or self._recall is None else self._recall.known.get(key)
+        known = None if key is None else self._recall.known.get(key)
         frame.outputs = tuple([tuple(one.shape) for one in outputs])
         self._describe(frame, settings, known)
         self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
         return self._made(frame, inputs, before, result, alias_too=False)
 
-    def _describe(self, frame: Frame, settings: Callable[[], dict[str, Any]], known: Recalled | None) -> None:
+    def _describe(self, frame: Frame, settings: Callable[[], dict[str, Any]], known: Ran | None) -> None:
         """Notes a function's settings; those of one that was told from another are that one's."""
         if known is not None and known.arguments is not None:
             frame.arguments, frame.pool = known.arguments, known.pool
@@ -351,10 +393,10 @@ class Recording(Nodes):
         if any(type(tensor) is Fake for tensor in gathered(args)):
             raise ValuesNeededError(name)
 
-    def _asks(self, name: str, args: tuple[Any, ...], follow: bool) -> None:
-        """The forward asks for values; `follow` where Python then goes on with them."""
+    def _asks(self, name: str, args: tuple[Any, ...], follow: bool, by: Frame | None = None) -> None:
+        """The forward asks for values, by the call at work or another; `follow` where Python then goes on with them."""
         self._asked += 1
-        frame = self._stack[-1] if self._stack else None
+        frame = by or (self._stack[-1] if self._stack else None)
         if frame is not None and frame.kind == "function":
             name = frame.operation
             nodes = [source.node for _, source, _ in frame.sources]

@@ -12,10 +12,9 @@ from pellucid.graph import flops
 from pellucid.graph.dataflow import gathered, versions
 from pellucid.graph.frames import Frame
 from pellucid.graph.parts import Parts
-from pellucid.graph.recalled import Did, Key, Recall
+from pellucid.graph.recalled import Did, Key, Ran, Recall
 from pellucid.graph.valueless import Valueless
 
-_UNHEARD = object()
 LONGEST_ERROR = 500
 
 
@@ -45,8 +44,8 @@ class Tally:
         self._writes = 0
         self._asked = 0
         self._valueless = valueless
-        self._recall = None if valueless is None else Recall(valueless.parameters)
         self._parameters = {id(parameter) for parameter in parts.parameters.values()}
+        self._recall = Recall(self._parameters, values=True) if valueless is None else Recall(valueless.parameters)
 
     def operated(self, operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Counts an operator in, for the node at work."""
@@ -67,8 +66,8 @@ class Tally:
         self, frame: Frame, key: Key, inputs: list[Tensor], before: list[int],
         call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
-        """What a call returns, by running it, which is kept for the next."""
-        if self._recall is None or self._recall.known.get(key, _UNHEARD) is None:
+        """What a call returns of which nothing is known yet, by running it; what it did is kept for the next."""
+        if key in self._recall.known:
             return self._run(frame, True, call, args, kwargs)  # more than forms decides what it does
         module = frame.module
         writes, asked, read = self._writes, self._asked, self.read
@@ -92,6 +91,25 @@ class Tally:
             did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
             self._recall.keep(key, inputs, inside, written, result, did)
         return result
+
+    def _unheard(
+        self, frame: Frame, known: Ran, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """What a call returns that runs what one before it ran, of which nobody needs to hear again."""
+        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            result = self._run(frame, True, call, args, kwargs)
+        self._counted(frame, known)
+        return result
+
+    def _counted(self, frame: Frame | None, known: Ran) -> None:
+        """Counts what ran for a call before; it would run again for this one."""
+        self.operators += known.operators
+        if frame is not None:
+            frame.operators += known.operators
+            if known.flops is not None:
+                frame.flops = known.flops
+        if known.flops is not None:
+            self.flops = (self.flops or 0) + known.flops
 
     def _run(
         self, frame: Frame, opaque: bool, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
