@@ -369,6 +369,13 @@ def test_names_that_the_terminal_cannot_show_do_not_stop_it(inspected: Path) -> 
 # --- interrupted ----------------------------------------------------------------------------------------------
 
 
+def test_an_interrupted_command_that_cannot_be_resumed_does_not_say_so(workplace: Path) -> None:
+    arguments = ["fit", "net.py:Interrupted", "--data", "digits", "--limit", 200, "--json"]
+    interrupted = alone(*arguments, folder=workplace, INTERRUPT_AT="100")
+    assert interrupted.code == 130, interrupted.err
+    assert interrupted.json == {"kind": "Interrupted", "message": "Interrupted."}
+
+
 def test_an_interrupt_leaves_a_record_that_resume_finishes_to_the_same_table(
     pellucid: Program, workplace: Path
 ) -> None:

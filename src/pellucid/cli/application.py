@@ -51,6 +51,13 @@ _CommandLineError: type[Exception] = next(
 )
 
 
+# What an interrupted command leaves, and how to go on from there; of others nothing is left.
+_KEPT = {
+    "inspect": "What was finished is kept; `inspect` goes on with it where it is given --resume.",
+    "sweep": "Networks that were finished are kept; the same sweep goes on where it was cut short.",
+}
+
+
 def main() -> None:
     """Runs the program `pellucid`."""
     as_json = "--json" in sys.argv[1:]
@@ -64,11 +71,8 @@ def main() -> None:
         sys.exit(REFUSED)
     # The way in which typer reports an interrupt.
     if code == INTERRUPTED:
-        fail(
-            "Interrupted",
-            "Interrupted. What was finished is kept; `inspect` goes on with it where it is given --resume.",
-            as_json=as_json,
-        )
+        command = next(iter(sys.argv[1:]), "")
+        fail("Interrupted", f"Interrupted. {_KEPT.get(command, '')}".rstrip(), as_json=as_json)
     sys.exit(code)
 
 
