@@ -22,8 +22,9 @@ DEFINITION = (
     "`TorchDispatchMode` counts over one more forward with values, also where the trace did without them (for a configuration "
     "in full size: over the same architecture, narrower, layer for layer); as many parameters as the unique ones add up to; "
     "a node's argument for every tensor that comes out; and a path from an input to each of these, but for those that an "
-    "entry names as constants; and the same graph a second time, where its calls are known. Oddities have facts of their own "
-    "beside that: edges that must or must not be there, numbers of calls, loops, what is shared or unused."
+    "entry names as constants; and the same graph where calls are told from calls like them as where each is heard out. "
+    "Oddities have facts of their own beside that: edges that must or must not be there, numbers of calls, loops, what is "
+    "shared or unused."
 )
 
 

@@ -35,7 +35,8 @@ def decode(content: bytes) -> Image:
         with _without_warnings(), Pillow.open(io.BytesIO(content)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise UndecodableImageError(f"{opened.width} x {opened.height} pixels are more than {MOST_PIXELS:,}")
-            return _plain(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)  # which copies it otherwise, also where it stands upright
+            return _plain(opened)
     except (UndecodableImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:

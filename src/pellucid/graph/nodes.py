@@ -170,8 +170,10 @@ class Nodes(Tally):
         self._came_from(frame, inputs)
 
     def _new(self, frame: Frame, known: Ran, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        """A call like one before has made these."""
-        looks = known.looks or looks_of(outputs)
+        """A call like one before has made these; how many and how large they are, values may have decided."""
+        looks = known.looks
+        if looks is None or looks.shapes != tuple([tuple(one.shape) for one in outputs]):
+            looks = looks_of(outputs)
         frame.outputs, frame.output_dtypes, frame.memory, frame.floating = looks
         self._come_new(frame, inputs, outputs)
 

@@ -279,7 +279,7 @@ class Recording(Nodes):
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
         outputs = gathered(result)
-        frame.outputs = known.looks.shapes if known.looks else tuple([tuple(one.shape) for one in outputs])
+        frame.outputs = tuple([tuple(one.shape) for one in outputs])
         self._describe(frame, lambda: bound(func, args, kwargs), known)
         self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
         self._new(frame, known, inputs, outputs)
