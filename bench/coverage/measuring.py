@@ -17,7 +17,7 @@ import torch
 
 from bench.coverage.cases import Case
 from bench.coverage.checking import Forward, counted, quiet, shortcomings
-from pellucid.graph import Graph, trace
+from pellucid.graph import Graph, Node, trace
 from pellucid.graph.recalled import Recall
 
 REPEATS, ENOUGH = 5, 2.0
@@ -119,12 +119,16 @@ def _nothing(*_: object) -> None:
 def _outline(graph: Graph) -> tuple[object, ...]:
     """What two traces of a model have in common, also of one that makes up new symbols for lengths."""
     calls = [
-        (node.name, node.operation, node.operators, node.flops, node.source, node.arguments, node.pool)
-        + tuple([size if type(size) is int else "symbol" for shape in (*node.inputs, *node.outputs) for size in shape])
+        (node.name, node.operation, node.operators, node.flops, node.source, node.arguments, node.pool, _sizes(node))
         for node in graph.nodes
     ]
     edges = [(edge.source, edge.target, edge.output, edge.argument, edge.activation) for edge in graph.edges]
     return calls, edges, graph.operators, graph.flops, graph.unused, graph.data_dependent, graph.loops
+
+
+def _sizes(node: Node) -> list[object]:
+    shapes = (*node.inputs, *node.outputs)
+    return [[size if type(size) is int else "symbol" for size in shape] for shape in shapes]
 
 
 def on_meta(case: Case) -> bool:
