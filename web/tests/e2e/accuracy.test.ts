@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LiveStage, missing, stageOf, visit } from "./harness";
-import { says } from "./looking";
+import { inHand, says } from "./looking";
 
 /** Known logits of twelve classes, worse on one shelf; numbers beside their targets; sets of classes. */
 const SERVED = `
@@ -156,7 +156,7 @@ describe.skipIf(missing !== "")(`how often it is right${missing ? ` (skipped: ${
   it("says of sets what is right of them", async () => {
     const { page, complaints } = await visit(here, `file://${folder}/sets.html`, "#/accuracy");
     await says(page, /of all 90 examples have exactly their set of classes called/);
-    await page.getByRole("complementary", { name: "In hand" }).getByText("all classes right").waitFor();
+    await inHand(page).getByText("all classes right").waitFor();
     await page
       .getByRole("table", { name: "scores" })
       .getByRole("row", { name: /^micro F1 0\.\d+/ })
