@@ -319,3 +319,18 @@ def test_of_a_tensor_and_a_view_of_it_one_is_written() -> None:
     assert run.by_name["setitem()"].outputs == ((3, 4),)
     names = {node.id: node.name for node in run.nodes}
     assert ("setitem()", "mul()") in {(names[edge.source], names[edge.target]) for edge in run.edges}
+
+
+def test_a_parameter_that_a_layer_is_given_is_used() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.both = nn.Bilinear(4, 4, 2)
+            self.query = nn.Parameter(torch.zeros(3, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.both(x, self.query)  # type: ignore[no-any-return]
+
+    run, told = twice(Net(), torch.zeros(3, 4))
+    assert run == told
+    assert told.unused == ()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -128,7 +129,52 @@ def returns_what_it_is_given(x: Tensor, dropout: nn.Module, identity: nn.Module,
     return x
 
 
+def queries(x: Tensor, norm: nn.Module, first: nn.Module, second: nn.Module) -> Tensor:
+    """Parameters that a layer is given, as those of another."""
+    return norm(x) + norm(first.weight) + norm(second.weight)  # type: ignore[no-any-return]
+
+
+def single_truth_values(x: Tensor, layer: nn.Module) -> list[Tensor]:
+    return [layer(x)[torch.tensor(chosen)] for chosen in (False, True, False)]
+
+
+def tangents(x: Tensor, layer: nn.Module) -> Tensor:
+    plain = layer(x).tanh()
+    with forward_ad.dual_level():
+        dual = layer(forward_ad.make_dual(x, x)).tanh()
+        return plain + forward_ad.unpack_dual(dual).primal
+
+
+def other_default_type(x: Tensor, layer: nn.Module) -> list[Tensor]:
+    whole = (x > 0).long()
+    found = [layer(whole)]
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return [*found, layer(whole)]
+    finally:
+        torch.set_default_dtype(before)
+
+
+def zeros_of_both_signs(x: Tensor, layer: nn.Module) -> list[Tensor]:
+    return [layer(x) + zero for zero in (0.0, -0.0)]
+
+
+def with_sparse_buffer() -> nn.Module:
+    layer = nn.Linear(5, 5)
+    layer.register_buffer("graph", torch.eye(5).to_sparse_csr())
+    return layer
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
+    "parameters given to a layer": lambda: WithValues(
+        queries, nn.LayerNorm(5), *[nn.Linear(5, 3, bias=False) for _ in range(2)]
+    ),
+    "single truth values": lambda: WithValues(single_truth_values, nn.Linear(5, 5)),
+    "tangents": lambda: WithValues(tangents, nn.Linear(5, 5)),
+    "another default type": lambda: WithValues(other_default_type, nn.Sigmoid()),
+    "zeros of both signs": lambda: WithValues(zeros_of_both_signs, nn.Linear(5, 5)),
+    "a sparse buffer": lambda: WithValues(lambda x, layer: layer(layer(x)), with_sparse_buffer()),
     "as many as there are": lambda: WithValues(detections, nn.Linear(5, 5)),
     "in place": lambda: WithValues(writes, nn.Linear(5, 5)),
     "packed sequences": lambda: WithValues(packed, nn.LSTM(1, 4, batch_first=True)),
@@ -137,6 +183,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor", "ignore:.torch.jit.script")  # of CSR, and by forward mode
 @pytest.mark.parametrize("name", MODELS)
 def test_the_graph_is_the_same_heard_or_not_and_counts_every_operator(name: str) -> None:
     torch.manual_seed(0)
@@ -146,6 +193,52 @@ def test_the_graph_is_the_same_heard_or_not_and_counts_every_operator(name: str)
     assert first.operators == count(model, x)
     assert first.error is None
     assert first.unused == ()
+
+
+def caught(x: Tensor, layer: nn.Module) -> Tensor:
+    """What a library does of a matrix that may not be positive: it tries, and adds to the diagonal."""
+    square = layer(x).T @ layer(x) + torch.eye(5)
+    root = torch.linalg.cholesky(square)
+    try:
+        return root + torch.linalg.cholesky(-square)
+    except RuntimeError:
+        return root + torch.linalg.cholesky(square + torch.eye(5))
+
+
+def goes_on_and_raises(x: Tensor, layer: nn.Module) -> Tensor:
+    x = layer(x)[torch.tensor([0, 1])].contiguous()
+    try:
+        x = x[torch.tensor([0, 9])]
+    except IndexError:
+        x = x.contiguous()
+    raise ValueError("nothing more")
+
+
+def looks_up(x: Tensor, table: nn.Module) -> Tensor:
+    return x + sum(table(torch.tensor([place])) for place in (1, 9))  # type: ignore[no-any-return]
+
+
+def asserts(x: Tensor, layer: nn.Module) -> Tensor:
+    for bound in (1e9, -1e9):
+        torch._assert_async(layer(x).sum() < bound)
+    return x
+
+
+RAISING: dict[str, tuple[Callable[..., Any], nn.Module]] = {
+    "caught": (caught, nn.Linear(5, 5)),
+    "goes on and raises": (goes_on_and_raises, nn.Linear(5, 5)),
+    "a layer": (looks_up, nn.Embedding(3, 5)),
+    "a function that makes nothing": (asserts, nn.Linear(5, 5)),
+}
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_what_raises_is_heard_as_far_as_it_comes(name: str) -> None:
+    torch.manual_seed(0)
+    forward, layer = RAISING[name]
+    model, x = WithValues(forward, layer).eval(), torch.randn(3, 5)
+    first = unremembered(model, x)
+    assert all(graph == first for graph in three(model, x))
 
 
 def test_other_values_of_the_same_forms_are_other_shapes() -> None:

@@ -58,11 +58,14 @@ class Nodes(Tally):
         self._elsewhere = False
         self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
 
-    def _frame(self, name: str, path: str, operation: str, kind: Kind, call: int) -> Frame:
+    def _goes_on(self) -> None:
+        """Another call is made: if a function raised and the model went on, it is as if that had not been called."""
         if self.failed is not None and self.failed is self.frames[-1] and self.failed.kind == "function":
-            # A function raised and the model went on: as if it had not been called.
             self._forget(self.failed)
             self.failed = None
+
+    def _frame(self, name: str, path: str, operation: str, kind: Kind, call: int) -> Frame:
+        self._goes_on()
         above = self._stack[-1] if self._stack else None
         frame = Frame(len(self.frames), name, path, operation, kind, above.id if above else None, call)
         self.frames.append(frame)

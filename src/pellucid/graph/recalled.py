@@ -51,9 +51,10 @@ _BY_FORM = frozenset({
 })  # fmt: skip
 # What asks for values only to know how many there will be: the operators that run are the same whatever it hears.
 _HOW_MANY = frozenset({"__getitem__", "nonzero", "where", "masked_select"})
+_TRUTH = (torch.bool, torch.uint8)
 # Equal values of these are the same.
 _ALIKE = frozenset({int, str, type(None), type(Ellipsis)})
-_ATTENTION = "scaled_dot_product_attention"
+_ATTENTION = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
 
 
 class New(NamedTuple):
@@ -168,7 +169,7 @@ class Recall:
             return None
         if own["_backward_pre_hooks"] or any(_GLOBAL_HOOKS) or "forward" in own:
             return None
-        parts: list[Any] = [kind, forward, self._settings]
+        parts: list[Any] = [kind, forward, self._settings, torch.get_default_dtype()]
         names = [*own]
         values: Iterable[tuple[str, Any]] = own.items()
         if names[:_FIRST] == _IN_ORDER:  # nearly always
@@ -183,11 +184,13 @@ class Recall:
                 parts += (tuple, value)
             elif name not in _KEPT_BY_ALL and not self._describe(value, parts):
                 return None
+        parts += (tuple(own["_parameters"]), tuple(own["_buffers"]))
         for parameter in own["_parameters"].values():
             if not self._describe(parameter, parts):
                 return None
         for buffer in own["_buffers"].values():
-            if type(buffer) is Tensor:  # of values that are known only the form matters beside one that is not
+            if type(buffer) is Tensor and not self._values and buffer.layout is torch.strided:
+                # Of values that are known only the form matters beside one that is not.
                 parts += (buffer.size(), buffer.stride(), buffer.dtype, buffer.device)
             elif not self._describe(buffer, parts):
                 return None
@@ -206,7 +209,7 @@ class Recall:
         if not self._functions_hold or not _is_torch_s(func) or not self._plain():
             return None
         parts: list[Any] = [func, self._settings, torch.get_default_dtype(), len(args)]
-        if func.__name__ == _ATTENTION:
+        if func.__name__ in _ATTENTION:
             parts += (
                 torch._C._get_flash_sdp_enabled(), torch._C._get_mem_efficient_sdp_enabled(),
                 torch._C._get_math_sdp_enabled(), torch._C._get_cudnn_sdp_enabled(),
@@ -259,6 +262,7 @@ class Recall:
             or torch.is_inference_mode_enabled()
             or torch._C._len_torch_dispatch_stack() != self._modes
             or torch._C._functorch.peek_interpreter_stack() is not None
+            or torch.autograd.forward_ad._current_level >= 0
         )
 
     def _describe(self, value: Any, parts: list[Any]) -> bool:
@@ -274,17 +278,19 @@ class Recall:
             parts.append(value)
             return True
         if kind is bool or kind is float:
-            parts += (kind, value)
+            parts += (kind, value or str(value))  # 0.0 equals -0.0
             return True
         if kind is Tensor and self._values:
             dtype = value.dtype
-            if value.layout is not torch.strided or dtype.is_complex or value.is_neg():
+            if value.layout is not torch.strided or dtype.is_complex or value.is_neg() or value.is_nested:
                 return False
             parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
             return True
         if kind is nn.Parameter:
             dtype = value.dtype
             if id(value) not in self._parameters or value.layout is not torch.strided or dtype.is_complex:
+                return False
+            if self._values and value.is_neg():
                 return False
             parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
             return True
@@ -322,6 +328,8 @@ class Did(NamedTuple):
 def _ran(called: Any, given: list[Tensor], written: list[int], result: Any, did: Did) -> Ran | None:
     if written or did.writes or (did.asked and called.__name__ not in _HOW_MANY):
         return None
+    if called.__name__ == "__getitem__" and any(one.ndim == 0 and one.dtype in _TRUTH for one in given[1:]):
+        return None  # whether a single truth value is true decides which operators run
     made = gathered(result)
     return Ran(
         operators=did.operators, flops=did.flops, read=did.read, given=looks_of(given),

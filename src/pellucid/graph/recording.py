@@ -182,16 +182,20 @@ class Recording(Nodes):
                 part = known.part = Part(operation_of(module), *module_role(module), last, steps)
             name, number = self._names.module(path)
             frame = self._frame(name, path, part.operation, "module", number)
-            _, frame.role, frame.activation, frame.channel_last, frame.steps = part
             frame.module, frame.source, frame.recalled = module, self._sites.here(module, 3), known
+            frame.steps = part.steps
             inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
             if known.read:
                 parameters = module._parameters
                 self.read.update([id(parameters[name]) for name in known.read])
+            if known.operators:
+                self._reads(inputs)
             if isinstance(known, Recalled):
+                _plays(frame, part)
                 return self._retold(frame, known, inputs)
             self._given(frame, known, inputs)
             result = self._unheard(frame, known, call, (module, *args), {})
+            _plays(frame, part)  # one that raises plays none
             if known.same:
                 return self._made(frame, inputs, versions(inputs), result)
             self._new(frame, known, inputs, gathered(result))
@@ -243,6 +247,7 @@ class Recording(Nodes):
         inputs = gathered((args, kwargs) if kwargs else args)
         if known.same:
             # A question about a tensor, or a conversion that had nothing to convert.
+            self._goes_on()
             self._counted(self._stack[-1] if self._stack else None, known)
             tensors = [inputs[one] for one in known.outputs if type(one) is int]
             return tensors[0] if known.container is None else known.container(tensors)
@@ -260,12 +265,6 @@ class Recording(Nodes):
         self, operation: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], known: Ran
     ) -> Any:
         """Runs a function that runs what one before ran, of which nobody needs to hear again."""
-        if known.same:
-            above = self._stack[-1] if self._stack else None
-            with torch._C._DisableTorchDispatch():
-                result = func(*args, **kwargs)
-            self._counted(above, known)
-            return result
         inputs = gathered((args, kwargs) if kwargs else args)
         frame = self._frame("", "", operation, "function", 1)
         self._given(frame, known, inputs)
@@ -276,6 +275,9 @@ class Recording(Nodes):
         except BaseException:
             self._name(frame, count=False)
             raise
+        if known.same:
+            self._forget(frame)
+            return result
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
         outputs = gathered(result)
@@ -408,6 +410,10 @@ class Recording(Nodes):
         self.question = f"{name}() at {self._sites.here() or 'an unknown place'}"
         if follow and any(self.frames[node].reached for node in nodes):
             self.questions[self.question] = None
+
+
+def _plays(frame: Frame, part: Part) -> None:
+    frame.role, frame.activation, frame.channel_last = part.role, part.activation, part.channel_last
 
 
 def _few(names: list[str]) -> str:

@@ -96,8 +96,11 @@ class Tally:
         self, frame: Frame, known: Ran, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What a call returns that runs what one before it ran, of which nobody needs to hear again."""
-        with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
-            result = self._run(frame, True, call, args, kwargs)
+        try:
+            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+                result = self._run(frame, True, call, args, kwargs)
+        except Exception:
+            return self._run(frame, True, call, args, kwargs)  # as far as it comes, it is heard
         self._counted(frame, known)
         return result
 
