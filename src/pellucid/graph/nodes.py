@@ -172,13 +172,12 @@ class Nodes(Tally):
         frame.inputs, frame.input_dtypes = known.given.shapes, known.given.types
         self._came_from(frame, inputs)
 
-    def _new(self, frame: Frame, known: Ran, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        """A call like one before has made these; how many and how large they are, values may have decided."""
+    def _gave(self, frame: Frame, known: Ran, outputs: list[Tensor]) -> None:
+        """A call like one before has given these; how many and how large they are, values may have decided."""
         looks = known.looks
         if looks is None or looks.shapes != tuple([tuple(one.shape) for one in outputs]):
             looks = looks_of(outputs)
         frame.outputs, frame.output_dtypes, frame.memory, frame.floating = looks
-        self._come_new(frame, inputs, outputs)
 
     def _retold(self, frame: Frame, known: Recalled, inputs: list[Tensor], alias_too: bool = True) -> Any:
         """What a call like one before returns; a node of it as if it had run.

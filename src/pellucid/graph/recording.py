@@ -198,7 +198,9 @@ class Recording(Nodes):
             _plays(frame, part)  # one that raises plays none
             if known.same:
                 return self._made(frame, inputs, versions(inputs), result)
-            self._new(frame, known, inputs, gathered(result))
+            outputs = gathered(result)
+            self._gave(frame, known, outputs)
+            self._come_new(frame, inputs, outputs)
             return result
 
     @unseen
@@ -281,10 +283,10 @@ class Recording(Nodes):
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
         outputs = gathered(result)
-        frame.outputs = tuple([tuple(one.shape) for one in outputs])
+        self._gave(frame, known, outputs)
         self._describe(frame, lambda: bound(func, args, kwargs), known)
         self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
-        self._new(frame, known, inputs, outputs)
+        self._come_new(frame, inputs, outputs)
         return result
 
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
