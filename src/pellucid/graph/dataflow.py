@@ -94,6 +94,11 @@ class Dataflow:
             place.writer, place.written = source, (tensor.numel(), int(tensor.storage_offset()))
             self._written = True
 
+    def forget(self) -> None:
+        """Lets go of everything: places know the flow that holds them, which only the garbage collector would notice."""
+        self.places.clear()
+        self._makers.clear()
+
     def knows(self, tensor: Tensor) -> bool:
         """Whether a node has made this very tensor."""
         return self._maker(_bare(tensor)) is not None

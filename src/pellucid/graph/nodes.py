@@ -58,6 +58,10 @@ class Nodes(Tally):
         self._elsewhere = False
         self._flow = Dataflow(memory_of if valueless is None else valueless.memory)
 
+    def is_over(self) -> None:
+        """The forward has come to its end, whichever: nobody asks who made a tensor any more."""
+        self._flow.forget()
+
     def _goes_on(self) -> None:
         """Another call is made: if a function raised and the model went on, it is as if that had not been called."""
         if self.failed is not None and self.failed is self.frames[-1] and self.failed.kind == "function":

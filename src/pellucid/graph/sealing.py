@@ -230,19 +230,7 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
         return ()
     leaves = [frame.module for frame in seen.frames if frame.module is not None and frame.children == 0]
     inside = {id(part) for leaf in leaves if next(leaf.children(), None) is not None for part in leaf.modules()}
-    touched: dict[int, bool] = {}
-
-    def touches(module: nn.Module) -> bool:
-        known = touched.get(id(module))
-        if known is None:
-            touched[id(module)] = False  # a module that holds itself
-            known = touched[id(module)] = (
-                id(module) in called
-                or id(module) in inside
-                or any(id(parameter) in seen.read for parameter in own_parameters(module).values())
-                or any(touches(child) for child in module.children())
-            )
-        return known
+    touched = dict.fromkeys(called | inside, True)
 
     held = (nn.ParameterDict, nn.ParameterList)  # they hold parameters and cannot be called
     return tuple(
@@ -251,5 +239,16 @@ def _uncalled(seen: Recording) -> tuple[str, ...]:
         if (path := seen.parts.paths[id(module)])
         and not isinstance(module, held)
         and not is_packed(module)
-        and not touches(module)
+        and not _touches(module, seen.read, touched)
     )
+
+
+def _touches(module: nn.Module, read: set[int], touched: dict[int, bool]) -> bool:
+    """Whether parameters of a module or of one in it were read, or one in it is touched; kept in `touched`."""
+    known = touched.get(id(module))
+    if known is None:
+        touched[id(module)] = False  # a module that holds itself
+        known = touched[id(module)] = any(
+            id(parameter) in read for parameter in own_parameters(module).values()
+        ) or any(_touches(child, read, touched) for child in module.children())
+    return known

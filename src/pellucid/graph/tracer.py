@@ -34,6 +34,7 @@ from pellucid.graph.valueless import Valueless
 
 _LOCK = threading.RLock()
 _SMALL = 1_000_000_000  # FLOPs: what a processor does in some tens of milliseconds
+_LIGHT = 1 << 28  # bytes of parameters
 _WARM = 3  # forwards after the first, of a small model
 
 
@@ -138,11 +139,22 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
         first = _by_shapes(parts, device, meta, args, kwargs)
         if not isinstance(first, _Run):
             return first
-        second = _run(parts, None, device, args, kwargs)
-    if second.raised is None:
-        return sealed(second.seen, "real", None, _reason(first), None), second.writes
-    error, _, raised = _told(second)
-    return sealed(second.seen, "real", error, _reason(first) if _asked(first) else "", raised), second.writes
+        with _unhurried() if _is_light(parameters) else contextlib.nullcontext():
+            return _with_values(parts, device, args, kwargs, first)
+
+
+def _with_values(parts: Parts, device: torch.device, args: Any, kwargs: Any, first: _Run) -> tuple[Graph, bool]:
+    """The same from a run with values, after a first without."""
+    run = _run(parts, None, device, args, kwargs)
+    if run.raised is None:
+        return sealed(run.seen, "real", None, _reason(first), None), run.writes
+    error, _, raised = _told(run)
+    return sealed(run.seen, "real", error, _reason(first) if _asked(first) else "", raised), run.writes
+
+
+def _is_light(parameters: list[nn.Parameter]) -> bool:
+    """Whether what a forward makes takes little memory, also if some of it is only freed as garbage."""
+    return sum([parameter.nbytes for parameter in parameters]) <= _LIGHT
 
 
 @contextlib.contextmanager
@@ -163,7 +175,7 @@ def _threads_in_silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _unhurried() -> Iterator[None]:
-    """No garbage collection inside, which looks at all that the process holds: tensors without values take no memory."""
+    """No garbage collection inside, which looks at all that the process holds."""
     collecting = gc.isenabled()
     if collecting:
         gc.disable()
@@ -177,7 +189,7 @@ def _unhurried() -> Iterator[None]:
 @_unhurried()
 @_threads_in_silence()
 def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs: Any) -> tuple[Graph, bool] | _Run:
-    """The same without values; the run itself where it needs some and there are some."""
+    """The same without values, of which no garbage takes memory; the run itself where it needs some and there are some."""
     run = _run(parts, Valueless(parts, device), device, args, kwargs)
     if run.raised is None:
         return sealed(run.seen, "meta" if meta else "fake", None, "", None), run.writes
@@ -223,6 +235,7 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
         except (Exception, ValuesNeededError) as error:
             raised = error.with_traceback(None)
         finally:
+            seen.is_over()
             writes = guard.restore()
     return _Run(seen, raised, writes or (valueless is not None and valueless.writes))
 
