@@ -96,8 +96,8 @@ BENCHES = {
         "Records of saved predictions: logits of 10 classes, and of 1,000 classes what was called, how surely, and the rank of the "
         "label; two columns came along. In a headless Chromium of 1280 x 800 pixels without a GPU. Script is all that the page's "
         "main thread runs for a change, in its own processor time; 14 selections from one class to three quarters of the examples, "
-        "on eight views. Of five million examples the browser has none: DuckDB answers on the server. The first two rows are of a "
-        "run on a machine 2.6 to 2.9 times slower than that of all others; the app as it was before is measured beside it."
+        "on eight views. Of five million examples the browser has none: DuckDB answers on the server. On a machine of which every "
+        "core was 2.5 times slower the first two rows were 63 and 60 ms."
     ),
     "gpu": (
         "With the model on a GPU, beside bare passes of the same model there, waited for to their end; torch as that machine has "
