@@ -160,7 +160,7 @@ class Functions(TorchFunctionMode):
         if func in _QUESTIONS or (func is torch._assert and not isinstance(args[0], Tensor)):
             return func(*args, **named)
         for kind in types:
-            if not issubclass(kind, Tensor):
+            if kind is not Tensor and not issubclass(kind, Tensor):
                 # An object that is no tensor and takes functions apart by itself: what it calls is seen again.
                 with self:
                     return kind.__torch_function__(func, types, args, named)

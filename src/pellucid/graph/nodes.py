@@ -167,8 +167,9 @@ class Nodes(Tally):
         """A call has made these, and left what it was given as it was."""
         frame.origin = frame.id
         self.link(frame)
+        given = set(map(id, inputs))
         for index, tensor in enumerate(outputs):
-            if not self._flow.knows(tensor) and not any(tensor is one for one in inputs):
+            if id(tensor) not in given and not self._flow.knows(tensor):
                 self._flow.made(tensor, frame.id, index, inputs)
 
     def _given(self, frame: Frame, known: Ran, inputs: list[Tensor]) -> None:

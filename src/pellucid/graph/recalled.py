@@ -268,6 +268,12 @@ class Recall:
     def _describe(self, value: Any, parts: list[Any]) -> bool:
         """Adds what the call may depend on; whether that is all."""
         kind = type(value)
+        if kind is Tensor and self._values:
+            dtype = value.dtype
+            if value.layout is not torch.strided or dtype.is_complex or value.is_neg() or value.is_nested:
+                return False
+            parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
+            return True
         if kind is Fake:
             look = value.look or value.looks()
             if look is None:
@@ -279,12 +285,6 @@ class Recall:
             return True
         if kind is bool or kind is float:
             parts += (kind, value or str(value))  # 0.0 equals -0.0
-            return True
-        if kind is Tensor and self._values:
-            dtype = value.dtype
-            if value.layout is not torch.strided or dtype.is_complex or value.is_neg() or value.is_nested:
-                return False
-            parts += (kind, value.size(), value.stride(), dtype, value.device, value.requires_grad)
             return True
         if kind is nn.Parameter:
             dtype = value.dtype

@@ -97,7 +97,7 @@ class Tally:
     ) -> Any:
         """What a call returns that runs what one before it ran, of which nobody needs to hear again."""
         try:
-            with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+            with torch._C._DisableTorchDispatch():
                 result = self._run(frame, True, call, args, kwargs)
         except Exception:
             return self._run(frame, True, call, args, kwargs)  # as far as it comes, it is heard
