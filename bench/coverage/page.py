@@ -52,7 +52,7 @@ COST = (
     "nor of rows marked `cut`. timm's models are at the size of their configuration; five take a smaller image so as not to take "
     "minutes, which can only make the ratio larger. Above the limit a ratio is in bold. Runs after the first find calls that the "
     "process knows already; the very first trace of a model takes up to twice as long. A ratio varies by a tenth from run to run: "
-    "that of ssdlite320, was 2.83 to 3.08 in six, that of mobilenetv3 2.71 to 3.02 in five; on a machine with a faster "
+    "that of ssdlite320 was 2.83 to 3.08 in six, that of mobilenetv3 2.71 to 3.02 in five; on a machine with a faster "
     "processor, before calls of a forward with values were recognised, ssdlite320 took 5.5, and three networks for telephones 3.4 "
     "to 3.7."
 )
