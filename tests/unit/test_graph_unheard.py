@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -160,6 +161,43 @@ def zeros_of_both_signs(x: Tensor, layer: nn.Module) -> list[Tensor]:
     return [layer(x) + zero for zero in (0.0, -0.0)]
 
 
+def another_attention(x: Tensor, mixed: nn.Module, out: nn.Module) -> Tensor:
+    """One function whose operators a switch around it decides."""
+    steps = x.unsqueeze(1)
+
+    def attend() -> Tensor:
+        return nn.functional.multi_head_attention_forward(
+            steps, steps, steps, 5, 1, mixed.weight, mixed.bias, None, None, False, 0.0, out.weight, out.bias,
+            training=False, need_weights=False,
+        )[0]  # fmt: skip
+
+    plain = attend()
+    with sdpa_kernel(SDPBackend.MATH):
+        return plain + attend()
+
+
+def by_turns(x: Tensor, *layers: nn.Module) -> list[Tensor]:
+    return [layer(x) for layer in layers]
+
+
+def of_other_order() -> nn.Module:
+    """A layer that has a bias and no weight, and was told so in that order."""
+    layer = nn.LayerNorm(5)
+    bias = layer.bias
+    del layer.weight, layer.bias
+    layer.bias = bias
+    layer.register_parameter("weight", None)
+    return layer
+
+
+def of_turned_sign(negated: bool) -> nn.Module:
+    """Its numbers are kept with the other sign, which torch turns where they are read."""
+    layer = nn.Linear(5, 1, bias=False)
+    numbers = torch.randn(1, 5, dtype=torch.cfloat)
+    layer.weight = nn.Parameter((numbers.conj().imag if negated else numbers.real).detach())
+    return layer
+
+
 def with_sparse_buffer() -> nn.Module:
     layer = nn.Linear(5, 5)
     layer.register_buffer("graph", torch.eye(5).to_sparse_csr())
@@ -174,6 +212,11 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "tangents": lambda: WithValues(tangents, nn.Linear(5, 5)),
     "another default type": lambda: WithValues(other_default_type, nn.Sigmoid()),
     "zeros of both signs": lambda: WithValues(zeros_of_both_signs, nn.Linear(5, 5)),
+    "another attention": lambda: WithValues(another_attention, nn.Linear(5, 15), nn.Linear(5, 5)),
+    "parameters in another order": lambda: WithValues(by_turns, nn.LayerNorm(5, bias=False), of_other_order()),
+    "numbers of turned sign": lambda: WithValues(
+        lambda x, *layers: [x * layer.weight for layer in layers], of_turned_sign(False), of_turned_sign(True)
+    ),
     "a sparse buffer": lambda: WithValues(lambda x, layer: layer(layer(x)), with_sparse_buffer()),
     "as many as there are": lambda: WithValues(detections, nn.Linear(5, 5)),
     "in place": lambda: WithValues(writes, nn.Linear(5, 5)),
