@@ -1,13 +1,15 @@
-"""A file of the user's code, as several tests open it."""
+"""What several tests of single parts begin with: a file of the user's code, a process that knows no calls."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pellucid.graph.recalled import Recall
 from support.coded import CODE
 
 
@@ -21,3 +23,11 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield place
     for name in set(sys.modules) - set(modules):
         del sys.modules[name]
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
+    """The calls that traces recognise: none at the beginning of a test, and afterwards none of it."""
+    remembered: dict[Any, Any] = {}
+    monkeypatch.setattr(Recall, "known", remembered)
+    return remembered

@@ -14,16 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pellucid.graph import Graph, trace
 from pellucid.graph import recalled as module_under_test
-from pellucid.graph.recalled import Recall
 from pellucid.graph.valueless import Valueless
 
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
-    """Nothing is known at the beginning of a test, and nothing of it afterwards."""
-    remembered: dict[Any, Any] = {}
-    monkeypatch.setattr(Recall, "known", remembered)
-    return remembered
+pytestmark = pytest.mark.usefixtures("known")
 
 
 @pytest.fixture

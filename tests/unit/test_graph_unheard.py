@@ -18,13 +18,7 @@ from pellucid.graph import Graph, trace
 from pellucid.graph.recalled import Recall
 from pellucid.graph.recording import Recording
 
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Any]:
-    """Nothing is known at the beginning of a test, and nothing of it afterwards."""
-    remembered: dict[Any, Any] = {}
-    monkeypatch.setattr(Recall, "known", remembered)
-    return remembered
+pytestmark = pytest.mark.usefixtures("known")
 
 
 @pytest.fixture
@@ -282,6 +276,34 @@ def test_what_raises_is_heard_as_far_as_it_comes(name: str) -> None:
     model, x = WithValues(forward, layer).eval(), torch.randn(3, 5)
     first = unremembered(model, x)
     assert all(graph == first for graph in three(model, x))
+
+
+def test_a_call_that_raises_unheard_and_then_does_not_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def activated(x: Tensor, *layers: nn.Module) -> Tensor:
+        for layer in layers:
+            x = torch.relu(layer(x))
+        return x
+
+    model, x = WithValues(activated, nn.Linear(5, 5), nn.Linear(5, 5)).eval(), torch.zeros(3, 5)
+    first = unremembered(model, x)
+    calls, run = [0], Recording._run
+
+    def memory_runs_out_once(self: Recording, frame: Any, opaque: bool, call: Any, *given: Any) -> Any:
+        def refused(*_: Any, **__: Any) -> Any:
+            raise MemoryError("once")
+
+        calls[0] += frame.operation == "relu"
+        once = frame.operation == "relu" and calls[0] == 2
+        return run(self, frame, opaque, refused if once else call, *given)
+
+    monkeypatch.setattr(Recording, "_run", memory_runs_out_once)
+    graph = trace(model, x)
+    assert calls == [3]
+    assert [(node.name, node.error, node.operators) for node in graph.nodes] == [
+        (node.name, None, node.operators) for node in first.nodes
+    ]
+    assert graph.error is None
+    assert graph.operators == first.operators
 
 
 def test_other_values_of_the_same_forms_are_other_shapes() -> None:

@@ -12,7 +12,7 @@ from pellucid.graph.dataflow import Source
 from pellucid.graph.fake import Fake
 from pellucid.graph.looks import looks_of
 from pellucid.graph.names import Role
-from pellucid.graph.recalled import Ran
+from pellucid.graph.outcomes import Ran
 from pellucid.graph.structure import Shape
 from pellucid.record.schema import Pool
 

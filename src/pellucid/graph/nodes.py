@@ -14,8 +14,8 @@ from pellucid.graph.fake import Fake
 from pellucid.graph.frames import Frame, Kind
 from pellucid.graph.guard import memory_of
 from pellucid.graph.looks import looks_of
+from pellucid.graph.outcomes import New, Ran, Recalled
 from pellucid.graph.parts import Parts
-from pellucid.graph.recalled import New, Ran, Recalled
 from pellucid.graph.remembered import Look
 from pellucid.graph.structure import Shape
 from pellucid.graph.tally import Tally

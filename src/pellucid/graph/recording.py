@@ -28,9 +28,10 @@ from pellucid.graph.names import (
     operation_of,
 )
 from pellucid.graph.nodes import Nodes, unseen
-from pellucid.graph.parts import Parts, is_packed, own_parameters
+from pellucid.graph.outcomes import Part, Ran, Recalled
+from pellucid.graph.parts import Parts, own_parameters
 from pellucid.graph.pooling import pool_of_function
-from pellucid.graph.recalled import Key, Part, Ran, Recalled
+from pellucid.graph.recalled import Key
 from pellucid.graph.structure import Shape
 from pellucid.graph.valueless import Valueless, operator_name, really_asks
 
@@ -38,7 +39,6 @@ from pellucid.graph.valueless import Valueless, operator_name, really_asks
 _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 # Of these, those that hand them to other libraries, which may hand back a tensor that nobody has made.
 _LEAVING = frozenset({"numpy", "array", "dlpack"})
-_MOST_TOLD = 5
 
 
 class Recording(Nodes):
@@ -104,27 +104,6 @@ class Recording(Nodes):
         self.apart.setdefault(path)
         self.hidden.add(id(module))
         self.read.update(map(id, own_parameters(module).values()))
-
-    def out_of_sight(self) -> str:
-        """What the graph does not hold of what ran, in words; nothing where it holds all."""
-        told: list[str] = []
-        if self.apart:
-            told.append(
-                f"Another thread called {_few([*self.apart])}, out of the trace's sight: what ran there is not in the graph, "
-                "nor in its operators and FLOPs."
-            )
-        packed = [
-            self.paths[id(module)]
-            for module in self.parts.modules
-            if module._modules and not is_packed(module) and any(map(is_packed, module.children()))
-        ]
-        if packed:
-            told.append(f"Quantised layers ({_few(packed)}) keep packed weights, which are not counted as parameters.")
-        if self.left:
-            told.append(
-                f"Values left torch in {_few([*self.left])}: a tensor that comes of them has no edge from there."
-            )
-        return " ".join(told)
 
     # --- modules ----------------------------------------------------------------------------------------------
 
@@ -416,8 +395,3 @@ class Recording(Nodes):
 
 def _plays(frame: Frame, part: Part) -> None:
     frame.role, frame.activation, frame.channel_last = part.role, part.activation, part.channel_last
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - _MOST_TOLD
-    return ", ".join(names[:_MOST_TOLD]) + (f" and {more} more" if more > 0 else "")

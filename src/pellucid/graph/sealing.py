@@ -17,6 +17,8 @@ from pellucid.graph.recording import Recording
 from pellucid.graph.structure import Edge, Graph, Node
 from pellucid.graph.tally import LONGEST_ERROR
 
+_MOST_TOLD = 5
+
 
 def sealed(
     seen: Recording, backend: Literal["meta", "fake", "real"], error: str | None, reason: str, raised: str | None
@@ -61,7 +63,7 @@ def sealed(
         error=error,
         batch=seen.batch,
         uncalled=_uncalled(seen),
-        backend_reason=" ".join(filter(None, (reason, seen.out_of_sight()))),
+        backend_reason=" ".join(filter(None, (reason, _out_of_sight(seen)))),
         data_dependent=tuple(seen.questions),
         operators=seen.operators,
         loops=loops,
@@ -216,6 +218,31 @@ def _settings(frame: Frame, module: nn.Module) -> Mapping[str, str]:
     if known.arguments is None:  # calls that are told from one another are of equal settings
         known.arguments = texts(settings_of(module))
     return known.arguments
+
+
+def _out_of_sight(seen: Recording) -> str:
+    """What the graph does not hold of what ran, in words; nothing where it holds all."""
+    told: list[str] = []
+    if seen.apart:
+        told.append(
+            f"Another thread called {_few([*seen.apart])}, out of the trace's sight: what ran there is not in the graph, "
+            "nor in its operators and FLOPs."
+        )
+    packed = [
+        seen.paths[id(module)]
+        for module in seen.parts.modules
+        if module._modules and not is_packed(module) and any(map(is_packed, module.children()))
+    ]
+    if packed:
+        told.append(f"Quantised layers ({_few(packed)}) keep packed weights, which are not counted as parameters.")
+    if seen.left:
+        told.append(f"Values left torch in {_few([*seen.left])}: a tensor that comes of them has no edge from there.")
+    return " ".join(told)
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _MOST_TOLD
+    return ", ".join(names[:_MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _uncalled(seen: Recording) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch import Tensor
 from pellucid.graph import flops
 from pellucid.graph.dataflow import gathered, versions
 from pellucid.graph.frames import Frame
+from pellucid.graph.outcomes import Did, Ran
 from pellucid.graph.parts import Parts
-from pellucid.graph.recalled import Did, Key, Ran, Recall
+from pellucid.graph.recalled import Key, Recall
 from pellucid.graph.valueless import Valueless
 
 LONGEST_ERROR = 500
@@ -96,13 +98,14 @@ class Tally:
         self, frame: Frame, known: Ran, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What a call returns that runs what one before it ran, of which nobody needs to hear again."""
-        try:
+        with contextlib.suppress(Exception):
             with torch._C._DisableTorchDispatch():
                 result = self._run(frame, True, call, args, kwargs)
-        except Exception:
-            return self._run(frame, True, call, args, kwargs)  # as far as it comes, it is heard
-        self._counted(frame, known)
-        return result
+            self._counted(frame, known)
+            return result
+        # It raised, which nothing was changed by: again, to hear how far it comes.
+        frame.error = self.failed = None
+        return self._run(frame, True, call, args, kwargs)
 
     def _counted(self, frame: Frame | None, known: Ran) -> None:
         """Counts what ran for a call before; it would run again for this one."""
