@@ -27,14 +27,16 @@ TIMES = 150
 def test_every_documented_coverage_but_that_of_a_step_lies_about_95_percent() -> None:
     assert {truth for truth, _ in DOCUMENTED} <= set(TRUTHS)
     assert (STEP, "equal width") in DOCUMENTED
-    assert {kind for _, kind in DOCUMENTED} == {name for name in KINDS if not name.startswith("monotone")}
+    assert {kind for _, kind in DOCUMENTED} == set(KINDS)
     for (truth, kind), shares in DOCUMENTED.items():
         least = 0.75 if truth == STEP else 0.93
-        assert all(least <= share <= 0.97 for share in shares), (truth, kind)
+        # Bins that are chosen by the right answers hold less chance than given ones.
+        most = 0.98 if kind == "monotone" else 0.97
+        assert all(least <= share <= most for share in shares), (truth, kind)
 
 
 @pytest.mark.parametrize("truth", ["calibrated", "slightly overconfident", "badly overconfident"])
-@pytest.mark.parametrize("kind", ["equal width", "debiased"])
+@pytest.mark.parametrize("kind", ["equal width", "monotone", "debiased"])
 def test_simulating_again_agrees_with_the_page(truth: str, kind: str) -> None:
     for number, documented in zip(NUMBERS, DOCUMENTED[truth, kind], strict=True):
         if number in (500, 100_000):
@@ -113,11 +115,11 @@ def test_an_error_that_chance_explains_has_an_interval_from_0_and_one_that_it_do
     assert 0 < chance.interval.high < chance.limit
     assert chance.interval.method == "test inversion"
     listed = {one.name: one for one in calibration_errors(fine(confidences, random.random(2000) < confidences - 0.15))}
-    for name in ("equal width", "equal mass", "debiased"):
+    for name in ("equal width", "equal mass", "monotone", "debiased"):
         interval = listed[name].interval
         assert interval is not None
         assert 0.1 < interval.low < 0.15 < interval.high < 0.2, name
-    assert [listed[name].interval for name in ("monotone", "kernel")] == [None, None]
+    assert listed["kernel"].interval is None
 
 
 def test_few_examples_and_certain_ones_have_an_interval_and_none_has_none() -> None:

@@ -71,7 +71,7 @@ KINDS: dict[str, Kind] = {
     "equal width, 10 bins": Kind(lambda bins: equal_width(bins, 10)),
     "equal mass": Kind(equal_mass),
     "debiased": Kind(equal_mass, squared=True),
-    "monotone, if an interval of given bins were taken": Kind(monotone),
+    "monotone": Kind(monotone),
 }
 
 

@@ -216,7 +216,7 @@ def interval_of(bins: Reliability, *, squared: bool = False) -> Interval | None:
     """The 95% interval of the model's own error in these bins; None without examples.
 
     Args:
-        bins: whose edges do not depend on the right answers.
+        bins: whose edges do not depend on the right answers, or as those of `monotone` do: in simulations as many intervals hold.
         squared: of the root of the mean squared distance, over bins of two examples and more, rather than of the mean one.
     """
     enough = bins.counts > (1 if squared else 0)
@@ -238,8 +238,8 @@ def calibration_errors(bins: Reliability) -> list[CalibrationError]:
     return [
         binned("equal width", wide, interval_of(wide)),
         binned("equal mass", mass, interval_of(mass)),
-        # Its bins are chosen by the right answers, which the interval of given bins does not know.
-        binned("monotone", ordered, None),
+        # Its bins are chosen by the right answers: the more chance there is in these, the fewer. The interval is rather too wide.
+        binned("monotone", ordered, interval_of(ordered)),
         CalibrationError(
             "debiased",
             debiased_error(mass),

@@ -269,6 +269,7 @@ export function intervalOf(bins: Reliability, squared = false): Bounds | null {
 export function calibrationErrors(bins: Reliability): CalibrationError[] {
   const wide = equalWidth(bins);
   const mass = equalMass(bins);
+  const ordered = monotone(bins);
   const none = total(bins) === 0 ? "no example has a target and a confidence" : "";
   const binned = (name: string, of: Reliability, interval: Bounds | null): CalibrationError => ({
     name,
@@ -282,8 +283,8 @@ export function calibrationErrors(bins: Reliability): CalibrationError[] {
   return [
     binned("equal width", wide, intervalOf(wide)),
     binned("equal mass", mass, intervalOf(mass)),
-    // Its bins are chosen by the right answers, which the interval of given bins does not know.
-    binned("monotone", monotone(bins), null),
+    // Its bins are chosen by the right answers: the more chance there is in these, the fewer. The interval is rather too wide.
+    binned("monotone", ordered, intervalOf(ordered)),
     {
       name: "debiased",
       value: debiasedError(mass),
