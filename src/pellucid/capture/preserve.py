@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -13,7 +13,7 @@ from pellucid.graph.parts import Parts
 
 
 @contextmanager
-def preserved(model: nn.Module, parts: Parts | None = None) -> Iterator[None]:
+def preserved(model: nn.Module, parts: Parts | None = None) -> Iterator[list[nn.Module]]:
     """Evaluation mode inside; afterwards all is as it was, also after an error.
 
     Put back are buffers, mode, requires_grad, hooks, `inplace` flags, random state and backend flags. Parameters and
@@ -22,14 +22,16 @@ def preserved(model: nn.Module, parts: Parts | None = None) -> Iterator[None]:
     Args:
         model: what runs inside.
         parts: of the model, where they were read already.
+
+    Yields: the modules that overwrite their input because a flag of theirs says so.
     """
     parts = Parts(model) if parts is None else parts
-    flags = [(module, flag) for module in parts.modules if isinstance(flag := in_place(module), bool)]
+    flags = [(module, flag) for module in parts.modules if isinstance(flag := _in_place(module), bool)]
     wanted = [(parameter, parameter.requires_grad) for parameter in parts.parameters.values()]
     gradients = torch.is_grad_enabled()
     try:
         with untouched(model, modules=parts.modules):
-            yield
+            yield [module for module, flag in flags if flag]
     finally:
         for module, flag in flags:
             module.inplace = flag  # type: ignore[assignment]
@@ -39,11 +41,7 @@ def preserved(model: nn.Module, parts: Parts | None = None) -> Iterator[None]:
         torch.set_grad_enabled(gradients)
 
 
-def writing(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    """Those that overwrite their input because a flag of theirs says so."""
-    return [module for module in modules if in_place(module) is True]
-
-
-def in_place(module: nn.Module) -> object:
+def _in_place(module: nn.Module) -> object:
     """A module's `inplace`; None where it has none. Found without the module's own search, which ends in an exception."""
-    return vars(module)["inplace"] if "inplace" in vars(module) else getattr(type(module), "inplace", None)
+    own = vars(module)
+    return own["inplace"] if "inplace" in own else getattr(type(module), "inplace", None)

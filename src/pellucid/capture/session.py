@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.placing import place_of, unfused
-from pellucid.capture.preserve import preserved, writing
+from pellucid.capture.preserve import preserved
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
 from pellucid.errors import LayerError, MethodError
@@ -93,9 +93,8 @@ class Session:
         self._functions = any("()" in layer.name for layer in self.layers)
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(preserved(self.model, self._parts))
+        self._writing = self._stack.enter_context(preserved(self.model, self._parts))
         try:
-            self._writing = writing(self._parts.modules)
             self._stack.callback(self._writes.restore)
             self._hook()
         except BaseException:

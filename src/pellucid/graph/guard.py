@@ -27,6 +27,7 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
+_HELD = operator.itemgetter(*_HOOKS, "_buffers")
 
 
 @contextlib.contextmanager
@@ -89,14 +90,13 @@ class _Kept:
         self._own = [vars(module) for module in modules]
         self._names: list[list[str]] = []
         self._values: list[Any] = []
-        held: list[Any] = []
-        for own in self._own:
-            if attributes:
+        if attributes:
+            for own in self._own:
                 self._names.append([*own])
                 self._values.extend(own.values())
-            else:
-                held.extend([own.get(name) for name in (*_HOOKS, "_buffers")])
-        held = self._values if attributes else held
+            held = self._values
+        else:
+            held = [*itertools.chain.from_iterable(map(_held_by, self._own))]
         kinds = frozenset(kind for kind in set(map(type, held)) if issubclass(kind, _HOLDERS))
         holders = [*itertools.compress(held, map(kinds.__contains__, map(type, held)))]
         # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
@@ -131,6 +131,14 @@ class _Kept:
             for name, value in kept.items():
                 if name not in own or own[name] is not value:
                     own[name] = value
+
+
+def _held_by(own: dict[str, Any]) -> tuple[Any, ...]:
+    try:
+        held: tuple[Any, ...] = _HELD(own)
+    except KeyError:  # a scripted module keeps them elsewhere
+        return tuple([own.get(name) for name in (*_HOOKS, "_buffers")])
+    return held
 
 
 def _put_back(held: Any, before: Any) -> None:

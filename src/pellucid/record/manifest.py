@@ -26,10 +26,16 @@ def read_manifest(root: Path) -> schema.Manifest:
         SchemaError: its schema is newer than this pellucid reads.
         DamagedError: it is truncated, altered, or not what the schema says.
     """
+    return manifest_of(manifest_bytes(root), root)
+
+
+def manifest_bytes(root: Path) -> bytes:
+    """What the manifest's file holds. Raises: RecordError: there is no record. DamagedError: no manifest is that large."""
     path = root / "manifest.json"
     try:
         size = path.stat().st_size
-        content = path.read_bytes() if size <= _LARGEST else b""
+        if size <= _LARGEST:
+            return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(
             f"There is no record at {root}: a record is a folder that holds manifest.json. Make one: pellucid inspect "
@@ -37,10 +43,11 @@ def read_manifest(root: Path) -> schema.Manifest:
         ) from error
     except OSError as error:
         raise RecordError(f"Could not read {path}: {error.strerror or error}.") from error
-    if size > _LARGEST:
-        raise DamagedError(
-            f"{path} has {size:,} bytes; a manifest has at most {_LARGEST:,}. This is no pellucid record."
-        )
+    raise DamagedError(f"{path} has {size:,} bytes; a manifest has at most {_LARGEST:,}. This is no pellucid record.")
+
+
+def manifest_of(content: bytes, root: Path) -> schema.Manifest:
+    """The manifest that a file at a folder holds. Raises: SchemaError, DamagedError: as `read_manifest`."""
     try:
         version = msgspec.json.decode(content, type=_Version).schema_version
         if version > schema.SCHEMA_VERSION:
@@ -51,6 +58,6 @@ def read_manifest(root: Path) -> schema.Manifest:
         return msgspec.json.decode(content, type=schema.Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(
-            f"{path} is truncated or altered: {error}. Restore it from a copy, or make the record "
+            f"{root / 'manifest.json'} is truncated or altered: {error}. Restore it from a copy, or make the record "
             "again with --overwrite."
         ) from error

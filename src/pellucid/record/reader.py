@@ -18,7 +18,7 @@ from pellucid.errors import DamagedError, RecordError
 from pellucid.record import files, folder, schema, tables
 from pellucid.record.encoding import LensState, focus_of, safetensors_bytes
 from pellucid.record.lock import is_held
-from pellucid.record.manifest import read_manifest
+from pellucid.record.manifest import manifest_bytes, manifest_of
 from pellucid.record.older import brought_up
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Record:
         """
         self.path = Path(path)
         self.manifest = schema.Manifest()
+        self._content: bytes | None = None
         self._files: dict[str, schema.FileRef] = {}
         self._checked: dict[str, _Stamp] = {}
         self._examples: tuple[list[schema.FileRef], pa.Table] | None = None
@@ -73,8 +74,10 @@ class Record:
 
     def refresh(self) -> bool:
         """Reads the manifest again; says whether it changed."""
-        before = self.manifest
-        self.manifest = read_manifest(self.path)
+        content = manifest_bytes(self.path)
+        if content == self._content:
+            return False
+        before, self.manifest, self._content = self.manifest, manifest_of(content, self.path), content
         self._files = {entry.path: entry for entry in self.manifest.files}
         return self.manifest != before
 

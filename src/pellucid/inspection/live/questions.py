@@ -8,7 +8,8 @@ import typing
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
@@ -99,20 +100,20 @@ def read(name: str, given: Mapping[str, Sequence[str]]) -> Question:
     kind = kinds.get(name)
     if kind is None:
         raise RecordError(f"There is no question {name[:40]!r} to the model.{nearest(name, kinds)}")
-    known = {each.name: each for each in msgspec.structs.fields(kind)}
+    known = _parameters(kind)
     values: dict[str, str | list[str]] = {}
     for word, texts in given.items():
         if word not in known:
             raise OptionError(f"The question '{name}' has no parameter {word[:40]!r}.{nearest(word, known)}")
         if any(len(text) > _LONGEST_WORD for text in texts):
             raise OptionError(f"The parameter '{word}' is longer than {_LONGEST_WORD} characters.")
-        if _is_many(known[word].type):
+        if known[word].many:
             values[word] = list(texts)
         elif len(texts) == 1:
             values[word] = texts[0]
         else:
             raise OptionError(f"The parameter '{word}' is given {len(texts)} times; the question '{name}' takes one.")
-    missing = [each.name for each in known.values() if each.required and each.name not in values]
+    missing = [word for word, each in known.items() if each.required and word not in values]
     if missing:
         raise OptionError(f"The question '{name}' needs the parameter '{missing[0]}'.")
     try:
@@ -128,6 +129,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f" Did you mean {' or '.join(near)}?"
     return f" There are: {', '.join(names)}." if names else ""
+
+
+class _Parameter(NamedTuple):
+    """Whether a question needs it, and whether it may be given several times."""
+
+    required: bool
+    many: bool
+
+
+@cache
+def _parameters(kind: type[Question]) -> Mapping[str, _Parameter]:
+    """A question's parameters by name; what they are is asked for once."""
+    return {each.name: _Parameter(each.required, _is_many(each.type)) for each in msgspec.structs.fields(kind)}
 
 
 def _is_many(kind: object) -> bool:
