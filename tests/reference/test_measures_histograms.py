@@ -112,6 +112,14 @@ def test_a_large_tensor_is_counted_on_several_threads_as_by_one() -> None:
     assert counted == [as_plain(histogram.of(values.numpy()))] * 2
 
 
+def test_few_values_and_many_are_counted_alike_whatever_their_bits() -> None:
+    bits = np.random.default_rng(0).integers(0, 1 << 32, 300_000, np.uint64).astype(np.uint32)
+    bits[:4] = 0x80000000, 0xFF800000, 0x7F800000, 0x00000000
+    for number in (1, 8192, 8193, 300_000):
+        values = bits[:number].view(np.float32)
+        assert as_plain(histogram.of_tensor(torch.from_numpy(values))) == as_plain(histogram.of(values))
+
+
 def test_negative_nan_and_strided_and_wide_values_are_counted_as_what_they_are() -> None:
     nan = np.array([0xFFC00001, 0x7F800001], np.uint32).view(np.float32)
     assert as_plain(histogram.of(nan)) == ({}, [0, 2, 0, 0])

@@ -28,6 +28,7 @@ _INFINITE = 255 << MANTISSA_BITS  # the first id whose exponent bits are all set
 _NEGATIVE_ZERO = -(1 << 31)  # its pattern, read as int32
 _ZERO, _NAN, _POSITIVE, _NEGATIVE = range(4)
 _PIECE = 1 << 18
+_FEW = 1 << 13  # values that NumPy counts in less time than it takes to call PyTorch
 
 
 def _empty() -> NDArray[np.int64]:
@@ -119,6 +120,8 @@ def _counted_here(flat: Tensor) -> NDArray[np.int64]:
     import torch
 
     codes = flat.numpy().view(np.uint32)
+    if len(codes) <= _FEW:
+        return np.bincount(codes >> np.uint32(SHIFT), minlength=BINS)
     workers = min(torch.get_num_threads(), len(codes) // _PIECE)
     if workers <= 1:
         return _counted_pieces(codes)
@@ -169,9 +172,14 @@ class _Special:
     negative_infinite: int = 0
 
 
+_NONE = _Special()
+
+
 def _sorted_out(raw: NDArray[np.int64], special: _Special) -> ExponentHistogram:
     """Takes the special values out of the bins; subnormals keep the lowest bins of their sign."""
-    counts = raw.astype(np.int64)
+    if special == _NONE:
+        return ExponentHistogram(raw)
+    counts = raw.copy()
     counts[_INFINITE:_SIGN] = 0
     counts[_SIGN + _INFINITE :] = 0
     counts[0] -= special.zero - special.negative_zero
