@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from pellucid.measures import calibration_intervals as measured
-from pellucid.measures.calibration import Reliability, calibration_errors, equal_width, expected_error, interval_of
+from pellucid.measures.calibration import Reliability, equal_width, expected_error, interval_of
+from pellucid.measures.calibration_errors import calibration_errors
 from pellucid.measures.calibration_intervals import Gaps, error_interval
 from pellucid.record.schema import Interval
 from support.calibrated import fine
@@ -18,7 +19,9 @@ from support.simulated_calibration import KINDS, NUMBERS, TRUTHS, Held, simulate
 
 PAGE = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \|$", re.MULTILINE)
-DOCUMENTED = {(truth, kind): [float(one) / 100 for one in shares] for truth, kind, *shares in ROW.findall(PAGE)}
+DOCUMENTED = {
+    (truth, kind): [float(one) / 100 for one in shares] for truth, kind, *shares in ROW.findall(PAGE) if kind in KINDS
+}
 # Gaps that are exactly none in some bins and large in others: which bins is not known, and costs coverage.
 STEP = next(truth for truth in TRUTHS if "else calibrated" in truth)
 TIMES = 150
@@ -30,13 +33,13 @@ def test_every_documented_coverage_but_that_of_a_step_lies_about_95_percent() ->
     assert {kind for _, kind in DOCUMENTED} == set(KINDS)
     for (truth, kind), shares in DOCUMENTED.items():
         least = 0.75 if truth == STEP else 0.93
-        # Bins that are chosen by the right answers hold less chance than given ones.
-        most = 0.98 if kind == "monotone" else 0.97
+        # Bins that are chosen by the right answers hold less chance than given ones; a kernel's upper end is for gaps of one sign.
+        most = 0.985 if kind in ("monotone", "kernel") else 0.97
         assert all(least <= share <= most for share in shares), (truth, kind)
 
 
 @pytest.mark.parametrize("truth", ["calibrated", "slightly overconfident", "badly overconfident"])
-@pytest.mark.parametrize("kind", ["equal width", "monotone", "debiased"])
+@pytest.mark.parametrize("kind", ["equal width", "monotone", "debiased", "kernel"])
 def test_simulating_again_agrees_with_the_page(truth: str, kind: str) -> None:
     for number, documented in zip(NUMBERS, DOCUMENTED[truth, kind], strict=True):
         if number in (500, 100_000):
@@ -115,11 +118,10 @@ def test_an_error_that_chance_explains_has_an_interval_from_0_and_one_that_it_do
     assert 0 < chance.interval.high < chance.limit
     assert chance.interval.method == "test inversion"
     listed = {one.name: one for one in calibration_errors(fine(confidences, random.random(2000) < confidences - 0.15))}
-    for name in ("equal width", "equal mass", "monotone", "debiased"):
+    for name in ("equal width", "equal mass", "monotone", "debiased", "kernel"):
         interval = listed[name].interval
         assert interval is not None
         assert 0.1 < interval.low < 0.15 < interval.high < 0.2, name
-    assert listed["kernel"].interval is None
 
 
 def test_few_examples_and_certain_ones_have_an_interval_and_none_has_none() -> None:

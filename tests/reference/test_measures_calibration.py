@@ -12,6 +12,9 @@ from scipy import integrate, optimize, special, stats
 from sklearn.calibration import calibration_curve
 
 from pellucid.measures import calibration as measured
+from pellucid.measures.calibration_classes import class_wise
+from pellucid.measures.calibration_errors import calibration_errors
+from pellucid.measures.calibration_kernel import kernel_error
 from pellucid.measures.temperature import (
     INVERSE,
     LOSS,
@@ -92,7 +95,7 @@ def test_a_confidence_of_one_lies_in_the_last_bin() -> None:
     """The closed form decides: |1 - 0.5| of four certain answers, two right. torchmetrics adds a bin beyond the last."""
     bins = fine(np.ones(4), np.array([True, True, False, False]))
     assert bins.counts[-1] == 4
-    for one in measured.calibration_errors(bins)[:3]:
+    for one in calibration_errors(bins)[:3]:
         assert one.value == 0.5
         assert one.count == 4
     mass = measured.equal_mass(bins)
@@ -153,9 +156,9 @@ def test_the_kernel_error_is_where_error_and_width_meet() -> None:
     bins = fine(confidences, right)
     gaps = np.add.reduceat((bins.correct - bins.confidences) / 500, np.arange(0, measured.FINE, 5))
     wanted = optimize.brentq(lambda width: reflected(gaps, width) - width, 0.01, 0.9, xtol=1e-5)
-    assert measured.kernel_error(bins) == pytest.approx(wanted, abs=2e-3)
+    assert kernel_error(bins) == pytest.approx(wanted, abs=2e-3)
     # One confidence: whatever the kernel is, it holds the whole gap.
-    assert measured.kernel_error(fine(np.full(50, 0.9), np.arange(50) < 30)) == pytest.approx(0.3, abs=1e-3)
+    assert kernel_error(fine(np.full(50, 0.9), np.arange(50) < 30)) == pytest.approx(0.3, abs=1e-3)
 
 
 def test_chance_is_what_calibrated_models_show() -> None:
@@ -173,12 +176,12 @@ def test_chance_is_what_calibrated_models_show() -> None:
 def test_class_wise_is_the_mean_over_classes() -> None:
     counts, sums = np.array([[4, 6], [10, 0]]), np.array([[1.0, 5.0], [2.0, 0.0]])
     positives = np.array([[2, 4], [1, 0]])
-    assert measured.class_wise(counts, sums, positives) == pytest.approx(((1 + 1) / 10 + 1 / 10) / 2)
-    assert measured.class_wise(counts * 0, sums * 0, positives * 0) is None
+    assert class_wise(counts, sums, positives) == pytest.approx(((1 + 1) / 10 + 1 / 10) / 2)
+    assert class_wise(counts * 0, sums * 0, positives * 0) is None
 
 
 def test_nothing_is_not_calibrated() -> None:
-    for one in measured.calibration_errors(fine(np.zeros(0), np.zeros(0, bool))):
+    for one in calibration_errors(fine(np.zeros(0), np.zeros(0, bool))):
         assert one.value is None
         assert one.why
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.measures import calibration
+from pellucid.measures.calibration_errors import calibration_errors
 from pellucid.measures.classification import scores, tallies
 from pellucid.measures.confusion import SparseCounts
 from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
@@ -130,7 +131,7 @@ def _calibration(seed: int, number: int, off: float) -> dict[str, Any]:
         "right": right.astype(int).tolist(),
         "errors": [
             [one.name, one.value, one.expected, one.limit, one.bins, _ends(one.interval)]
-            for one in calibration.calibration_errors(bins)
+            for one in calibration_errors(bins)
         ],
         "mass": [mass.edges.tolist(), mass.counts.tolist(), mass.confidences.tolist(), mass.correct.tolist()],
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from pellucid.measures.calibration import Reliability, equal_mass, equal_width, interval_of, monotone
+from pellucid.measures.calibration_kernel import kernel_interval, smoothed, width_of
 from pellucid.record.schema import Interval
 
 Floats = NDArray[np.float64]
@@ -65,13 +66,28 @@ class Kind:
     bins: Callable[[Reliability], Reliability]
     squared: bool = False
 
+    def measured(self, fine: Reliability, shares: Floats, accuracy: Floats) -> tuple[float, Interval | None]:
+        """The true error and the interval of a simulated record."""
+        bins = self.bins(fine)
+        return true_error(bins, self, shares, accuracy), interval_of(bins, squared=self.squared)
 
-KINDS: dict[str, Kind] = {
+
+class Kernel:
+    """The smooth error: what is true has a width of its own."""
+
+    def measured(self, fine: Reliability, shares: Floats, accuracy: Floats) -> tuple[float, Interval | None]:
+        """The true error and the interval of a simulated record."""
+        gaps = shares * (accuracy - CONFIDENCES)
+        return smoothed(gaps, width_of(gaps)), kernel_interval(fine)
+
+
+KINDS: dict[str, Kind | Kernel] = {
     "equal width": Kind(equal_width),
     "equal width, 10 bins": Kind(lambda bins: equal_width(bins, 10)),
     "equal mass": Kind(equal_mass),
     "debiased": Kind(equal_mass, squared=True),
     "monotone": Kind(monotone),
+    "kernel": Kernel(),
 }
 
 
@@ -115,7 +131,7 @@ class Held:
 
 
 def simulated(
-    model: str, truth: str, number: int, kinds: Mapping[str, Kind], times: int, seed: int = 0
+    model: str, truth: str, number: int, kinds: Mapping[str, Kind | Kernel], times: int, seed: int = 0
 ) -> dict[str, Held]:
     """What became of so many simulated records of one model, by kind."""
     random = np.random.default_rng([seed, list(MODELS).index(model), list(TRUTHS).index(truth), number])
@@ -124,8 +140,7 @@ def simulated(
     for _ in range(times):
         fine = drawn(random, shares, accuracy, number)
         for name, kind in kinds.items():
-            bins = kind.bins(fine)
-            found[name].add(true_error(bins, kind, shares, accuracy), interval_of(bins, squared=kind.squared))
+            found[name].add(*kind.measured(fine, shares, accuracy))
     return found
 
 

@@ -17,11 +17,11 @@ from pellucid.measures.binned import SureCounts, sure_counts
 from pellucid.measures.calibration import (
     FINE,
     Reliability,
-    calibration_errors,
     equal_mass,
     equal_width,
     expected_error,
 )
+from pellucid.measures.calibration_errors import calibration_errors
 from pellucid.measures.classification import Tallies, tallies
 from pellucid.measures.classification import scores as class_scores
 from pellucid.measures.confusion import SparseCounts, added_square, of_square
@@ -240,7 +240,10 @@ class AccuracyLens:
             scores=class_scores(cells),
             areas=area_scores(by_class, scored, self.scored, self.sampled),
             equal_mass=equal_mass(bins).to_schema(),
-            calibration_errors=[*calibration_errors(bins), class_wise_error(scored, number, self.sampled)],
+            calibration_errors=[
+                *calibration_errors(bins),
+                class_wise_error(scored, number, self.sampled, exclusive=True),
+            ],
             temperature=temperature(fitted, tested, share_of(max(self.classes, 1))),
             without_probabilities=count - bins.total,
             slices=slices,
@@ -274,7 +277,7 @@ class AccuracyLens:
             classes=len(by_class),
             scores=[*set_scores(sums), macro_f1_score(by_class, sums.count)],
             areas=area_scores(by_class, scored, self.scored, self.sampled),
-            calibration_errors=[class_wise_error(scored, len(by_class), self.sampled)],
+            calibration_errors=[class_wise_error(scored, len(by_class), self.sampled, exclusive=False)],
         )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.calibration import BINS, class_wise
+from pellucid.measures.calibration import BINS
+from pellucid.measures.calibration_classes import class_wise, class_wise_interval
 from pellucid.measures.classification import Tallies
 from pellucid.measures.curves import Area, Ordered, average_precision, average_precision_interval, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
@@ -113,10 +114,20 @@ def macro_f1_score(rows: Sequence[ClassAccuracy], count: int) -> Score:
     return _mean_score("macro F1", [(one.f1, one.f1_interval, 0.0) for one in rows], count)
 
 
-def class_wise_error(cells: ScoreCells, classes: int, sampled: int) -> CalibrationError:
-    """The class-wise calibration error; its chance level is not known without the classes' covariances."""
-    value = class_wise(*cells.reliability(classes, sampled)) if sampled else None
-    return CalibrationError("class-wise", value, None, None, BINS, sampled, "" if sampled else UNKNOWN)
+def class_wise_error(cells: ScoreCells, classes: int, sampled: int, *, exclusive: bool) -> CalibrationError:
+    """The class-wise calibration error; its chance level is not known without the classes' covariances.
+
+    Args:
+        cells: the classes' probabilities.
+        classes: how many there are.
+        sampled: examples whose every class is counted.
+        exclusive: whether one class is true of an example, else any number.
+    """
+    if not sampled:
+        return CalibrationError("class-wise", None, None, None, BINS, 0, UNKNOWN)
+    bins = cells.reliability(classes, sampled)
+    interval = class_wise_interval(*bins, exclusive=exclusive)
+    return CalibrationError("class-wise", class_wise(*bins), None, None, BINS, sampled, "", interval)
 
 
 def grown(counts: NDArray[np.int64], length: int) -> NDArray[np.int64]:

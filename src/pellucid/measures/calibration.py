@@ -1,7 +1,7 @@
 """Calibration: does a confidence of 90% mean nine right answers in ten?
 
 Confidences are counted in fine bins of equal width, from which every coarser kind of bin is made: equal width, equal mass,
-as many as stay in order, and a kernel.
+as many as stay in order, and those of a kernel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid.measures.calibration_intervals import Gaps, error_interval
 from pellucid.measures.intervals import normal_quantile, wilson
-from pellucid.record.schema import CalibrationBin, CalibrationError, Interval
+from pellucid.record.schema import CalibrationBin, Interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,10 +24,6 @@ BINS = 15
 
 # 200 fine bins in each of the 15: equal-width bins of 5, 10, 15, 20 and 30 are made of whole ones.
 FINE = 3000
-# Standard deviations at which a kernel is cut off.
-REACH = 6.0
-# Points on which the kernel's error is summed.
-GRID = 600
 
 
 def bin_of(confidences: NDArray[np.floating], bins: int = BINS) -> Integers:
@@ -161,38 +157,6 @@ def debiased_error(bins: Reliability) -> float | None:
     return math.sqrt(max(0.0, float((counts * squares).sum() / counts.sum())))
 
 
-def kernel_error(bins: Reliability) -> float | None:
-    """Smooth calibration error: the gap smoothed over confidence by a Gaussian whose width is the error that it finds.
-
-    Args:
-        bins: fine ones; their width limits how narrow the kernel may be.
-
-    Source: Blasiok & Nakkiran 2023, arXiv:2309.12236, definition 5 and theorem 8: reflected Gaussian kernel.
-    """
-    if not bins.total:
-        return None
-    per = len(bins.counts) // GRID
-    gaps = np.add.reduceat((bins.correct - bins.confidences) / bins.total, np.arange(0, len(bins.counts), per))
-    low, high = 1 / GRID, 1.0
-    # smECE falls as the width grows and the width grows with itself: they meet once.
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _smoothed(gaps, middle) > middle else (low, middle)
-    return _smoothed(gaps, (low + high) / 2)
-
-
-def _smoothed(gaps: Floats, width: float) -> float:
-    """Integral of |gaps * kernel|, the kernel reflected at 0 and 1."""
-    number = len(gaps)
-    reach = math.ceil(REACH * width * number)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / number / width) ** 2)
-    line = np.convolve(gaps, weights / weights.sum())
-    # Position i of `line` lies at i - reach; what falls outside [0, 1) is folded back about the ends, as often as it takes.
-    places = (np.arange(len(line)) - reach) % (2 * number)
-    places = np.where(places < number, places, 2 * number - 1 - places)
-    return float(np.abs(np.bincount(places, weights=line, minlength=number)).sum())
-
-
 def chance(bins: Reliability) -> tuple[float | None, float | None]:
     """What the expected calibration error of a perfectly calibrated model would be: on average, and at most in 19 of 20 times.
 
@@ -223,50 +187,3 @@ def interval_of(bins: Reliability, *, squared: bool = False) -> Interval | None:
     counts = bins.counts[enough].astype(np.float64)
     confidence, accuracy = bins.confidences[enough] / counts, bins.correct[enough] / counts
     return error_interval(Gaps(counts, np.minimum(confidence, 1.0), accuracy, squared))
-
-
-def calibration_errors(bins: Reliability) -> list[CalibrationError]:
-    """Every way to say how far confidence is from accuracy, from fine bins."""
-    wide, mass, ordered = equal_width(bins), equal_mass(bins), monotone(bins)
-    total = bins.total
-    why = "" if total else "no example has a target and a confidence"
-    alone = "" if debiased_error(mass) is not None else "every bin holds one example, so that its chance is not known"
-
-    def binned(name: str, of: Reliability, interval: Interval | None) -> CalibrationError:
-        return CalibrationError(name, expected_error(of), *chance(of), len(of.counts), total, why, interval)
-
-    return [
-        binned("equal width", wide, interval_of(wide)),
-        binned("equal mass", mass, interval_of(mass)),
-        # Its bins are chosen by the right answers: the more chance there is in these, the fewer. The interval is rather too wide.
-        binned("monotone", ordered, interval_of(ordered)),
-        CalibrationError(
-            "debiased",
-            debiased_error(mass),
-            None,
-            None,
-            len(mass.counts),
-            total,
-            why or alone,
-            interval_of(mass, squared=True),
-        ),
-        CalibrationError("kernel", kernel_error(bins), None, None, 0, total, why),
-    ]
-
-
-def class_wise(counts: Integers, sums: Floats, positives: Integers) -> float | None:
-    """Mean over classes of the calibration error of the class's own probability.
-
-    Args:
-        counts: int64[class bin], examples.
-        sums: float64[class bin], of their probabilities of the class.
-        positives: int64[class bin], those that are of it.
-
-    Returns: None without examples.
-    Source: Kull et al. 2019, NeurIPS, arXiv:1910.12656, section 2 (classwise-ECE).
-    """
-    examples = counts.sum(axis=1)
-    if not len(examples) or not examples.any():
-        return None
-    errors = np.abs(positives - sums).sum(axis=1) / np.maximum(examples, 1)
-    return float(errors.mean())

@@ -42,7 +42,7 @@ _NEAR = 1e-13
 
 @dataclass(frozen=True)
 class Gaps:
-    """Bins that hold examples.
+    """Bins that hold examples, each in one of them; other kinds of bins are subclasses.
 
     Attributes:
         counts: float64[bin], examples.
@@ -62,6 +62,11 @@ class Gaps:
         return found
 
     @property
+    def number(self) -> float:
+        """Examples in all."""
+        return float(self.counts.sum())
+
+    @property
     def gaps(self) -> Floats:
         """Accuracy less confidence, float64[bin]."""
         return self.accuracy - self.confidence
@@ -79,28 +84,43 @@ class Gaps:
 
     def moments(self, gaps: Floats) -> tuple[float, float, float]:
         """Mean, standard deviation and skewness of the found error where these are the true gaps."""
-        shares, number = self.shares, float(self.counts.sum())
-        accuracy = self.confidence + gaps
+        shares, accuracy = self.shares, self.confidence + gaps
         if self.squared:
-            variance = accuracy * (1 - accuracy) / self.counts
-            means = shares * (gaps**2 + variance)
-            variances = shares**2 * (2 * variance**2 + 4 * gaps**2 * variance)
-            thirds = shares**3 * (8 * variance**3 + 24 * gaps**2 * variance**2)
+            own = accuracy * (1 - accuracy) / self.counts
+            mean = float((shares * (gaps**2 + own)).sum())
+            variance = float((shares**2 * (2 * own**2 + 4 * gaps**2 * own)).sum())
             # How many examples a bin holds is chance, too.
-            more = float((shares * gaps**4).sum()) / number
+            variance += float((shares * gaps**4).sum()) / self.number
+            third = float((shares**3 * (8 * own**3 + 24 * gaps**2 * own**2)).sum())
         else:
-            variance = shares * (accuracy * (1 - accuracy) + gaps**2) / number
-            means, variances, thirds = folded(shares * gaps, np.sqrt(variance))
-            more = 0.0
-        deviation = math.sqrt(max(float(variances.sum()) + more - self.error(gaps) ** 2 / number, _LEAST_DEVIATION))
-        return float(means.sum()), deviation, float(thirds.sum()) / deviation**3
+            spread = shares**2 * (accuracy * (1 - accuracy) + gaps**2) / self.counts
+            mean, variance, third = self.of_sum(shares * gaps, np.sqrt(spread))
+        deviation = math.sqrt(max(variance - self.error(gaps) ** 2 / self.number, _LEAST_DEVIATION))
+        return mean, deviation, third / deviation**3
+
+    def of_sum(self, means: Floats, deviations: Floats) -> tuple[float, float, float]:
+        """Mean, variance and third central moment of the sum of the absolute values of what the bins add to the error.
+
+        Args:
+            means: float64[bin], of normal values.
+            deviations: float64[bin], theirs.
+        """
+        mean, variance, third = (float(one.sum()) for one in folded(means, deviations))
+        return mean, variance, third
+
+    def spread(self, weights: Floats) -> float:
+        """Variance of the sum of so many times each gap, by `variances`."""
+        return float((weights**2 * self.variances).sum())
+
+    def signed(self, sizes: Floats, level: float) -> Floats:
+        """Likely sizes of the gaps, whose weighted mean is `level`, with their signs: those of the found ones."""
+        return np.where(self.gaps < 0, -sizes, sizes)
 
     def scaled(self, pattern: Floats, error: float) -> Floats:
-        """Signed gaps of that pattern with this error, as far as accuracies stay between 0 and 1."""
+        """Gaps of that pattern with this error, as far as accuracies stay between 0 and 1."""
         size = self.error(pattern)
         factor = math.sqrt(error / size) if self.squared else error / size
-        signed = np.where(self.gaps < 0, -pattern, pattern) * factor
-        scaled: Floats = np.clip(self.confidence + signed, 0.0, 1.0) - self.confidence
+        scaled: Floats = np.clip(self.confidence + pattern * factor, 0.0, 1.0) - self.confidence
         return scaled
 
 
@@ -121,7 +141,7 @@ def error_interval(bins: Gaps) -> Interval | None:
     if surprise(np.zeros_like(most)) > LEVEL:
         end = _end(lambda error: surprise(bins.scaled(most, error)) - LEVEL, 0.0, found)
         low = bins.error(bins.scaled(most, end))
-    far = found + _FAR * bins.moments(bins.scaled(even, found))[1] + 2 / float(bins.counts.sum())
+    far = found + _FAR * bins.moments(bins.scaled(even, found))[1] + 2 / bins.number
     end = _end(lambda error: surprise(bins.scaled(even, error)) + LEVEL, low, far)
     high = max(low, bins.error(bins.scaled(even, end)))
     ends = (math.sqrt(low), math.sqrt(high)) if bins.squared else (low, high)
@@ -156,13 +176,13 @@ def _end(of: Callable[[float], float], low: float, high: float) -> float:
 
 
 def uneven(bins: Gaps) -> Floats:
-    """Sizes of the gaps as they were found, less half of what chance adds to their squares: float64[bin]."""
-    sizes: Floats = np.sqrt(np.maximum(bins.gaps**2 - bins.variances / 2, _LEAST_GAP**2))
-    return sizes
+    """The gaps as they were found, less half of what chance adds to their squares: float64[bin]."""
+    sizes = np.sqrt(np.maximum(bins.gaps**2 - bins.variances / 2, _LEAST_GAP**2))
+    return np.where(bins.gaps < 0, -sizes, sizes)
 
 
 def smooth(bins: Gaps) -> Floats:
-    """Expected sizes of the gaps, float64[bin]: a line over confidence, each of its two parts shrunk, and what is left, shrunk.
+    """The gaps that are expected, float64[bin]: a line over confidence, each of its two parts shrunk, and what is left, shrunk.
 
     Source: empirical Bayes, the shrinkage by moments, Morris 1983, JASA 78:47.
     """
@@ -171,15 +191,17 @@ def smooth(bins: Gaps) -> Floats:
     whole = float(weights.sum())
     away = bins.confidence - float((weights * bins.confidence).sum()) / whole
     spread = float((weights * away**2).sum()) + 1e-300
-    level, slope = float((weights * gaps).sum()) / whole, float((weights * away * gaps).sum()) / spread
-    kept = max(0.0, 1 - 1 / max(level**2 * whole, 1e-12))
-    tilted = max(0.0, 1 - 1 / max(slope**2 * spread, 1e-12))
+    levelling, tilting = weights / whole, weights * away / spread
+    level, slope = float((levelling * gaps).sum()), float((tilting * gaps).sum())
+    of_level, of_slope = bins.spread(levelling), bins.spread(tilting)
+    kept = max(0.0, 1 - of_level / max(level**2, 1e-12 * of_level))
+    tilted = max(0.0, 1 - of_slope / max(slope**2, 1e-12 * of_slope)) if of_slope > 0 else 0.0
     line = kept * level + tilted * slope * away
     rest = gaps - line
     scatter = max(float((bins.shares * (rest**2 - variances)).sum()), 1e-8)
     own = scatter / (scatter + variances)
-    uncertain = variances * own + (1 - own) ** 2 * (kept / whole + tilted * away**2 / spread)
-    return np.maximum(folded(line + own * rest, np.sqrt(uncertain))[0], _LEAST_GAP)
+    uncertain = variances * own + (1 - own) ** 2 * (kept * of_level + tilted * away**2 * of_slope)
+    return bins.signed(np.maximum(folded(line + own * rest, np.sqrt(uncertain))[0], _LEAST_GAP), level)
 
 
 def folded(means: Floats, deviations: Floats) -> tuple[Floats, Floats, Floats]:

@@ -27,16 +27,16 @@ interface Moments {
   readonly skewness: number;
 }
 
-interface Folded {
+/** Mean, variance and third central moment. */
+export interface Folded {
   readonly mean: number;
   readonly variance: number;
   readonly third: number;
 }
 
-/** The 95% interval of the true error; null without examples. Of the root of the mean squared gap, or of the mean absolute one. */
-export function errorInterval(filled: Filled, squared: boolean): Bounds | null {
-  if (filled.counts.length === 0) return null;
-  const bins = new Gaps(filled, squared);
+/** The 95% interval of the true error; null without examples. */
+export function errorInterval(bins: Gaps): Bounds | null {
+  if (bins.gaps.length === 0) return null;
   const found = bins.error(bins.gaps);
   const atNone = bins.moments(bins.gaps.map(() => 0)).mean;
   const surprise = (gaps: readonly number[]) => {
@@ -54,7 +54,7 @@ export function errorInterval(filled: Filled, squared: boolean): Bounds | null {
   const far = found + FAR * bins.moments(bins.scaled(even, found)).deviation + 2 / bins.total;
   const end = endOf((error) => surprise(bins.scaled(even, error)) + LEVEL, low, far);
   const high = Math.max(low, bins.error(bins.scaled(even, end)));
-  return squared ? { low: Math.sqrt(low), high: Math.sqrt(high) } : { low, high };
+  return bins.squared ? { low: Math.sqrt(low), high: Math.sqrt(high) } : { low, high };
 }
 
 /** Where a falling function is 0, or `high` where it stays above. Source: Dowell & Jarratt 1971, BIT 11:168. */
@@ -81,19 +81,22 @@ function endOf(of: (value: number) => number, from: number, to: number): number 
   return (low + high) / 2;
 }
 
-class Gaps {
-  readonly total: number;
-  readonly shares: readonly number[];
+/** Bins, each example in one of them; other kinds of bins are subclasses. */
+export class Gaps {
   readonly gaps: readonly number[];
   readonly variances: readonly number[];
 
+  /**
+   * `squared`: of the root of the mean squared gap, or of the mean absolute one. `shares` are those of the `total` examples, where
+   * they are not the counts'.
+   */
   constructor(
     readonly bins: Filled,
-    readonly squared: boolean,
+    readonly squared = false,
+    readonly total = bins.counts.reduce((sum, one) => sum + one, 0),
+    readonly shares: readonly number[] = bins.counts.map((one) => one / total),
   ) {
     const { counts, confidence, accuracy } = bins;
-    this.total = counts.reduce((sum, one) => sum + one, 0);
-    this.shares = counts.map((one) => one / this.total);
     this.gaps = accuracy.map((one, bin) => one - (confidence[bin] as number));
     // Two more examples that are right as often as they say keep the variance from being 0.
     this.variances = counts.map((count, bin) => {
@@ -112,48 +115,77 @@ class Gaps {
 
   /** Of the found error, where these are the true gaps. */
   moments(gaps: readonly number[]): Moments {
-    let [mean, variance, third, more] = [0, 0, 0, 0];
+    const { mean, variance, third } = this.squared ? this.ofSquares(gaps) : this.ofSizes(gaps);
+    const deviation = Math.sqrt(Math.max(variance - this.error(gaps) ** 2 / this.total, LEAST_DEVIATION));
+    return { mean, deviation, skewness: third / deviation ** 3 };
+  }
+
+  private ofSquares(gaps: readonly number[]): Folded {
+    let [mean, variance, third] = [0, 0, 0];
     gaps.forEach((gap, bin) => {
       const share = this.shares[bin] as number;
       const accuracy = (this.bins.confidence[bin] as number) + gap;
-      const spread = accuracy * (1 - accuracy);
-      if (this.squared) {
-        const own = spread / (this.bins.counts[bin] as number);
-        mean += share * (gap * gap + own);
-        variance += share * share * (2 * own * own + 4 * gap * gap * own);
-        third += share ** 3 * (8 * own ** 3 + 24 * gap * gap * own * own);
-        more += share * gap ** 4;
-        return;
-      }
-      const of = folded(share * gap, Math.sqrt((share * (spread + gap * gap)) / this.total));
+      const own = (accuracy * (1 - accuracy)) / (this.bins.counts[bin] as number);
+      mean += share * (gap * gap + own);
+      variance += share * share * (2 * own * own + 4 * gap * gap * own) + (share * gap ** 4) / this.total;
+      third += share ** 3 * (8 * own ** 3 + 24 * gap * gap * own * own);
+    });
+    return { mean, variance, third };
+  }
+
+  private ofSizes(gaps: readonly number[]): Folded {
+    const deviations = gaps.map((gap, bin) => {
+      const accuracy = (this.bins.confidence[bin] as number) + gap;
+      const chance = (accuracy * (1 - accuracy) + gap * gap) / (this.bins.counts[bin] as number);
+      return (this.shares[bin] as number) * Math.sqrt(chance);
+    });
+    return this.ofSum(
+      gaps.map((gap, bin) => (this.shares[bin] as number) * gap),
+      deviations,
+    );
+  }
+
+  /** Of the sum of the absolute values of what the bins add to the error, which are normal. */
+  protected ofSum(means: readonly number[], deviations: readonly number[]): Folded {
+    let [mean, variance, third] = [0, 0, 0];
+    means.forEach((one, bin) => {
+      const of = folded(one, deviations[bin] as number);
       mean += of.mean;
       variance += of.variance;
       third += of.third;
     });
-    const chance = variance + more / this.total - this.error(gaps) ** 2 / this.total;
-    const deviation = Math.sqrt(Math.max(chance, LEAST_DEVIATION));
-    return { mean, deviation, skewness: third / deviation ** 3 };
+    return { mean, variance, third };
   }
 
-  /** Signed gaps of that pattern with this error, as far as accuracies stay between 0 and 1. */
+  /** Variance of the sum of so many times each gap. */
+  protected spread(weights: readonly number[]): number {
+    return weights.reduce((sum, weight, bin) => sum + weight * weight * (this.variances[bin] as number), 0);
+  }
+
+  /** Likely sizes of the gaps, whose weighted mean is `level`, with their signs: those of the found ones. */
+  protected signed(sizes: readonly number[], _level: number): number[] {
+    return sizes.map((size, bin) => ((this.gaps[bin] as number) < 0 ? -size : size));
+  }
+
+  /** Gaps of that pattern with this error, as far as accuracies stay between 0 and 1. */
   scaled(pattern: readonly number[], error: number): number[] {
     const size = this.error(pattern);
     const factor = this.squared ? Math.sqrt(error / size) : error / size;
     return pattern.map((one, bin) => {
       const said = this.bins.confidence[bin] as number;
-      const gap = ((this.gaps[bin] as number) < 0 ? -one : one) * factor;
-      return Math.min(1, Math.max(0, said + gap)) - said;
+      return Math.min(1, Math.max(0, said + one * factor)) - said;
     });
   }
 
-  /** Sizes of the gaps as they were found, less half of what chance adds to their squares. */
+  /** The gaps as they were found, less half of what chance adds to their squares. */
   uneven(): number[] {
-    return this.gaps.map((gap, bin) =>
-      Math.sqrt(Math.max(gap * gap - (this.variances[bin] as number) / 2, LEAST_GAP * LEAST_GAP)),
-    );
+    return this.gaps.map((gap, bin) => {
+      const size = Math.sqrt(Math.max(gap * gap - (this.variances[bin] as number) / 2, LEAST_GAP * LEAST_GAP));
+      return gap < 0 ? -size : size;
+    });
   }
 
-  /** Expected sizes of the gaps: a line over confidence, each of its two parts shrunk, and what is left, shrunk. */
+  /** The gaps that are expected: a line over confidence, each of its two parts shrunk, and what is left, shrunk. */
   smooth(): number[] {
     const { gaps, variances, bins } = this;
     const sum = (of: (bin: number, weight: number) => number) =>
@@ -164,19 +196,22 @@ class Gaps {
     const spread = sum((bin, weight) => weight * (away[bin] as number) ** 2) + 1e-300;
     const level = sum((bin, weight) => weight * (gaps[bin] as number)) / whole;
     const slope = sum((bin, weight) => weight * (away[bin] as number) * (gaps[bin] as number)) / spread;
-    const kept = Math.max(0, 1 - 1 / Math.max(level * level * whole, 1e-12));
-    const tilted = Math.max(0, 1 - 1 / Math.max(slope * slope * spread, 1e-12));
+    const ofLevel = this.spread(variances.map((variance) => 1 / variance / whole));
+    const ofSlope = this.spread(variances.map((variance, bin) => (away[bin] as number) / variance / spread));
+    const kept = Math.max(0, 1 - ofLevel / Math.max(level * level, 1e-12 * ofLevel));
+    const tilted = ofSlope > 0 ? Math.max(0, 1 - ofSlope / Math.max(slope * slope, 1e-12 * ofSlope)) : 0;
     const line = away.map((one) => kept * level + tilted * slope * one);
     const rest = gaps.map((gap, bin) => gap - (line[bin] as number));
     const left = this.weighed((bin) => (rest[bin] as number) ** 2 - (variances[bin] as number));
     const scatter = Math.max(left, 1e-8);
-    return variances.map((variance, bin) => {
+    const sizes = variances.map((variance, bin) => {
       const own = scatter / (scatter + variance);
       const uncertain =
-        variance * own + (1 - own) ** 2 * (kept / whole + (tilted * (away[bin] as number) ** 2) / spread);
+        variance * own + (1 - own) ** 2 * (kept * ofLevel + tilted * (away[bin] as number) ** 2 * ofSlope);
       const size = folded((line[bin] as number) + own * (rest[bin] as number), Math.sqrt(uncertain)).mean;
       return Math.max(size, LEAST_GAP);
     });
+    return this.signed(sizes, level);
   }
 
   private weighed(of: (bin: number) => number): number {
@@ -185,7 +220,7 @@ class Gaps {
 }
 
 /** Mean, variance and third central moment of |X|, X normal. */
-function folded(mean: number, deviation: number): Folded {
+export function folded(mean: number, deviation: number): Folded {
   const safe = Math.max(deviation, 1e-300);
   const away = Math.abs(mean) / safe;
   const density = Math.sqrt(2 / Math.PI) * Math.exp(-0.5 * away * away);

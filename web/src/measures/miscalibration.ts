@@ -1,14 +1,13 @@
 /** Ways to say how far confidence is from accuracy, all from fine bins: a twin of pellucid.measures.calibration. */
 import { type Answers, outcomesOf, RIGHT, UNKNOWN } from "./accuracy";
 import type { CalibrationBin } from "./calibration";
-import { errorInterval } from "./calibrationintervals";
+import { errorInterval, Gaps } from "./calibrationintervals";
+import { smoothError } from "./calibrationkernel";
 import { ofSelection, remembered } from "./chosen";
 import { type Bounds, wilson } from "./intervals";
 
 /** 200 fine bins in each of 15: equal-width bins of 5, 10, 15, 20 and 30 are made of whole ones. */
 export const FINE = 3000;
-const REACH = 6;
-const GRID = 600;
 const MOST_MONOTONE = 100;
 const Z_19_OF_20 = 1.6448536269514722;
 
@@ -29,7 +28,7 @@ export interface CalibrationError {
   readonly bins: number;
   /** Why it is not defined. */
   readonly why: string;
-  /** Of the model's own error, without what chance adds to the found one; null where it is not known. */
+  /** Of the model's own error, without what chance adds to the found one; null where there are too few examples. */
   readonly interval: Bounds | null;
 }
 
@@ -187,59 +186,6 @@ export function debiasedError(bins: Reliability): number | null {
   return all === 0 ? null : Math.sqrt(Math.max(0, squares / all));
 }
 
-/** Smooth calibration error. Source: Blasiok & Nakkiran 2023, arXiv:2309.12236: the kernel is as wide as what it finds. */
-export const kernelError = remembered((bins: Reliability): number | null => {
-  const all = total(bins);
-  if (all === 0) return null;
-  const gaps = new Float64Array(GRID);
-  const per = bins.counts.length / GRID;
-  for (let bin = 0; bin < bins.counts.length; bin++) {
-    const place = Math.floor(bin / per);
-    gaps[place] = (gaps[place] as number) + ((bins.correct[bin] as number) - (bins.confidences[bin] as number)) / all;
-  }
-  let [low, high] = [1 / GRID, 1];
-  for (let step = 0; step < 12; step++) {
-    const middle = (low + high) / 2;
-    if (smoothed(gaps, middle) > middle) low = middle;
-    else high = middle;
-  }
-  return smoothed(gaps, (low + high) / 2);
-});
-
-/**
- * Integral of |gaps * kernel|, the kernel reflected at 0 and 1: on a circle of twice the length, with each gap's mirror image. What
- * lies as far to the left as to the right has the same weight, so that both are added before they are weighed.
- */
-function smoothed(gaps: Float64Array, width: number): number {
-  const number = gaps.length;
-  const reach = Math.ceil(REACH * width * number);
-  const around = new Float64Array(2 * number);
-  let whole = 0;
-  for (let at = -reach; at <= reach; at++) {
-    const weight = Math.exp(-0.5 * (at / number / width) ** 2);
-    const place = ((at % (2 * number)) + 2 * number) % (2 * number);
-    around[place] = (around[place] as number) + weight;
-    whole += weight;
-  }
-  // Mirror image, gaps, mirror image.
-  const mirrored = new Float64Array(3 * number);
-  mirrored.set(gaps.slice().reverse());
-  mirrored.set(gaps, number);
-  mirrored.set(mirrored.subarray(0, number), 2 * number);
-  const heights = new Float64Array(number);
-  // Beyond its reach the kernel is 0: a narrow one is not looked for there.
-  for (let far = 0; far <= Math.min(reach, number); far++) {
-    // At no distance and at half of the circle both sides are the same place.
-    const weight = (around[far] as number) * (far === 0 || far === number ? 0.5 : 1);
-    for (let to = 0; to < number; to++) {
-      const left = mirrored[number + to - far] as number;
-      const right = mirrored[number + to + far] as number;
-      heights[to] = (heights[to] as number) + weight * (left + right);
-    }
-  }
-  return heights.reduce((sum, height) => sum + Math.abs(height), 0) / whole;
-}
-
 /** What the error of a perfectly calibrated model of these confidences is: on average, and at most in 19 of 20 times. */
 export function chanceOf(bins: Reliability): { expected: number | null; limit: number | null } {
   const all = total(bins);
@@ -262,7 +208,7 @@ export function intervalOf(bins: Reliability, squared = false): Bounds | null {
   const mean = (sums: Float64Array) => filled.map((bin) => (sums[bin] as number) / (bins.counts[bin] as number));
   const confidence = mean(bins.confidences).map((one) => Math.min(one, 1));
   const counts = filled.map((bin) => bins.counts[bin] as number);
-  return errorInterval({ counts, confidence, accuracy: mean(bins.correct) }, squared);
+  return errorInterval(new Gaps({ counts, confidence, accuracy: mean(bins.correct) }, squared));
 }
 
 /** All but the class-wise one, which needs every class's probability. */
@@ -293,7 +239,7 @@ export function calibrationErrors(bins: Reliability): CalibrationError[] {
       why: none || "every bin holds one example",
       interval: intervalOf(mass, true),
     },
-    { name: "kernel", value: kernelError(bins), ...unknown, bins: 0, why: none, interval: null },
+    { name: "kernel", ...smoothError(bins), ...unknown, bins: 0, why: none },
   ];
 }
 

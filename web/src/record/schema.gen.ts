@@ -79,7 +79,8 @@ export interface CalibrationBin {
  *     limit: what it would exceed once in twenty times.
  *     bins: how many were used; 0 for the kernel.
  *     why: why it is not defined.
- *     interval: of the model's own error; `value` has more than that by what chance adds, and may lie above it.
+ *     interval: of the model's own error; `value` has more than that by what chance adds, and may lie above it. Of the class-wise
+ *         error one that is rather too wide ("at least").
  */
 export interface CalibrationError {
   name: string;

@@ -1,0 +1,45 @@
+"""Every way to say how far confidence is from accuracy, side by side."""
+
+from __future__ import annotations
+
+from pellucid.measures.calibration import (
+    Reliability,
+    chance,
+    debiased_error,
+    equal_mass,
+    equal_width,
+    expected_error,
+    interval_of,
+    monotone,
+)
+from pellucid.measures.calibration_kernel import kernel_error, kernel_interval
+from pellucid.record.schema import CalibrationError, Interval
+
+
+def calibration_errors(bins: Reliability) -> list[CalibrationError]:
+    """Every way to say how far confidence is from accuracy, from fine bins."""
+    wide, mass, ordered = equal_width(bins), equal_mass(bins), monotone(bins)
+    total = bins.total
+    why = "" if total else "no example has a target and a confidence"
+    alone = "" if debiased_error(mass) is not None else "every bin holds one example, so that its chance is not known"
+
+    def binned(name: str, of: Reliability, interval: Interval | None) -> CalibrationError:
+        return CalibrationError(name, expected_error(of), *chance(of), len(of.counts), total, why, interval)
+
+    return [
+        binned("equal width", wide, interval_of(wide)),
+        binned("equal mass", mass, interval_of(mass)),
+        # Its bins are chosen by the right answers: the more chance there is in these, the fewer. The interval is rather too wide.
+        binned("monotone", ordered, interval_of(ordered)),
+        CalibrationError(
+            "debiased",
+            debiased_error(mass),
+            None,
+            None,
+            len(mass.counts),
+            total,
+            why or alone,
+            interval_of(mass, squared=True),
+        ),
+        CalibrationError("kernel", kernel_error(bins), None, None, 0, total, why, kernel_interval(bins)),
+    ]
