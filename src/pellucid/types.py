@@ -24,6 +24,10 @@ Scalar: TypeAlias = str | int | float | bool | None
 Stage: TypeAlias = Literal["trace", "sweep", "focus", "learn"]
 Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
 Task: TypeAlias = Literal["classification", "multilabel", "regression", "none"]
+OutputKind: TypeAlias = Literal["logits", "probabilities"]
+"""What a classifier's outputs are; of several true classes each has a probability of its own."""
+Outputs: TypeAlias = Literal["auto", "logits", "probabilities"]
+"""What they are said to be; told by their values and by the graph if "auto"."""
 
 TOGETHER_CLASS = -1
 """Stands for the class of examples that are not told apart by class: of a regression, or with too few of each."""
@@ -238,8 +242,9 @@ class Observation:
     """What was captured for one batch.
 
     Attributes:
-        outputs: float32[batch class] logits for classification, else the output as the model gave it. Of saved predictions
-            float[batch class] of NumPy: logits, log-probabilities (-infinity for 0), or NaN where only classes were saved.
+        outputs: float32[batch class] logits for classification, else the output as the model gave it. Of saved predictions, and
+            of a model that gives probabilities, float[batch class] of NumPy: logits, log-probabilities (-infinity for 0), or NaN
+            where only classes were saved.
         losses: float64[batch], NaN where there is no target.
         columns: the batch's rows of the examples table, as measures.predictions.columns_of gives them (sweep).
         cells: int64[true class, predicted class], the counts of target and prediction where they were made for all lenses at
@@ -250,7 +255,7 @@ class Observation:
         gradients: layer name -> d score / d activation, same shape (focus).
         input_gradients: d score / d inputs, same tree as `batch.inputs`; None on leaves that have no gradient.
         explained: int64[batch], the output whose score was differentiated.
-        scores: float[batch], that output's value (a logit).
+        scores: float[batch], that output's value.
         reasons: why each example was chosen (focus).
         refusal: why no example can be looked at closely, or has parameter gradients, in words; nothing else of the stage is
             there then.

@@ -19,7 +19,7 @@ from pellucid.data import from_python
 from pellucid.errors import DataError, MethodError, ModelError, OptionError, RecordError, WeightsError
 from pellucid.inspection.labelled import LabelledExamples
 from pellucid.inspection.landscape import Around, add_landscape
-from pellucid.measures.losses import loss_named
+from pellucid.landscape import objective_of
 from pellucid.record import Record, schema
 from support.untouched import Untouched
 
@@ -183,7 +183,7 @@ def test_what_is_held_twice_and_what_no_checkpoint_holds_is_left_as_it_was(tmp_p
     assert [id(one) for one in flat] == [id(one) for one in model.read.parameters()]
     assert panel.line is not None
     other = _Reading(1).eval()
-    chosen = LabelledExamples(model, data(), "classification", loss_named("cross-entropy"), SMALL, "cpu")
+    chosen = LabelledExamples(model, data(), objective_of("cross-entropy", "classification"), SMALL, "cpu")
     expected = sum(
         float(nn.functional.cross_entropy(other(one.inputs), one.targets, reduction="sum").detach())
         for one in chosen  # type: ignore[arg-type]
@@ -360,10 +360,10 @@ def test_examples_that_do_not_fit_into_the_room_are_read_anew(monkeypatch: pytes
     source = data()
     plain = source.example
     monkeypatch.setattr(source, "example", lambda row: (read.append(row), plain(row))[1])
-    held = LabelledExamples(net(), source, "classification", loss_named("cross-entropy"), SMALL, "cpu")
+    held = LabelledExamples(net(), source, objective_of("cross-entropy", "classification"), SMALL, "cpu")
     first = [(one.inputs.clone(), one.targets) for one in held]  # type: ignore[union-attr]
     monkeypatch.setattr(labelled, "KEPT", 0)
-    tight = LabelledExamples(net(), source, "classification", loss_named("cross-entropy"), SMALL, "cpu")
+    tight = LabelledExamples(net(), source, objective_of("cross-entropy", "classification"), SMALL, "cpu")
     read.clear()
     assert len(list(held)) == held.batches == 3
     assert read == [], "small data is kept"

@@ -283,13 +283,15 @@ def test_a_target_is_a_class_a_list_the_prediction_or_a_function(
     torch.testing.assert_close(found.input, pellucid.attribute(model, given, chosen).input)
 
 
-def test_a_single_logit_is_two_classes_of_which_the_first_is_flat() -> None:
+def test_a_single_logit_is_two_classes_that_pull_it_either_way() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 1))
     given = torch.randn(3, 4)
-    weight = model[0].weight.detach().abs().expand(3, 4)
-    torch.testing.assert_close(pellucid.attribute(model, given, 1).input, weight)
-    assert torch.equal(pellucid.attribute(model, given, 0).input, torch.zeros(3, 4))
+    weight = model[0].weight.detach().expand(3, 4)
+    for target, sign in ((0, -1), (1, 1)):
+        found = pellucid.attribute(model, given, target, ["saliency", "gradient_x_input"])
+        torch.testing.assert_close(found["saliency"].input, weight.abs())
+        torch.testing.assert_close(found["gradient_x_input"].input, sign * weight * given)
 
 
 def test_a_gradient_that_is_not_finite_is_warned_of_where_it_begins() -> None:

@@ -147,6 +147,15 @@ def nonfinite_output() -> Fault:
     return Changed(lambda logits, images: torch.where(logits > 7, float("inf"), logits)), held_out(100)
 
 
+def probability_outputs() -> Fault:
+    return Changed(lambda logits, images: logits.softmax(1)), held_out(100)
+
+
+def unit_outputs() -> Fault:
+    """Sigmoids of every class, of which one is the label: neither logits nor probabilities that add up to one."""
+    return Changed(lambda logits, images: logits.sigmoid()), held_out(100)
+
+
 class Dividing(nn.Module):
     """Divides by what may be zero, half-way."""
 
@@ -267,6 +276,8 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("zero-weights", zero_weights, {"layer": "features.4"}, "medium"),
     ("nonfinite-weights", nonfinite_weights, {"layer": "classifier.4"}, "high"),
     ("nonfinite-output", nonfinite_output, {}, "high"),
+    ("probability-outputs", probability_outputs, {}, "info"),
+    ("unit-outputs", unit_outputs, {}, "medium"),
     ("nonfinite-activations", nonfinite_activations, {"layer": "last"}, "high"),
     ("nonfinite-gradients", nonfinite_gradients, {"layer": "act"}, "high"),
     ("no-gradients", no_gradients, {}, "info"),

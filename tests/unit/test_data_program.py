@@ -156,7 +156,10 @@ def test_what_gives_no_examples_is_refused(examples: object, words: str) -> None
         ((Image.new("RGB", (2, 2)), 0), "Example 0 is a Image; expected a tensor.*Turn images into tensors first"),
         (("text", 0), "Example 0 is a str; expected a tensor"),
         ((torch.ones(2), "cat"), "The target of example 0 is a str; expected a class index, a number or None"),
-        ((torch.ones(2), torch.eye(2)), "The target of example 0 is a Tensor; expected a class index"),
+        (
+            (torch.ones(2), torch.eye(2)),
+            r"The target of example 0 is a Tensor of shape \(2, 2\); expected a class index",
+        ),
     ],
 )
 def test_an_example_that_no_model_takes_is_refused_by_its_number(item: object, words: str) -> None:

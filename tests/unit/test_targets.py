@@ -50,7 +50,7 @@ def test_a_target_is_what_it_is_given_as(given: Any, found: object) -> None:
         (np.array([np.nan, 1.0]), "must hold numbers of at least 0"),
         ({-1}, "must be indices of at least 0; got -1"),
         ({"cat"}, "must be indices of at least 0; got 'cat'"),
-        (np.zeros((2, 2)), "is a ndarray; expected a class index"),
+        (np.zeros((2, 2)), r"is a ndarray of shape \(2, 2\); expected a class index"),
         ("cat", "is a str; expected a class index, a number or None, a set of classes"),
     ],
 )

@@ -174,9 +174,9 @@ class Cam(Method):
 
 
 def class_weights(linear: nn.Linear, index: Tensor) -> Tensor:
-    """The head's weights of each example's class: float[batch channel]; of a single logit z, the classes are (0, z)."""
+    """The head's weights of each example's class: float[batch channel]; of a single output z, the classes are (-z, z)."""
     weight = linear.weight.detach()
-    return weight[0] * index[:, None].to(weight) if len(weight) == 1 else weight[index]
+    return weight[0] * (2 * index[:, None].to(weight) - 1) if len(weight) == 1 else weight[index]
 
 
 def pooled_head(

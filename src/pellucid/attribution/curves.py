@@ -13,9 +13,9 @@ from pellucid.attribution.methods import Problem
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.targets import Goal, Target, Unit, class_index
 from pellucid.attribution.trees import detached
-from pellucid.capture import Session, as_logits, logits_of, whole_graph
+from pellucid.capture import Session, as_logits, kind_of, log_scores, logits_of, sum_to_one, whole_graph
 from pellucid.errors import OptionError
-from pellucid.types import Tree
+from pellucid.types import OutputKind, Tree
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def deletion(
     Args:
         model: as in `attribute`; left as it was.
         inputs: as in `attribute`, with one leaf of numbers.
-        target: of a class the curve is of its probability (softmax); of a function or a unit, of its value.
+        target: of a class the curve is of its probability (the softmax, or the output where outputs are probabilities); of a
+            function or a unit, of its value.
         ranking: a map of the input in its shape (channels are added up) or float[batch *positions].
         steps: equal parts of the positions, a forward an example each.
         fill: what takes the place of values: a number, or a tensor that broadcasts to the input (a blurred copy, say).
@@ -116,5 +117,13 @@ def _goal(model: nn.Module, inputs: Tree, target: Any) -> Goal:
     if callable(target) and not isinstance(target, Tensor):
         return Goal(target)
     with Session(model, ()) as session:
-        index = class_index(as_logits(logits_of(session.forward(inputs).outputs)), target)
-    return Goal(lambda output: as_logits(logits_of(output)).softmax(1).gather(1, index[:, None])[:, 0])
+        outputs = logits_of(session.forward(inputs).outputs)
+    index = class_index(as_logits(outputs), target)
+    kind: OutputKind = "probabilities" if sum_to_one(outputs) else "logits"
+    if outputs.numel() == len(outputs) and bool(((outputs >= 0) & (outputs <= 1)).all()):
+        kind = kind_of(outputs, whole_graph(model, inputs), "classification")
+
+    def probability(output: Any) -> Tensor:
+        return log_scores(logits_of(output), kind, "classification").softmax(1).gather(1, index[:, None])[:, 0]
+
+    return Goal(probability)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from pellucid.capture import as_logits, logits_of
+from pellucid.capture import as_logits, explained_scores, logits_of
 from pellucid.errors import MethodError, OptionError, TargetError
 from pellucid.graph.dataflow import mapped
 
@@ -104,8 +104,7 @@ class Goal:
         if callable(target) and not isinstance(target, Tensor):
             return target(output) if rows is None else _by_copies(target, output, rows, batch or len(rows))
         index = self._classes(output, rows)
-        logits = as_logits(logits_of(output))
-        return logits.gather(1, index[:, None])[:, 0]
+        return explained_scores(logits_of(output)).gather(1, index[:, None])[:, 0]
 
     def _classes(self, output: Any, rows: Tensor | None) -> Tensor:
         logits = as_logits(logits_of(output))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pellucid.capture.call import apply, as_arguments, as_logits, logits_of, to_device, unwrapped
+from pellucid.capture.call import apply, as_arguments, as_logits, explained_scores, logits_of, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
 from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
+from pellucid.capture.scores import class_scores, kind_of, log_scores, sum_to_one
 from pellucid.capture.session import Captured, Session
 
 __all__ = [
@@ -14,10 +15,15 @@ __all__ = [
     "apply",
     "as_arguments",
     "as_logits",
+    "class_scores",
+    "explained_scores",
+    "kind_of",
+    "log_scores",
     "logits_of",
     "on_device",
     "place_of",
     "preserved",
+    "sum_to_one",
     "to_device",
     "unfused",
     "unwrapped",

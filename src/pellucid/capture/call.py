@@ -130,3 +130,14 @@ def as_logits(outputs: Tensor) -> Tensor:
         single = outputs.reshape(-1)
         return torch.stack([torch.zeros_like(single), single], dim=1)
     return outputs
+
+
+def explained_scores(outputs: Tensor) -> Tensor:
+    """What is explained of each class, float[batch class]: its output; of a single output z the classes are (-z, z).
+
+    Of the logits (0, z) the first depends on nothing: what speaks for its class is what speaks against the other.
+    """
+    if outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1):
+        single = outputs.reshape(-1)
+        return torch.stack([-single, single], dim=1)
+    return outputs

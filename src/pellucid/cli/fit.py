@@ -39,6 +39,7 @@ def fit(
     batch_size: options.BatchSize = 32,
     limit: SampleLimit = 1000,
     seed: options.Seed = 0,
+    outputs: options.Outputs = "auto",
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -69,6 +70,7 @@ def fit(
             seed=seed,
             device=device_named(device),
             model_source=opened.source,
+            outputs=outputs,
             progress=hear,
         )
     if out is not None:

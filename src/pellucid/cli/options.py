@@ -76,6 +76,10 @@ TargetLoss = Annotated[
     float | None,
     typer.Option("--target-loss", metavar="NUMBER", help="A loss that you want to reach, to compare with."),
 ]
+Outputs = Annotated[
+    Literal["auto", "logits", "probabilities"],
+    typer.Option(help="What a classifier's outputs are; told by their values and by the graph if auto."),
+]
 Labels = Annotated[
     str | None,
     typer.Option(

@@ -40,9 +40,12 @@ def target_of(target: Any, name: str) -> Target:
         if values.dtype.kind in "iuf":
             soft = soft_label(values, name)
             return int(np.argmax(soft)), soft, None
+    kind = type(target).__name__
+    shape = f" of shape {values.shape}" if isinstance(values, np.ndarray) else ""
     raise DataError(
-        f"The target of {name} is a {type(target).__name__}; expected a class index, a number or None, a set of classes, or "
-        "an array of one boolean, probability or count a class."
+        f"The target of {name} is a {kind}{shape}; expected a class index, a number or None, a set of classes, or an array of "
+        "one boolean, probability or count a class. With None in the place of other targets (masks, images, sequences) all is "
+        "shown but loss and accuracy."
     )
 
 

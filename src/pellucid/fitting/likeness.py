@@ -32,6 +32,7 @@ class Score:
     source: str
     of: Callable[[Sample, Sample | None], tuple[Floats, Floats]]
     needs_reference: bool = False
+    needs_logits: bool = False
 
 
 def _by_logits(
@@ -86,6 +87,7 @@ SCORES = (
         "Logarithm of the sum of the exponentials of the logits.",
         "Liu et al. 2020, arXiv:2010.03759",
         _by_logits(negative_energy),
+        needs_logits=True,
     ),
     Score(
         "Mahalanobis",
@@ -121,7 +123,7 @@ def likeness(data: Sample, reference: Sample | None) -> Likeness:
     data, reference = data.only(whole), None if reference is None else reference.only(reference.finite)
     for score in SCORES:
         why = _why_not(score, data, reference)
-        if why and score.needs_reference:
+        if why and (score.needs_reference or (score.needs_logits and data.kind == "probabilities")):
             found.append(_distribution(score, np.zeros(0), np.zeros(0), why))
             continue
         ours, theirs = score.of(data, reference)
@@ -133,6 +135,8 @@ def likeness(data: Sample, reference: Sample | None) -> Likeness:
 
 
 def _why_not(score: Score, data: Sample, reference: Sample | None) -> str:
+    if score.needs_logits and data.kind == "probabilities":
+        return "the model gives probabilities, whose logits are lost up to a number, and that number is the energy"
     if reference is None:
         return "no data of the training was given to compare with (--trained-on)"
     if score.needs_reference and (data.features is None or reference.features is None):

@@ -19,7 +19,7 @@ from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
 from pellucid.record.schema import Finding, FitPanel, FitVerdict, ProbeAccuracy, Severity
-from pellucid.types import Tree
+from pellucid.types import Outputs, Tree
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,6 +65,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
     model_source: str = "",
+    outputs: Outputs = "auto",
     progress: Hear = silent,
 ) -> Fit:
     """Asks whether a model suits data that it was not trained on.
@@ -72,7 +73,7 @@ def fit(
         print(pellucid.fit(model, cars, trained_on=cats).panel.sentence)
 
     Args:
-        model: any classifier; its forward gives logits float[batch class]. Left as it was.
+        model: any classifier; its forward gives logits or probabilities float[batch class]. Left as it was.
         examples: what it is to be put to: a Dataset, DataLoader or iterable of (input, target), or a source of `pellucid.data`.
         trained_on: some of what it was trained on, prepared in the same way; without it nothing is said of whether the two
             look alike.
@@ -82,6 +83,7 @@ def fit(
         seed: of the sample and the folds.
         device: where to run; where the model is if None. It is moved back afterwards.
         model_source: how the model was named by who opened it.
+        outputs: what the model's outputs are, "logits" or "probabilities"; told by their values and by the graph if "auto".
         progress: hears how far each step has come.
 
     Returns: the verdict with its evidence.
@@ -90,7 +92,16 @@ def fit(
     """
     import torch
 
-    from pellucid.capture import Session, as_arguments, as_logits, logits_of, on_device, to_device, unwrapped
+    from pellucid.capture import (
+        Session,
+        as_arguments,
+        class_scores,
+        kind_of,
+        logits_of,
+        on_device,
+        to_device,
+        unwrapped,
+    )
     from pellucid.graph import trace
 
     if limit < 2 * FOLDS:
@@ -113,31 +124,35 @@ def fit(
                 f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}."
             )
         with Session(inner, (), device=place) as session:
-            given = logits_of(session.forward(first.inputs).outputs)
-            outputs = as_logits(given).shape[1]
-            if classes is not None and len(classes) != outputs:
+            output = session.forward(first.inputs).outputs
+            given = logits_of(output)
+            kind = kind_of(output, graph, "classification") if outputs == "auto" else outputs
+            number = class_scores(given, kind).shape[1]
+            if classes is not None and len(classes) != number:
                 raise DataError(
-                    f"The model has {outputs:,} outputs, but {len(classes):,} class names are given. Give one name a class, in "
+                    f"The model has {number:,} outputs, but {len(classes):,} class names are given. Give one name a class, in "
                     "order of index (--classes FILE)."
                 )
             # A single logit stands for two classes, and one number goes out of its head.
-            head, no_features = head_of(inner, graph, 1 if given.numel() == len(first) else outputs)
+            head, no_features = head_of(inner, graph, 1 if given.numel() == len(first) else number)
 
             def look(of: Source, name: str) -> Sample:
                 rows = rows_of(of, limit, seed)
-                return looked_at(session, of, rows, head, batch_size, lambda done, all_: progress(name, done, all_))
+                return looked_at(
+                    session, of, rows, head, batch_size, lambda done, all_: progress(name, done, all_), kind
+                )
 
             sample = look(source, "data")
             known = look(reference, "reference") if isinstance(reference, Source) else None
             _some_finite(sample)
             found = by_order(
-                places(source.classes, classes, outputs, sample.targets), outputs, sample.targets, sample.answers
+                places(source.classes, classes, number, sample.targets), number, sample.targets, sample.answers
             )
             own_targets = moved(sample.targets, found)
             normalisations = normalisations_of(inner, graph)
             ways = variants(
                 session, source, sample.rows, own_targets, normalisations, batch_size,
-                lambda done, all_: progress("variants", done, all_),
+                lambda done, all_: progress("variants", done, all_), kind,
             )  # fmt: skip
     alike = likeness(sample, known)
     # An example whose output is not finite is no right answer; it has no features to be told by.
@@ -153,7 +168,7 @@ def fit(
     evidence = Evidence(
         labels=found,
         named=source.classes is not None and classes is not None,
-        own=_own(right[own_targets >= 0], outputs, told),
+        own=_own(right[own_targets >= 0], number, told),
         probes=told,
         why_no_probe=why,
         scores=alike.scores,
@@ -161,7 +176,7 @@ def fit(
         count=len(sample),
     )
     verdict = verdict_of(evidence)
-    names = tuple(classes) if classes is not None else tuple(str(index) for index in range(outputs))
+    names = tuple(classes) if classes is not None else tuple(str(index) for index in range(number))
     panel = FitPanel(
         count=len(sample),
         findings=[_finding(verdict.word, verdict.sentence, len(sample))],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pellucid.capture import Session
     from pellucid.graph import Graph
-    from pellucid.types import Batch, Example, Media
+    from pellucid.types import Batch, Example, Media, OutputKind
 
 Hear = Callable[[int, int], None]
 
@@ -37,6 +37,7 @@ class Sample:
         features: float32[example feature]; None where the model has no linear head.
         pixels: float32[example value], the inputs made small; None where they are no plain numbers.
         sets: whether the labels are sets of classes, of which there are then no targets.
+        kind: what the model's outputs are; of probabilities the logits are their logarithms.
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Sample:
     pixels: NDArray[np.float32] | None
     media: list[Media | None] = field(default_factory=list)
     sets: bool = False
+    kind: OutputKind = "logits"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,6 +80,7 @@ class Sample:
             None if self.pixels is None else self.pixels[chosen],
             [one for one, kept in zip(self.media, chosen, strict=True) if kept],
             self.sets,
+            self.kind,
         )
 
 
@@ -122,13 +125,19 @@ def head_of(model: nn.Module, graph: Graph, outputs: int) -> tuple[str, str]:
 
 
 def looked_at(
-    session: Session, source: Source, rows: NDArray[np.int64], head: str, batch_size: int, hear: Hear
+    session: Session,
+    source: Source,
+    rows: NDArray[np.int64],
+    head: str,
+    batch_size: int,
+    hear: Hear,
+    kind: OutputKind = "logits",
 ) -> Sample:
     """Runs the model once over a sample.
 
     Raises: DataError: a target beyond what the source's classes are, or a number of floating point; ForwardError.
     """
-    from pellucid.capture import as_logits, logits_of
+    from pellucid.capture import log_scores, logits_of
     from pellucid.capture.inputs import inputs_watched
 
     logits: list[NDArray[np.float32]] = []
@@ -140,8 +149,8 @@ def looked_at(
     sets = False
     with inputs_watched(session, [head] if head else []) as seen:
         for examples, batch in batches_of(source, rows, batch_size):
-            outputs = as_logits(logits_of(session.forward(batch.inputs).outputs).detach().to("cpu").float())
-            logits.append(outputs.numpy())
+            outputs = logits_of(session.forward(batch.inputs).outputs).detach().to("cpu")
+            logits.append(log_scores(outputs, kind, "classification").numpy())
             if head:
                 features.append(pooled(seen[head], len(batch)))
             pixels.append(made_small(batch.inputs))
@@ -163,6 +172,7 @@ def looked_at(
         np.concatenate(small) if len(small) == len(pixels) else None,
         media,
         sets,
+        kind,
     )
 
 

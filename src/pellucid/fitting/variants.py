@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pellucid.capture import Session
     from pellucid.graph import Graph
+    from pellucid.types import OutputKind
 
 AS_GIVEN = "as they are"
 # Batch normalisations that are watched: the first ones see the inputs themselves.
@@ -147,6 +148,7 @@ def variants(
     normalisations: Sequence[str],
     batch_size: int,
     hear: Callable[[int, int], None],
+    kind: OutputKind = "logits",
 ) -> list[InputVariant]:
     """What the model makes of up to `MOST` examples in every way; the first is as they are.
 
@@ -158,6 +160,7 @@ def variants(
         normalisations: paths of batch normalisations to watch.
         batch_size: examples a forward.
         hear: how many of how many ways are done.
+        kind: what the model's outputs are.
 
     Returns: empty where the inputs are no images.
     """
@@ -168,14 +171,14 @@ def variants(
     chosen = np.linspace(0, len(rows) - 1, number).round().astype(np.int64)
     batches: list[Any] = [batch.inputs for _, batch in batches_of(source, rows[chosen], batch_size)]
     asked = targets[chosen]
-    given = _looked(session, batches, lambda inputs: inputs, normalisations)
+    given = _looked(session, batches, lambda inputs: inputs, normalisations, kind)
     found = [_told(AS_GIVEN, "as the data was opened", given, given, asked, session.model)]
     for place, way in enumerate(WAYS):
         hear(place + 1, len(WAYS) + 1)
         if not all(way.fits(batch) for batch in batches):
             continue
         try:
-            look = _looked(session, batches, way.of, normalisations)
+            look = _looked(session, batches, way.of, normalisations, kind)
         except ForwardError as error:
             found.append(InputVariant(way.name, way.description, len(chosen), why=str(error).split(". ")[0] + "."))
             continue
@@ -190,18 +193,20 @@ def _images(inputs: Any) -> bool:
     return isinstance(inputs, torch.Tensor) and inputs.ndim == 4 and inputs.is_floating_point()
 
 
-def _looked(session: Session, batches: list[Any], way: Callable[[Tensor], Tensor], watched: Sequence[str]) -> _Look:
+def _looked(
+    session: Session, batches: list[Any], way: Callable[[Tensor], Tensor], watched: Sequence[str], kind: OutputKind
+) -> _Look:
     """Runs the model; of each watched normalisation, sums, sums of squares and numbers by channel."""
     import torch
 
-    from pellucid.capture import as_logits, logits_of
+    from pellucid.capture import log_scores, logits_of
     from pellucid.capture.inputs import inputs_watched
 
     look = _Look([], {})
     with inputs_watched(session, watched) as seen:
         for batch in batches:
             outputs = logits_of(session.forward(way(batch)).outputs)
-            look.logits.append(as_logits(outputs).detach().to("cpu").float().numpy())
+            look.logits.append(log_scores(outputs.detach().to("cpu"), kind, "classification").numpy())
             for path, signal in seen.items():
                 planes = signal.double().transpose(0, 1).flatten(1)
                 counted = torch.tensor(float(planes.shape[1]), dtype=torch.float64)

@@ -19,6 +19,7 @@ from pellucid.inspection.run import Inspection
 from pellucid.lenses import LensContext, available, build
 from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.record import Record, Writer
+from pellucid.types import Outputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +42,7 @@ def inspect(
     learned: int | None = None,
     loss: LossChoice = None,
     target_loss: float | None = None,
+    outputs: Outputs = "auto",
     device: str | None = None,
     title: str | None = None,
     model_source: str = "",
@@ -54,7 +56,7 @@ def inspect(
         record = pellucid.inspect(model, validation_set, out="net.pellucid")
 
     Args:
-        model: any module; its forward gives logits float[batch class] for classification. Left as it was.
+        model: any module; its forward gives logits or probabilities float[batch class] for classification. Left as it was.
         examples: a Dataset, DataLoader or iterable of (input, target), whose inputs are tensors, tuples or dicts of
             tensors; or a source from `pellucid.data`.
         out: folder of the record.
@@ -70,6 +72,8 @@ def inspect(
         loss: name of the loss to look at ("cross-entropy:smoothing=0.1", "focal", "hinge", ...; see docs/loss.md), or your own
             function or module of (outputs, targets), which gives one number an example; the task's own where None.
         target_loss: a loss that you want to reach, to compare with.
+        outputs: what a classifier's outputs are: "logits", or "probabilities", where its own last step is a softmax or a
+            sigmoid; told by their values and by the graph if "auto".
         device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
         title: of the record; the model's name where None.
         model_source: how the model was named by who opened it; kept in the record.
@@ -86,7 +90,7 @@ def inspect(
     names = tuple(lenses) if lenses is not None else tuple(available())
     asked = chosen_loss(loss)
     spec = asked.spec if asked is not None else None
-    options = Options(target, names, batch_size, limit, seed, chosen, learned, spec, target_loss)
+    options = Options(target, names, batch_size, limit, seed, chosen, learned, spec, target_loss, outputs)
     build(names, LensContext())  # an unknown name is refused before anything is written
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
     if classes is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pellucid.types import Batch, Layer, Observation
+from pellucid.types import Batch, Layer, Observation, OutputKind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,33 +19,35 @@ def observe_closely(
     layers: Mapping[str, Layer],
     explained: Callable[[Tensor, Tensor | None], Tensor],
     reasons: Sequence[str],
+    kind: OutputKind = "logits",
 ) -> tuple[Observation, tuple[str, ...]]:
-    """Activations of every layer, and gradients of the explained logit by them and by the input.
+    """Activations of every layer, and gradients of the explained score by them and by the input.
 
     Args:
         session: holds the model.
         batch: the examples.
         layers: by name, those of the session.
-        explained: from logits float[batch class] and targets to the class whose logit is explained, int64[batch].
+        explained: from scores float[batch class] and targets to the class whose score is explained, int64[batch].
         reasons: why each example was chosen.
+        kind: what the scores are.
 
     Returns: the observation, and warnings in words.
     """
-    from pellucid.capture import as_logits, logits_of
+    from pellucid.capture import class_scores, explained_scores, logits_of
 
     classes: list[Tensor] = []
 
     def score(output: Any) -> Tensor:
-        logits = as_logits(logits_of(output))
+        outputs = logits_of(output)
         # A model that is run a second time (see Session.explain) explains the same classes.
-        classes[:] = [explained(logits.detach(), batch.targets)]
-        return logits.gather(1, classes[0][:, None])[:, 0]
+        classes[:] = [explained(class_scores(outputs.detach(), kind), batch.targets)]
+        return explained_scores(outputs).gather(1, classes[0][:, None])[:, 0]
 
     captured = session.explain(batch.inputs, score)
     seen = Observation(
         stage="focus",
         batch=batch,
-        outputs=as_logits(logits_of(captured.outputs)).detach().to("cpu").float(),
+        outputs=class_scores(logits_of(captured.outputs), kind).detach().to("cpu").float(),
         layers=layers,
         activations=captured.activations,
         gradients=captured.gradients,

@@ -11,10 +11,9 @@ from pellucid.errors import RecordError
 from pellucid.inspection.options import Options
 from pellucid.models.fingerprint import fingerprint
 from pellucid.record import schema
-from pellucid.types import Task
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def manifest_of(
@@ -79,24 +78,6 @@ def length_of(source: Source) -> int | None:
         return None
 
 
-def task_of(outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...], *, sets: bool = False) -> Task:
-    """What kind of question the model answers, from one example's output and target.
-
-    Classification: one score a class, float[batch class], with class indices or without targets; or a single logit
-    with targets 0 and 1 or two class names. Multilabel: one score a class, with sets of classes. Regression: one number with
-    targets that are numbers.
-    """
-    if sets:
-        return "multilabel" if outputs.ndim == 2 else "none"
-    single = outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
-    indices = targets is not None and not targets.is_floating_point()
-    if outputs.ndim == 2 and not single:
-        return "classification" if targets is None or indices else "none"
-    if single and (indices or len(classes) == 2):
-        return "classification"
-    return "regression" if single and targets is not None else "none"
-
-
 def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
     """Refuses to go on with a record of something else, naming what differs."""
     differences = []
@@ -120,7 +101,7 @@ def check_same(there: schema.Manifest, asked: schema.Manifest) -> None:
     differences += [
         "--lens" if name == "lenses" else f"--{name.replace('_', '-')}"
         for name in asked.options
-        if there.options.get(name) != asked.options[name]
+        if there.options.get(name, asked.options[name]) != asked.options[name]  # an older record knows fewer
     ]
     if differences:
         raise RecordError(

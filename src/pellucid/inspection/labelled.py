@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from pellucid.data import Source, check_targets, collate
 from pellucid.errors import DataError
 from pellucid.measures.labels import check_fits, multi_hot
-from pellucid.measures.losses import Loss
-from pellucid.types import Batch, Task, Tree
+from pellucid.types import Batch, Tree
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pellucid.landscape import Labelled
+    from pellucid.landscape import Labelled, Objective
 
 # Inputs up to so many bytes are kept; beyond that they are read anew each time.
 KEPT = 256 * 1024**2
@@ -49,14 +48,12 @@ class LabelledExamples:
         notes: what was left out.
     """
 
-    def __init__(self, model: nn.Module, source: Source, task: Task, loss: Loss, chosen: Chosen, device: str) -> None:
+    def __init__(self, model: nn.Module, source: Source, objective: Objective, chosen: Chosen, device: str) -> None:
         """Reads the labels.
 
         Raises: DataError: no example has a label, or one that the model has no output for. ForwardError.
         """
-        from pellucid.landscape import Objective
-
-        self.objective = Objective(loss, task)
+        self.objective = objective
         self._source, self._device = source, device
         self._outputs = self._width(model)
         self._held: list[Labelled | None] = []

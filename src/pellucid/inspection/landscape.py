@@ -105,6 +105,7 @@ def add_landscape(
         MissingExtraError.
     """
     from pellucid.capture import on_device, unwrapped
+    from pellucid.landscape import Objective
 
     check_again(Record(record), model, source, "landscapes")
     inner, held = unwrapped(model), Record(record).manifest
@@ -113,7 +114,7 @@ def add_landscape(
     source = under_names(source, classes) if classes else source
     loss, notes = _loss_of(Record(record), around.loss)
     with on_device(model, device) as place:
-        examples = LabelledExamples(inner, source, held.task, loss, around, place)
+        examples = LabelledExamples(inner, source, Objective(loss, held.task, held.outputs), around, place)
         _check_inspected(Record(record), source, examples)
         with Writer.open(record) as writer:
             _Adding(writer, inner, around, examples, [*notes, *examples.notes], progress).run()

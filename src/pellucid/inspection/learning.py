@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.errors import MethodError
-from pellucid.types import TOGETHER_CLASS, Batch, LayerGradient, Learning, Observation, Task
+from pellucid.types import TOGETHER_CLASS, Batch, LayerGradient, Learning, Observation, OutputKind, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,22 +74,23 @@ def rows_to_learn(
     }
 
 
-def loss_of(task: Task, named: NamedLoss | None = None) -> Loss:
+def loss_of(task: Task, named: NamedLoss | None = None, kind: OutputKind = "logits") -> Loss:
     """The loss of one example, to be differentiated.
 
     Args:
         task: decides the loss where none was asked for: the squared error of a regression, else the cross-entropy.
         named: the loss that was asked for.
+        kind: what the model's outputs are.
 
     Raises: MethodError: its derivative is not known.
     """
     import torch
 
-    from pellucid.capture import as_logits, logits_of
+    from pellucid.capture import log_scores, logits_of
     from pellucid.landscape.losses import Objective, on_tensors
 
     def cross_entropy(outputs: Any, target: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(as_logits(logits_of(outputs)).float(), target)
+        return torch.nn.functional.cross_entropy(log_scores(logits_of(outputs), kind, "classification"), target)
 
     def squared_error(outputs: Any, target: Tensor) -> Tensor:
         return (logits_of(outputs).float().reshape(-1) - target.float()).square().sum()
@@ -101,7 +102,7 @@ def loss_of(task: Task, named: NamedLoss | None = None) -> Loss:
             f"Gradients by the parameters need the derivative of the loss, which is not known of {named.name}, a loss of your own. "
             "Give one of those by name (--loss focal) to see how the layers learn by it."
         )
-    objective = Objective(named, task)
+    objective = Objective(named, task, kind)
 
     def asked_for(outputs: Any, target: Tensor) -> Tensor:
         return objective.losses(objective.outputs(outputs), target).sum()
@@ -236,6 +237,7 @@ def learn(
     device: str,
     seed: int,
     loss: NamedLoss | None = None,
+    kind: OutputKind = "logits",
 ) -> Iterator[tuple[Observation, PerExample]]:
     """Observations of a sample, each with the capture, whose `passes` say what was spent so far.
 
@@ -243,7 +245,7 @@ def learn(
     """
     from pellucid.capture.per_example import PerExample
 
-    with PerExample(model, loss_of(task, loss), device=device) as capture:
+    with PerExample(model, loss_of(task, loss, kind), device=device) as capture:
         learner = Learner(capture, graph, population, seed)
         for batch in batches_of(source, rows):
             for seen in learner.observe(batch):

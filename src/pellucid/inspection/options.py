@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from pellucid.errors import OptionError
-from pellucid.types import Stage
+from pellucid.types import Outputs, Stage
 
 Explains: TypeAlias = Literal["prediction", "label"] | int
+OUTPUTS: tuple[Outputs, ...] = get_args(Outputs)
 
 
 class Progress(Protocol):
@@ -36,6 +37,7 @@ class Options:
     learned: int | None = None
     loss: str | None = None
     target_loss: float | None = None
+    outputs: Outputs = "auto"
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -48,6 +50,8 @@ class Options:
             raise OptionError(f"The number of examples to learn from must be 0 or more; got {self.learned}.")
         if self.target_loss is not None and not math.isfinite(self.target_loss):
             raise OptionError(f"The loss to reach must be a number; got {self.target_loss}.")
+        if self.outputs not in OUTPUTS:
+            raise OptionError(f"outputs must be one of {', '.join(OUTPUTS)}; got {self.outputs!r}.")
         if not (self.target in ("prediction", "label") or (isinstance(self.target, int) and self.target >= 0)):
             raise OptionError(f"target must be 'prediction', 'label' or a class index >= 0; got {self.target!r}.")
 
@@ -62,4 +66,5 @@ class Options:
             "learned": self.learned,
             "loss": self.loss,
             "target_loss": self.target_loss,
+            "outputs": self.outputs,
         }

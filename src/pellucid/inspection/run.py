@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from pellucid import lenses
-from pellucid.data import Source, check_targets, collate
+from pellucid.data import Source, collate
 from pellucid.data.batching import part_of
 from pellucid.errors import DataError, ForwardError, MethodError, TargetError
+from pellucid.inspection.answers import scores_of, task_of
 from pellucid.inspection.closely import observe_closely
-from pellucid.inspection.describe import data_info, length_of, task_of
+from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
 from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
 from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
 from pellucid.measures.choose import choose
-from pellucid.measures.labels import check_fits, labelled_columns
+from pellucid.measures.labels import check_fits
 from pellucid.measures.losses import Loss
+from pellucid.measures.saved import columns_of_scores
 from pellucid.models import check_classes
 from pellucid.record import Record, Writer, schema
-from pellucid.types import Batch, Layer, Observation, Passes, Stage, Task
+from pellucid.types import Batch, Layer, Observation, OutputKind, Passes, Stage, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +56,7 @@ class Inspection:
     progress: Progress
     loss: Loss | None = None
     task: Task = "none"
+    kind: OutputKind = "logits"
     layers: dict[str, Layer] = field(default_factory=dict)
     _at_once: int = 0
 
@@ -75,7 +78,7 @@ class Inspection:
             ) from self._cause(first)
         self.layers = {layer.name: layer for layer in graph.layers}
         with Session(model, graph.layers, device=self.device) as session:
-            self._learn_task(session, first)
+            self._learn_task(session, first, graph)
             self._trace(graph)
             self._sweep(session)
             self._crops(graph)
@@ -96,23 +99,28 @@ class Inspection:
             return error.__cause__
         return None
 
-    def _learn_task(self, session: Session, first: Batch) -> None:
-        """Looks at one example's output: what kind of task is this, and do the class names fit?"""
-        from pellucid.capture import as_logits, logits_of
+    def _learn_task(self, session: Session, first: Batch, graph: Graph) -> None:
+        """Looks at one example's output: what kind of task is this, what are the numbers, and do the class names fit?"""
+        from pellucid.capture import class_scores, kind_of, logits_of
 
-        outputs = logits_of(session.forward(first.inputs).outputs)
+        output = session.forward(first.inputs).outputs
+        outputs = logits_of(output)
         labels = first
         if first.targets is None and not any(first.sets):
             # An example without a target says nothing about the others'.
             labels = next(self.source.batches(self.options.batch_size))
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets))
+        if self.options.outputs == "auto":
+            self.kind = kind_of(output, graph, self.task)
+        elif self.task in ("classification", "multilabel"):
+            self.kind = self.options.outputs
         if self.loss is not None:
             check_fits(self.loss, self.task, soft=labels.soft is not None)
         if self.task in ("classification", "multilabel"):
-            number = as_logits(outputs).shape[1]
+            number = class_scores(outputs, self.kind).shape[1]
             check_classes(self.classes or None, number)
             self.classes = self.classes or tuple(str(index) for index in range(number))
-        self.writer.update(task=self.task, data=data_info(self.source, self.classes, None))
+        self.writer.update(task=self.task, outputs=self.kind, data=data_info(self.source, self.classes, None))
 
     def _trace(self, graph: Graph) -> None:
         from pellucid.graph import timed_forwards
@@ -182,30 +190,25 @@ class Inspection:
         """What the lenses see of a batch."""
         import torch
 
-        outputs = self._outputs(batch, captured)
         targets = None if batch.targets is None else batch.targets.numpy()
-        columns = labelled_columns(
-            outputs.numpy(), targets, task=self.task, loss=self.loss, soft=batch.soft, sets=batch.sets
+        outputs, columns = columns_of_scores(
+            scores_of(captured.outputs, batch, self.task, self.kind),
+            self.kind,
+            self.task,
+            targets,
+            loss=self.loss,
+            soft=batch.soft,
+            sets=batch.sets,
         )
         return Observation(
             stage="sweep",
             batch=batch,
-            outputs=outputs,
+            outputs=torch.from_numpy(np.asarray(outputs)),
             losses=torch.from_numpy(columns["loss"]),
             columns=columns,
             layers=self.layers,
             summaries=captured.summaries,
         )
-
-    def _outputs(self, batch: Batch, captured: Captured) -> Tensor:
-        """The model's scores on the CPU, float32[batch class] for classification; targets beyond them are refused."""
-        from pellucid.capture import as_logits, logits_of
-
-        outputs = logits_of(captured.outputs).detach().to("cpu").float()
-        if self.task in ("classification", "multilabel"):
-            outputs = as_logits(outputs) if self.task == "classification" else outputs
-            check_targets(batch, outputs.shape[1])
-        return outputs
 
     def _finish(self, part: Part, totals: Sequence[Lens]) -> None:
         """Puts a part on disk with the state of each lens over it alone, and counts it in."""
@@ -246,7 +249,7 @@ class Inspection:
                 before = replace(session.passes)
                 batch = replace(collate([self.source.example(row) for row in rows], 0), rows=rows)
                 try:
-                    return observe_closely(session, batch, self.layers, self._explained, reasons)
+                    return observe_closely(session, batch, self.layers, self._explained, reasons, self.kind)
                 finally:
                     _count(stage, before, session.passes)
 
@@ -280,20 +283,20 @@ class Inspection:
         table = Record(self.writer.path).examples()
         return [np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64) for name in names]
 
-    def _explained(self, logits: Tensor, targets: Tensor | None) -> Tensor:
+    def _explained(self, scores: Tensor, targets: Tensor | None) -> Tensor:
         """Which output of each example is explained: int64[batch]."""
         import torch
 
-        predicted = logits.argmax(dim=1)
+        predicted = scores.argmax(dim=1)
         if self.options.target == "prediction":
             return predicted
         if self.options.target == "label":
             if targets is None or targets.is_floating_point():
                 raise TargetError("target='label' needs examples with a class as their target; these have none.")
-            there = targets.to(logits.device)
+            there = targets.to(scores.device)
             return torch.where(there >= 0, there, predicted)
-        if self.options.target >= logits.shape[1]:
-            raise TargetError(f"The model has {logits.shape[1]} outputs; there is no output {self.options.target}.")
+        if self.options.target >= scores.shape[1]:
+            raise TargetError(f"The model has {scores.shape[1]} outputs; there is no output {self.options.target}.")
         return torch.full_like(predicted, self.options.target)
 
     # --- learn ------------------------------------------------------------------------------------------------
@@ -325,6 +328,7 @@ class Inspection:
                     device=self.device,
                     seed=seed,
                     loss=self.loss,
+                    kind=self.kind,
                 ):
                     spent = capture.passes
                     for lens in learning:
@@ -345,7 +349,14 @@ class Inspection:
 
     def _lenses(self, stage: Stage) -> list[Lens]:
         """Fresh lenses that observe in a stage."""
-        context = LensContext(self.classes, self.task, self.options.seed, self.loss, self.options.target_loss)
+        context = LensContext(
+            self.classes,
+            self.task,
+            self.options.seed,
+            self.loss,
+            self.options.target_loss,
+            kind=None if self.options.outputs == "logits" else self.kind,
+        )
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 
     def _restored(self, total: Lens, index: int) -> Lens:

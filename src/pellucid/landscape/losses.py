@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.capture import as_logits, logits_of
+from pellucid.capture import log_scores, logits_of
 from pellucid.errors import MethodError
 from pellucid.measures.losses import Loss, loss_named
-from pellucid.types import Task
+from pellucid.types import OutputKind, Task
 
 OnTensors: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 _KINKED = ("hinge", "absolute-error")
@@ -26,17 +26,19 @@ class Objective:
     Attributes:
         loss: named and defined.
         task: decides what the output is: float[batch class], or float[batch] of a regression.
+        kind: what a classifier's outputs are.
     """
 
     loss: Loss
     task: Task
+    kind: OutputKind = "logits"
 
     def outputs(self, output: object) -> Tensor:
         """float64[batch class] logits, or float64[batch]: what the loss takes, of what the model gave."""
         scores = logits_of(output)
         if self.task == "regression":
             return scores.reshape(len(scores)).double()
-        return (as_logits(scores) if self.task == "classification" else scores).double()
+        return log_scores(scores, self.kind, self.task, torch.float64)
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """float64[batch]. Differentiable where the loss is one of ours.

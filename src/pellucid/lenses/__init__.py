@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 from pellucid.errors import OptionError
-from pellucid.types import Needs, Observation, Task
+from pellucid.types import Needs, Observation, OutputKind, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ class LensContext:
     Attributes:
         loss: that was asked for; the task's own where None.
         target_loss: that the user wants to reach, or None.
+        kind: what a model's outputs were taken for; None where nobody had to guess.
         scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
@@ -44,6 +45,7 @@ class LensContext:
     loss: Loss | None = None
     target_loss: float | None = None
     scored: bool = True
+    kind: OutputKind | None = None
 
 
 @runtime_checkable

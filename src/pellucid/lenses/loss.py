@@ -32,7 +32,10 @@ LEAST_ISSUES = 5
 # Targets of a regression that are looked at together, for a median.
 MOST_TARGETS = 10_000_000
 
-NO_LOSS = "This model's task has no loss here."
+NO_LOSS = (
+    "This model's task has no loss here: losses are known of outputs of one score a class (classification, sets of classes) and "
+    "of one number an example (regression)."
+)
 NO_SCORES = "only the predicted classes are known, and a loss needs probabilities or scores"
 TOO_LARGE = "the losses are so large that their sum is beyond every number of 64 bits"
 NO_TARGETS = "no example has a target"

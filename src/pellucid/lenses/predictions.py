@@ -14,6 +14,8 @@ from pellucid.types import Needs, Observation
 
 # Rows of examples without a finite output that a finding selects.
 MOST_ROWS = 100
+# Fewer examples than this may have outputs between 0 and 1 by chance.
+LEAST_WITHIN = 20
 
 
 @dataclass
@@ -22,6 +24,7 @@ class PredictionsLens:
 
     Attributes:
         nonfinite_rows: the first rows whose output is NaN or infinite.
+        within: examples whose outputs all lie between 0 and 1, though they are taken for logits.
     """
 
     name: ClassVar[str] = "predictions"
@@ -33,6 +36,7 @@ class PredictionsLens:
     nonfinite: int = 0
     nonfinite_rows: list[int] = field(default_factory=list)
     without_target: int = 0
+    within: int = 0
     columns: list[str] = field(default_factory=list)
 
     def observe(self, seen: Observation) -> None:
@@ -41,6 +45,9 @@ class PredictionsLens:
             return
         self.count += len(seen.batch)
         self.outputs = max(self.outputs, int(seen.outputs.shape[-1]) if seen.outputs.ndim > 1 else 1)
+        if self.context.kind == "logits" and self.context.task in ("classification", "multilabel"):
+            scores = np.asarray(seen.outputs)
+            self.within += int(((scores >= 0) & (scores <= 1)).all(axis=1).sum())
         undefined = np.flatnonzero(seen.columns["nonfinite"]).tolist()
         self.nonfinite += len(undefined)
         self._keep([seen.batch.row(place) for place in undefined[:MOST_ROWS]])
@@ -58,6 +65,7 @@ class PredictionsLens:
         self.nonfinite += other.nonfinite
         self._keep(other.nonfinite_rows)
         self.without_target += other.without_target
+        self.within += other.within
         self.columns = sorted({*self.columns, *other.columns})
 
     def _keep(self, rows: list[int]) -> None:
@@ -65,7 +73,7 @@ class PredictionsLens:
 
     def report(self) -> PredictionsPanel:
         """The counts, and a finding where an output is NaN or infinite, or a saved answer is missing."""
-        findings = []
+        findings = [*self._kind_findings()]
         if self.nonfinite:
             scored = self.context.scored
             findings.append(
@@ -92,3 +100,32 @@ class PredictionsLens:
             without_target=self.without_target,
             columns=self.columns,
         )
+
+    def _kind_findings(self) -> list[Finding]:
+        """That the outputs are probabilities, or may be."""
+        kind, count = self.context.kind, self.count
+        if kind == "probabilities":
+            sentence = (
+                "The model's outputs are probabilities already, as after a softmax or a sigmoid, and are taken as such. A loss "
+                "that expects logits, such as CrossEntropyLoss, would take their softmax again and learn slowly: give it the "
+                "numbers before the last step."
+            )
+            return [Finding(kind="probability-outputs", severity="info", sentence=sentence, count=count, page="loss")]
+        if self.within == count >= LEAST_WITHIN and kind == "logits":
+            sentence = (
+                f"All outputs of the {count:,} examples lie between 0 and 1, as probabilities do, but nothing says that they "
+                "are any: they are taken for logits, on which loss and confidence stand. If they are probabilities, say so: "
+                "--outputs probabilities."
+            )
+            return [
+                Finding(
+                    kind="unit-outputs",
+                    severity="medium",
+                    sentence=sentence,
+                    count=count,
+                    page="loss",
+                    weight=0.1,
+                    evidence={"within": self.within},
+                )
+            ]
+        return []

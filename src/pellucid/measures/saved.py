@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.errors import ModelError
 from pellucid.measures.labels import Sets, check_fits, labelled_columns, multi_hot, relabel
 from pellucid.measures.losses import Loss, default_loss
 from pellucid.measures.predictions import TOP_K, Columns, Weighed, classified
+from pellucid.types import OutputKind, Task
 
 # Columns that may come beside predicted classes: what the scores said, where the scores themselves were not kept.
 GIVEN = ("confidence", "rank", "loss", "entropy", "margin")
@@ -87,6 +89,9 @@ def labelled_columns_of_probabilities(
     return columns
 
 
+# How far from one a sum of a model's probabilities may be by rounding: of bfloat16.
+SLACK = 2e-2
+
 # Stands for the logit of a probability of exactly 0 or 1: its sigmoid is that in float64.
 CERTAIN = 1e4
 
@@ -134,6 +139,62 @@ def _of_probabilities(probabilities: NDArray[np.floating], highest: NDArray[np.f
         return log_probabilities(weights[rows, classes])
 
     return Weighed(weights, total, entropy, log_weight)
+
+
+def check_probabilities(scores: NDArray[np.floating], names: Sequence[str], *, singly: bool) -> None:
+    """Refuses a row that holds no probabilities; rows with NaN or infinity are no answer and stay.
+
+    Args:
+        scores: float[example class], of a model.
+        names: of the examples.
+        singly: each class has a probability of its own, so that they need not add up to one.
+
+    Raises: ModelError.
+    """
+    finite = np.isfinite(scores).all(axis=1)
+    wide = np.where(finite[:, None], scores.astype(np.float64), 0.0)
+    outside = ((wide < 0) | (wide > 1 + SLACK)).any(axis=1)
+    sums = wide.sum(axis=1)
+    uneven = finite & (np.abs(sums - 1) > (np.inf if singly else SLACK))
+    wrong = np.flatnonzero(outside | uneven).tolist()
+    if wrong:
+        first = wrong[0]
+        even = abs(float(sums[first]) - 1) <= SLACK or singly
+        what = "have a number outside of 0 to 1" if even else f"add up to {sums[first]:.4g}"
+        raise ModelError(
+            f"The model's outputs were taken for probabilities, but those of {names[first]} {what}. If they are logits, say so: "
+            "--outputs logits."
+        )
+
+
+def columns_of_scores(
+    scores: NDArray[np.floating],
+    kind: OutputKind,
+    task: Task,
+    targets: NDArray[np.generic] | None,
+    *,
+    loss: Loss | None = None,
+    soft: NDArray[np.float64] | None = None,
+    sets: Sets = (),
+) -> tuple[NDArray[np.floating] | LogProbabilities, dict[str, Any]]:
+    """Logits, or what stands for them, and the columns, of either kind of scores.
+
+    Args:
+        scores: float[example class], or what `labelled_columns` takes of another task.
+        kind: what they are.
+        task: as for `labelled_columns`.
+        targets: likewise.
+        loss: likewise.
+        soft: likewise.
+        sets: likewise.
+
+    Raises: OptionError: the loss is of another task.
+    """
+    if kind == "logits":
+        return scores, labelled_columns(scores, targets, task=task, loss=loss, soft=soft, sets=sets)
+    if task == "multilabel":
+        return logits_of_sigmoids(scores), columns_of_sigmoids(scores, sets, loss=loss)
+    return LogProbabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
 
 
 def columns_of_classes(

@@ -12,15 +12,11 @@ import numpy as np
 from pellucid.data.images import UndecodableImageError, decode, picture_of
 from pellucid.errors import DataError
 from pellucid.measures.confusion import square_counts
-from pellucid.measures.labels import labelled_columns
 from pellucid.measures.losses import Loss
 from pellucid.measures.predictions import Columns
 from pellucid.measures.saved import (
-    LogProbabilities,
     columns_of_classes,
-    columns_of_sigmoids,
-    labelled_columns_of_probabilities,
-    logits_of_sigmoids,
+    columns_of_scores,
 )
 from pellucid.predictions.given import check_ranks, given_of
 from pellucid.predictions.looking import Look, scores_in
@@ -62,7 +58,9 @@ class Observing:
             columns = dict(self._of_classes(piece, targets))
         else:
             scores = scores_in(self.saved, piece, self.look.kind, len(self.look.classes))
-            outputs, columns = self._of_scores(scores, targets, soft, sets)
+            outputs, columns = columns_of_scores(
+                scores, self.look.kind, self.look.task, targets, loss=self.loss, soft=soft, sets=sets
+            )
         batch = Batch(
             start=piece.start,
             ids=self._ids(piece),
@@ -91,17 +89,6 @@ class Observing:
             soft = soft_of(column, len(look.classes), piece.start)
             return majority(soft), soft, ()
         return classes_of(column, look.by_name, "label", piece.start), None, ()
-
-    def _of_scores(
-        self, scores: np.ndarray, targets: np.ndarray | None, soft: Floats | None, sets: Sets
-    ) -> tuple[np.ndarray | LogProbabilities, dict[str, Any]]:
-        """Logits, or what stands for them, and the columns."""
-        task, loss = self.look.task, self.loss
-        if self.look.kind == "logits":
-            return scores, labelled_columns(scores, targets, task=task, loss=loss, soft=soft, sets=sets)
-        if task == "multilabel":
-            return logits_of_sigmoids(scores), columns_of_sigmoids(scores, sets, loss=loss)
-        return LogProbabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]

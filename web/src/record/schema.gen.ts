@@ -2049,6 +2049,7 @@ export interface FileRef {
  *
  * `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
  * record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
+ * `outputs` is what a classifier's outputs were taken for; the losses stand on it.
  */
 export interface Manifest {
   schema_version: number;
@@ -2063,6 +2064,7 @@ export interface Manifest {
   data: DataInfo | null;
   preprocessing: Preprocessing | null;
   task: "classification" | "multilabel" | "regression" | "none";
+  outputs: "logits" | "probabilities";
   options: Record<string, string | number | boolean | string[] | null>;
   seed: number;
   device: string;

@@ -11,7 +11,7 @@ from pellucid.inspection.live.questions import Question
 if TYPE_CHECKING:
     from pellucid.graph import Graph
     from pellucid.inspection.live.model import LiveModel
-    from pellucid.types import Batch, Layer
+    from pellucid.types import Batch, Layer, OutputKind
 
 _OF_CLASS_TOKEN = 16  # layers: more than stand behind the last attention of a block
 
@@ -88,7 +88,7 @@ class Aimed(Question, frozen=True):
                     raise TargetError(
                         f"The class of example {batch.ids[0]!r} is not known, so it has no loss to explain."
                     )
-                return Subject(batch, graph, _loss_of(found.known), None, prediction)
+                return Subject(batch, graph, _loss_of(found.known, live.record.manifest.outputs), None, prediction)
             case "unit":
                 return Subject(batch, graph, self._unit(graph), None, prediction)
 
@@ -107,13 +107,13 @@ class Aimed(Question, frozen=True):
         return Unit(self.layer, self.unit, place if len(place) > 1 else place[0])
 
 
-def _loss_of(label: int) -> Any:
+def _loss_of(label: int, kind: OutputKind) -> Any:
     def loss(output: Any) -> Any:
         import torch
 
-        from pellucid.capture import as_logits, logits_of
+        from pellucid.capture import log_scores, logits_of
 
-        logits = as_logits(logits_of(output))
+        logits = log_scores(logits_of(output), kind, "classification")
         wanted = torch.full((len(logits),), label, device=logits.device)
         return torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
 

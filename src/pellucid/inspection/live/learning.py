@@ -47,7 +47,8 @@ class LearningOf(Question, frozen=True):
         batch = live.batch(*self.row)
         _check_targets(batch)
         found: list[Observation] = []
-        with PerExample(live.model, loss_of("classification", _loss_in(live.record, sample.panel))) as capture:
+        loss = loss_of("classification", _loss_in(live.record, sample.panel), live.record.manifest.outputs)
+        with PerExample(live.model, loss) as capture:
             learner = Learner(capture, live.graph(batch.inputs), {}, sample.panel.seed)
             if [(layer.name, layer.kept) for layer in sample.panel.layers] != list(learner.kept.items()):
                 raise RecordError(

@@ -79,18 +79,19 @@ class LiveModel:
             raise TargetError(f"An output is named by its index, 0 or more; got {explained}.")
         batch = self.batch(row)
 
-        def chosen(logits: Tensor, targets: Tensor | None) -> Tensor:
-            predicted = logits.argmax(dim=1)
+        def chosen(scores: Tensor, targets: Tensor | None) -> Tensor:
+            predicted = scores.argmax(dim=1)
             if explained is None:
                 return predicted
-            if explained >= logits.shape[1]:
-                raise TargetError(f"The model has {logits.shape[1]} outputs, 0 to {logits.shape[1] - 1}; there is no "
+            if explained >= scores.shape[1]:
+                raise TargetError(f"The model has {scores.shape[1]} outputs, 0 to {scores.shape[1] - 1}; there is no "
                                   f"output {explained}.")  # fmt: skip
             return predicted.new_full(predicted.shape, explained)
 
         layers = self.graph(batch.inputs).layers
         with Session(unwrapped(self.model), layers) as session:
-            seen, warnings = observe_closely(session, batch, {layer.name: layer for layer in layers}, chosen, ["asked"])
+            by_name = {layer.name: layer for layer in layers}
+            seen, warnings = observe_closely(session, batch, by_name, chosen, ["asked"], self.record.manifest.outputs)
         return focus_bytes(*focus_tensors(seen, 0, live=True, warnings=warnings))
 
     def inquiry(self, name: str, given: Mapping[str, Sequence[str]]) -> tuple[Question, Callable[[Tell], bytes]]:

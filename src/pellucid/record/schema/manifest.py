@@ -105,6 +105,7 @@ class Manifest(msgspec.Struct):
 
     `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
     record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
+    `outputs` is what a classifier's outputs were taken for; the losses stand on it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -119,6 +120,7 @@ class Manifest(msgspec.Struct):
     data: DataInfo | None = None
     preprocessing: Preprocessing | None = None
     task: Literal["classification", "multilabel", "regression", "none"] = "none"
+    outputs: Literal["logits", "probabilities"] = "logits"
     options: dict[str, str | int | float | bool | list[str] | None] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
