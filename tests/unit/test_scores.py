@@ -112,6 +112,23 @@ def test_rows_of_one_number_or_of_nan_do_not_add_up_to_one() -> None:
     assert not sum_to_one(torch.ones(3, 1))
 
 
+def test_a_probability_near_1_is_warned_of_and_what_goes_into_the_softmax_is_not() -> None:
+    model = Ends(3, nn.Softmax(1))
+    sure, unsure = model.head.weight.detach()[:1] * 40, torch.zeros(1, 4)
+    found = pellucid.attribute(model, torch.cat([sure, unsure]), "prediction", ["saliency", "gradient_x_input"])
+    for one in found.values():
+        (warning,) = one.warnings
+        assert warning.startswith("The model's outputs are probabilities, and in 1 of 2 examples")
+    assert pellucid.attribute(model, unsure, 0, "saliency").warnings == ()
+    assert pellucid.attribute(model, sure, pellucid.attribution.Unit("head", 0), "saliency").warnings == ()
+    assert pellucid.attribute(model.head, sure, 0, "saliency").warnings == ()
+    planes = nn.Sequential(nn.Conv2d(1, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Softmax(1))
+    images = torch.full((1, 1, 4, 4), 1e4)
+    by_method = pellucid.attribute(planes, images, "prediction", ["grad_cam", "eigen_cam"], layers=["0"])
+    assert "outputs are probabilities" in by_method["grad_cam"].warnings[-1]
+    assert by_method["eigen_cam"].warnings == ()
+
+
 @pytest.mark.parametrize("method", ["saliency", "gradient_x_input", "integrated_gradients", "lrp_epsilon"])
 def test_what_speaks_for_the_first_of_two_classes_speaks_against_the_second(method: str) -> None:
     model, inputs = Ends(1, lambda z: z), torch.randn(2, 4)

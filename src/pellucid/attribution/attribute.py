@@ -15,6 +15,7 @@ from pellucid.attribution.layers import by_module, embeddings, shaped, traced, w
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
+from pellucid.attribution.saturated import WITHOUT_GRADIENT, saturated
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
@@ -194,6 +195,7 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
         problem, every, positions, backwards, planes=any(each.positions for each in plain)
     )
     passes.add(spent)
+    told = saturated(problem, seen)
     wanted: frozenset[Sum] = frozenset().union(*(each.sums for each in plain))
     products: Products | None = Products(seen, wanted, keep=any(each.needs_product for each in plain))
     found: dict[str, Maps] = {}
@@ -203,7 +205,9 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
             # It comes last: it needs no activations, whose memory is free for its maps then.
             seen, products = replace(seen, activations={}), None
         graph = finder.graph if each.needs_every_layer else None
-        found[each.name] = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))
+        maps = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))
+        warned = () if each.name in WITHOUT_GRADIENT else told
+        found[each.name] = replace(maps, warnings=(*maps.warnings, *warned))
     return found
 
 
