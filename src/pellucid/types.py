@@ -26,8 +26,8 @@ Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
 Task: TypeAlias = Literal["classification", "multilabel", "regression", "none"]
 OutputKind: TypeAlias = Literal["logits", "probabilities"]
 """What a classifier's outputs are; of several true classes each has a probability of its own."""
-Outputs: TypeAlias = Literal["auto", "logits", "probabilities"]
-"""What they are said to be; told by their values and by the graph if "auto"."""
+Outputs: TypeAlias = Literal["auto", "logits", "probabilities", "numbers"]
+"""What a model's outputs are said to be, "numbers" of a regression; told by values, targets and graph if "auto"."""
 
 TOGETHER_CLASS = -1
 """Stands for the class of examples that are not told apart by class: of a regression, or with too few of each."""

@@ -162,7 +162,7 @@ def test_outputs_that_could_be_either_are_told_of(tmp_path: Path) -> None:
     said = inspected(tmp_path / "said", Hand(), data, outputs="probabilities")
     assert kinds(said) == ["probability-outputs"]
     same(said, inspected(tmp_path / "plain", head(1), data))
-    with pytest.raises(OptionError, match="outputs must be one of auto, logits, probabilities; got 'odds'"):
+    with pytest.raises(OptionError, match="outputs must be one of auto, logits, probabilities, numbers; got 'odds'"):
         inspected(tmp_path / "odd", Hand(), data, outputs="odds")
 
 

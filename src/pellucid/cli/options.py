@@ -77,8 +77,8 @@ TargetLoss = Annotated[
     typer.Option("--target-loss", metavar="NUMBER", help="A loss that you want to reach, to compare with."),
 ]
 Outputs = Annotated[
-    Literal["auto", "logits", "probabilities"],
-    typer.Option(help="What a classifier's outputs are; told by their values and by the graph if auto."),
+    Literal["auto", "logits", "probabilities", "numbers"],
+    typer.Option(help="What the outputs are, numbers of a regression; told by values, targets and the graph if auto."),
 ]
 Labels = Annotated[
     str | None,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.data.wrapped import Wrapped
 from pellucid.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pellucid.data import Source
-    from pellucid.record.schema import Preprocessing, Skipped
     from pellucid.types import Batch, Example
 
 _SHOWN = 5
@@ -58,36 +58,16 @@ def plain_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-@dataclass
-class _Renamed:
+class _Renamed(Wrapped):
     """A source whose targets are looked up in a mapping."""
 
-    inner: Source
-    classes: tuple[str, ...] | None
-    mapping: tuple[int, ...]
+    def __init__(self, inner: Source, classes: tuple[str, ...], mapping: tuple[int, ...]) -> None:
+        super().__init__(inner)
+        self._classes, self._mapping = classes, mapping
 
     @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def source(self) -> str:
-        return self.inner.source
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return self.inner.preprocessing
-
-    @property
-    def skipped(self) -> list[Skipped]:
-        return self.inner.skipped
-
-    @property
-    def labels(self) -> str:
-        return getattr(self.inner, "labels", "")
-
-    def __len__(self) -> int:
-        return len(self.inner)
+    def classes(self) -> tuple[str, ...]:
+        return self._classes
 
     def example(self, row: int) -> Example:
         example = self.inner.example(row)
@@ -98,12 +78,12 @@ class _Renamed:
         if example.target is None:
             return example
         self._check(int(example.target), example.id)
-        return replace(example, target=self.mapping[int(example.target)])
+        return replace(example, target=self._mapping[int(example.target)])
 
     def batches(self, batch_size: int, *, start: int = 0) -> Iterator[Batch]:
         import torch
 
-        table = torch.tensor(self.mapping)
+        table = torch.tensor(self._mapping)
         for batch in self.inner.batches(batch_size, start=start):
             targets = batch.targets
             if targets is not None:
@@ -114,14 +94,11 @@ class _Renamed:
             sets = tuple(self._renamed(classes, name) for classes, name in zip(batch.sets, batch.ids, strict=False))
             yield replace(batch, targets=targets, soft=soft, sets=sets)
 
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint()
-
     def _spread(self, soft: NDArray[np.float64], ids: Sequence[str]) -> NDArray[np.float64]:
         """Soft labels over the model's classes, those that the data do not have at 0."""
         self._check(soft.shape[1] - 1, ids[0])
-        spread = np.zeros((len(soft), len(self.classes or ())))
-        for index, mapped in enumerate(self.mapping[: soft.shape[1]]):
+        spread = np.zeros((len(soft), len(self.classes)))
+        for index, mapped in enumerate(self._mapping[: soft.shape[1]]):
             spread[:, mapped] += soft[:, index]
         spread[np.isnan(soft[:, 0])] = np.nan
         return spread
@@ -130,11 +107,11 @@ class _Renamed:
         if classes is None:
             return None
         self._check(max(classes, default=0), name)
-        return frozenset(self.mapping[index] for index in classes)
+        return frozenset(self._mapping[index] for index in classes)
 
     def _check(self, target: float, name: str) -> None:
-        if target >= len(self.mapping):
+        if target >= len(self._mapping):
             raise DataError(
-                f"The label of {name} is {int(target)}, but {self.source} has {len(self.mapping)} classes, 0 to "
-                f"{len(self.mapping) - 1}. Correct the label, or the names of the classes."
+                f"The label of {name} is {int(target)}, but {self.source} has {len(self._mapping)} classes, 0 to "
+                f"{len(self._mapping) - 1}. Correct the label, or the names of the classes."
             )

@@ -126,7 +126,7 @@ def fit(
         with Session(inner, (), device=place) as session:
             output = session.forward(first.inputs).outputs
             given = logits_of(output)
-            kind = kind_of(output, graph, "classification") if outputs == "auto" else outputs
+            kind = outputs if outputs in ("logits", "probabilities") else kind_of(output, graph, "classification")
             number = class_scores(given, kind).shape[1]
             if classes is not None and len(classes) != number:
                 raise DataError(

@@ -204,17 +204,18 @@ def made_small(inputs: Any) -> NDArray[np.float32] | None:
 
 
 def _classes(batch: Batch, source: Source) -> NDArray[np.int64]:
-    """The classes of a batch's targets, -1 where an example has none. Raises: DataError: they are numbers of a regression."""
+    """The classes of a batch's targets, -1 where an example has none. Raises: DataError: they are the numbers of a regression."""
     if batch.targets is None or batch.sets:
         return np.full(len(batch), -1, np.int64)
     if batch.targets.is_floating_point():
-        known = batch.targets[batch.targets.isfinite()]
-        if len(known):
+        known = batch.targets.isfinite()
+        broken = batch.targets[known & ((batch.targets != batch.targets.round()) | (batch.targets < 0))]
+        if len(broken):
             raise DataError(
-                f"The labels of {source.source} are numbers of floating point (such as {float(known[0]):g}), and a fit is about "
+                f"The labels of {source.source} are numbers of floating point (such as {float(broken[0]):g}), and a fit is about "
                 "classifiers. Give classes as whole numbers, or examples without labels."
             )
-        return np.full(len(batch), -1, np.int64)
+        return np.where(known, batch.targets.nan_to_num().numpy(), -1).astype(np.int64)
     return batch.targets.numpy().astype(np.int64)
 
 

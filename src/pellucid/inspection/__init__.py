@@ -72,8 +72,8 @@ def inspect(
         loss: name of the loss to look at ("cross-entropy:smoothing=0.1", "focal", "hinge", ...; see docs/loss.md), or your own
             function or module of (outputs, targets), which gives one number an example; the task's own where None.
         target_loss: a loss that you want to reach, to compare with.
-        outputs: what a classifier's outputs are: "logits", or "probabilities", where its own last step is a softmax or a
-            sigmoid; told by their values and by the graph if "auto".
+        outputs: what the model's outputs are: "logits", or "probabilities", where its own last step is a softmax or a
+            sigmoid, or the "numbers" of a regression; told by values, targets and the graph if "auto".
         device: where to run ("cuda", "cpu"); where the model is if None. It is moved back afterwards.
         title: of the record; the model's name where None.
         model_source: how the model was named by who opened it; kept in the record.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pellucid.data.naming import under_names
+from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ModelError, OptionError, RecordError
 from pellucid.models.fingerprint import fingerprint
 
@@ -41,6 +43,14 @@ def check_again(record: Record, model: nn.Module, source: Source, what: str) -> 
             "The examples at hand are prepared in another way than the inspected ones (--resize, --crop, ...)."
         )
     _check_examples(record, source)
+
+
+def as_inspected(record: Record, source: Source) -> Source:
+    """A source as the record has it: under the model's class names, whole numbers as classes."""
+    held = record.manifest
+    if held.data is not None and held.data.classes:
+        source = under_names(source, held.data.classes)
+    return whole_targets(source) if held.task == "classification" else source
 
 
 def inspected_example(record: Record, source: Source, row: int) -> Example:

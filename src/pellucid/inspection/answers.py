@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pellucid.data import check_targets
+from pellucid.data import Source, check_targets, collate
+from pellucid.inspection.describe import length_of
 from pellucid.measures.saved import check_probabilities
 from pellucid.types import Batch, OutputKind, Task
 
@@ -13,23 +14,63 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+# Targets that are looked at to tell classes from numbers.
+LABELS = 32
 
-def task_of(outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...], *, sets: bool = False) -> Task:
-    """What kind of question the model answers, from one example's output and target.
 
-    Classification: one score a class, float[batch class], with class indices or without targets; or a single logit
-    with targets 0 and 1 or two class names. Multilabel: one score a class, with sets of classes. Regression: one number with
-    targets that are numbers.
+def task_of(
+    outputs: Tensor, targets: Tensor | None, classes: tuple[str, ...], *, sets: bool = False, numbers: bool = False
+) -> Task:
+    """What kind of question the model answers, from one example's output and the targets of some.
+
+    Classification: one score a class, float[batch class], with classes or without targets; or a single output with
+    targets 0 and 1 or two class names. Classes may be numbers of floating point, as losses of single outputs want them: whole
+    ones, of a single output 0 and 1 alone. Multilabel: one score a class, with sets of classes. Regression: one number with
+    targets that are other numbers, or where somebody says so.
+
+    Args:
+        outputs: of one example.
+        targets: of some examples, NaN or -1 where there is none.
+        classes: names, where they are known.
+        sets: whether the targets are sets of classes.
+        numbers: whether the outputs are said to be the numbers of a regression.
     """
     if sets:
         return "multilabel" if outputs.ndim == 2 else "none"
     single = outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
-    indices = targets is not None and not targets.is_floating_point()
+    if numbers:
+        return "regression" if single and targets is not None else "none"
+    most = 1 if single else outputs.shape[-1] - 1
+    indices = targets is not None and (not targets.is_floating_point() or _are_classes(targets, most))
     if outputs.ndim == 2 and not single:
         return "classification" if targets is None or indices else "none"
     if single and (indices or len(classes) == 2):
         return "classification"
     return "regression" if single and targets is not None else "none"
+
+
+def _are_classes(targets: Tensor, most: int) -> bool:
+    known = set(targets[~targets.isnan()].tolist())
+    # Of one number alone nobody knows.
+    return len(known) > 1 and all(one.is_integer() and 0 <= one <= most for one in known)
+
+
+def some_labels(source: Source, first: Batch, batch_size: int) -> Batch:
+    """Examples whose targets say what kind they are: the first, or where it has none or a number, some of the whole source.
+
+    Args:
+        source: of the examples.
+        first: its first example.
+        batch_size: of a source whose length is not known.
+    """
+    floating = first.targets is not None and first.targets.is_floating_point()
+    if not floating and (first.targets is not None or any(first.sets)):
+        return first
+    number = length_of(source)
+    if number is None or not floating:
+        return next(source.batches(batch_size))
+    rows = sorted({round(place * (number - 1) / (LABELS - 1)) for place in range(LABELS)})
+    return collate([source.example(row) for row in rows], 0)
 
 
 def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArray[np.float32]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pellucid.data import Source
-from pellucid.data.naming import under_names
 from pellucid.errors import DataError, OptionError
-from pellucid.inspection.again import check_again
+from pellucid.inspection.again import as_inspected, check_again
 from pellucid.inspection.labelled import LabelledExamples
 from pellucid.inspection.surveyed import curved, line_of, plane_of, points_of
 from pellucid.measures.labels import check_fits
@@ -110,8 +109,7 @@ def add_landscape(
     check_again(Record(record), model, source, "landscapes")
     inner, held = unwrapped(model), Record(record).manifest
     # The record's labels are the model's classes, the data's may be numbered otherwise.
-    classes = held.data.classes if held.data else []
-    source = under_names(source, classes) if classes else source
+    source = as_inspected(Record(record), source)
     loss, notes = _loss_of(Record(record), around.loss)
     with on_device(model, device) as place:
         examples = LabelledExamples(inner, source, Objective(loss, held.task, held.outputs), around, place)

@@ -13,8 +13,9 @@ import numpy as np
 from pellucid import lenses
 from pellucid.data import Source, collate
 from pellucid.data.batching import part_of
+from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ForwardError, MethodError, TargetError
-from pellucid.inspection.answers import scores_of, task_of
+from pellucid.inspection.answers import scores_of, some_labels, task_of
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
@@ -105,15 +106,14 @@ class Inspection:
 
         output = session.forward(first.inputs).outputs
         outputs = logits_of(output)
-        labels = first
-        if first.targets is None and not any(first.sets):
-            # An example without a target says nothing about the others'.
-            labels = next(self.source.batches(self.options.batch_size))
-        self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets))
-        if self.options.outputs == "auto":
+        labels, said = some_labels(self.source, first, self.options.batch_size), self.options.outputs
+        self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
+        if self.task == "classification":
+            self.source = whole_targets(self.source)
+        if said == "auto":
             self.kind = kind_of(output, graph, self.task)
-        elif self.task in ("classification", "multilabel"):
-            self.kind = self.options.outputs
+        elif said != "numbers" and self.task in ("classification", "multilabel"):
+            self.kind = said
         if self.loss is not None:
             check_fits(self.loss, self.task, soft=labels.soft is not None)
         if self.task in ("classification", "multilabel"):

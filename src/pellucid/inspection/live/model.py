@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pellucid.data.batching import collate
-from pellucid.data.naming import under_names
 from pellucid.errors import ModelError, PellucidError, RecordError, TargetError
-from pellucid.inspection.again import inspected_example
+from pellucid.inspection.again import as_inspected, inspected_example
 from pellucid.inspection.live.questions import Question, Tell, read
 from pellucid.record.encoding import focus_bytes
 from pellucid.types import Batch, Example, Tree
@@ -45,8 +44,7 @@ class LiveModel:
         """
         self.record = record
         self.model = model
-        classes = record.manifest.data.classes if record.manifest.data else []
-        self.source = under_names(source, classes) if classes else source
+        self.source = as_inspected(record, source)
         self._graphs: dict[tuple[tuple[int, ...], ...], Graph] = {}
 
     @cached_property
