@@ -156,6 +156,31 @@ def unit_outputs() -> Fault:
     return Changed(lambda logits, images: logits.sigmoid()), held_out(100)
 
 
+class Augmented(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """Digits that are noisy in another way each time that they are read."""
+
+    def __init__(self, count: int) -> None:
+        self.items = held_out(count)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        if row >= len(self):
+            raise IndexError(row)
+        image, label = self.items[row]
+        return image + 0.01 * torch.randn_like(image), label
+
+
+def changing_inputs() -> Fault:
+    return trained(), Augmented(100)
+
+
+def changing_outputs() -> Fault:
+    """The dropout that nobody switches off."""
+    return Changed(lambda logits, images: nn.functional.dropout(logits, 0.2)), held_out(100)
+
+
 class Dividing(nn.Module):
     """Divides by what may be zero, half-way."""
 
@@ -276,6 +301,8 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("zero-weights", zero_weights, {"layer": "features.4"}, "medium"),
     ("nonfinite-weights", nonfinite_weights, {"layer": "classifier.4"}, "high"),
     ("nonfinite-output", nonfinite_output, {}, "high"),
+    ("changing-inputs", changing_inputs, {}, "high"),
+    ("changing-outputs", changing_outputs, {}, "high"),
     ("probability-outputs", probability_outputs, {}, "info"),
     ("unit-outputs", unit_outputs, {}, "medium"),
     ("nonfinite-activations", nonfinite_activations, {"layer": "last"}, "high"),

@@ -19,6 +19,7 @@ from pellucid.inspection.answers import scores_of, some_labels, task_of
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
+from pellucid.inspection.steadiness import changing_inputs, changing_outputs
 from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
 from pellucid.lenses.again import look_again
@@ -58,6 +59,7 @@ class Inspection:
     loss: Loss | None = None
     task: Task = "none"
     kind: OutputKind = "logits"
+    changing: tuple[int, float] = (0, 0.0)
     layers: dict[str, Layer] = field(default_factory=dict)
     _at_once: int = 0
 
@@ -106,6 +108,7 @@ class Inspection:
 
         output = session.forward(first.inputs).outputs
         outputs = logits_of(output)
+        self.changing = changing_inputs(self.source), changing_outputs(session, first, outputs)
         labels, said = some_labels(self.source, first, self.options.batch_size), self.options.outputs
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
         if self.task == "classification":
@@ -126,8 +129,8 @@ class Inspection:
         from pellucid.graph import timed_forwards
 
         with self._stage("trace") as stage:
-            # Those for the time of each call and one to learn what kind of output there is: the graph needed no values.
-            stage.forward = stage.forward_examples = timed_forwards(graph) + 1
+            # Those for the time of each call, one to learn what the output is, one to see it again: the graph needed no values.
+            stage.forward = stage.forward_examples = timed_forwards(graph) + 2
             self.writer.update(call_seconds=[node.seconds for node in graph.nodes])
             seen = Observation(
                 stage="trace", graph=graph, layers=self.layers, parameters=dict(self.model.named_parameters())
@@ -349,14 +352,9 @@ class Inspection:
 
     def _lenses(self, stage: Stage) -> list[Lens]:
         """Fresh lenses that observe in a stage."""
-        context = LensContext(
-            self.classes,
-            self.task,
-            self.options.seed,
-            self.loss,
-            self.options.target_loss,
-            kind=None if self.options.outputs == "logits" else self.kind,
-        )
+        kind = None if self.options.outputs == "logits" else self.kind
+        asked = self.options.seed, self.loss, self.options.target_loss
+        context = LensContext(self.classes, self.task, *asked, True, kind, *self.changing)
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 
     def _restored(self, total: Lens, index: int) -> Lens:

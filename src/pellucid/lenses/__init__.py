@@ -36,6 +36,8 @@ class LensContext:
         loss: that was asked for; the task's own where None.
         target_loss: that the user wants to reach, or None.
         kind: what a model's outputs were taken for; None where nobody had to guess.
+        changing_inputs: how many of some examples are another input when they are read again.
+        changing_outputs: by how much of its largest number an output changes from forward to forward; 0 where it does not.
         scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
@@ -46,6 +48,8 @@ class LensContext:
     target_loss: float | None = None
     scored: bool = True
     kind: OutputKind | None = None
+    changing_inputs: int = 0
+    changing_outputs: float = 0.0
 
 
 @runtime_checkable

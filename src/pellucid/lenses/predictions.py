@@ -73,7 +73,7 @@ class PredictionsLens:
 
     def report(self) -> PredictionsPanel:
         """The counts, and a finding where an output is NaN or infinite, or a saved answer is missing."""
-        findings = [*self._kind_findings()]
+        findings = [*self._steadiness_findings(), *self._kind_findings()]
         if self.nonfinite:
             scored = self.context.scored
             findings.append(
@@ -100,6 +100,45 @@ class PredictionsLens:
             without_target=self.without_target,
             columns=self.columns,
         )
+
+    def _steadiness_findings(self) -> list[Finding]:
+        """That an example, or the model's output for it, is another one each time."""
+        found = []
+        changed = self.context.changing_inputs
+        if changed:
+            sentence = (
+                f"{changed} {'example is' if changed == 1 else 'examples are'} another input when read again, as random "
+                "augmentation has it: loss, picture and maps of one example are of different inputs, and nobody will find these "
+                "numbers again. Inspect with the transforms of evaluation."
+            )
+            found.append(
+                Finding(
+                    kind="changing-inputs",
+                    severity="high",
+                    sentence=sentence,
+                    count=self.count,
+                    page="examples",
+                    evidence={"changed": changed},
+                )
+            )
+        change = self.context.changing_outputs
+        if change:
+            sentence = (
+                f"The model's output changes from forward to forward, in evaluation mode and for the same input: by {change:.1%} "
+                "of its largest number for the first example. Something in it is random, such as F.dropout without "
+                "training=self.training; loss, accuracy and maps are of one draw each."
+            )
+            found.append(
+                Finding(
+                    kind="changing-outputs",
+                    severity="high",
+                    sentence=sentence,
+                    count=self.count,
+                    page="graph",
+                    evidence={"change": change},
+                )
+            )
+        return found
 
     def _kind_findings(self) -> list[Finding]:
         """That the outputs are probabilities, or may be."""

@@ -1,0 +1,67 @@
+"""Whether the same example is the same input twice, and the same input gives the same output: all that is shown rests on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pellucid.data.memory import Examples, Iterated
+from pellucid.graph.dataflow import tensors_in
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pellucid.capture import Session
+    from pellucid.data import Source
+    from pellucid.types import Batch, Tree
+
+# Examples that are read twice: half of all images are turned over by chance, of eight hardly ever none.
+READ = 8
+# A relative change of the output beyond this is no rounding: of float32 with atomic sums, and of shorter types.
+ROUNDING, SHORT_ROUNDING = 1e-3, 3e-2
+
+
+def changing_inputs(source: Source) -> int:
+    """How many of some examples are another input when they are read again, as random augmentation has it; files are not."""
+    inner = source
+    while not isinstance(inner, Examples) and hasattr(inner, "inner"):
+        inner = inner.inner
+    if not isinstance(inner, Examples):
+        return 0
+    return sum(not _equal(one, other) for one, other in zip(_some(inner), _some(inner), strict=True))
+
+
+def _some(source: Examples) -> list[Tree]:
+    if isinstance(source, Iterated):
+        return [source.example(0).inputs]
+    last = len(source) - 1
+    return [source.example(row).inputs for row in sorted({round(place * last / (READ - 1)) for place in range(READ)})]
+
+
+def _equal(one: Tree, other: Tree) -> bool:
+    first, second = [*tensors_in(one)], [*tensors_in(other)]
+    return len(first) == len(second) and all(
+        a.shape == b.shape
+        and bool(((a == b) | (a.isnan() & b.isnan())).all() if a.is_floating_point() else (a == b).all())
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def changing_outputs(session: Session, batch: Batch, outputs: Tensor) -> float:
+    """How much the output changes in a second forward, by its largest number; 0 where by no more than rounding.
+
+    Args:
+        session: holds the model; runs it once.
+        batch: the inputs of the first forward.
+        outputs: what that gave.
+    """
+    from pellucid.capture import logits_of
+
+    again = logits_of(session.forward(batch.inputs).outputs)
+    if again.shape != outputs.shape or not outputs.is_floating_point():
+        return 0.0
+    first, second = outputs.double(), again.double()
+    known = first.isfinite() & second.isfinite()
+    if not bool(known.any()):
+        return 0.0
+    change = float((first - second)[known].abs().max() / first[known].abs().max().clamp(min=1e-30))
+    return change if change > (ROUNDING if outputs.element_size() >= 4 else SHORT_ROUNDING) else 0.0
