@@ -118,6 +118,7 @@ class PredictionsLens:
                     sentence=sentence,
                     count=self.count,
                     page="examples",
+                    weight=1.0,
                     evidence={"changed": changed},
                 )
             )
@@ -135,6 +136,7 @@ class PredictionsLens:
                     sentence=sentence,
                     count=self.count,
                     page="graph",
+                    weight=1.0,
                     evidence={"change": change},
                 )
             )
