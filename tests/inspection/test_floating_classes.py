@@ -66,6 +66,16 @@ def test_they_are_classes_later_on_too(tmp_path: Path) -> None:
     assert found.sentence == pellucid.fit(net(3), TensorDataset(INPUTS, CLASSES)).panel.sentence
 
 
+def test_they_are_classes_under_other_names(tmp_path: Path) -> None:
+    named = [from_python(TensorDataset(INPUTS, one), classes=["no", "yes"]) for one in (BINARY, BINARY.float())]
+    records = [
+        pellucid.inspect(net(), source, out=tmp_path / str(place), chosen=4, classes=["yes", "no"])
+        for place, source in enumerate(named)
+    ]
+    assert losses(records[0]) == losses(records[1])
+    assert records[1].examples()["target"].to_pylist() == (1 - BINARY).tolist()
+
+
 @pytest.mark.parametrize(
     "targets",
     [

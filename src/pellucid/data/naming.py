@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.data.whole import whole_targets
 from pellucid.data.wrapped import Wrapped
 from pellucid.errors import DataError
 
@@ -50,7 +51,7 @@ def under_names(source: Source, classes: Sequence[str]) -> Source:
     mapping = tuple(index for index in found if index is not None)
     if mapping == tuple(range(len(classes))):
         return source
-    return _Renamed(source, tuple(classes), mapping)
+    return _Renamed(whole_targets(source), tuple(classes), mapping)
 
 
 def plain_name(name: str) -> str:
