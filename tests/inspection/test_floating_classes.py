@@ -110,3 +110,13 @@ def test_a_later_number_that_is_no_class_is_refused_and_what_is_missing_stays_ou
     assert record.panel("loss").count == 119
     assert losses(record)[7] is None
     assert record.examples()["target"][7].as_py() in (None, -1)
+
+
+def test_examples_of_several_shapes_have_labels_too(tmp_path: Path) -> None:
+    class Mean(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return inputs.mean((1, 2, 3), keepdim=False)[:, None]
+
+    examples = [(torch.randn(1, 4 + row % 3, 5), float(row % 2)) for row in range(12)]
+    record = pellucid.inspect(Mean(), examples, out=tmp_path / "net", chosen=4, batch_size=1)
+    assert record.manifest.task == "classification"

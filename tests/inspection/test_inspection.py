@@ -43,7 +43,7 @@ def record(model: TinyNet, tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 @pytest.mark.parametrize(
     ("size", "batch", "chosen", "sweep", "focus"),
-    [(40, 16, 20, 3, (3, 20)), (40, 40, 16, 1, (2, 16)), (5, 2, 48, 3, (1, 5)), (9, 3, 0, 3, (0, 0))],
+    [(40, 16, 20, 3, (3, 20)), (40, 40, 16, 1, (2, 16)), (5, 2, 48, 3, (3, 5)), (9, 3, 0, 3, (0, 0))],
 )
 def test_every_pass_is_counted_and_none_is_hidden(
     size: int, batch: int, chosen: int, sweep: int, focus: tuple[int, int], tmp_path: Path

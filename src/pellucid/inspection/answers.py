@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pellucid.data import Source, check_targets, collate
@@ -58,11 +59,15 @@ def _are_classes(targets: Tensor, most: int) -> bool:
 def some_labels(source: Source, first: Batch, batch_size: int) -> Batch:
     """Examples whose targets say what kind they are: the first, or where it has none or a number, some of the whole source.
 
+    Their inputs are not theirs then.
+
     Args:
         source: of the examples.
         first: its first example.
         batch_size: of a source whose length is not known.
     """
+    import torch
+
     floating = first.targets is not None and first.targets.is_floating_point()
     if not floating and (first.targets is not None or any(first.sets)):
         return first
@@ -70,7 +75,8 @@ def some_labels(source: Source, first: Batch, batch_size: int) -> Batch:
     if number is None or not floating:
         return next(source.batches(batch_size))
     rows = sorted({round(place * (number - 1) / (LABELS - 1)) for place in range(LABELS)})
-    return collate([source.example(row) for row in rows], 0)
+    # Without their inputs, which need not have one shape.
+    return collate([replace(source.example(row), inputs=torch.zeros(())) for row in rows], 0)
 
 
 def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArray[np.float32]:

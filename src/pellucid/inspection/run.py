@@ -245,7 +245,7 @@ class Inspection:
             # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
             stage.seconds = 0.0
-            batches = Batches(len(chosen), FOCUS_BATCH)
+            batches = Batches(len(chosen), min(FOCUS_BATCH, self.options.batch_size))
 
             def look(start: int, stop: int) -> tuple[Observation, tuple[str, ...]]:
                 rows, reasons = zip(*chosen[start:stop], strict=True)
