@@ -120,7 +120,7 @@ def test_show_answers_a_person_with_the_same_lines_and_a_program_with_json(pellu
     assert summary["mean_loss"] == pytest.approx(sum(losses) / 96)
     passes = {one["name"]: (one["forward"], one["backward"], one["state"]) for one in summary["passes"]}
     assert {name: spent[:2] for name, spent in passes.items()} == {
-        "trace": (5, 0),
+        "trace": (6, 0),
         "sweep": (3, 0),
         "features": (0, 0),
         "focus": (1, 1),
