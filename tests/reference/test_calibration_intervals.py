@@ -15,7 +15,7 @@ from pellucid.measures.calibration_errors import calibration_errors
 from pellucid.measures.calibration_intervals import Gaps, error_interval
 from pellucid.record.schema import Interval
 from support.calibrated import fine
-from support.simulated_calibration import KINDS, NUMBERS, TRUTHS, Held, simulated, together
+from support.simulated_calibration import FEW_OR_CERTAIN, KINDS, NUMBERS, TRUTHS, Held, simulated, together
 
 PAGE = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \|$", re.MULTILINE)
@@ -126,19 +126,13 @@ def test_an_error_that_chance_explains_has_an_interval_from_0_and_one_that_it_do
 
 def test_few_examples_and_certain_ones_have_an_interval_and_none_has_none() -> None:
     assert error_interval(Gaps(np.zeros(0), np.zeros(0), np.zeros(0))) is None
-    for confidences, right in (
-        (np.array([0.7]), np.array([True])),
-        (np.array([1.0]), np.array([True])),
-        (np.array([1.0]), np.array([False])),
-        (np.full(50, 1.0), np.arange(50) < 25),
-        (np.full(400, 0.999), np.ones(400, bool)),
-    ):
+    for confidences, right in FEW_OR_CERTAIN:
         for squared in (False, True):
             bins = equal_width(fine(confidences, right))
             interval = interval_of(bins, squared=squared)
             if interval is None:
                 assert squared
-                assert bins.total == 1
+                assert bins.counts.max() == 1
                 continue
             assert 0 <= interval.low <= interval.high <= 1
             assert np.isfinite([interval.low, interval.high]).all()

@@ -12,7 +12,7 @@ from pellucid.measures import calibration_kernel as measured
 from pellucid.measures.calibration import Reliability
 from pellucid.record.schema import Interval
 from support.calibrated import fine
-from support.simulated_calibration import CONFIDENCES, KINDS, MODELS, TRUTHS, drawn, simulated
+from support.simulated_calibration import CONFIDENCES, FEW_OR_CERTAIN, KINDS, MODELS, TRUTHS, drawn, simulated
 
 Floats = np.ndarray
 
@@ -84,14 +84,7 @@ def test_a_record_s_interval_lies_about_its_error_and_a_calibrated_one_begins_at
 
 def test_few_examples_and_certain_ones_have_an_interval_and_none_has_none() -> None:
     assert measured.kernel_interval(fine(np.zeros(0), np.zeros(0, bool))) is None
-    for confidences, right in (
-        (np.array([0.7]), np.array([True])),
-        (np.array([1.0]), np.array([True])),
-        (np.array([1.0]), np.array([False])),
-        (np.full(50, 1.0), np.arange(50) < 25),
-        (np.full(400, 0.999), np.ones(400, bool)),
-        (np.array([0.0, 1.0]), np.array([False, True])),
-    ):
+    for confidences, right in FEW_OR_CERTAIN:
         interval = measured.kernel_interval(fine(confidences, right))
         assert interval is not None
         assert 0 <= interval.low <= interval.high <= 1

@@ -24,6 +24,15 @@ Floats = NDArray[np.float64]
 FINE = 600
 CONFIDENCES = (np.arange(FINE) + 0.5) / FINE
 NUMBERS = (500, 2000, 10_000, 100_000)
+# Confidences and right answers that leave little to count: any interval of them has to be one.
+FEW_OR_CERTAIN: list[tuple[Floats, NDArray[np.bool_]]] = [
+    (np.array([0.7]), np.array([True])),
+    (np.array([1.0]), np.array([True])),
+    (np.array([1.0]), np.array([False])),
+    (np.full(50, 1.0), np.arange(50) < 25),
+    (np.full(400, 0.999), np.ones(400, bool)),
+    (np.array([0.0, 1.0]), np.array([False, True])),
+]
 
 
 def _shares(classes: int, spread: float, seed: int = 0) -> Floats:
