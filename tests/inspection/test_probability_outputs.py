@@ -106,15 +106,8 @@ def test_a_single_sigmoid_is_two_classes(tmp_path: Path) -> None:
     same(plain, soft)
     predicted = np.array(soft.examples()["prediction"].to_pylist())
     assert 0 < predicted.sum() < NUMBER  # taken for a logit, every p > 0 would be the second class
-    explained = {one["row"]: one["explained"] for one in map(_plain, soft.panel("gradients").examples)}
-    assert explained
-    assert all(explained[row] == predicted[row] for row in explained)
-
-
-def _plain(one: Any) -> dict[str, Any]:
-    import msgspec
-
-    return msgspec.to_builtins(one)  # type: ignore[no-any-return]
+    explained = {one.row: one.explained for one in soft.panel("gradients").examples}
+    assert explained == {row: predicted[row] for row in explained} != {}
 
 
 def test_sigmoids_of_several_true_classes(tmp_path: Path) -> None:
@@ -176,6 +169,11 @@ def test_a_fit_sees_the_same_confidence_and_knows_of_no_energy() -> None:
     assert by_name[0]["negative energy"].auroc is not None
     assert by_name[1]["negative energy"].auroc is None
     assert "the model gives probabilities" in by_name[1]["negative energy"].why
+
+
+def test_a_fit_is_of_no_numbers() -> None:
+    with pytest.raises(OptionError, match=r"A fit is about classifiers.*got 'numbers'"):
+        pellucid.fit(head(), TensorDataset(INPUTS, CLASSES), outputs="numbers")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("outputs", "end"), [(3, nn.Softmax(1)), (1, nn.Sigmoid())])

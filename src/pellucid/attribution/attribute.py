@@ -15,7 +15,7 @@ from pellucid.attribution.layers import by_module, embeddings, shaped, traced, w
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
-from pellucid.attribution.saturated import WITHOUT_GRADIENT, saturated
+from pellucid.attribution.saturated import saturated
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
@@ -206,7 +206,7 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
             seen, products = replace(seen, activations={}), None
         graph = finder.graph if each.needs_every_layer else None
         maps = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))
-        warned = () if each.name in WITHOUT_GRADIENT else told
+        warned = told if each.reads_gradient else ()
         found[each.name] = replace(maps, warnings=(*maps.warnings, *warned))
     return found
 

@@ -28,13 +28,11 @@ class _GradientCam(Method):
 
     Attributes:
         relu: whether to keep only what speaks for the score.
-        reads_gradient: whether a layer whose positions have no gradient says nothing.
     """
 
     cost: ClassVar[Cost] = "plain"
     positions: ClassVar[bool] = True
     needs_input_gradients: ClassVar[bool] = False
-    reads_gradient: ClassVar[bool] = True
     formula: ClassVar[Callable[[Sums], Tensor]]
 
     relu: bool = True
@@ -133,6 +131,7 @@ class Cam(Method):
 
     name: ClassVar[str] = "cam"
     title: ClassVar[str] = "CAM"
+    reads_gradient: ClassVar[bool] = False
     cost: ClassVar[Cost] = "plain"
     positions: ClassVar[bool] = True
     needs_input_gradients: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from pellucid.attribution.methods import Problem
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.targets import Goal, Target, Unit, class_index
 from pellucid.attribution.trees import detached
-from pellucid.capture import Session, as_logits, kind_of, log_scores, logits_of, sum_to_one, whole_graph
+from pellucid.capture import Session, as_logits, kind_of, log_scores, logits_of, whole_graph
 from pellucid.errors import OptionError
 from pellucid.types import OutputKind, Tree
 
@@ -117,11 +117,12 @@ def _goal(model: nn.Module, inputs: Tree, target: Any) -> Goal:
     if callable(target) and not isinstance(target, Tensor):
         return Goal(target)
     with Session(model, ()) as session:
-        outputs = logits_of(session.forward(inputs).outputs)
+        given = session.forward(inputs).outputs
+    outputs = logits_of(given)
     index = class_index(as_logits(outputs), target)
-    kind: OutputKind = "probabilities" if sum_to_one(outputs) else "logits"
-    if outputs.numel() == len(outputs) and bool(((outputs >= 0) & (outputs <= 1)).all()):
-        kind = kind_of(outputs, whole_graph(model, inputs), "classification")
+    # Only where they may be probabilities the graph is needed to tell.
+    within = bool(((outputs >= 0) & (outputs <= 1)).all())
+    kind: OutputKind = kind_of(given, whole_graph(model, inputs), "classification") if within else "logits"
 
     def probability(output: Any) -> Tensor:
         return log_scores(logits_of(output), kind, "classification").softmax(1).gather(1, index[:, None])[:, 0]

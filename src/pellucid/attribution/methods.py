@@ -245,6 +245,7 @@ class Method(ABC):
         needs_every_layer: whether it looks for its layers among all of the model's, whatever the user named.
         sums: what it needs of a layer's activations and gradients beside themselves, shared with a call's other methods.
         needs_product: whether it needs activation times gradient, number by number; shared too.
+        reads_gradient: whether a layer or a score without a gradient says nothing to it.
     """
 
     name: ClassVar[str]
@@ -257,6 +258,7 @@ class Method(ABC):
     needs_every_layer: ClassVar[bool] = False
     sums: ClassVar[frozenset[Sum]] = frozenset()
     needs_product: ClassVar[bool] = False
+    reads_gradient: ClassVar[bool] = True
 
     @abstractmethod
     def explain(self, problem: Problem) -> Maps:

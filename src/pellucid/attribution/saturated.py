@@ -9,8 +9,6 @@ from pellucid.capture import Captured, logits_of, sum_to_one
 
 # Probabilities above this are so near to 1 that their gradient is a hundredth of the logit's, or less.
 NEAR = 0.99
-# Plain methods that look at no gradient.
-WITHOUT_GRADIENT = frozenset({"cam", "eigen_cam"})
 
 
 def saturated(problem: Problem, seen: Captured) -> tuple[str, ...]:

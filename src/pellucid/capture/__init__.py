@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from pellucid.capture.call import apply, as_arguments, as_logits, explained_scores, logits_of, to_device, unwrapped
+from pellucid.capture.call import apply, as_arguments, logits_of, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
 from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
-from pellucid.capture.scores import class_scores, kind_of, log_scores, sum_to_one
+from pellucid.capture.scores import (
+    as_logits,
+    class_scores,
+    explained_scores,
+    is_single,
+    kind_of,
+    log_scores,
+    sum_to_one,
+)
 from pellucid.capture.session import Captured, Session
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "as_logits",
     "class_scores",
     "explained_scores",
+    "is_single",
     "kind_of",
     "log_scores",
     "logits_of",

@@ -122,22 +122,3 @@ def logits_of(output: Any) -> Tensor:
         f"The model's output is a {type(output).__name__} without a tensor of logits. Expected a tensor float[batch "
         "class], an object with .logits, a dict with 'logits', or a tuple whose first tensor they are."
     )
-
-
-def as_logits(outputs: Tensor) -> Tensor:
-    """Logits float[batch class]; a single logit z, float[batch] or float[batch 1], becomes (0, z)."""
-    if outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1):
-        single = outputs.reshape(-1)
-        return torch.stack([torch.zeros_like(single), single], dim=1)
-    return outputs
-
-
-def explained_scores(outputs: Tensor) -> Tensor:
-    """What is explained of each class, float[batch class]: its output; of a single output z the classes are (-z, z).
-
-    Of the logits (0, z) the first depends on nothing: what speaks for its class is what speaks against the other.
-    """
-    if outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1):
-        single = outputs.reshape(-1)
-        return torch.stack([-single, single], dim=1)
-    return outputs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pellucid.capture.call import as_logits, logits_of
+from pellucid.capture.call import logits_of
 from pellucid.graph.dataflow import tensors_in
 
 if TYPE_CHECKING:
@@ -23,8 +23,32 @@ _CARRIES = frozenset(
     ["Identity", "Dropout", "dropout", "Flatten", "flatten", "Unflatten", "reshape", "view", "squeeze", "unsqueeze", "getitem",
      "to", "type", "float", "double", "half", "bfloat16", "cpu", "contiguous", "clone", "detach"]
 )  # fmt: skip
-# How far a sum may be from 1 by rounding: where the graph says that a softmax made the row, as far as bfloat16 takes it.
-_ROUNDED, _MADE = 1e-4, 2e-2
+# How far a sum may be from 1 by rounding: of float32, and where it is known that the row are probabilities, of bfloat16.
+ROUNDED, SHORT_ROUNDED = 1e-4, 2e-2
+
+
+def is_single(outputs: Tensor) -> bool:
+    """Whether there is one number an example, float[batch] or float[batch 1], which stands for two classes."""
+    return outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
+
+
+def as_logits(outputs: Tensor) -> Tensor:
+    """Logits float[batch class]; a single logit z becomes (0, z)."""
+    if not is_single(outputs):
+        return outputs
+    single = outputs.reshape(-1)
+    return torch.stack([torch.zeros_like(single), single], dim=1)
+
+
+def explained_scores(outputs: Tensor) -> Tensor:
+    """What is explained of each class, float[batch class]: its output; of a single output z the classes are (-z, z).
+
+    Of the logits (0, z) the first depends on nothing: what speaks for its class is what speaks against the other.
+    """
+    if not is_single(outputs):
+        return outputs
+    single = outputs.reshape(-1)
+    return torch.stack([-single, single], dim=1)
 
 
 def kind_of(output: Any, graph: Graph, task: Task) -> OutputKind:
@@ -44,15 +68,15 @@ def kind_of(output: Any, graph: Graph, task: Task) -> OutputKind:
     if task not in ("classification", "multilabel") or not outputs.is_floating_point():
         return "logits"
     rows = outputs.detach().double().reshape(len(outputs), -1)
-    if not bool(((rows >= 0) & (rows <= 1 + _MADE)).all()):
+    if not bool(((rows >= 0) & (rows <= 1 + SHORT_ROUNDED)).all()):
         return "logits"
     last = _last_operations(graph, next((place for place, one in enumerate(tensors_in(output)) if one is outputs), 0))
     if task == "multilabel" or rows.shape[1] == 1:
         return "probabilities" if last and last <= _SIGMOIDS else "logits"
-    return "probabilities" if sum_to_one(rows, _MADE if last and last <= _SOFTMAXES else _ROUNDED) else "logits"
+    return "probabilities" if sum_to_one(rows, SHORT_ROUNDED if last and last <= _SOFTMAXES else ROUNDED) else "logits"
 
 
-def sum_to_one(outputs: Tensor, slack: float = _ROUNDED) -> bool:
+def sum_to_one(outputs: Tensor, slack: float = ROUNDED) -> bool:
     """Whether every row of several numbers lies between 0 and 1 and adds up to one."""
     if outputs.ndim != 2 or outputs.shape[1] < 2:
         return False
@@ -62,10 +86,10 @@ def sum_to_one(outputs: Tensor, slack: float = _ROUNDED) -> bool:
 
 def class_scores(outputs: Tensor, kind: OutputKind) -> Tensor:
     """The model's own number of each class, float[batch class]; of a single probability p both, (1 - p, p)."""
-    if kind == "probabilities" and (outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)):
-        single = outputs.reshape(-1)
-        return torch.stack([1 - single, single], dim=1)
-    return as_logits(outputs)
+    if kind == "logits" or not is_single(outputs):
+        return as_logits(outputs)
+    single = outputs.reshape(-1)
+    return torch.stack([1 - single, single], dim=1)
 
 
 def log_scores(outputs: Tensor, kind: OutputKind, task: Task, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,10 @@ TrainedOn = Annotated[
 OutIf = Annotated[
     Path | None,
     typer.Option("--out", metavar="RECORD", help="Keep the sample, its scores and the verdict in a record."),
+]
+Outputs = Annotated[
+    Literal["auto", "logits", "probabilities"],
+    typer.Option(help="What the outputs are; told by their values and by the graph if auto."),
 ]
 SampleLimit = Annotated[int, typer.Option("--limit", metavar="N", help="Examples in the sample of each data.")]
 
@@ -39,7 +43,7 @@ def fit(
     batch_size: options.BatchSize = 32,
     limit: SampleLimit = 1000,
     seed: options.Seed = 0,
-    outputs: options.Outputs = "auto",
+    outputs: Outputs = "auto",
     skip_bad: options.SkipBad = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
 from pellucid.record.schema import Finding, FitPanel, FitVerdict, ProbeAccuracy, Severity
-from pellucid.types import Outputs, Tree
+from pellucid.types import OutputKind, Tree
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +65,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
     model_source: str = "",
-    outputs: Outputs = "auto",
+    outputs: OutputKind | Literal["auto"] = "auto",
     progress: Hear = silent,
 ) -> Fit:
     """Asks whether a model suits data that it was not trained on.
@@ -110,6 +110,10 @@ def fit(
         raise OptionError(f"The batch size must be at least 1; got {batch_size}.")
     if seed < 0:
         raise OptionError(f"The seed must be at least 0; got {seed}.")
+    if outputs not in ("auto", "logits", "probabilities"):
+        raise OptionError(
+            f"A fit is about classifiers, whose outputs are logits or probabilities (or auto); got {outputs!r}."
+        )
     source = examples if isinstance(examples, Source) else from_python(examples)
     reference = trained_on if trained_on is None or isinstance(trained_on, Source) else from_python(trained_on)
     inner = unwrapped(model)
@@ -126,7 +130,7 @@ def fit(
         with Session(inner, (), device=place) as session:
             output = session.forward(first.inputs).outputs
             given = logits_of(output)
-            kind = outputs if outputs in ("logits", "probabilities") else kind_of(output, graph, "classification")
+            kind = kind_of(output, graph, "classification") if outputs == "auto" else outputs
             number = class_scores(given, kind).shape[1]
             if classes is not None and len(classes) != number:
                 raise DataError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pellucid.data import Source, check_targets, collate
+from pellucid.errors import ModelError
 from pellucid.inspection.describe import length_of
-from pellucid.measures.saved import check_probabilities
 from pellucid.types import Batch, OutputKind, Task
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ def task_of(
         sets: whether the targets are sets of classes.
         numbers: whether the outputs are said to be the numbers of a regression.
     """
+    from pellucid.capture import is_single
+
     if sets:
         return "multilabel" if outputs.ndim == 2 else "none"
-    single = outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
+    single = is_single(outputs)
     if numbers:
         return "regression" if single and targets is not None else "none"
     most = 1 if single else outputs.shape[-1] - 1
@@ -96,7 +99,23 @@ def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArra
     if task in ("classification", "multilabel"):
         outputs = class_scores(outputs, kind) if task == "classification" else outputs
         check_targets(batch, outputs.shape[1])
-    scores: NDArray[np.float32] = outputs.numpy()
     if kind == "probabilities":
-        check_probabilities(scores, batch.ids, singly=task == "multilabel")
+        _check_probabilities(outputs, batch.ids, singly=task == "multilabel")
+    scores: NDArray[np.float32] = outputs.numpy()
     return scores
+
+
+def _check_probabilities(outputs: Tensor, names: Sequence[str], *, singly: bool) -> None:
+    """Refuses a row that holds no probabilities; rows with NaN or infinity are no answer, and are counted as such."""
+    from pellucid.capture.scores import SHORT_ROUNDED
+
+    rows = outputs.double()
+    sums = rows.sum(1)
+    outside = ((rows < 0) | (rows > 1 + SHORT_ROUNDED)).any(1)
+    uneven = ((sums - 1).abs() > SHORT_ROUNDED) & (not singly)
+    for place in (rows.isfinite().all(1) & (outside | uneven)).nonzero()[:1, 0].tolist():
+        what = f"add up to {sums[place]:.4g}" if uneven[place] else "have a number outside of 0 to 1"
+        raise ModelError(
+            f"The model's outputs were taken for probabilities, but those of {names[place]} {what}. If they are logits, say so: "
+            "--outputs logits."
+        )

@@ -352,9 +352,12 @@ class Inspection:
 
     def _lenses(self, stage: Stage) -> list[Lens]:
         """Fresh lenses that observe in a stage."""
-        kind = None if self.options.outputs == "logits" else self.kind
-        asked = self.options.seed, self.loss, self.options.target_loss
-        context = LensContext(self.classes, self.task, *asked, True, kind, *self.changing)
+        inputs, outputs = self.changing
+        context = LensContext(
+            classes=self.classes, task=self.task, seed=self.options.seed, loss=self.loss,
+            target_loss=self.options.target_loss, kind=None if self.options.outputs == "logits" else self.kind,
+            changing_inputs=inputs, changing_outputs=outputs,
+        )  # fmt: skip
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 
     def _restored(self, total: Lens, index: int) -> Lens:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import ModelError
 from pellucid.measures.labels import Sets, check_fits, labelled_columns, multi_hot, relabel
 from pellucid.measures.losses import Loss, default_loss
 from pellucid.measures.predictions import TOP_K, Columns, Weighed, classified
@@ -89,9 +88,6 @@ def labelled_columns_of_probabilities(
     return columns
 
 
-# How far from one a sum of a model's probabilities may be by rounding: of bfloat16.
-SLACK = 2e-2
-
 # Stands for the logit of a probability of exactly 0 or 1: its sigmoid is that in float64.
 CERTAIN = 1e4
 
@@ -139,32 +135,6 @@ def _of_probabilities(probabilities: NDArray[np.floating], highest: NDArray[np.f
         return log_probabilities(weights[rows, classes])
 
     return Weighed(weights, total, entropy, log_weight)
-
-
-def check_probabilities(scores: NDArray[np.floating], names: Sequence[str], *, singly: bool) -> None:
-    """Refuses a row that holds no probabilities; rows with NaN or infinity are no answer and stay.
-
-    Args:
-        scores: float[example class], of a model.
-        names: of the examples.
-        singly: each class has a probability of its own, so that they need not add up to one.
-
-    Raises: ModelError.
-    """
-    finite = np.isfinite(scores).all(axis=1)
-    wide = np.where(finite[:, None], scores.astype(np.float64), 0.0)
-    outside = ((wide < 0) | (wide > 1 + SLACK)).any(axis=1)
-    sums = wide.sum(axis=1)
-    uneven = finite & (np.abs(sums - 1) > (np.inf if singly else SLACK))
-    wrong = np.flatnonzero(outside | uneven).tolist()
-    if wrong:
-        first = wrong[0]
-        even = abs(float(sums[first]) - 1) <= SLACK or singly
-        what = "have a number outside of 0 to 1" if even else f"add up to {sums[first]:.4g}"
-        raise ModelError(
-            f"The model's outputs were taken for probabilities, but those of {names[first]} {what}. If they are logits, say so: "
-            "--outputs logits."
-        )
 
 
 def columns_of_scores(
