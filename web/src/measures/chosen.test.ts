@@ -2,14 +2,14 @@ import { columnFromArray, int32, list, utf8 } from "@uwdata/flechette";
 import { describe, expect, it } from "vitest";
 import { codesOfTexts, evenLists } from "../record/raw";
 import type { ColumnLike } from "../record/table";
-import { inOrder, marksOf, Ordered, ofSelection, remembered } from "./chosen";
+import { inOrder, marksOf, Ordered, ofSelection, remembered, restOf } from "./chosen";
 import { confusionOf } from "./confusion";
 import { highest, lossBins, madeByWorst, worstOf } from "./loss";
 import { densityOf } from "./lossdensity";
 import { orderOf } from "./order";
 import { hypergeometricTail } from "./pairs";
 import { logGamma } from "./student";
-import { codesOf, tally } from "./tally";
+import { codesOf, packed, tally } from "./tally";
 
 /** Numbers between 0 and 1, the same every time. */
 function drawn(count: number, seed: number): number[] {
@@ -24,7 +24,7 @@ const COUNT = 500;
 const losses = Float64Array.from(drawn(COUNT, 1), (one, row) =>
   row % 17 === 0 ? Number.NaN : row % 41 === 0 ? Number.POSITIVE_INFINITY : Math.round(20 * one) / 4,
 );
-const subsets = [0, 1, 3, 40, 300, COUNT].map((size) =>
+const subsets = [0, 1, 3, 40, 300, 450, COUNT - 1, COUNT].map((size) =>
   Uint32Array.from(orderOf(Float64Array.from(drawn(COUNT, size + 2))).subarray(0, size)).sort(),
 );
 
@@ -34,6 +34,13 @@ describe.each(subsets.map((rows) => [rows.length, rows] as const))("a selection 
 
   it("has marks where its rows are", () => {
     expect([...marksOf(rows, COUNT).keys()].filter((row) => marksOf(rows, COUNT)[row] === 1)).toEqual([...rows]);
+  });
+
+  it("is counted by its rest where that is few", () => {
+    const chosen = new Set(rows);
+    const others = [...new Array(COUNT).keys()].filter((row) => !chosen.has(row));
+    const few = others.length > 0 && others.length < COUNT / 4;
+    expect(restOf(rows, COUNT)).toEqual(few ? Uint32Array.from(others) : null);
   });
 
   it("is in the order of all as if it had been sorted", () => {
@@ -62,6 +69,7 @@ describe.each(subsets.map((rows) => [rows.length, rows] as const))("a selection 
       const plain = new Uint32Array(size + 1);
       for (const row of rows) plain[codes[row] as number] = (plain[codes[row] as number] as number) + 1;
       expect(tally(rows, codes, size + 1)).toEqual(plain);
+      expect(tally(rows, packed(codes, size + 1), size + 1)).toEqual(plain);
       expect(tally(rows, codes, size + 1)).toBe(tally(rows, codes, size + 1));
       expect(tally(rows.slice(), codes, size + 1)).not.toBe(tally(rows, codes, size + 1));
     }
@@ -204,4 +212,17 @@ describe("columns read from Arrow's buffers", () => {
     ).toBeNull();
     expect(evenLists(null, Int32Array)).toBeNull();
   });
+});
+
+it("packs codes into as few bytes as their number needs", () => {
+  for (const [size, made] of [
+    [256, Uint8Array],
+    [257, Uint16Array],
+    [1 << 16, Uint16Array],
+    [(1 << 16) + 1, Int32Array],
+  ] as const) {
+    const codes = Int32Array.of(0, 1, size - 1);
+    expect(packed(codes, size)).toBeInstanceOf(made);
+    expect([...packed(codes, size)]).toEqual([...codes]);
+  }
 });

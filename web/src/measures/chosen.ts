@@ -13,6 +13,26 @@ export function marksOf(rows: Uint32Array, count: number): Uint8Array {
   return made;
 }
 
+/** Of a selection of more than so much of all, the rest is counted in its place. */
+const NEARLY_ALL = 3 / 4;
+
+/** The rows that are not among `rows`, of `count` in all, where those are nearly all but not all; made once for a selection. */
+export function restOf(rows: Uint32Array, count: number): Uint32Array | null {
+  return rows.length > NEARLY_ALL * count && rows.length < count ? unmarked(rows, count) : null;
+}
+
+const unmarked = remembered((rows: Uint32Array, count: number): Uint32Array => {
+  const marked = marksOf(rows, count);
+  // One more: the last row is written behind the rest where it is not of it.
+  const rest = new Uint32Array(count - rows.length + 1);
+  let many = 0;
+  for (let row = 0; row < count; row++) {
+    rest[many] = row;
+    many += 1 - (marked[row] as number);
+  }
+  return rest.subarray(0, count - rows.length);
+});
+
 let all: Uint32Array = new Uint32Array(0);
 
 /** 0, 1, 2, ...: made once, since it is the answer to an empty selection. */

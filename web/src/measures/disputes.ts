@@ -4,7 +4,7 @@ import { Ordered, remembered } from "./chosen";
 import { type Listed, listedBy, rowsAt } from "./listed";
 import { type Labelled, labelProbability, SLACK } from "./losslabels";
 import { orderOf } from "./order";
-import { tally } from "./tally";
+import { type Codes, packed, tally } from "./tally";
 
 const NONE = -1;
 const UNDECIDED = -2;
@@ -17,11 +17,11 @@ interface Judged {
   /** The class that each row confidently belongs to, or one of the above. */
   readonly places: Int32Array;
   /** VERDICTS * label and what was found of it; the one behind the last where it was not judged. */
-  readonly verdicts: Int32Array;
+  readonly verdicts: Codes;
   /** Rows whose class is not their label. */
   readonly orders: Readonly<Record<Rank, Ranked>>;
   /** The pair of label and class of each of those rows, as its place among `pairs`; the one behind the last for other rows. */
-  readonly pairOf: Int32Array;
+  readonly pairOf: Codes;
   readonly pairs: readonly Pair[];
 }
 
@@ -101,7 +101,13 @@ const judged = remembered((thresholds: Float64Array, labelled: Labelled, top: To
     const placed = orderOf(values.subarray(0, many)).map((at) => rows[at] as number);
     return { rows: placed, byPair: listedBy(placed, pairOf, pairs.length) };
   };
-  return { places, verdicts, orders: { margin: ordered(margins), label: ordered(shares) }, pairOf, pairs };
+  return {
+    places,
+    verdicts: packed(verdicts, VERDICTS * thresholds.length + 1),
+    orders: { margin: ordered(margins), label: ordered(shares) },
+    pairOf: packed(pairOf, pairs.length + 1),
+    pairs,
+  };
 });
 
 /** Of the rows, by the thresholds of all examples; see `disputed`. */

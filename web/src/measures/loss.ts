@@ -3,7 +3,7 @@ import { lossInterval, lossSums } from "./accuracy";
 import { inOrder, marksOf, ofSelection, remembered } from "./chosen";
 import type { Bounds } from "./intervals";
 import { orderOnce } from "./order";
-import { tally } from "./tally";
+import { type Codes, packed, tally } from "./tally";
 
 export interface ClassLoss {
   readonly index: number;
@@ -40,20 +40,26 @@ export function lossByClass(
 
 /** How many losses each code has, their sum and that of their squares, side by side, and the sum over all codes. */
 const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array, size: number) => {
-  const sums = new Float64Array(3 * size);
-  let total = 0;
+  const counted = countedCodes(codes, losses, size);
+  // What does not count is summed behind the last code, rather than asked about each time.
+  const sums = new Float64Array(3 * (size + 1));
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const code = codes[row] as number;
+    const at = 3 * (counted[row] as number);
     const loss = losses[row] as number;
-    if (code < 0 || code >= size || !Number.isFinite(loss)) continue;
-    const at = 3 * code;
     sums[at] = (sums[at] as number) + 1;
     sums[at + 1] = (sums[at + 1] as number) + loss;
     sums[at + 2] = (sums[at + 2] as number) + loss * loss;
-    total += loss;
   }
+  let total = 0;
+  for (let code = 0; code < size; code++) total += sums[3 * code + 1] as number;
   return { sums, total };
+});
+
+/** The code of each row; `size` where it has none from 0 up to below that, or its loss is not defined. Made once for a column. */
+const countedCodes = remembered((codes: Int32Array, losses: Float64Array, size: number): Codes => {
+  const counted = codes.map((code, row) => (code >= 0 && code < size && Number.isFinite(losses[row]) ? code : size));
+  return packed(counted, size + 1);
 });
 
 /** Fewer rows than this part of all are sorted by themselves; more are picked out of the order of all. */

@@ -18,6 +18,7 @@ import {
   shareScore,
   tangent,
 } from "./lossscores";
+import { packed } from "./tally";
 
 /** Two outcomes in each bin: wrong, right. */
 const PLACES = 2 * BINS;
@@ -123,13 +124,12 @@ const cellsBy = remembered((groupOf: Int32Array, places: Uint8Array) => {
   let groups = 0;
   for (let row = 0; row < groupOf.length; row++) groups = Math.max(groups, (groupOf[row] as number) + 1);
   const none = (groups + 1) * PLACES;
-  // Half as many bytes to read for every selection, where that is enough.
-  const cellOf = none < 1 << 16 ? new Uint16Array(places.length) : new Int32Array(places.length);
+  const cellOf = new Int32Array(places.length);
   for (let row = 0; row < cellOf.length; row++) {
     const [place, group] = [places[row] as number, groupOf[row] ?? -1];
     cellOf[row] = place === PLACES ? none : (group < 0 ? groups : group) * PLACES + place;
   }
-  return { cellOf, groups };
+  return { cellOf: packed(cellOf, none + 1), groups };
 });
 
 /** The sums of a group within a bin. */

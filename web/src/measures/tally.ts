@@ -1,5 +1,5 @@
 /** How many of the selected examples have each code: the one loop that every whole number of a selection comes from. */
-import { ofSelection, remembered } from "./chosen";
+import { everyRow, ofSelection, remembered, restOf } from "./chosen";
 
 /** A code for every example of the record, each from 0 up to below a size; what has none has a code of its own. */
 export type Codes = Uint8Array | Uint16Array | Int32Array;
@@ -7,9 +7,12 @@ export type Codes = Uint8Array | Uint16Array | Int32Array;
 /** Counters of fewer codes than this are kept twice, so that two equal codes in turn need not wait for one another. */
 const FEW = 4096;
 
-/** Counts by code; made once for a selection and a column of codes. */
+/** Counts by code; made once for a selection and a column of codes. Of nearly all rows it is what all have, less what the rest have. */
 export const tally = ofSelection((rows, codes: Codes, size: number): Uint32Array => {
-  return size < FEW ? countedTwice(rows, codes, size) : counted(rows, codes, size);
+  const rest = restOf(rows, codes.length);
+  if (!rest) return size < FEW ? countedTwice(rows, codes, size) : counted(rows, codes, size);
+  const [all, less] = [tally(everyRow(codes.length), codes, size), tally(rest, codes, size)];
+  return all.map((count, code) => count - (less[code] as number));
 });
 
 /** Values as codes from 0 up to below `size`; others are `size`. The values themselves where there are no others. */
@@ -17,6 +20,11 @@ export const codesOf = remembered((values: Int32Array, size: number): Int32Array
   const within = (value: number) => value >= 0 && value < size;
   return values.every(within) ? values : values.map((value) => (within(value) ? value : size));
 });
+
+/** The same codes in as few bytes as they need: most of what a tally takes is reading them. */
+export function packed(codes: Int32Array, size: number): Codes {
+  return size <= 1 << 8 ? new Uint8Array(codes) : size <= 1 << 16 ? new Uint16Array(codes) : codes;
+}
 
 function counted(rows: Uint32Array, codes: Codes, size: number): Uint32Array {
   const counts = new Uint32Array(size);
