@@ -6,22 +6,24 @@ import { type Bounds, wilson } from "./intervals";
 export const LEAST = 5;
 const LEAST_LEAF = 20;
 const CUTS = 32;
+/** A weight below this part of a sum changes it no more. */
+const NEGLIGIBLE = 1e-18;
 
 /** Fisher's exact test, twice the smaller tail: has the slice another accuracy than the rest? */
 export function fisher(correct: number, count: number, allCorrect: number, total: number): number {
   const [least, most] = [Math.max(0, count + allCorrect - total), Math.min(count, allCorrect)];
-  // Weights relative to the likeliest number of right answers, which is near this one, outward until they vanish.
+  // Weights relative to the likeliest number of right answers, which is near this one, outward through the tail until they vanish.
   const mode = Math.min(most, Math.max(least, Math.floor(((count + 1) * (allCorrect + 1)) / (total + 2))));
   const ratio = (hits: number) =>
     ((allCorrect - hits) * (count - hits)) / ((hits + 1) * (total - allCorrect - count + hits + 1));
   let [all, below, above] = [1, mode <= correct ? 1 : 0, mode >= correct ? 1 : 0];
-  for (let hits = mode, weight = 1; hits < most && weight > 0; hits++) {
+  for (let hits = mode, weight = 1; hits < most && weight > (hits < correct ? 0 : NEGLIGIBLE * above); hits++) {
     weight *= ratio(hits);
     all += weight;
     if (hits + 1 <= correct) below += weight;
     if (hits + 1 >= correct) above += weight;
   }
-  for (let hits = mode, weight = 1; hits > least && weight > 0; hits--) {
+  for (let hits = mode, weight = 1; hits > least && weight > (hits > correct ? 0 : NEGLIGIBLE * below); hits--) {
     weight /= ratio(hits - 1);
     all += weight;
     if (hits - 1 <= correct) below += weight;

@@ -12,7 +12,7 @@ import {
   type Slice,
   slicesOf,
 } from "../../measures/slices";
-import { tally } from "../../measures/tally";
+import { packed, tally } from "../../measures/tally";
 import type { Examples, Extra } from "../../record/examples";
 import { columnGroups, MOST_VALUES } from "../../selection/columns";
 import type { Selection } from "../../selection/selection";
@@ -71,8 +71,11 @@ export function slicedBy({ rows, outcomes }: Judged, columns: ReadonlyMap<string
 
 /** Twice the group of each row, and one more where it is right; 2 * size where either is not known. */
 const answeredGroups = remembered((groups: Int32Array, outcomes: Uint8Array, size: number) =>
-  groups.map((group, row) =>
-    group < 0 || outcomes[row] === UNKNOWN ? 2 * size : 2 * group + (outcomes[row] as number),
+  packed(
+    groups.map((group, row) =>
+      group < 0 || outcomes[row] === UNKNOWN ? 2 * size : 2 * group + (outcomes[row] as number),
+    ),
+    2 * size + 1,
   ),
 );
 
@@ -187,7 +190,7 @@ const kindsOf = remembered((outcomes: Uint8Array, ...columns: readonly (Int32Arr
     }
     of[row] = outcomes[row] === UNKNOWN ? size : kind;
   }
-  return { of, size };
+  return { of: packed(of, size + 1), size };
 });
 
 /** Each example by itself; of very many a sample. */
