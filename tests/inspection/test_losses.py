@@ -265,3 +265,27 @@ def test_looking_again_reads_nothing_for_lenses_that_do_not() -> None:
         yield
 
     look_again([], never())
+
+
+def test_ones_own_loss_of_a_single_output_takes_it_alone_as_torchs_do(tmp_path: Path) -> None:
+    logits, labels = logits_of(classes=1), (labels_of() > 1).astype(float)
+    weight = torch.tensor(9.0, dtype=torch.float64)
+    wanted = functional.binary_cross_entropy_with_logits(
+        torch.from_numpy(logits[:, 0]).double(), torch.from_numpy(labels), reduction="none", pos_weight=weight
+    )
+    losses: tuple[Any, ...] = (
+        nn.BCEWithLogitsLoss(reduction="none", pos_weight=weight),
+        lambda z, t: functional.softplus(-z) * 9 * t + functional.softplus(z) * (1 - t),
+    )
+    for index, loss in enumerate(losses):
+        record = inspected(tmp_path / str(index), labels.tolist(), logits, loss=loss)
+        np.testing.assert_allclose(column(record, "loss"), wanted.numpy(), rtol=1e-12)
+    with pytest.raises(OptionError, match=r"outputs of shape \(16,\)"):
+        inspected(tmp_path / "first", labels.tolist(), logits, loss=lambda z, t: z[:, 0])
+
+
+@pytest.mark.parametrize("names", [np.array(["a", "b", "c", "d"]), np.array(["a", "b", "c", "d"]).tolist()])
+def test_names_of_classes_may_be_numpys(tmp_path: Path, names: Any) -> None:
+    record = inspected(tmp_path, labels_of().tolist(), classes=names)
+    assert record.manifest.data is not None
+    assert record.manifest.data.classes == ["a", "b", "c", "d"]

@@ -182,3 +182,37 @@ def test_a_deletion_curve_is_of_the_probability_itself(outputs: int, end: nn.Mod
     plain = deletion(head(outputs), inputs, "prediction" if outputs > 1 else 1, ranking, steps=4)
     soft = deletion(nn.Sequential(head(outputs), end), inputs, "prediction" if outputs > 1 else 1, ranking, steps=4)
     torch.testing.assert_close(plain.scores, soft.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_ones_own_loss_takes_the_probabilities_themselves(tmp_path: Path) -> None:
+    def ours(p: Tensor, target: Tensor) -> Tensor:
+        return 1 - p.gather(1, target[:, None])[:, 0]
+
+    soft, data = nn.Sequential(head(), nn.Softmax(1)), TensorDataset(INPUTS, CLASSES)
+    record = inspected(tmp_path / "soft", soft, data, loss=ours)
+    wanted = 1 - soft(INPUTS).detach().double().gather(1, CLASSES[:, None])[:, 0]
+    np.testing.assert_allclose(record.examples()["loss"].to_numpy(), wanted, rtol=1e-6)
+    single, labels = nn.Sequential(head(1), nn.Sigmoid()), (CLASSES > 0).long()
+    one = inspected(tmp_path / "single", single, TensorDataset(INPUTS, labels), loss=nn.BCELoss(reduction="none"))
+    wanted = nn.functional.binary_cross_entropy(single(INPUTS)[:, 0].double(), labels.double(), reduction="none")
+    np.testing.assert_allclose(one.examples()["loss"].to_numpy(), wanted.detach(), rtol=1e-5)
+    sigmoids = nn.Sequential(head(), nn.Sigmoid())
+    sets = list(zip(INPUTS, SETS, strict=True))
+    several = inspected(tmp_path / "sets", sigmoids, sets, loss=lambda p, t: (p - t).square().sum(1))
+    true = torch.tensor([[float(k in one) for k in range(3)] for one in SETS])
+    np.testing.assert_allclose(
+        several.examples()["loss"], (sigmoids(INPUTS) - true).square().sum(1).detach(), rtol=1e-4
+    )
+
+
+def test_a_landscape_hands_ones_own_loss_the_same(tmp_path: Path) -> None:
+    for model, loss, labels in (
+        (nn.Sequential(head(), nn.Softmax(1)), lambda p, t: 1 - p.gather(1, t[:, None])[:, 0], CLASSES),
+        (head(1), nn.BCEWithLogitsLoss(reduction="none"), (CLASSES > 0).long()),
+    ):
+        data = TensorDataset(INPUTS, labels)
+        record = inspected(tmp_path / type(model).__name__, model, data, loss=loss)
+        around = Around(limit=NUMBER, resolution=3, loss=loss)
+        found = add_landscape(record.path, model, from_python(data), around).panel("landscape")
+        mean = float(np.mean(record.examples()["loss"].to_numpy()))
+        assert found.centre == pytest.approx(mean, rel=1e-5)

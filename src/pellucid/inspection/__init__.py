@@ -88,6 +88,7 @@ def inspect(
     from pellucid.capture import on_device
 
     names = tuple(lenses) if lenses is not None else tuple(available())
+    classes = None if classes is None else tuple(map(str, classes))
     asked = chosen_loss(loss)
     spec = asked.spec if asked is not None else None
     options = Options(target, names, batch_size, limit, seed, chosen, learned, spec, target_loss, outputs)
@@ -95,7 +96,7 @@ def inspect(
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
     if classes is not None:
         source = under_names(source, classes)
-    known = tuple(classes) if classes is not None else source.classes or ()
+    known = classes if classes is not None else source.classes or ()
     with on_device(model, device) as place:
         manifest = manifest_of(model, source, known, options, place, title, model_source, weights_source)
         with Writer.create(Path(out), manifest, resume=resume, overwrite=overwrite) as writer:

@@ -108,7 +108,9 @@ class LabelledExamples:
 
         first = collate([self._source.example(0)], 0)
         with preserved(model), torch.no_grad():
-            outputs = self.objective.outputs(apply(model, to_device(first.inputs, torch.device(self._device))))
+            output = apply(model, to_device(first.inputs, torch.device(self._device)))
+        self.objective = self.objective.handed(output)
+        outputs = self.objective.outputs(output)
         return outputs.shape[1] if outputs.ndim == 2 else 1
 
     def _has_label(self, row: int) -> bool:

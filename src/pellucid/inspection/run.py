@@ -26,7 +26,7 @@ from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
 from pellucid.measures.choose import choose
 from pellucid.measures.labels import check_fits
-from pellucid.measures.losses import Loss
+from pellucid.measures.losses import Loss, on_model_outputs
 from pellucid.measures.saved import columns_of_scores
 from pellucid.models import check_classes
 from pellucid.record import Record, Writer, schema
@@ -104,7 +104,7 @@ class Inspection:
 
     def _learn_task(self, session: Session, first: Batch, graph: Graph) -> None:
         """Looks at one example's output: what kind of task is this, what are the numbers, and do the class names fit?"""
-        from pellucid.capture import class_scores, kind_of, logits_of
+        from pellucid.capture import class_scores, is_single, kind_of, logits_of
 
         output = session.forward(first.inputs).outputs
         outputs = logits_of(output)
@@ -119,6 +119,7 @@ class Inspection:
             self.kind = said
         if self.loss is not None:
             check_fits(self.loss, self.task, soft=labels.soft is not None)
+            self.loss = on_model_outputs(self.loss, self.task, self.kind, single=is_single(outputs))
         if self.task in ("classification", "multilabel"):
             number = class_scores(outputs, self.kind).shape[1]
             check_classes(self.classes or None, number)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pellucid.capture import log_scores, logits_of
+from pellucid.capture import is_single, log_scores, logits_of
 from pellucid.errors import MethodError
-from pellucid.measures.losses import Loss, loss_named
+from pellucid.measures.losses import Loss, loss_named, on_model_outputs
 from pellucid.types import OutputKind, Task
 
 OnTensors: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -39,6 +39,11 @@ class Objective:
         if self.task == "regression":
             return scores.reshape(len(scores)).double()
         return log_scores(scores, self.kind, self.task, torch.float64)
+
+    def handed(self, output: object) -> Objective:
+        """The same, with a loss of the user's own that takes what the model gave; see `on_model_outputs`."""
+        single = is_single(logits_of(output))
+        return replace(self, loss=on_model_outputs(self.loss, self.task, self.kind, single=single))
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """float64[batch]. Differentiable where the loss is one of ours.

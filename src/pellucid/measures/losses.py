@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import OptionError
-from pellucid.types import Task
+from pellucid.types import OutputKind, Task
 
 Floats: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Floats, NDArray[np.generic]], Floats]
@@ -37,6 +37,7 @@ class Loss:
         tasks: those that it is for.
         source: where it is defined.
         smoothing, weights, gamma: settings that its benchmarks follow from; `weights` one a class.
+        own: whether it is a function of the user's.
     """
 
     spec: str
@@ -49,6 +50,7 @@ class Loss:
     smoothing: float = 0.0
     weights: tuple[float, ...] = ()
     gamma: float = 0.0
+    own: bool = False
 
     @property
     def plain(self) -> bool:
@@ -353,4 +355,30 @@ def own_loss(spec: str, function: Function, words: str = "") -> Loss:
     """A loss of the user's own; `function` takes outputs and targets and gives one number an example."""
     every: frozenset[Task] = frozenset({"classification", "multilabel", "regression"})
     name = spec.rpartition(":")[2] or spec
-    return Loss(spec, name, words or "A loss of your own.", "its own unit", function, every)
+    return Loss(spec, name, words or "A loss of your own.", "its own unit", function, every, own=True)
+
+
+def on_model_outputs(loss: Loss, task: Task, kind: OutputKind, *, single: bool = False) -> Loss:
+    """A loss of the user's own, handed what the model itself gives where ours take logits; ours as they are.
+
+    Args:
+        loss: takes what stands for logits, as all losses here.
+        task: of the model.
+        kind: what its outputs are; probabilities are handed over as they are, not as logarithms.
+        single: whether it gives one number an example, which is handed over alone, float64[example], with targets of floating
+            point: what torch's losses of one output take.
+    """
+    if not loss.own or task not in ("classification", "multilabel"):
+        return loss
+    function, alone = loss.function, single and task == "classification"
+
+    def of(outputs: Floats, targets: NDArray[np.generic]) -> Floats:
+        given = outputs
+        if kind == "probabilities":
+            given = np.exp(outputs) if task == "classification" else np.exp(-np.logaddexp(0.0, -outputs))
+        if not alone:
+            return function(given, targets)
+        # Of a soft label the second class' probability.
+        return function(given[:, 1], np.asarray(targets if targets.ndim == 1 else targets[:, 1], np.float64))
+
+    return replace(loss, function=of)

@@ -21,8 +21,8 @@ LossChoice: TypeAlias = str | Callable[[Any, Any], Any] | None
 def chosen_loss(choice: LossChoice) -> Loss | None:
     """The loss that is meant; None where the task's own is.
 
-    One's own takes tensors, float64 outputs and int64 targets (float64 for soft labels, sets of classes and numbers), and gives
-    one number an example: a function, or a torch module made with reduction="none".
+    One's own takes tensors, float64 outputs and int64 targets (float64 for soft labels, sets of classes, numbers, and the classes
+    of a single output), and gives one number an example: a function, or a torch module made with reduction="none".
 
     Raises: OptionError: no such loss, or nothing that can be called.
     """

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Methods whose channels do not add up: the strongest speaks for them.
 _STRONGEST = ("saliency", "vargrad")
+# Methods beside the CAMs that put a position's one value on every channel.
+_ALIKE = ("occlusion", "rise", "attention_rollout", "gradient_rollout")
 
 
 class Drawn:
@@ -88,4 +90,9 @@ def _joined(method: str, map_: Tensor, values: Tensor) -> Tensor:
 
 
 def _over_channels(method: str, map_: Tensor) -> Tensor:
-    return map_.abs().amax(0) if method in _STRONGEST else map_.sum(0)
+    """One plane of a map: the strongest channel, the value that all channels share, or what the channels add up to."""
+    if method in _STRONGEST:
+        return map_.abs().amax(0)
+    from pellucid.attribution.methods import methods
+
+    return map_[0] if method in _ALIKE or methods()[method].positions else map_.sum(0)
