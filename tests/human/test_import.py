@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,36 @@ def test_people_and_model_on_the_same_images(record: Path, tmp_path: Path) -> No
     assert dict(zip(zip(everybody.rows, everybody.columns, strict=True), everybody.counts, strict=True)) == {
         (0, 0): 3, (0, 1): 1, (1, 1): 3, (1, 3): 1, (2, 2): 3, (2, 0): 1,
     }  # fmt: skip
+
+
+def test_confusions_beside_a_model_are_over_the_images_that_both_answered(record: Path, tmp_path: Path) -> None:
+    # The record has the first six images alone; people answered two more, and left out the last of its own.
+    images, true = [*IMAGES[:5], "0001_cat7.png", "0002_cat8.png"], [*TRUE[:5], "cat", "cat"]
+    said = {
+        "subject-01": ["cat", "dog", "dog", "dog", "bird", "bird", "bird"],
+        "subject-02": ["cat", "cat", "na", "dog", "bird", "dog", "dog"],
+    }
+    files = [
+        model_vs_human(tmp_path / f"exp_{name}_session_1.csv", name, images, true, responses)
+        for name, responses in said.items()
+    ]
+    panel = import_people(files, record)
+    assert (panel.match.images, panel.match.matched) == (7, 5)
+    places = {name: place for place, name in enumerate([*PETS, "na"])}
+    model = ["cat", "dog", "dog", "dog", "bird"]
+    wanted: dict[int, Counter[tuple[int, int]]] = {
+        at: Counter((places[one], places[answer]) for one, answer in zip(true[:5], answers[:5], strict=True))
+        for at, answers in enumerate([*said.values(), model])
+    }
+    wanted[-1] = wanted[0] + wanted[1]
+    found = {
+        one.observer: dict(zip(zip(one.rows, one.columns, strict=True), one.counts, strict=True))
+        for one in panel.confusions
+    }
+    assert found == wanted
+    assert [one.count for one in panel.confusions] == [10, 5, 5, 5]
+    alone = import_people(files, tmp_path / "people.pellucid")
+    assert [one.count for one in alone.confusions] == [14, 7, 7], "without a model, over all images"
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])

@@ -109,21 +109,25 @@ def shown_of(observers: list[schema.HumanObserver]) -> list[int]:
 
 
 def confusions_of(view: View, observers: list[schema.HumanObserver]) -> Iterator[schema.HumanConfusion]:
-    """Of all people together, then of each observer."""
-    yield _confusion(EVERYBODY, view.people.counts(), view)
+    """Of all people together, then of each observer; beside a model over the images that both answered."""
+    everybody = view.people.counts()
+    answers = view.model_answers
+    both = (everybody.sum(axis=1) > 0) & (answers >= 0)
+    if not (both & (view.category >= 0)).any():
+        both[:] = True
+    yield _confusion(EVERYBODY, everybody, view, both)
     for place in shown_of(observers):
         if observers[place].kind == "model":
-            answers = view.model_answers
             counts = np.zeros((len(answers), len(view.people.categories) + 1), np.int64)
             given = np.flatnonzero(answers >= 0)
             counts[given, answers[given]] = 1
         else:
             counts = view.people.counts([place])
-        yield _confusion(place, counts, view)
+        yield _confusion(place, counts, view, both)
 
 
-def _confusion(observer: int, counts: NDArray[np.int64], view: View) -> schema.HumanConfusion:
-    known = np.flatnonzero(view.category >= 0)
+def _confusion(observer: int, counts: NDArray[np.int64], view: View, among: NDArray[np.bool_]) -> schema.HumanConfusion:
+    known = np.flatnonzero((view.category >= 0) & among)
     cells = np.zeros((len(view.people.categories), counts.shape[1]), np.int64)
     np.add.at(cells, view.category[known], counts[known])
     rows, columns = np.nonzero(cells)

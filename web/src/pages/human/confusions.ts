@@ -36,12 +36,17 @@ export function similar(names: readonly string[], people: Cells): Int32Array {
 export interface Sides {
   readonly people: Drawn;
   readonly model: Drawn | null;
-  /** The model's share minus people's. */
+  /** The model's share minus people's; null where they are not of the same images. */
   readonly difference: Drawn | null;
 }
 
+/** Whether both are of the same images: all people together are of the model's, and one person who answered as many as it. */
+export function alike(people: HumanConfusion, model: HumanConfusion): boolean {
+  return people.observer < 0 || people.count === model.count;
+}
+
 /** Shares of a row, in one order; people and model have the same scale. */
-export function sides(people: Cells, model: Cells | null, order: Int32Array): Sides {
+export function sides(people: Cells, model: Cells | null, order: Int32Array, comparable = true): Sides {
   const first = drawnCells(people, margins(people), order, "true");
   const second = model && drawnCells(model, margins(model), order, "true");
   const mostWrong = Math.max(first.mostWrong, second?.mostWrong ?? 0);
@@ -49,7 +54,7 @@ export function sides(people: Cells, model: Cells | null, order: Int32Array): Si
   return {
     people: { ...first, mostWrong, mostRight },
     model: second && { ...second, mostWrong, mostRight },
-    difference: second && difference(second, first),
+    difference: second && comparable ? difference(second, first) : null,
   };
 }
 

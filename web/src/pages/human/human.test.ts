@@ -7,7 +7,7 @@ import type {
   PsychometricCurve,
   PsychometricSeries,
 } from "../../record/schema.gen";
-import { cellsOf, imagesIn, sides, similar, sizeOf } from "./confusions";
+import { alike, cellsOf, imagesIn, sides, similar, sizeOf } from "./confusions";
 import { courseOf, curveSeries, hidden, reach, thresholdSaid } from "./curves";
 import {
   among,
@@ -201,6 +201,14 @@ describe("confusions side by side", () => {
     expect(found.get("0-1")).toBeCloseTo(0.6, 12);
     expect(found.get("1-1")).toBeCloseTo(0.1, 12);
     expect(found.get("1-3")).toBeCloseTo(-0.1, 12);
+  });
+
+  it("are subtracted only where they are of the same images", () => {
+    expect(alike(people, model)).toBe(true);
+    expect(alike({ ...people, observer: 0, count: 10 }, model)).toBe(true);
+    expect(alike({ ...people, observer: 0, count: 9 }, model)).toBe(false);
+    const order = Int32Array.from([0, 1, 2, 3]);
+    expect(sides(cellsOf(people, 4), cellsOf(model, 4), order, false).difference).toBeNull();
   });
 
   it("keep no answer last in every order", () => {
