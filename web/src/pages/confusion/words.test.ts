@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nameOf } from "../../../tests/support/confused";
 import { classAxis } from "./axis";
-import { caption, cellWords, rightOf, sideOf } from "./words";
+import { againstChance, caption, cellWords, rightOf, sideOf } from "./words";
 
 describe("words", () => {
   // Of 10 examples with class 0, 8 have it called and 2 miss it, with 3 classes called in its place: 14 in its row.
@@ -39,5 +39,14 @@ describe("words", () => {
     expect(caption(false, true, false)).not.toMatch(/precision/);
     expect(caption(true, true, true)).not.toMatch(/share of a (row|column)/);
     expect(caption(true, true, true)).toMatch(/several cells/);
+  });
+
+  it("doubt a pair that is more frequent than by chance, and deny it only where it is not", () => {
+    const pair = (count: number, expected: number, p_value: number) => againstChance({ count, expected, p_value });
+    expect(pair(5, 0.341, 0.0234)).toBe("0.34 would be expected by chance; not beyond doubt (p = 0.023)");
+    expect(pair(9, 0.341, 0.00991)).toBe("0.34 would be expected by chance");
+    expect(pair(3, 0.02, 0.2)).toBe("less than 0.1 would be expected by chance; not beyond doubt (p = 0.20)");
+    expect(pair(3, 3, 1)).toBe("no more often than by chance");
+    expect(pair(3, 4.2, 1)).toBe("no more often than by chance");
   });
 });

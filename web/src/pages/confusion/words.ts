@@ -1,6 +1,10 @@
 /** What a cell, its row and its column say in words, where an example has one class or may have several. */
-import { count, percent } from "../../marks/format";
+import { count, number, percent } from "../../marks/format";
+import type { ConfusedPair } from "../../record/schema.gen";
 import type { Entry } from "./axis";
+
+/** A pair with a larger probability, corrected over all pairs, may have come about by chance. */
+const DOUBTFUL = 0.01;
 
 /** A row or a column. */
 export interface Side {
@@ -68,4 +72,12 @@ export function caption(several: boolean, recalls: boolean, precisions: boolean)
   ]
     .filter(Boolean)
     .join(" ");
+}
+
+/** How many of a confused pair there would be by chance, and whether that can be ruled out. */
+export function againstChance(pair: Pick<ConfusedPair, "count" | "expected" | "p_value">): string {
+  if (pair.count <= pair.expected) return "no more often than by chance";
+  const many = pair.expected < 0.05 ? "less than 0.1" : number(pair.expected, 2);
+  const doubt = pair.p_value < DOUBTFUL ? "" : `; not beyond doubt (p = ${number(pair.p_value, 2)})`;
+  return `${many} would be expected by chance${doubt}`;
 }

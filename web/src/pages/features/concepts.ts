@@ -60,7 +60,7 @@ export function standing(
 export const STANDINGS: Readonly<Record<Standing, string>> = {
   detector: "a detector",
   below: "beyond chance, but below what a detector needs",
-  chance: "no more than by chance",
+  chance: "not beyond chance",
   never: "never changes on these pictures",
   saturated: "held at a bound too often to tell places apart",
 };

@@ -12,7 +12,7 @@ export type Standing = "detector" | "beyond" | "chance" | "never";
 export const STANDINGS: Readonly<Record<Standing, string>> = {
   detector: "a detector",
   beyond: "beyond chance, but below what a detector needs",
-  chance: "no more than by chance",
+  chance: "not beyond chance",
   never: "never changes on these pictures",
 };
 

@@ -42,7 +42,7 @@ export function beyondChance({ kappa, null: band }: HumanPair): "more" | "less" 
 const VERDICTS = {
   more: "they err on the same images more often than by chance",
   less: "they err on the same images less often than by chance",
-  chance: "no more alike than by chance",
+  chance: "they are as alike as independent errors may be",
   unknown: "whether beyond chance is not known",
 } as const;
 
