@@ -66,16 +66,23 @@ function unitHits(wanted: string, layers: readonly LayerInfo[]): Hit[] {
     }));
 }
 
+/** The example of that very id, then that of the row, then those whose id has the text in it; 0037 is no row, 37 is. */
 function exampleHits(wanted: string, examples: Examples | null): Hit[] {
   if (!examples) return [];
-  const hits: Hit[] = [];
-  const add = (row: number) =>
-    hits.push({ kind: "example", text: examples.id(row), page: null, patch: { example: row, explained: null } });
-  if (/^\d+$/.test(wanted) && examples.has(Number(wanted))) add(Number(wanted));
-  for (let row = 0; row < examples.count && hits.length < MOST_OF_A_KIND; row++) {
-    if (String(row) !== wanted && examples.id(row).toLowerCase().includes(wanted)) add(row);
+  const named: number[] = [];
+  const like: number[] = [];
+  for (let row = 0; row < examples.count; row++) {
+    const id = examples.id(row).toLowerCase();
+    if (id === wanted) named.push(row);
+    else if (like.length < MOST_OF_A_KIND && id.includes(wanted)) like.push(row);
   }
-  return hits;
+  const asked = /^(?:row\s+)?(0|[1-9]\d*)$/.exec(wanted)?.[1];
+  const numbered = asked !== undefined && examples.has(Number(asked)) ? Number(asked) : null;
+  const text = (row: number) =>
+    row === numbered && !named.includes(row) ? `row ${row}: ${examples.id(row)}` : examples.id(row);
+  return [...new Set([...named, ...(numbered === null ? [] : [numbered]), ...like])]
+    .slice(0, MOST_OF_A_KIND)
+    .map((row) => ({ kind: "example", text: text(row), page: null, patch: { example: row, explained: null } }));
 }
 
 /** 3 for the start of the text, 2 for the start of a word, 1 for anywhere. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Examples } from "../record/examples";
 import type { LayerInfo } from "../record/schema.gen";
 import { EMPTY } from "../selection/selection";
 import { chipsOf } from "./chips";
@@ -136,6 +137,39 @@ describe("search", () => {
   it("finds units that exist", () => {
     expect(find("block.2 17", haystack).map((hit) => hit.patch)).toEqual([{ layer: "block.2", unit: 17 }]);
     expect(find("block 3", haystack).map((hit) => hit.text)).toEqual(["block.1 · unit 3", "block.2 · unit 3"]);
+  });
+});
+
+describe("search of examples", () => {
+  const ids = [
+    "digit-0037",
+    "38",
+    "37",
+    "DIGIT-0037.png",
+    "a37",
+    ...Array.from({ length: 40 }, (_, at) => `x${at + 5}`),
+  ];
+  const examples = { count: ids.length, id: (row: number) => ids[row] ?? "", has: (row: number) => row < ids.length };
+  const rows = (query: string) =>
+    find(query, { pages: [], classes: [], layers: [], examples: examples as unknown as Examples }).map((hit) => [
+      hit.text,
+      hit.patch.example,
+    ]);
+
+  it("finds the id itself before the row of that number, and that before ids like it", () => {
+    expect(rows("37").slice(0, 4)).toEqual([
+      ["37", 2],
+      ["row 37: x37", 37],
+      ["digit-0037", 0],
+      ["DIGIT-0037.png", 3],
+    ]);
+    expect(rows("row 2")).toEqual([["row 2: 37", 2]]);
+    expect(rows("9")[0]).toEqual(["row 9: x9", 9]);
+  });
+
+  it("takes a number with zeros before it for a part of an id", () => {
+    expect(rows("0037").map(([text]) => text)).toEqual(["digit-0037", "DIGIT-0037.png"]);
+    expect(rows("digit-0037")[0]).toEqual(["digit-0037", 0]);
   });
 });
 
