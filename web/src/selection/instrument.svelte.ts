@@ -8,6 +8,7 @@ import { MOST_HELD, type Questions, type Sums } from "../record/questions";
 import type { Tensor } from "../record/safetensors";
 import type { Finding, LayerInfo, Manifest, PanelByLens, Summary } from "../record/schema.gen";
 import type { Change, Live, RecordSource } from "../record/source";
+import { commandOf } from "./commands";
 import { selectRows } from "./filter";
 import { place } from "./place.svelte";
 import { NOTHING_IN_HAND, parseSelection, type Selection, writeSelection } from "./selection";
@@ -85,12 +86,12 @@ class Instrument {
 
   /** What to type to have any example computed, as far as the record knows it. */
   get liveCommand(): string {
-    const named = (text: string | undefined, otherwise: string) => (text ? quoted(plain(text)) : otherwise);
-    const model = named(this.manifest?.model?.source, "MODEL");
-    const data = named(this.manifest?.data?.source, "DATA");
-    const weights = this.manifest?.model?.weights;
-    const loaded = weights ? ` --weights ${quoted(plain(weights))}` : "";
-    return `pellucid open ${named(this.summary?.record, "RECORD")} --model ${model}${loaded} --data ${data}`;
+    return this.command("open");
+  }
+
+  /** What to type to run the record's model over its data again: "features", "--stimuli". */
+  command(verb: string, ...more: readonly string[]): string {
+    return commandOf(verb, this.summary?.record, this.manifest, more);
   }
 
   /** Captured layers in order of execution; empty until the graph has arrived. */
@@ -186,11 +187,6 @@ class Instrument {
     if (!this.large && this.manifest.examples !== before) this.examples = await this.source.examples();
     for (const loaded of [...this.#panels.values(), ...this.#arrays.values()]) void loaded.reload();
   }
-}
-
-/** A word of a command line: as it is, or in single quotes where a shell would take it apart. */
-function quoted(word: string): string {
-  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function once<Value>(
