@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { SavedPredictions } from "../record/schema.gen";
-import { emptied } from "./emptied";
+import type { Manifest, SavedPredictions } from "../record/schema.gen";
+import { emptied, unexplained } from "./emptied";
 
 const saved: SavedPredictions = {
   name: "test\u202e",
@@ -16,6 +16,8 @@ const saved: SavedPredictions = {
   trimmed: 0,
 };
 
+const of = (task: Manifest["task"], predictions: SavedPredictions | null = null) => ({ task, saved: predictions });
+
 describe("what is empty", () => {
   it("says so where no model was run", () => {
     const inspect = "pellucid inspect MODEL --data DATA --out RECORD";
@@ -25,18 +27,37 @@ describe("what is empty", () => {
       [`${inspect} --resume`, inspect],
       ["pellucid open net --model MODEL --data DATA", inspect],
       ["pellucid features RECORD --stimuli", inspect],
+      ["pellucid landscape RECORD --model MODEL --data DATA --sharpness", inspect],
       ["pellucid fit MODEL --data DATA", "pellucid fit MODEL --data DATA"],
       [watch, watch],
     ] as const) {
-      const said = emptied("It was cut short.", command, saved);
+      const said = emptied("It was cut short.", command, of("classification", saved));
       expect(said.why).toBe("This record was made of saved logits (test\ufffd): no model was run, and this needs one.");
       expect(said.command).toBe(instead);
     }
   });
 
   it("is as it was where a model was run, or none is needed", () => {
-    expect(emptied("why", "pellucid inspect MODEL", null)).toEqual({ why: "why", command: "pellucid inspect MODEL" });
-    expect(emptied("why", "pellucid compare OLD NEW", saved).why).toBe("why");
-    expect(emptied("why", "", saved).why).toBe("why");
+    expect(emptied("why", "pellucid inspect MODEL", of("regression"))).toEqual({
+      why: "why",
+      command: "pellucid inspect MODEL",
+    });
+    expect(emptied("why", "pellucid compare OLD NEW", of("regression", saved)).why).toBe("why");
+    expect(emptied("why", "", of("none", saved)).why).toBe("why");
+  });
+
+  it("advises no model at hand where it would be refused, for it explains single classes", () => {
+    const open = "pellucid open RECORD --model net --data DATA";
+    expect(emptied("No model is at hand.", open, of("classification")).command).toBe(open);
+    for (const [task, of_] of [
+      ["multilabel", "this record is of sets of classes"],
+      ["regression", "this record is of numbers"],
+      ["none", "the outputs of this record are no classes"],
+    ] as const)
+      expect(emptied("No model is at hand.", open, of(task))).toEqual({
+        why: `A closer look explains the score of one class; ${of_}.`,
+        command: "",
+      });
+    expect(unexplained("classification")).toBe("");
   });
 });
