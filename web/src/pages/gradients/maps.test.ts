@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { gradientTimesInput, imageShape, picture, planeOf, saliency, strongest } from "./maps";
+import { further, gradientTimesInput, hasGradient, imageShape, picture, planeOf, saliency, strongest } from "./maps";
 
 const tensor = (shape: number[], ...values: number[]) => ({ shape, values: Float32Array.from(values) });
 // Two channels of 2 x 3.
@@ -90,5 +90,24 @@ describe("the picture of an input", () => {
     expect([...(picture(tensor([2, 2], 5, 5, 5, 5))?.data ?? [])].filter((_, at) => at % 4 !== 3)).toEqual(
       Array<number>(12).fill(0),
     );
+  });
+});
+
+describe("what the model at hand would add", () => {
+  it("is what the input can have: whole numbers are neither occluded nor masked", () => {
+    const image = further(["input.values", "input.gradient", "3.grad_cam"], true).why;
+    expect(image).toContain("guided backpropagation, RISE, occlusion");
+    const table = further(["input.x.values", "input.x.gradient"], false).why;
+    expect(table).toContain("occlusion");
+    expect(table).not.toContain("RISE");
+    const tokens = further(["input.input_ids.values", "3.values"], false);
+    expect(tokens.why).toContain("Token gradients");
+    expect(`${tokens.what} ${tokens.why}`).not.toMatch(/RISE|occlusion|guided/i);
+  });
+
+  it("reads a gradient of any part of the input", () => {
+    expect(hasGradient(["input.gradient"])).toBe(true);
+    expect(hasGradient(["input.mask.values", "input.image.gradient"])).toBe(true);
+    expect(hasGradient(["input.values", "2.gradient"])).toBe(false);
   });
 });

@@ -13,6 +13,24 @@ export interface Tensor {
 
 export type InputView = "saliency" | "gradient_x_input";
 
+/** Whether any part of the input has a gradient, by the names of an example's tensors: whole numbers have none. */
+export function hasGradient(names: readonly string[]): boolean {
+  return names.some((name) => name.startsWith("input.") && name.endsWith(".gradient"));
+}
+
+/** What the model at hand would add to the stored maps of an input, and why it is not stored. */
+export function further(names: readonly string[], image: boolean): { readonly what: string; readonly why: string } {
+  if (!hasGradient(names))
+    return {
+      what: "Maps of the tokens would be here, for any class, for the loss and for any unit.",
+      why: "Token gradients, integrated gradients, KernelSHAP and LIME, and rollout where there is attention, give each token a number. They run the model; the record stores the plain gradient's maps alone, and token ids have none.",
+    };
+  return {
+    what: "More methods would be here, for any class, for the loss and for any unit.",
+    why: `Integrated gradients, LRP, ${image ? "guided backpropagation, RISE, " : ""}occlusion and others run the model, and say where one does not fit it; the record stores the plain gradient's maps alone, because each of the others would cost passes of its own for every example.`,
+  };
+}
+
 /** Channels, height and width of an input that has a picture: [1|3, h, w] or [h, w]; null for anything else. */
 export function imageShape(shape: readonly number[]): { channels: number; height: number; width: number } | null {
   if (shape.length === 2) return { channels: 1, height: shape[0] ?? 0, width: shape[1] ?? 0 };
