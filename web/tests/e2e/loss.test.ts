@@ -151,6 +151,46 @@ describe.skipIf(missing !== "")(`where the loss comes from${missing ? ` (skipped
     await page.context().close();
   });
 
+  it("says of a bar under a resting pointer what is selected now", async () => {
+    const { page, complaints } = await visit(here, here.served, "#/loss");
+    const bars = page.getByRole("img", { name: /^Distribution of the loss/ });
+    const box = (await bars.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    const said = page.getByRole("tooltip");
+    await page.mouse.move(box.x + 0.4 * box.width, box.y + box.height / 2);
+    await said.filter({ hasText: / examples?/ }).waitFor();
+    expect(await said.textContent()).not.toContain("selected");
+    await page.mouse.down();
+    await page.mouse.move(box.x + 0.6 * box.width, box.y + box.height / 2, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL(/losses=/);
+    await said.filter({ hasText: "of them selected" }).waitFor();
+    await page.evaluate(() => {
+      location.hash = "#/loss";
+    });
+    await said.filter({ hasNotText: "selected" }).waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it.each([1280, 390])("cuts no word of an axis or of a bar off, %d pixels wide", async (width) => {
+    const { page, complaints } = await visit(here, here.served, "#/loss", { width });
+    await page.getByRole("img", { name: /^160 examples by confidence and loss/ }).waitFor();
+    const words = await page.locator("main svg .axis text, main svg[role=group] a text").evaluateAll((texts) =>
+      texts.map((text) => {
+        const [word, frame] = [text, (text as SVGTextElement).ownerSVGElement as Element].map((one) =>
+          one.getBoundingClientRect(),
+        ) as [DOMRect, DOMRect];
+        const out = Math.max(frame.left - word.left, word.right - frame.right, word.bottom - frame.bottom);
+        return { text: text.textContent, out };
+      }),
+    );
+    expect(words.length).toBeGreaterThan(10);
+    expect(words.map(({ text }) => text)).toContain("sugar");
+    expect(words.filter(({ out }) => out > 0.5)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("is compared with a loss that was asked for, and with one that is typed", async () => {
     const { page, complaints } = await visit(here, here.served, "#/loss");
     await page.locator("main p", { hasText: "target 0.250: the loss that was asked for" }).waitFor();
