@@ -1,7 +1,8 @@
-/** How the selected examples fall into the values of each column that has few. */
+/** How the selected examples fall into the values of each column that has few, or into ranges of its numbers. */
 import { outcomesOf, UNKNOWN } from "../../measures/accuracy";
 import { codesOf, tally } from "../../measures/tally";
 import type { Examples } from "../../record/examples";
+import { columnGroups, type Groups } from "../../selection/columns";
 import type { Selection } from "../../selection/selection";
 
 export interface FacetValue {
@@ -20,7 +21,6 @@ export interface Facet {
 }
 
 const MOST_VALUES = 12;
-const MOST_DISTINCT = 200;
 
 export function facetsOf(
   examples: Examples,
@@ -63,31 +63,29 @@ export function facetsOf(
     });
   }
   for (const [name, column] of examples.columns) {
-    if (hidden.has(name) || column.values.length > MOST_DISTINCT || column.values.length < 2) continue;
-    facets.push(columnFacet(name, column.codes, column.values, rows, selection));
+    if (hidden.has(name)) continue;
+    const groups = columnGroups(column);
+    if (groups && groups.size > 1) facets.push(columnFacet(name, groups, rows, selection));
   }
   return facets;
 }
 
-function columnFacet(
-  name: string,
-  codes: Int32Array,
-  values: readonly string[],
-  rows: Uint32Array,
-  selection: Selection,
-): Facet {
-  const counts = tally(rows, codes, values.length);
-  const found = values
-    .map((text, code) => ({ text, count: counts[code] ?? 0 }))
-    .filter(({ count }) => count > 0)
-    .sort((a, b) => b.count - a.count);
+/** Values by how many examples have them; ranges of numbers in their own order. */
+function columnFacet(name: string, groups: Groups, rows: Uint32Array, selection: Selection): Facet {
+  const counts = tally(rows, codesOf(groups.codes, groups.size), groups.size + 1);
+  const found = Array.from({ length: groups.size }, (_, group) => ({ group, count: counts[group] ?? 0 })).filter(
+    ({ count }) => count > 0,
+  );
+  if (!groups.ranges) found.sort((a, b) => b.count - a.count);
   return {
     name: name || "(no name)",
     more: Math.max(0, found.length - MOST_VALUES),
-    values: found.slice(0, MOST_VALUES).map(({ text, count }) => {
-      const chosen = selection.columns[name] === text;
+    values: found.slice(0, MOST_VALUES).map(({ group, count }) => {
+      const value = groups.textOf(group);
+      const chosen = selection.columns[name] === value;
       const { [name]: _, ...others } = selection.columns;
-      return { text, count, chosen, patch: { columns: chosen ? others : { ...others, [name]: text } } };
+      const columns = chosen ? others : { ...others, [name]: value };
+      return { text: groups.nameOf(group), count, chosen, patch: { columns } };
     }),
   };
 }
