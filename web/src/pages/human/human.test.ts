@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../record/safetensors";
 import type {
+  HumanAccuracy,
   HumanConfusion,
   HumanPair,
   HumanPanel,
@@ -22,6 +23,7 @@ import {
 } from "./images";
 import { beyondChance, isModel, observerName, pairsBy, saidOf, shapeRows, shown } from "./observers";
 import { type Mark, startOf } from "./paired";
+import { mainTable } from "./tables";
 
 const interval = (low: number, high: number) => ({ low, high, level: 0.95, method: "" });
 
@@ -169,6 +171,27 @@ describe("the observers", () => {
   it("have the shape bias of all categories first, then by people's", () => {
     expect(shapeRows(panel).map((row) => row.category)).toEqual(["", "dog", "cat", "owl"]);
     expect(shapeRows(panel)[1]?.of.get(2)?.bias).toBe(0.1);
+  });
+});
+
+describe("the page's table", () => {
+  const cells = (of: HumanPanel) => {
+    const table = mainTable(of);
+    return table && Array.from({ length: table.count }, (_, row) => table.columns.map((column) => column.cell(row)));
+  };
+
+  it("is of the pairs of observers, or of how often all are right where there are none", () => {
+    expect(cells(panel)).toHaveLength(2);
+    expect(mainTable(panel)?.title).toBe("error consistency");
+    const accuracies: HumanAccuracy[] = [
+      { observer: -1, by: "all", group: "", count: 50, correct: 40, accuracy: 0.8, interval: interval(0.7, 0.9) },
+      { observer: 2, by: "class", group: "cat", count: 4, correct: 1, accuracy: 0.25, interval: null },
+    ];
+    expect(cells({ ...panel, pairs: [], accuracies })).toEqual([
+      ["all people", "all", "", 50, 40, 0.8, 0.7, 0.9],
+      ["net", "class", "cat", 4, 1, 0.25, null, null],
+    ]);
+    expect(mainTable({ ...panel, pairs: [], accuracies: [] })).toBeNull();
   });
 });
 

@@ -3,8 +3,32 @@ import type { HumanPanel } from "../../record/schema.gen";
 import { type TableModel, tableOf } from "../../shell/table";
 import { observerName } from "./observers";
 
-/** Every pair of observers: what the page answers its question by. */
-export function pairTable(panel: HumanPanel): TableModel {
+/** What the page answers its question by: every pair of observers, or where who answered is not known, how often all are right. */
+export function mainTable(panel: HumanPanel): TableModel | null {
+  if (panel.pairs.length > 0) return pairTable(panel);
+  return panel.accuracies.length > 0 ? accuracyTable(panel) : null;
+}
+
+/** How often each is right: in all, by true category, by condition. */
+function accuracyTable(panel: HumanPanel): TableModel {
+  return tableOf(
+    "accuracy of people and model",
+    ["observer", "by", "group", "answers", "right", "accuracy", "low", "high"],
+    panel.accuracies.map((one) => [
+      observerName(panel, one.observer),
+      one.by,
+      one.group,
+      one.count,
+      one.correct,
+      one.accuracy,
+      one.interval?.low ?? null,
+      one.interval?.high ?? null,
+    ]),
+  );
+}
+
+/** Every pair of observers. */
+function pairTable(panel: HumanPanel): TableModel {
   return tableOf(
     "error consistency",
     [
