@@ -205,37 +205,3 @@ def test_a_family_has_sizes_fronts_and_a_trend(tmp_path: Path) -> None:
     assert trend.interval is not None
     assert trend.interval.low > 0
     assert any(finding.kind == "size" for finding in panel.findings)
-
-
-# --- regression -----------------------------------------------------------------------------------------------
-
-
-def test_models_that_give_numbers_are_compared_by_their_losses(tmp_path: Path) -> None:
-    import pyarrow as pa
-
-    from pellucid.record import Writer
-    from pellucid.record.tables import empty_examples
-
-    rng = np.random.default_rng(0)
-    targets = rng.normal(size=50)
-    losses = {"old": rng.exponential(1.0, 50), "new": rng.exponential(0.5, 50)}
-    for name, values in losses.items():
-        table = {field.name: pa.nulls(50, field.type) for field in empty_examples().schema}
-        table |= {
-            "row": pa.array(np.arange(50)),
-            "id": pa.array([f"house {row}" for row in range(50)]),
-            "target": pa.array(targets),
-            "loss": pa.array(values),
-            "nonfinite": pa.array([False] * 50),
-        }
-        manifest = schema.Manifest(title=name, task="regression", data=schema.DataInfo("houses", "houses", "", 50))
-        with Writer.create(tmp_path / name, manifest) as writer, writer.sealing():
-            writer.write_part(0, pa.table(table), {})
-            writer.update(examples=50)
-    panel = compare(tmp_path / "old", tmp_path / "new", out=tmp_path / "both", fail_if="loss rises by 1%").panel
-    measures = {one.measure: one for one in panel.pairs[0].measures}
-    assert measures["loss"].difference == pytest.approx((losses["new"] - losses["old"]).mean())
-    assert measures["accuracy"].difference is None
-    assert (panel.count, panel.pairs[0].by_class, panel.gates[0].failed) == (50, [], False)
-    with pytest.raises(OptionError, match="cannot be judged"):
-        compare(tmp_path / "old", tmp_path / "new", fail_if="accuracy drops")

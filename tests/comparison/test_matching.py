@@ -134,7 +134,7 @@ def test_without_any_label_the_accuracy_is_not_defined_and_says_why(tmp_path: Pa
     found = compare(old, new).panel
     measures = {one.measure: one for one in found.pairs[0].measures}
     assert measures["accuracy"].difference is None
-    assert measures["accuracy"].why == "no example has a label and an answer by both models"
+    assert measures["accuracy"].why == "no example has a label and an answer"
     assert found.pairs[0].p_value is None
     assert found.models[0].accuracy is None
     assert found.findings == []

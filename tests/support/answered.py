@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pellucid.record import Writer, schema
-from pellucid.record.tables import parquet_bytes, training_schema
+from pellucid.record.tables import empty_examples, parquet_bytes, training_schema
 
 SIDE = 24
 
@@ -84,6 +84,26 @@ def answered(
             "nonfinite": pa.array([False] * number),
             **{name: pa.array(values) for name, values in (columns or {}).items()},
         }
+        writer.write_part(0, pa.table(table), {})
+        writer.update(examples=number)
+    return Path(path)
+
+
+def numbered(path: str | Path, targets: Sequence[float], losses: Sequence[float]) -> Path:
+    """Writes a record of a regression: of each example its target and its loss, NaN where there is none."""
+    number = len(targets)
+    table = {field.name: pa.nulls(number, field.type) for field in empty_examples().schema}
+    loss = np.asarray(losses, np.float64)
+    table |= {
+        "row": pa.array(np.arange(number)),
+        "id": pa.array([f"house {row}" for row in range(number)]),
+        "target": pa.array(np.asarray(targets, np.float64)),
+        "loss": pa.array(loss, mask=np.isnan(loss)),
+        "nonfinite": pa.array(np.isnan(loss)),
+    }
+    data = schema.DataInfo("houses", "houses", "", number)
+    manifest = schema.Manifest(title=Path(path).name, task="regression", data=data)
+    with Writer.create(path, manifest) as writer, writer.sealing():
         writer.write_part(0, pa.table(table), {})
         writer.update(examples=number)
     return Path(path)

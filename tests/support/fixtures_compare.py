@@ -60,10 +60,10 @@ def _case(seed: int, number: int) -> dict[str, Any]:
     predictions = np.where((rng.random((2, number)) < 0.6) & (labels >= 0), labels, predictions)
     losses = np.where(predictions >= 0, rng.exponential(1, (2, number)), np.nan)
     confidences = np.where(predictions >= 0, rng.uniform(0.25, 1, (2, number)).astype(np.float32), np.nan)
-    confidences[:, 0] = 1.0
+    confidences[:, 0] = np.where(predictions[:, 0] >= 0, 1.0, np.nan)
     pair = Pair(labels, predictions[0], predictions[1], losses, confidences)
-    answered = (predictions >= 0).all(axis=0)
-    value, interval = kappa(predictions[0][answered], predictions[1][answered])
+    answered = (predictions >= 0).any(axis=0)
+    value, interval = kappa(*(predictions[:, answered] + 1))
     changed = int((predictions[0] != predictions[1])[answered].sum())
     churn = wilson(changed, int(answered.sum()))
     flips = flips_of(pair)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import DataError
-from pellucid.record import Record
+from pellucid.record import Record, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ class Answers:
         ids, media: pa.string[example]; media is null where there is no picture.
         targets: float64[example], a class index or a number; NaN where unknown.
         predictions: int64[example], -1 where there is none.
-        losses, confidences: float64[example], NaN where not defined.
+        losses, confidences: float64[example], NaN where not defined; the loss of a label that was given no probability is infinite.
     """
 
     record: Record
@@ -51,7 +51,7 @@ def answers_of(record: Record) -> Answers:
     """Reads a record's answers. Raises: DataError: it holds no answers, of which nothing can be compared."""
     table = record.examples()
     predictions = _numbers(table["prediction"], -1).astype(np.int64)
-    losses = _numbers(table["loss"], np.nan)
+    losses = _losses(record, table)
     if not ((predictions >= 0).any() or np.isfinite(losses).any()):
         raise DataError(
             f"{record.path} holds {len(predictions):,} examples without a prediction or a loss: there is nothing to compare. "
@@ -64,8 +64,20 @@ def answers_of(record: Record) -> Answers:
         targets=_numbers(table["target"], np.nan),
         predictions=predictions,
         losses=losses,
-        confidences=_numbers(table["confidence"], np.nan),
+        confidences=np.where(predictions >= 0, _numbers(table["confidence"], np.nan), np.nan),
     )
+
+
+def _losses(record: Record, table: pa.Table) -> NDArray[np.float64]:
+    """float64[example]; the table writes infinite ones as not known, and the loss panel counts them."""
+    losses = _numbers(table["loss"], np.nan)
+    panel = record.panel("loss") if "loss" in record.panels else None
+    if isinstance(panel, schema.LossPanel) and panel.infinite:
+        labelled = np.isfinite(_numbers(table["target"], np.nan))
+        if "targets" in table.column_names:  # of several classes an example
+            labelled |= ~table["targets"].is_null().to_numpy()
+        losses[labelled & np.isnan(losses) & ~table["nonfinite"].to_numpy()] = np.inf
+    return losses
 
 
 def _numbers(column: pa.ChunkedArray, missing: float) -> NDArray[np.float64]:
@@ -73,7 +85,7 @@ def _numbers(column: pa.ChunkedArray, missing: float) -> NDArray[np.float64]:
     import pyarrow as pa
 
     values: NDArray[Any] = column.cast(pa.float64()).fill_null(missing).to_numpy()
-    return np.asarray(values, np.float64)
+    return np.array(values, np.float64)  # of its own: Arrow's cannot be written to
 
 
 def names_of(paths: list[Path]) -> list[str]:

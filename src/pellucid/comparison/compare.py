@@ -15,6 +15,7 @@ from pellucid.comparison.costs import check_reach, factors_of, flops_of, learned
 from pellucid.comparison.findings import findings_of
 from pellucid.comparison.gate import Rule, judge, read_rule
 from pellucid.comparison.likeness import likeness
+from pellucid.comparison.notes import notes_of
 from pellucid.comparison.pairs import compared, pair_of
 from pellucid.comparison.sizes import sizes_of, trends_of
 from pellucid.comparison.together import Together, together
@@ -113,7 +114,7 @@ def _panel(
         findings=findings_of(models, pairs, gates, trends, target),
         models=models,
         pairs=pairs,
-        notes=list(_notes(all_)),
+        notes=list(notes_of(all_)),
         gates=gates,
         sizes=sizes,
         trends=trends,
@@ -136,12 +137,13 @@ def _model(all_: Together, index: int) -> schema.ComparedModel:
     manifest, rise = record.manifest, learned(record)
     common = all_.common
     rights = all_.rights[index, common]
-    confidences, losses = all_.confidences[index, common], all_.losses[index, common]
     count, correct = len(rights), int(rights.sum())
+    confidences = _comparable(all_.confidences[:, common])[index]
     bins, ece = _calibration(confidences, rights)
-    finite = losses[np.isfinite(losses)]
-    mean = float(finite.mean()) if len(finite) else None
-    spread = 0.0 if mean is None else float(((finite - mean) ** 2).sum())
+    losses = _comparable(all_.losses[:, common])[index]
+    losses = losses[~np.isnan(losses)]
+    mean = float(losses.mean()) if len(losses) and np.isfinite(losses).all() else None
+    spread = 0.0 if mean is None else float(((losses - mean) ** 2).sum())
     return schema.ComparedModel(
         name=all_.names[index],
         record=record.path.resolve().name,
@@ -157,7 +159,7 @@ def _model(all_: Together, index: int) -> schema.ComparedModel:
         accuracy=correct / count if count else None,
         accuracy_interval=wilson(correct, count),
         loss=mean,
-        loss_interval=mean_interval(len(finite), float(finite.sum()), spread),
+        loss_interval=None if mean is None else mean_interval(len(losses), float(losses.sum()), spread),
         ece=ece,
         confidence=float(confidences[np.isfinite(confidences)].mean()) if np.isfinite(confidences).any() else None,
         calibration=bins,
@@ -172,7 +174,15 @@ def _model(all_: Together, index: int) -> schema.ComparedModel:
         accuracy_of=rise.of,
         training_steps=rise.steps,
         training_seconds=rise.seconds,
+        infinite=int(np.isinf(all_.losses[index]).sum()),
     )
+
+
+def _comparable(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[model example], NaN where a model that has any such number has none: means are over the same examples."""
+    known = ~np.isnan(values)
+    shared = known[known.any(axis=1)].all(axis=0)
+    return np.where(shared, values, np.nan)
 
 
 def _calibration(
@@ -185,27 +195,3 @@ def _calibration(
         np.bincount(index, confidences[known], BINS).astype(np.float64),
         np.bincount(index, rights[known], BINS).astype(np.int64),
     )
-
-
-def _notes(all_: Together) -> Iterable[str]:
-    """What a reader has to know of how examples were matched."""
-    base = all_.names[1]
-    for name, found, changed in zip(all_.names, all_.matches, all_.relabelled, strict=True):
-        if found.by == "itself":
-            continue
-        if found.by != "id":
-            yield f"Examples of {name} were found by {found.by}: ids alone do not tell them."
-        if found.unmatched or found.unanswered:
-            yield (
-                f"Both {name} and {base} have {found.count:,} of the examples; left out are {found.unmatched:,} that only {name} "
-                f"has and {found.unanswered:,} that only {base} has."
-            )
-        if found.repeated:
-            yield f"An id that is there more than once names no example: {found.repeated:,} examples of {name} and {base}."
-        if changed:
-            yield f"Left out, because {name} and {base} label them differently: {changed:,} of {found.count:,} examples."
-        if found.other_pictures:
-            yield (
-                f"Under the same id {name} and {base} have another picture: {found.other_pictures:,} of {found.count:,} examples "
-                "were prepared in another way, or are not the same."
-            )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pellucid.measures.intervals import wilson
-from pellucid.record.schema import ComparedModel, ComparedPair, Finding, GateResult, GroupDifference, Interval, Trend
+from pellucid.record.schema import (
+    ComparedModel,
+    ComparedPair,
+    Finding,
+    GateResult,
+    GroupDifference,
+    Interval,
+    MeasureDifference,
+    Trend,
+)
 
 PAGE = "compare"
 FALSE_ALARMS = 0.05
@@ -24,7 +33,9 @@ def findings_of(
     found = [_gate(gate) for gate in gates if gate.failed]
     for pair in pairs[:1]:
         old, new = models[pair.old].name, models[pair.new].name
-        found += [*_accuracy(pair, old, new), *_flips(pair, old, new), *_others(pair, old, new)]
+        judged = pair.measures[0].difference is not None
+        found += _accuracy(pair, old, new) if judged else _loss(pair, old, new)
+        found += [*_flips(pair, old, new), *_others(pair.measures[1 if judged else 2 : 3], old, new)]
         found += _groups(pair.by_class, "recall of", old, new, None)
         for one in pair.by_slice:
             found += _groups(one.groups, f"accuracy where {one.column} is", old, new, one.column)
@@ -52,11 +63,10 @@ def _accuracy(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     one = pair.measures[0]
     if one.difference is None or one.interval is None or one.old is None or one.new is None:
         return
-    worse, better = one.interval.high < 0, one.interval.low > 0
-    word = "worse than" if worse else "better than" if better else "not shown to differ from"
+    kind, word = _outcome(one.interval.low, one.interval.high)
     yield Finding(
-        kind="worse" if worse else "better" if better else "no-difference",
-        severity="high" if worse else "info",
+        kind=kind,
+        severity="high" if kind == "worse" else "info",
         sentence=(
             f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {one.count:,} examples, "
             f"{points(one.difference)} ({points_interval(one.interval)})."
@@ -69,6 +79,35 @@ def _accuracy(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     )
 
 
+def _loss(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+    """Better or worse where the answers are neither right nor wrong."""
+    one = pair.measures[1]
+    if one.difference is None or one.interval is None or one.old is None or one.new is None:
+        return
+    kind, word = _outcome(-one.interval.high, -one.interval.low)
+    yield Finding(
+        kind=kind,
+        severity="high" if kind == "worse" else "info",
+        sentence=(
+            f"{new} is {word} {old}: a mean loss of {one.new:.4g} instead of {one.old:.4g} {one.unit}".rstrip()
+            + f" over {one.count:,} examples, {one.difference:+.3g} ({one.interval.level:.0%} interval {one.interval.low:+.3g} to "
+            f"{one.interval.high:+.3g})."
+        ),
+        count=one.count,
+        interval=one.interval,
+        page=PAGE,
+        weight=min(1.0, abs(one.difference)),
+        evidence={"old": one.old, "new": one.new},
+    )
+
+
+def _outcome(low: float, high: float) -> tuple[str, str]:
+    """Kind and words of an interval of what is better the higher it is."""
+    if high < 0:
+        return "worse", "worse than"
+    return ("better", "better than") if low > 0 else ("no-difference", "not shown to differ from")
+
+
 def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     if not pair.broken:
         return
@@ -76,8 +115,8 @@ def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
         kind="broken",
         severity="medium" if pair.broken > pair.fixed else "low",
         sentence=(
-            f"{new} is wrong on {pair.broken:,} of {pair.count:,} examples that {old} had right; it is right on {pair.fixed:,} "
-            f"that {old} had wrong."
+            f"{new} is not right on {pair.broken:,} of {pair.count:,} examples that {old} had right; it is right on {pair.fixed:,} "
+            f"that {old} had not."
         ),
         count=pair.count,
         interval=wilson(pair.broken, pair.count),
@@ -88,9 +127,9 @@ def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     )
 
 
-def _others(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+def _others(measures: list[MeasureDifference], old: str, new: str) -> Iterable[Finding]:
     """A loss or a calibration error that rose beyond doubt."""
-    for one in pair.measures[1:3]:
+    for one in measures:
         if (
             one.difference is None
             or one.interval is None

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from pellucid.comparison.pairs import (
     Pair,
     accuracy_difference,
+    churn_difference,
     confidence_difference,
     ece_difference,
     loss_difference,
+    sides_of,
     slices_of,
 )
 from pellucid.comparison.together import Together
 from pellucid.errors import OptionError
-from pellucid.measures.intervals import wilson
 from pellucid.record.schema import GateResult, MeasureDifference
 
 GRAMMAR = (
@@ -39,6 +40,9 @@ _TAIL = re.compile(
     (?:\s+at\s+(?P<level>\d+(?:\.\d*)?)\s*%)?\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+
+_MEANS = {"loss": "loss", "ece": "confidence", "confidence": "confidence"}
+"""Metrics that are means of what both models have, and of what."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,13 @@ def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> Gate
     found = _difference(rule, pair, all_, unit)
     if found.difference is None or found.interval is None:
         raise OptionError(f"--fail-if {rule.text!r} cannot be judged: {found.why or 'one example gives no interval'}.")
+    _refuse_what_is_missing(rule, pair)
+    if rule.relative and found.old is not None and found.old < 0:
+        raise OptionError(
+            f"--fail-if {rule.text!r} cannot be judged: the old mean loss is {found.old:.4g} {unit}".rstrip()
+            + ", and a percentage of what may be negative is no amount. Say how much is too much in the loss's unit, as in "
+            f"'loss {'drops' if rule.falls else 'rises'} by 0.01'."
+        )
     sign = -1.0 if rule.falls else 1.0
     limit = rule.amount * (found.old or 0.0) if rule.relative else rule.amount
     ends = sorted((sign * found.interval.low, sign * found.interval.high))
@@ -162,21 +173,21 @@ def _difference(rule: Rule, pair: Pair, all_: Together, unit: str) -> MeasureDif
     if rule.metric == "confidence":
         return confidence_difference(pair, rule.level)
     if rule.metric == "churn":
-        return _churn(pair, rule.level)
+        return churn_difference(pair, rule.level)
     return accuracy_difference(pair.of(_rows(rule, pair, all_)), rule.level)
 
 
-def _churn(pair: Pair, level: float) -> MeasureDifference:
-    answered = (pair.old >= 0) & (pair.new >= 0)
-    count = int(np.count_nonzero(answered))
-    changed = int(np.count_nonzero(answered & (pair.old != pair.new)))
-    if not count:
-        return MeasureDifference(
-            "accuracy", "share", 0, None, None, None, None, "no example was answered by both models"
+def _refuse_what_is_missing(rule: Rule, pair: Pair) -> None:
+    """Refuses a mean over what both have where one has more: what a model fails at would not count against it."""
+    if rule.metric not in _MEANS:
+        return
+    _, only_old, only_new = sides_of(pair, rule.metric)
+    if only_old or only_new:
+        old, new = pair.names
+        raise OptionError(
+            f"--fail-if {rule.text!r} cannot be judged: {only_old:,} examples have a {_MEANS[rule.metric]} by {old} alone and "
+            f"{only_new:,} by {new} alone, and what a model gives none for would not count against it."
         )
-    return MeasureDifference(
-        "accuracy", "share", count, 0.0, changed / count, changed / count, wilson(changed, count, level)
-    )
 
 
 def _rows(rule: Rule, pair: Pair, all_: Together) -> NDArray[np.bool_]:

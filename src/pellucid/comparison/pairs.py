@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,14 @@ from pellucid.record.schema import GroupDifference, Interval, MeasureDifference,
 
 FLIPS = ("fixed", "broken", "both right", "both wrong")
 MOST_SLICE_VALUES = 50
-NO_LABELS = "no example has a label and an answer by both models"
+NO_LABELS = "no example has a label and an answer"
 NO_LOSSES = "no example has a loss under both models"
-NO_CONFIDENCES = "no example has a label and a confidence by both models: only the predicted classes were saved"
+NO_CONFIDENCES = "no example has a confidence by both models: only the predicted classes were saved"
+NEITHER_RIGHT_NOR_WRONG = {
+    "regression": "the models predict numbers, which are neither right nor wrong; compare their losses",
+    "multilabel": "an example may have several classes; compare the losses",
+}
+NUMBERS_ALONE = "the models predict numbers, which come without a confidence"
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Pair:
     Attributes:
         labels: int64[example], -1 where unknown.
         old, new: int64[example] predictions; -1 where there is none.
-        losses, confidences: of both, float64[2 example].
+        losses, confidences: of both, float64[2 example], NaN where there is none; losses may be infinite.
+        names: of both.
+        task: of both.
     """
 
     labels: NDArray[np.int64]
@@ -42,11 +49,18 @@ class Pair:
     new: NDArray[np.int64]
     losses: NDArray[np.float64]
     confidences: NDArray[np.float64]
+    names: tuple[str, str] = ("the old model", "the new model")
+    task: str = "classification"
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """bool[example]: one of them answers, or both."""
+        return (self.old >= 0) | (self.new >= 0)
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """bool[example]: both can be judged."""
-        return (self.labels >= 0) & (self.old >= 0) & (self.new >= 0)
+        """bool[example]: there is a label, and one of them answers; the other is not right if it does not."""
+        return (self.labels >= 0) & self.answered
 
     @property
     def old_right(self) -> NDArray[np.bool_]:
@@ -62,17 +76,33 @@ class Pair:
 
     def of(self, rows: NDArray[np.bool_]) -> Pair:
         """The same over some of the examples."""
-        return Pair(self.labels[rows], self.old[rows], self.new[rows], self.losses[:, rows], self.confidences[:, rows])
+        return replace(
+            self,
+            labels=self.labels[rows],
+            old=self.old[rows],
+            new=self.new[rows],
+            losses=self.losses[:, rows],
+            confidences=self.confidences[:, rows],
+        )
 
 
 def pair_of(all_: Together, old: int, new: int) -> Pair:
-    """Two of the models."""
+    """Two of the models. What one of their records lacks is no example of the pair: nothing is known of it."""
     both = [old, new]
-    return Pair(all_.labels, all_.predictions[old], all_.predictions[new], all_.losses[both], all_.confidences[both])
+    shared = all_.there[both].all(axis=0)
+    return Pair(
+        np.where(shared, all_.labels, -1),
+        np.where(shared, all_.predictions[old], -1),
+        np.where(shared, all_.predictions[new], -1),
+        np.where(shared, all_.losses[both], np.nan),
+        np.where(shared, all_.confidences[both], np.nan),
+        (all_.names[old], all_.names[new]),
+        all_.task,
+    )
 
 
 def flips_of(pair: Pair) -> NDArray[np.int64]:
-    """int64[example] place in FLIPS, -1 where an answer or the label is missing."""
+    """int64[example] place in FLIPS, -1 where the label or both answers are missing; who does not answer is wrong."""
     kind = np.select(
         [~pair.old_right & pair.new_right, pair.old_right & ~pair.new_right, pair.old_right & pair.new_right],
         [0, 1, 2],
@@ -93,7 +123,7 @@ def accuracy_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference:
     """How many more are right, as a share, with Tango's interval."""
     count, counts = _counts(pair)
     if not count:
-        return MeasureDifference("accuracy", "share", 0, None, None, None, None, NO_LABELS)
+        return _undefined("accuracy", "share", NEITHER_RIGHT_NOR_WRONG.get(pair.task, NO_LABELS))
     fixed, broken, right, _ = counts
     low, high = share_difference(fixed, broken, count, level)
     return MeasureDifference(
@@ -108,25 +138,29 @@ def accuracy_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference:
 
 
 def loss_difference(pair: Pair, unit: str, level: float = LEVEL) -> MeasureDifference:
-    """How the mean loss changed, with Student's paired interval."""
+    """How the mean loss changed, with Student's paired interval; not defined where a loss is infinite."""
+    infinite = infinite_losses(pair)
+    if infinite:
+        return _undefined("loss", unit, infinite)
     old, new = pair.losses
     both = np.isfinite(old) & np.isfinite(new)
     difference, interval = mean_difference(old, new, level)
     count = int(np.count_nonzero(both))
     if difference is None:
-        return MeasureDifference("loss", unit, 0, None, None, None, None, NO_LOSSES)
+        return _undefined("loss", unit, NO_LOSSES)
     return MeasureDifference(
         "loss", unit, count, float(old[both].mean()), float(new[both].mean()), difference, interval
     )
 
 
 def ece_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference:
-    """How the expected calibration error changed."""
+    """How the expected calibration error changed, over the answers of both."""
     kept = pair.judged & np.isfinite(pair.confidences).all(axis=0)
     old, new = pair.confidences[:, kept]
     found = calibration_difference(old, pair.old_right[kept], new, pair.new_right[kept], level)
     if found is None:
-        return MeasureDifference("ece", "share", 0, None, None, None, None, NO_CONFIDENCES)
+        unlabelled = NEITHER_RIGHT_NOR_WRONG.get(pair.task, NO_LABELS)
+        return _undefined("ece", "share", NO_CONFIDENCES if pair.judged.any() else unlabelled)
     return MeasureDifference("ece", "share", len(old), found.old, found.new, found.new - found.old, found.interval)
 
 
@@ -136,12 +170,44 @@ def confidence_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference
     both = np.isfinite(old) & np.isfinite(new)
     difference, interval = mean_difference(old, new, level)
     if difference is None:
-        why = "no example has a confidence by both models: only the predicted classes were saved"
-        return MeasureDifference("confidence", "share", 0, None, None, None, None, why)
+        return _undefined("confidence", "share", NUMBERS_ALONE if pair.task == "regression" else NO_CONFIDENCES)
     count = int(np.count_nonzero(both))
     return MeasureDifference(
         "confidence", "share", count, float(old[both].mean()), float(new[both].mean()), difference, interval
     )
+
+
+def churn_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference:
+    """The share of answers that changed, with Wilson's interval; to answer no more, or for the first time, is a change."""
+    count, changed = int(np.count_nonzero(pair.answered)), int(np.count_nonzero(pair.old != pair.new))
+    if not count:
+        return _undefined("accuracy", "share", "no example was answered")
+    share = changed / count
+    return MeasureDifference("accuracy", "share", count, 0.0, share, share, wilson(changed, count, level))
+
+
+def infinite_losses(pair: Pair) -> str:
+    """Which of the models have infinite losses, and how many; "" where neither has."""
+    counts = np.isinf(pair.losses).sum(axis=1)
+    said = [
+        f"{name} has an infinite loss on {number:,} {'example' if number == 1 else 'examples'}"
+        for name, number in zip(pair.names, counts, strict=True)
+        if number
+    ]
+    reason = "" if pair.task == "regression" else ", whose labels were given no probability at all"
+    return f"{' and '.join(said)}{reason}" if said else ""
+
+
+def sides_of(pair: Pair, measure: str) -> tuple[int, int, int]:
+    """On how many examples both, only the old and only the new have a loss; else a confidence, with a label for "ece"."""
+    old, new = ~np.isnan(pair.losses if measure == "loss" else pair.confidences)
+    counted = pair.labels >= 0 if measure == "ece" else np.ones(len(old), np.bool_)
+    both, only_old, only_new = (int(np.count_nonzero(one & counted)) for one in (old & new, old & ~new, new & ~old))
+    return both, only_old, only_new
+
+
+def _undefined(measure: schema.ComparedMeasure, unit: str, why: str) -> MeasureDifference:
+    return MeasureDifference(measure, unit, 0, None, None, None, None, why)
 
 
 def _counts(pair: Pair) -> tuple[int, tuple[int, int, int, int]]:
@@ -196,11 +262,11 @@ def _groups(pair: Pair, codes: NDArray[np.int64], names: list[str], *, indexed: 
 
 def slices_of(all_: Together) -> Iterator[tuple[str, list[str], NDArray[np.int64]]]:
     """Columns that came along with the examples and have few values: name, values as text, int64[example] codes."""
-    from pellucid.record.tables import standard_fields
+    from pellucid.record.tables import optional_fields, standard_fields
 
     table = all_.answers[BASE].record.examples()
     for name in table.column_names:
-        if name in standard_fields():
+        if name in standard_fields() or table[name].type == optional_fields().get(name):
             continue
         try:
             encoded = table[name].combine_chunks().dictionary_encode()
@@ -227,10 +293,9 @@ def compared(all_: Together, old: int, new: int, unit: str, likeness: schema.Lay
     """Everything that is said of two of the models."""
     pair = pair_of(all_, old, new)
     count, (fixed, broken, right, wrong) = _counts(pair)
-    answered = (pair.old >= 0) & (pair.new >= 0)
-    number = int(np.count_nonzero(answered))
-    agreed = int(np.count_nonzero(answered & (pair.old == pair.new)))
-    value, interval = kappa(pair.old[answered], pair.new[answered])
+    answered, churn = pair.answered, churn_difference(pair)
+    # No answer is a class of its own.
+    value, interval = kappa(pair.old[answered] + 1, pair.new[answered] + 1)
     return schema.ComparedPair(
         old=old,
         new=new,
@@ -241,10 +306,10 @@ def compared(all_: Together, old: int, new: int, unit: str, likeness: schema.Lay
         fixed=fixed,
         broken=broken,
         p_value=float(mcnemar(fixed, broken)) if count else None,
-        answered=number,
-        agreed=agreed,
-        churn=(number - agreed) / number if number else None,
-        churn_interval=wilson(number - agreed, number),
+        answered=churn.count,
+        agreed=int(np.count_nonzero(answered & (pair.old == pair.new))),
+        churn=churn.difference,
+        churn_interval=churn.interval,
         kappa=value,
         kappa_interval=interval,
         measures=[

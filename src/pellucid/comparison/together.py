@@ -26,6 +26,7 @@ class Together:
         targets: float64[example]; NaN where unknown.
         predictions: int64[model example], indices into `classes`; -1 where there is none.
         losses, confidences: float64[model example]; NaN where not defined.
+        there: bool[model example]; whether the model's record has the example, under the same label.
         matches: where the base's examples stand in each record.
         relabelled: how many matched examples have another label there; they have no answer here.
     """
@@ -37,8 +38,14 @@ class Together:
     predictions: NDArray[np.int64]
     losses: NDArray[np.float64]
     confidences: NDArray[np.float64]
+    there: NDArray[np.bool_]
     matches: list[Match]
     relabelled: list[int]
+
+    @property
+    def task(self) -> str:
+        """Of all of them."""
+        return self.answers[BASE].record.manifest.task
 
     @property
     def rights(self) -> NDArray[np.bool_]:
@@ -54,16 +61,10 @@ class Together:
         return np.nan_to_num(self.targets, nan=-1.0).astype(np.int64)
 
     @property
-    def judged(self) -> NDArray[np.bool_]:
-        """bool[model example]: there is a label and a prediction."""
-        judged: NDArray[np.bool_] = (self.predictions >= 0) & (self.labels >= 0)
-        return judged
-
-    @property
     def common(self) -> NDArray[np.bool_]:
-        """bool[example]: all models can be judged on it."""
-        every: NDArray[np.bool_] = np.logical_and.reduce(self.judged, axis=0)
-        return every
+        """bool[example]: all records have it with a label, and a model answers; one that does not is not right."""
+        common: NDArray[np.bool_] = self.there.all(axis=0) & (self.labels >= 0) & (self.predictions >= 0).any(axis=0)
+        return common
 
 
 def together(answers: Sequence[Answers], names: list[str]) -> Together:
@@ -84,18 +85,20 @@ def together(answers: Sequence[Answers], names: list[str]) -> Together:
     shape = (len(answers), len(base))
     predictions = np.full(shape, -1, np.int64)
     losses, confidences = np.full(shape, np.nan), np.full(shape, np.nan)
+    there = np.zeros(shape, np.bool_)
     changed = []
     for index, (one, found) in enumerate(zip(answers, matches, strict=True)):
         own_targets, own_predictions = moved[index]
         rows = np.flatnonzero(found.partners >= 0)
-        there = found.partners[rows]
-        differ = relabelled(own_targets[there], targets[rows], (names[index], names[BASE]))
+        partners = found.partners[rows]
+        differ = relabelled(own_targets[partners], targets[rows], (names[index], names[BASE]))
         changed.append(int(np.count_nonzero(differ)))
-        rows, there = rows[~differ], there[~differ]
-        predictions[index, rows] = own_predictions[there]
-        losses[index, rows] = one.losses[there]
-        confidences[index, rows] = one.confidences[there]
-    return Together(names, list(answers), classes, targets, predictions, losses, confidences, matches, changed)
+        rows, partners = rows[~differ], partners[~differ]
+        predictions[index, rows] = own_predictions[partners]
+        losses[index, rows] = one.losses[partners]
+        confidences[index, rows] = one.confidences[partners]
+        there[index, rows] = True
+    return Together(names, list(answers), classes, targets, predictions, losses, confidences, there, matches, changed)
 
 
 def _moved(

@@ -80,7 +80,7 @@ def table_of(all_: Together) -> pa.Table:
 
 
 def columns_of(all_: Together) -> dict[str, pa.Array]:
-    """The added columns: "<model>.prediction", ".loss", ".confidence", then "flip" and "flip.<model>"."""
+    """The added columns: "<model>.prediction", ".loss", ".confidence", ".matched" where not all are, "flip", "flip.<model>"."""
     import pyarrow as pa
 
     found: dict[str, pa.Array] = {}
@@ -91,6 +91,8 @@ def columns_of(all_: Together) -> dict[str, pa.Array]:
         found[f"{name}.prediction"] = pa.array(predictions, pa.int32(), mask=predictions < 0)
         found[f"{name}.loss"] = _numbers(all_.losses[index], pa.float64())
         found[f"{name}.confidence"] = _numbers(all_.confidences[index], pa.float32())
+        if not all_.there[index].all():
+            found[f"{name}.matched"] = pa.array(all_.there[index])
     words = pa.array(FLIPS, pa.string())
     for index in range(1, len(all_.names)):
         flips = flips_of(pair_of(all_, 0, index))

@@ -13,6 +13,7 @@ import {
   meanDifference,
   type Pair,
   shareDifference,
+  sidesOf,
 } from "./compare";
 import { incompleteBeta, logGamma, studentQuantile } from "./student";
 
@@ -118,6 +119,21 @@ describe("two models on the same examples, as Python counts them", () => {
         allNear(found, one.classes[place]);
       }
     });
+  });
+
+  it("counts who has a loss, and gives no mean where one is infinite", () => {
+    const rows = Uint32Array.from([0, 1, 2, 3]);
+    const old = [1, Number.NaN, 2, Number.NaN];
+    expect(sidesOf(rows, old, [2, 3, Number.NaN, Number.NaN])).toEqual({
+      both: 1,
+      onlyOld: 1,
+      onlyNew: 1,
+      infiniteOld: 0,
+      infiniteNew: 0,
+    });
+    expect(meanDifference(rows, old, [2, 3, Number.NaN, Number.NaN])).toMatchObject({ count: 1, difference: 1 });
+    expect(sidesOf(rows, old, [2, Infinity, 1, Number.NaN])).toMatchObject({ both: 2, onlyNew: 1, infiniteNew: 1 });
+    expect(meanDifference(rows, old, [2, Infinity, 1, Number.NaN]).difference).toBeNull();
   });
 
   it("says nothing of nothing", () => {

@@ -8,7 +8,7 @@ const BINS = 15;
 /** Deviations; see calibration_difference in Python. */
 const NEARER = 0.5;
 
-/** What both models say of every example; -1 and NaN where there is nothing. */
+/** What both models say of every example that both records have; -1 and NaN where there is nothing. Losses may be infinite. */
 export interface Pair {
   readonly labels: Int32Array;
   readonly old: Int32Array;
@@ -19,7 +19,7 @@ export interface Pair {
   readonly newConfidences: ArrayLike<number>;
 }
 
-/** What became of the examples that both can be judged on. */
+/** What became of the examples that have a label and an answer; a model that gives none is not right. */
 export interface Flips {
   readonly count: number;
   readonly fixed: number;
@@ -55,7 +55,7 @@ export function flipsOf(rows: Uint32Array, pair: Pair): Flips {
     const label = pair.labels[row] as number;
     const before = pair.old[row] as number;
     const after = pair.new[row] as number;
-    if (label < 0 || before < 0 || after < 0) continue;
+    if (label < 0 || (before < 0 && after < 0)) continue;
     if (before === label) {
       if (after === label) bothRight += 1;
       else broken += 1;
@@ -118,16 +118,16 @@ export function accuracyDifference({ count, fixed, broken, bothRight }: Flips): 
   };
 }
 
-/** Mean of new - old over the rows where both are finite, with Student's paired interval; in one pass. */
+/** Mean of new - old over the rows that have both, with Student's paired interval, in one pass; none where one is infinite. */
 export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: ArrayLike<number>): Difference {
   let [count, before, after, sum, squares, shift] = [0, 0, 0, 0, 0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const one = old[row] as number;
     const other = now[row] as number;
+    if (one === Infinity || other === Infinity) return UNDEFINED;
     const change = other - one;
-    // Infinite less infinite is no number either.
-    if (!Number.isFinite(change)) continue;
+    if (Number.isNaN(change)) continue;
     if (count === 0) shift = change;
     count += 1;
     before += one;
@@ -148,6 +148,30 @@ export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: A
     difference: mean,
     interval: count < 2 ? null : { low: mean - half, high: mean + half },
   };
+}
+
+/** How many rows have a number by one model and by the other, and how many of those are infinite. */
+export interface Sides {
+  readonly both: number;
+  readonly onlyOld: number;
+  readonly onlyNew: number;
+  readonly infiniteOld: number;
+  readonly infiniteNew: number;
+}
+
+export function sidesOf(rows: Uint32Array, old: ArrayLike<number>, now: ArrayLike<number>): Sides {
+  let [both, onlyOld, onlyNew, infiniteOld, infiniteNew] = [0, 0, 0, 0, 0];
+  for (let place = 0; place < rows.length; place++) {
+    const row = rows[place] as number;
+    const one = old[row] as number;
+    const other = now[row] as number;
+    if (one === Infinity) infiniteOld += 1;
+    if (other === Infinity) infiniteNew += 1;
+    if (Number.isNaN(one)) onlyNew += Number.isNaN(other) ? 0 : 1;
+    else if (Number.isNaN(other)) onlyOld += 1;
+    else both += 1;
+  }
+  return { both, onlyOld, onlyNew, infiniteOld, infiniteNew };
 }
 
 /** Expected calibration errors and the delta method's interval of their difference, moved out by what the bias may be. */
@@ -229,15 +253,18 @@ class Reliability {
   }
 }
 
-/** Churn with Wilson's interval, and Cohen's kappa of the predictions with that of Fleiss, Cohen & Everitt 1969. */
+/**
+ * Churn with Wilson's interval, and Cohen's kappa of the predictions with that of Fleiss, Cohen & Everitt 1969, over the rows
+ * that either model answers: no answer is a class of its own, the first.
+ */
 export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agreement {
-  const first = new Float64Array(classes);
-  const second = new Float64Array(classes);
+  const first = new Float64Array(classes + 1);
+  const second = new Float64Array(classes + 1);
   let [answered, agreed] = [0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const [one, other] = [pair.old[row] as number, pair.new[row] as number];
-    if (one < 0 || other < 0 || one >= classes || other >= classes) continue;
+    const [one, other] = [(pair.old[row] as number) + 1, (pair.new[row] as number) + 1];
+    if (one + other === 0 || one > classes || other > classes) continue;
     answered += 1;
     if (one === other) agreed += 1;
     first[one] = (first[one] as number) + 1;
@@ -251,7 +278,7 @@ export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agr
     churnInterval: wilson(changed, answered),
   };
   let expected = 0;
-  for (let index = 0; index < classes; index++)
+  for (let index = 0; index <= classes; index++)
     expected += ((first[index] as number) / answered) * ((second[index] as number) / answered);
   if (answered === 0 || expected >= 1) return { ...known, kappa: null, kappaInterval: null };
   const kappa = (agreed / answered - expected) / (1 - expected);
@@ -259,8 +286,8 @@ export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agr
   let sum = 0;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    const [one, other] = [pair.old[row] as number, pair.new[row] as number];
-    if (one < 0 || other < 0 || one >= classes || other >= classes) continue;
+    const [one, other] = [(pair.old[row] as number) + 1, (pair.new[row] as number) + 1];
+    if (one + other === 0 || one > classes || other > classes) continue;
     const frequency = ((second[one] as number) + (first[other] as number)) / answered;
     sum += one === other ? (1 - frequency * (1 - kappa)) ** 2 : ((1 - kappa) * frequency) ** 2;
   }
@@ -301,7 +328,7 @@ export function groupsOf(rows: Uint32Array, pair: Pair, codes: Int32Array, numbe
     const before = pair.old[row] as number;
     const after = pair.new[row] as number;
     const code = codes[row] as number;
-    if (label < 0 || before < 0 || after < 0 || code < 0 || code >= number) continue;
+    if (label < 0 || (before < 0 && after < 0) || code < 0 || code >= number) continue;
     const at = 4 * code + (before === label ? 2 : 0) + (after === label ? 1 : 0);
     counted[at] = (counted[at] as number) + 1;
   }

@@ -2,7 +2,7 @@
 import type { Examples } from "./examples";
 import type { ComparisonPanel } from "./schema.gen";
 
-const SAID = ["prediction", "loss", "confidence"] as const;
+export const SAID = ["prediction", "loss", "confidence", "matched"] as const;
 
 /** Names of the added columns; that of the flips from the first model to the second is left out, since it is asked for most. */
 export function comparedColumns(panel: ComparisonPanel | null): ReadonlySet<string> {

@@ -30,7 +30,8 @@ class ComparedModel(msgspec.Struct, frozen=True):
         fingerprint: of its weights, "" where the record does not know them.
         parameters, flops, seconds, bytes: what it costs; flops and seconds of one forward of one example; None where not known.
         device: where the seconds were measured.
-        count: examples common to all models that have a label and an answer by each; the numbers below rest on them.
+        count: examples with a label that all records have and a model answers; the numbers below rest on them, means of losses
+            and of confidences on those of them on which every model that has any has one.
         calibration: bins of the reliability diagram.
         factors: numbers in its name ("width8-depth2-seed0"); models that differ in the seed alone are replicates.
         learned: how its accuracy rose in training, empty where no Watch saw it.
@@ -40,6 +41,7 @@ class ComparedModel(msgspec.Struct, frozen=True):
         repeated: its examples whose id or picture is there more than once, which are left out.
         relabelled: matched examples whose label differs between the records, which are left out.
         matched_by: how its examples were found again.
+        infinite: losses that are infinite among its examples that were found; there is no mean loss then.
     """
 
     name: str
@@ -71,6 +73,7 @@ class ComparedModel(msgspec.Struct, frozen=True):
     repeated: int
     relabelled: int
     matched_by: Literal["itself", "id", "content", "id and content", "none"]
+    infinite: int = 0
 
 
 class MeasureDifference(msgspec.Struct, frozen=True):
@@ -135,14 +138,15 @@ class ComparedPair(msgspec.Struct, frozen=True):
 
     Attributes:
         old, new: places in `models`.
-        count: examples with a label that both answered.
+        count: examples with a label that either answers; the other, where it does not, is not right.
         flip: the column of the examples table that says what became of each example.
         both_right, both_wrong, fixed, broken: what became of them; they add up to `count`.
         p_value: McNemar's exact test of fixed against broken.
-        answered: examples that both answered, with a label or without.
+        answered: examples that either answers, with a label or without.
         agreed: of those, how many got the same prediction.
-        churn: share of those that got another prediction, with Wilson's interval.
-        kappa: Cohen's kappa of the two models' predictions, with its asymptotic interval; None where both say one class only.
+        churn: share of those that got another prediction, or one of one model only, with Wilson's interval.
+        kappa: Cohen's kappa of the two models' predictions, no answer being a class of its own, with its asymptotic interval; None
+            where both say one class only.
     """
 
     old: int
@@ -214,7 +218,7 @@ class ComparisonPanel(Panel, tag="comparison"):
     Attributes:
         models: in the order given.
         pairs: the first against each of the others.
-        notes: what a reader has to know of how examples were matched, one sentence each.
+        notes: what a reader has to know of how examples were matched and of what was not answered, one sentence each.
         gates: what --fail-if said.
         target_accuracy: the accuracy to which steps and seconds are counted; None where no training was watched.
     """

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Pair } from "../../measures/compare";
+import type { Examples } from "../../record/examples";
 import type { ComparedModel, ComparisonPanel } from "../../record/schema.gen";
-import { answeredByAll, flipped } from "./answers";
+import { answeredByAny, answersOf, flipped, lossesByAll, pairOf } from "./answers";
 import { chance } from "./chance";
 import { cumulative } from "./curves";
+import { infiniteLosses, leftOut } from "./left";
 import { costsOf, judge, sizesOf } from "./sizes";
 import { modelTable } from "./tables";
 
@@ -23,6 +25,11 @@ describe("the curve of losses", () => {
     }
     expect(curve.points.at(-1)?.[1]).toBe(1);
   });
+
+  it("ends below 1 where losses are infinite", () => {
+    const curve = cumulative(every(4), Float64Array.from([1, 2, Infinity, Number.NaN]));
+    expect([curve.count, curve.points.at(-1)?.[1]]).toEqual([3, 2 / 3]);
+  });
 });
 
 describe("what flipped", () => {
@@ -37,19 +44,72 @@ describe("what flipped", () => {
   };
 
   it("is counted whole, and the surest wrong answers come first", () => {
-    expect(flipped(every(6), pair, "fixed", 12)).toEqual({ count: 3, rows: [2, 0, 3] });
-    expect(flipped(every(6), pair, "fixed", 1)).toEqual({ count: 3, rows: [2] });
+    expect(flipped(every(6), pair, "fixed", 12)).toEqual({ count: 4, rows: [2, 0, 3, 5] });
+    expect(flipped(every(6), pair, "fixed", 1)).toEqual({ count: 4, rows: [2] });
     expect(flipped(every(6), pair, "broken", 12)).toEqual({ count: 1, rows: [1] });
   });
 
-  it("is asked only of what every model answered", () => {
-    expect([...answeredByAll(every(6), pair.labels, [pair.old, pair.new])]).toEqual([0, 1, 2, 3]);
-    expect([...answeredByAll(every(6), pair.labels, [])]).toEqual([0, 1, 2, 3, 5]);
+  it("is said of what only one model answers", () => {
+    expect(leftOut(every(6), pair, "old", "new")).toEqual([
+      "Of the 6 examples that old or new answers, old leaves 1 unanswered and new 0: they count as not right there, and as answers that changed.",
+      "Means of confidence are over the 5 examples that have one by both models; left out are 0 that have one by old alone and 1 by new alone.",
+    ]);
+    expect(leftOut(every(3), pair, "old", "new")).toEqual([]);
+    const sides = { both: 9, onlyOld: 0, onlyNew: 0, infiniteOld: 0, infiniteNew: 3 };
+    expect(infiniteLosses(sides, "old", "new")).toBe("new has an infinite loss on 3 examples");
   });
 
   it("gives p values in words where no number is small enough", () => {
     expect(chance(0)).toBe("p < 1e−300");
     expect(chance(0.0312)).toBe("p = 0.031");
+  });
+});
+
+describe("the answers of a comparison's models", () => {
+  const column = (values: readonly number[]) => ({ numbers: Float64Array.from(values) });
+  const nan = Number.NaN;
+  // Infinite losses are not known in the table; the old model's record lacks the last example.
+  const examples = {
+    count: 5,
+    targets: Int32Array.from([0, 1, 1, -1, 0]),
+    numbers: null,
+    hasSets: false,
+    predictions: Int32Array.from([0, 1, -1, 1, 0]),
+    losses: Float64Array.from([0.5, nan, nan, nan, 0.25]),
+    confidences: Float32Array.from([0.5, 0.75, nan, 0.75, 0.5]),
+    columns: new Map([
+      ["old.prediction", column([1, nan, nan, 1, nan])],
+      ["old.loss", column([2, nan, nan, nan, nan])],
+      ["old.confidence", column([0.5, nan, nan, 0.5, nan])],
+      ["old.matched", column([1, 1, 1, 1, 0])],
+    ]),
+  } as unknown as Examples;
+  const panel = { models: [{ name: "old" }, { name: "new", infinite: 1 }] } as unknown as ComparisonPanel;
+  const answers = [answersOf(examples, panel, 0), answersOf(examples, panel, 1)];
+
+  it("have infinite losses where a label was given no probability", () => {
+    expect([...(answers[1]?.losses ?? [])]).toEqual([0.5, Infinity, nan, nan, 0.25]);
+    expect([...(answers[0]?.losses ?? [])]).toEqual([2, nan, nan, nan, nan]);
+  });
+
+  it("are nothing of an example that one record lacks", () => {
+    const pair = pairOf(examples, panel, 0, 1);
+    expect([...pair.labels]).toEqual([0, 1, 1, -1, -1]);
+    expect([...pair.new]).toEqual([0, 1, -1, 1, -1]);
+    expect([...pair.newLosses]).toEqual([0.5, Infinity, nan, nan, nan]);
+  });
+
+  it("are compared on what all records have and a model answers, losses where each has one", () => {
+    const common = answeredByAny(every(5), examples.targets, answers);
+    expect([...common]).toEqual([0, 1]);
+    const compared = lossesByAll(common, answers);
+    expect([...compared]).toEqual([0]);
+    const told = answers.map((one) => judge(common, examples.targets, one, compared));
+    expect(told.map((one) => [one.correct, one.count, one.loss])).toEqual([
+      [0, 2, 2],
+      [2, 2, 0.5],
+    ]);
+    expect(judge(common, examples.targets, answers[1] as (typeof answers)[number]).loss).toBeNull();
   });
 });
 
@@ -123,13 +183,14 @@ describe("sizes", () => {
     expect(sizesOf(panel, judged, "parameters", null, "loss").sizes.every((one) => one.front)).toBe(true);
   });
 
-  it("judges a model on the examples that have a label and its answer", () => {
+  it("judges a model on the examples that have a label, where no answer is not right", () => {
     const answers = {
       predictions: Int32Array.from([1, 0, 1, -1]),
-      losses: Float64Array.from([1, 2, Number.NaN, 5]),
+      losses: Float64Array.from([1, 2, Number.NaN, Number.NaN]),
       confidences: [],
+      matched: null,
     };
-    expect(judge(every(4), Int32Array.from([1, 1, -1, 1]), answers)).toMatchObject({ correct: 1, count: 2, loss: 1.5 });
+    expect(judge(every(4), Int32Array.from([1, 1, -1, 1]), answers)).toMatchObject({ correct: 1, count: 3, loss: 1.5 });
     // Student's t of 1 and 2: their mean and 12.706 half-differences.
     const { lossInterval } = judge(every(4), Int32Array.from([1, 1, -1, 1]), answers);
     expect(lossInterval?.high).toBeCloseTo(1.5 + 12.7062 / 2, 3);

@@ -16,7 +16,8 @@ export interface Curve {
 }
 
 /**
- * The curve of the rows whose loss is finite; losses beyond the bins count with the first and the last.
+ * The curve of the rows that have a loss; losses beyond the bins count with the first and the last, infinite ones with none, so
+ * that the curve ends below 1.
  *
  * A bin is read off the bits of the number, which a million logarithms would take far longer for.
  */
@@ -27,12 +28,13 @@ export function cumulative(rows: Uint32Array, losses: Float64Array): Curve {
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const loss = losses[row] as number;
-    if (!Number.isFinite(loss)) continue;
+    if (Number.isNaN(loss)) continue;
+    count += 1;
+    if (loss === Infinity) continue;
     // The exponent and the first two bits of the fraction; a negative loss lies below all bins.
     const bin = loss > 0 ? ((words[2 * row + 1] as number) >>> 18) - FIRST : 0;
     const at = bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
     counts[at] = (counts[at] as number) + 1;
-    count += 1;
   }
   let sum = 0;
   const points = Array.from(counts, (number, bin) => {

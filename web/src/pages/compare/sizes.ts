@@ -52,28 +52,34 @@ export type Measure = keyof typeof MEASURES;
 export interface Judged {
   readonly correct: number;
   readonly count: number;
-  /** Mean over the examples that have one; null where none has. */
+  /** Mean over the examples that have one; null where none has, or one is infinite. */
   readonly loss: number | null;
   readonly lossInterval: Bounds | null;
 }
 
-/** How often a model is right on the rows, and its mean loss there with Student's interval. */
-export function judge(rows: Uint32Array, labels: Int32Array, answers: Answers): Judged {
-  let [correct, count, sum, squares, losses] = [0, 0, 0, 0, 0];
+/**
+ * How often a model is right on the rows with a label, no answer being not right, and its mean loss with Student's interval.
+ *
+ * `compared` are the rows that the mean is over: those on which the other models have a loss, too.
+ */
+export function judge(rows: Uint32Array, labels: Int32Array, answers: Answers, compared = rows): Judged {
+  let [correct, count] = [0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const label = labels[row] as number;
-    const said = answers.predictions[row] as number;
-    const loss = answers.losses[row] as number;
-    if (label < 0 || said < 0) continue;
+    if (label < 0) continue;
     count += 1;
-    if (said === label) correct += 1;
-    if (!Number.isFinite(loss)) continue;
+    if (answers.predictions[row] === label) correct += 1;
+  }
+  let [sum, squares, losses] = [0, 0, 0];
+  for (let place = 0; place < compared.length; place++) {
+    const loss = answers.losses[compared[place] as number] as number;
+    if (Number.isNaN(loss)) continue;
     sum += loss;
     squares += loss * loss;
     losses += 1;
   }
-  if (losses === 0) return { correct, count, loss: null, lossInterval: null };
+  if (losses === 0 || !Number.isFinite(sum)) return { correct, count, loss: null, lossInterval: null };
   const loss = sum / losses;
   return { correct, count, loss, lossInterval: around(loss, squares - sum * loss, losses) };
 }
