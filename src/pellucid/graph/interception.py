@@ -130,6 +130,30 @@ def differentiable_functions(through: Callable[[type, Callable[..., Any], Argume
                 setattr(cls, name, old)
 
 
+@contextmanager
+def counted_tensors() -> Iterator[None]:
+    """Inside, torch.inference_mode is torch.no_grad, also if it was on before.
+
+    What is computed is the same; but in inference mode torch hands on operators that are made of others whole, and does not
+    count how often a tensor is written to, and from both it is told what a model does.
+    """
+    thread, before = threading.get_ident(), torch.inference_mode.__enter__
+
+    def enter(mode: Any) -> None:
+        if mode.mode and threading.get_ident() == thread:
+            mode._inference_mode_context = torch.no_grad()  # which leaving the mode leaves
+            mode._inference_mode_context.__enter__()
+        else:
+            before(mode)
+
+    with torch.inference_mode(False), torch.no_grad():
+        torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            torch.inference_mode.__enter__ = before  # type: ignore[method-assign]
+
+
 # Functions of torch's own, of which there are many and which stay.
 _TORCH_S: set[Any] = set()
 

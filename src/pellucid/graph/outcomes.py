@@ -95,6 +95,7 @@ class Did(NamedTuple):
         operators: how many ran; flops: what they counted.
         writes: how many operators wrote to an argument.
         asked: whether one asked for values.
+        uncounted: whether one multiplied matrices whose cost is not known, which is said of every graph.
         read: names of its own parameters that went into a tensor.
     """
 
@@ -102,12 +103,13 @@ class Did(NamedTuple):
     flops: int | None
     writes: int
     asked: bool
+    uncounted: bool
     read: tuple[str, ...]
 
 
 def ran(called: Any, given: list[Tensor], written: list[int], result: Any, did: Did) -> Ran | None:
     """What the next such call runs, with values; None where that is more than its forms decide."""
-    if written or did.writes or (did.asked and called.__name__ not in _HOW_MANY):
+    if written or did.writes or did.uncounted or (did.asked and called.__name__ not in _HOW_MANY):
         return None
     if called.__name__ == "__getitem__" and any(one.ndim == 0 and one.dtype in _TRUTH for one in given[1:]):
         return None  # whether a single truth value is true decides which operators run
@@ -121,7 +123,7 @@ def ran(called: Any, given: list[Tensor], written: list[int], result: Any, did: 
 def recalled(given: list[Tensor], inside: list[Tensor], written: list[int], result: Any, did: Did) -> Recalled | None:
     """What the next such call does, without values; None where it has to be run to know."""
     items = [result] if isinstance(result, Tensor) else result
-    if did.asked or type(items) not in (list, tuple) or not items:
+    if did.asked or did.uncounted or type(items) not in (list, tuple) or not items:
         return None
     wrote = written == [0] and did.writes == did.operators == 1 and len(items) == 1 and items[0] is given[0]
     if wrote and getattr(given[0], "look", None) is None:

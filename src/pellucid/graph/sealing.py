@@ -237,6 +237,10 @@ def _out_of_sight(seen: Recording) -> str:
         told.append(f"Quantised layers ({_few(packed)}) keep packed weights, which are not counted as parameters.")
     if seen.left:
         told.append(f"Values left torch in {_few([*seen.left])}: a tensor that comes of them has no edge from there.")
+    if seen.uncounted:
+        told.append(
+            f"FLOPs are without those of {_few([*seen.uncounted])}, which multiply matrices and are not counted here."
+        )
     return " ".join(told)
 
 

@@ -31,6 +31,7 @@ class Tally:
         read: ids of the parameters that went into a tensor.
         operators: how many ran in all; flops: what they counted.
         failed: the innermost node that was running when the forward raised.
+        uncounted: operators that multiply matrices and of which it is not known what they cost.
         own: whether it is the recording that asks something of tensors, and not the model.
     """
 
@@ -39,12 +40,14 @@ class Tally:
         self.operators = 0
         self.flops: int | None = None
         self.failed: Frame | None = None
+        self.uncounted: dict[str, None] = {}
         self.own = False
         self._raised: BaseException | None = None
         self._stack: list[Frame] = []
         self._opaque = 0
         self._writes = 0
         self._asked = 0
+        self._uncounted = 0
         self._valueless = valueless
         self._parameters = {id(parameter) for parameter in parts.parameters.values()}
         self._recall = Recall(self._parameters, values=True) if valueless is None else Recall(valueless.parameters)
@@ -58,8 +61,12 @@ class Tally:
         frame = self._stack[-1] if self._stack else None
         if frame is not None:
             frame.operators += 1
-        count = flops.count(operator, args, kwargs, result) if isinstance(operator, torch._ops.OpOverload) else None
-        if count is not None:
+        count = flops.count(operator, args, kwargs, result)
+        if count is None:
+            if flops.multiplies(operator) and gathered(result):
+                self._uncounted += 1
+                self.uncounted.setdefault(flops.name_of(operator))
+        else:
             self.flops = (self.flops or 0) + count
             if frame is not None:
                 frame.flops = (frame.flops or 0) + count
@@ -72,7 +79,7 @@ class Tally:
         if key in self._recall.known:
             return self._run(frame, True, call, args, kwargs)  # more than forms decides what it does
         module = frame.module
-        writes, asked, read = self._writes, self._asked, self.read
+        writes, asked, uncounted, read = self._writes, self._asked, self._uncounted, self.read
         self.read = set()
         try:
             result = self._run(frame, True, call, args, kwargs)
@@ -90,7 +97,9 @@ class Tally:
             written = [
                 place for place, (old, new) in enumerate(zip(before, versions(inputs), strict=True)) if old != new
             ]
-            did = Did(frame.operators, frame.flops, self._writes - writes, self._asked != asked, names)
+            did = Did(
+                frame.operators, frame.flops, self._writes - writes, self._asked != asked, self._uncounted != uncounted, names
+            )  # fmt: skip
             self._recall.keep(key, inputs, inside, written, result, did)
         return result
 

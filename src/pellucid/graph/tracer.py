@@ -24,7 +24,13 @@ from pellucid.graph.dataflow import mapped
 from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
 from pellucid.graph.guard import ParameterGuard, untouched
-from pellucid.graph.interception import Functions, Operators, differentiable_functions, module_calls
+from pellucid.graph.interception import (
+    Functions,
+    Operators,
+    counted_tensors,
+    differentiable_functions,
+    module_calls,
+)
 from pellucid.graph.parts import Parts
 from pellucid.graph.recording import Recording
 from pellucid.graph.sealing import sealed
@@ -216,22 +222,22 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
             seen.before(operator, args, kwargs)
 
         try:
-            if valueless is None:
-                arguments, named = _copied((args, kwargs), device)
-            else:
-                arguments, named = mapped((args, kwargs), valueless.fake)
-                valueless.put_on_device()
-            with (
-                module_calls(seen.called, seen.elsewhere),
-                differentiable_functions(seen.differentiable),
-                uncompiled(),
-                torch.no_grad(),
-                Operators(before, seen.operated, None if valueless is None else valueless.run),
-                Functions(seen.function),
-            ):
-                seen.begin(arguments, named)
-                output = model(*arguments, **named)
-                seen.end(output)
+            with counted_tensors():
+                if valueless is None:
+                    arguments, named = _copied((args, kwargs), device)
+                else:
+                    arguments, named = mapped((args, kwargs), valueless.fake)
+                    valueless.put_on_device()
+                with (
+                    module_calls(seen.called, seen.elsewhere),
+                    differentiable_functions(seen.differentiable),
+                    uncompiled(),
+                    Operators(before, seen.operated, None if valueless is None else valueless.run),
+                    Functions(seen.function),
+                ):
+                    seen.begin(arguments, named)
+                    output = model(*arguments, **named)
+                    seen.end(output)
         except (Exception, ValuesNeededError) as error:
             raised = error.with_traceback(None)
         finally:
