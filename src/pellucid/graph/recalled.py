@@ -46,6 +46,7 @@ _BY_FORM = frozenset({
 })  # fmt: skip
 # Equal values of these are the same.
 _ALIKE = frozenset({int, str, type(None), type(Ellipsis)})
+_MADE = frozenset({Fake, Tensor})
 _ATTENTION = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
 
 
@@ -108,17 +109,17 @@ class Recall:
                 parts.append(value)
             elif of is tuple and _ALIKE.issuperset(map(type, value)):
                 parts += (tuple, value)
-            elif name not in _KEPT_BY_ALL and not self._describe(value, parts):
-                return None
+            elif name not in _KEPT_BY_ALL and (of in _MADE or not self._describe(value, parts)):
+                return None  # a tensor that is no parameter: who made it is to be seen
         parts += (tuple(own["_parameters"]), tuple(own["_buffers"]))
         for parameter in own["_parameters"].values():
-            if not self._describe(parameter, parts):
+            if type(parameter) in _MADE or not self._describe(parameter, parts):
                 return None
         for buffer in own["_buffers"].values():
             if type(buffer) is Tensor and not self._values and buffer.layout is torch.strided:
                 # Of values that are known only the form matters beside one that is not.
                 parts += (buffer.size(), buffer.stride(), buffer.dtype, buffer.device)
-            elif not self._describe(buffer, parts):
+            elif type(buffer) is Fake or not self._describe(buffer, parts):
                 return None
         parts.append(len(args))
         unknown = len(parts)

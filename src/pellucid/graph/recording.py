@@ -347,10 +347,12 @@ class Recording(Nodes):
         """Runs a function that a leaf of the graph calls inside."""
         inputs = gathered((args, kwargs) if kwargs else args)
         before = versions(inputs) if self._counting else []
+        beside = self._beside(inputs)
         result = func(*args, **kwargs)
         outputs = gathered(result)
         if outputs:
             self._reads(inputs)
+            self._comes_beside(beside)
         if self._counting and not (
             versions(inputs) == before and all(any(output is given for given in inputs) for output in outputs)
         ):
