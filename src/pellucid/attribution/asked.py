@@ -137,6 +137,7 @@ class Asked:
                 ) from error
         half = (len(there) + 1) // 2
         if half < self.rows:
-            self.notes[:] = [f"Memory did not suffice for {len(there)} rows at a time: {half} were used."]
+            self.notes[:] = [one for one in self.notes if not one.startswith("Memory did not")]
+            self.notes.append(f"Memory did not suffice for {len(there)} rows at a time: {half} were used.")
             self.rows = half
         return torch.cat([self._some(example, part) for part in torch.split(there, half)])

@@ -12,6 +12,7 @@ from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
 from pellucid.attribution.finite import explained
 from pellucid.attribution.layers import by_module, embeddings, shaped, traced, with_planes
+from pellucid.attribution.lookups import LookUps
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
@@ -191,8 +192,9 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
     every = any(each.needs_every_layer for each in plain)
     positions = next((each for each in plain if each.positions and not each.needs_every_layer), None)
     backwards = any(each.needs_input_gradients for each in plain)
+    look_ups = LookUps(problem.model) if every else None
     named, captured, seen, spent = finder.explained(
-        problem, every, positions, backwards, planes=any(each.positions for each in plain)
+        problem, look_ups, positions, backwards, planes=any(each.positions for each in plain)
     )
     passes.add(spent)
     told = saturated(problem, seen)
@@ -205,7 +207,8 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
             # It comes last: it needs no activations, whose memory is free for its maps then.
             seen, products = replace(seen, activations={}), None
         graph = finder.graph if each.needs_every_layer else None
-        maps = each.explain(replace(problem, layers=layers, seen=seen, products=products, graph=graph))
+        given = replace(problem, layers=layers, seen=seen, products=products, graph=graph, look_ups=look_ups)
+        maps = each.explain(given)
         warned = told if each.reads_gradient else ()
         found[each.name] = replace(maps, warnings=(*maps.warnings, *warned))
     return found
@@ -241,9 +244,13 @@ class _Layers:
         return found
 
     def explained(
-        self, problem: Problem, every: bool, positions: Method | None, backwards: bool, *, planes: bool
+        self, problem: Problem, look_ups: LookUps | None, positions: Method | None, backwards: bool, *, planes: bool
     ) -> tuple[tuple[Layer, ...], tuple[Layer, ...], Captured, Passes]:
-        """The layers that were asked for, those that were captured, what was seen of them, and what it cost."""
+        """The layers that were asked for, those that were captured, what was seen of them, and what it cost.
+
+        With look-ups to be noted, all layers are captured.
+        """
+        every = look_ups is not None
         # Where the graph is known it says at once what modules say by a walk over all of them.
         known = self._names is None or every or self._traced is not None
         plain = None if known or self._names is None else by_module(self._model, self._names)
@@ -276,4 +283,5 @@ class _Layers:
             # Only layers that can have a map: the backward ends at the first of them.
             captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named
         with problem.view(captured) as view:
-            return named, captured, view.explain(problem.inputs, input_gradients=backwards), view.passes
+            seen = view.explain(problem.inputs, within=look_ups, input_gradients=backwards)
+            return named, captured, seen, view.passes

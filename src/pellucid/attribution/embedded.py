@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pellucid.attribution.lookups import LookUps, Read
 from pellucid.attribution.methods import Problem
-from pellucid.attribution.trees import leafwise
+from pellucid.attribution.trees import numbered
 from pellucid.capture import Session, unwrapped
 from pellucid.errors import MethodError
 from pellucid.types import Layer, Passes
@@ -22,16 +25,19 @@ class Embedding:
     """An embedding of the model that looks up an input of ids.
 
     Attributes:
-        name: of the module.
-        module: itself.
+        read: the look-up, of one call of the module.
         output: what it gives for the examples, float[batch token channel].
         passes: what it cost to find all of the inputs' embeddings, the same for each.
     """
 
-    name: str
-    module: nn.Embedding
+    read: Read
     output: Tensor
     passes: Passes
+
+    @property
+    def name(self) -> str:
+        """Of the call, as a session captures it."""
+        return self.read.look_up.name
 
     @property
     def layer(self) -> Layer:
@@ -39,10 +45,10 @@ class Embedding:
         return Layer(0, self.name, "Embedding", tuple(self.output.shape[1:]), "tokens")
 
 
-def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding]]:
-    """What each input of ids is looked up in: a tree of embeddings' outputs like the inputs, and the embeddings in its order.
+def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding], tuple[str, ...]]:
+    """What each input of ids is looked up in: a tree of embeddings' outputs like the inputs, the embeddings in its order.
 
-    Costs a forward.
+    Third are warnings of what else is looked up. Costs a forward.
 
     Args:
         problem: whose inputs are integers.
@@ -50,59 +56,54 @@ def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding]]:
 
     Raises: MethodError: no embedding looks up ids of the inputs, word for word.
     """
-    tables = {name: one for name, one in unwrapped(problem.model).named_modules() if isinstance(one, nn.Embedding)}
-    seen: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        return lambda module, arguments, output: None if name in seen else seen.update({name: output.clone()})
-
-    with Session(problem.model, ()) as session:
-        for name, table in tables.items():
-            table.register_forward_hook(keep(name))
+    look_ups = LookUps(problem.model)
+    with Session(problem.model, ()) as session, look_ups:
         session.forward(problem.inputs)
-    found: list[Embedding] = []
-
-    def of(ids: Tensor) -> Tensor | None:
-        for name, output in seen.items():
-            if looks_up(tables[name], ids, output):
-                found.append(Embedding(name, tables[name], output, session.passes))
-                return output
-        return None
-
-    outputs = leafwise(lambda ids, _: of(ids), problem.inputs, problem.inputs)
-    if not found:
+    reads = look_ups.reads(problem.inputs)
+    if not reads:
         raise MethodError(
             f"{needs}: inputs of numbers, or token ids that an nn.Embedding looks up, word for word. The inputs of this model "
-            f"are integers and none of its {len(tables)} embeddings does."
+            f"are integers and none of its {len(look_ups.tables)} embeddings does."
         )
-    return outputs, found
+    found = {
+        number: Embedding(read, read.upright(read.look_up.output), session.passes) for number, read in reads.items()
+    }
+    outputs = numbered(problem.inputs, lambda number, _: found[number].output if number in found else None)
+    return outputs, list(found.values()), look_ups.missed(problem.inputs, reads)
+
+
+def given_by(table: nn.Embedding, ids: Tensor) -> Tensor:
+    """What an embedding gives for ids, without writing to it."""
+    if type(table) is nn.Embedding and table.max_norm is None:
+        return table.weight.detach()[ids]
+    with torch.no_grad():  # of a copy: it scales its rows, in place or not
+        return copy.deepcopy(table)(ids)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def replaced(found: Sequence[Embedding], rows: Tensor, outputs: Sequence[Tensor]) -> Iterator[None]:
-    """Embeddings give these outputs where they would look up what they did for these rows of the examples."""
-    handles = []
+def replaced(model: nn.Module, found: Sequence[Embedding], outputs: Sequence[Tensor]) -> Iterator[None]:
+    """Embeddings give these outputs, float[rows token channel], in the calls that look up the inputs' ids."""
+    calls: Counter[nn.Module] = Counter()
+    others: dict[nn.Module, dict[int, Tensor]] = {}
+    for one, output in zip(found, outputs, strict=True):
+        number = int(one.name.partition("#")[2] or 1)
+        others.setdefault(one.read.look_up.table, {})[number] = one.read.upright(output)
+    handles = [unwrapped(model).register_forward_pre_hook(lambda *_: calls.clear())]
     try:
-        for one, output in zip(found, outputs, strict=True):
-            usual = one.output[rows.to(one.output.device)]
+        for table, by_call in others.items():
             # In front of the hooks that capture, which so see the output that was put in its place.
-            handles.append(one.module.register_forward_hook(_giving(usual, output), prepend=True))
+            handles.append(table.register_forward_hook(_giving(calls, by_call), prepend=True))
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _giving(usual: Tensor, other: Tensor) -> Callable[..., Tensor | None]:
-    # A copy: the model may write into what it is given.
-    return lambda module, arguments, output: other.to(output, copy=True) if torch.equal(output, usual) else None
+def _giving(calls: Counter[nn.Module], others: dict[int, Tensor]) -> Callable[..., Tensor | None]:
+    def give(table: nn.Module, arguments: object, output: Tensor) -> Tensor | None:
+        calls[table] += 1
+        other = others.get(calls[table])
+        # A copy: the model may write into what it is given.
+        return None if other is None else other.to(output, copy=True)
 
-
-def looks_up(table: nn.Embedding, ids: Tensor, output: Tensor) -> bool:
-    """Whether an embedding's output is, row by row, what these ids name."""
-    if ids.is_floating_point() or ids.ndim != 2 or output.shape[:-1] != ids.shape or ids.dtype == torch.bool:
-        return False
-    ids = ids.to(table.weight.device)
-    if int(ids.min()) < 0 or int(ids.max()) >= table.num_embeddings:
-        return False
-    return torch.equal(table.weight.detach()[ids], output)
+    return give

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.embedded import embeddings
+from pellucid.attribution.lookups import words
+from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Problem
-from pellucid.attribution.trees import floating, leafwise
+from pellucid.attribution.trees import leafwise, paths
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Passes
@@ -27,6 +29,7 @@ class Features:
         count: how many features there are.
         absent: the leaf's shape and type: what takes the place of a feature that is not there.
         passes: what it cost to find out.
+        notes: in words, which inputs of ids stay as they are.
     """
 
     leaf: Tensor
@@ -34,6 +37,7 @@ class Features:
     count: int
     absent: Tensor
     passes: Passes
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, problem: Problem, title: str, given: Tensor | None, cells: int, baseline: float | Tensor) -> Features:
@@ -49,7 +53,7 @@ class Features:
 
         Raises: MethodError: the inputs are not one. OptionError.
         """
-        leaf, passes = _only(problem, title)
+        leaf, passes, notes = _only(problem, title)
         try:
             absent = torch.as_tensor(baseline).to(leaf).expand_as(leaf)
             mask = _usual(leaf, cells) if given is None else torch.as_tensor(given).to(leaf.device)
@@ -63,7 +67,7 @@ class Features:
         count = int(whole.max()) + 1
         if count < 2:
             raise OptionError(f"{title} compares features with each other: it needs 2 or more; got {count}.")
-        return cls(leaf, whole.long(), count, absent, passes)
+        return cls(leaf, whole.long(), count, absent, passes, notes)
 
     def shown(self, example: int, there: Tensor) -> Tensor:
         """Copies of an example with some features, the others absent.
@@ -97,21 +101,28 @@ class Features:
         return leafwise(lambda leaf, _: change(leaf) if leaf is self.leaf else None, tree, tree)
 
 
-def _only(problem: Problem, title: str) -> tuple[Tensor, Passes]:
-    """The input of numbers, or the ids that an embedding looks up."""
-    numbers = list(tensors_in(floating(problem.inputs)))
+def _only(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]]:
+    """The input of numbers, or the ids of the words that an embedding looks up: its cost, and what is beside them."""
+    numbers = list(tensors_in(of_numbers(problem)))
     passes = Passes()
+    notes: tuple[str, ...] = ()
     if not numbers:
-        outputs, found = embeddings(problem, f"{title} hides features of one input")
+        outputs, found, _ = embeddings(problem, f"{title} hides features of one input")
         passes.add(found[0].passes)
-        looked_up = leafwise(lambda _, leaf: leaf, outputs, problem.inputs)
-        numbers = list(tensors_in(looked_up))
+        numbers = list(tensors_in(leafwise(lambda _, leaf: leaf, outputs, problem.inputs)))
+        main = words([one.read.look_up.table for one in found])
+        if len(numbers) > 1 and main is not None and all(leaf.shape == numbers[main].shape for leaf in numbers):
+            named = zip(paths(problem.inputs), tensors_in(problem.inputs), strict=True)
+            names = {id(leaf): f"'{name}'" for name, leaf in named}
+            others = ", ".join(names[id(leaf)] for place, leaf in enumerate(numbers) if place != main)
+            notes = (f"Only tokens of {names[id(numbers[main])]} are hidden; as given: {others}.",)
+            numbers = [numbers[main]]
     if len(numbers) != 1 or numbers[0].ndim < 2:
         raise MethodError(
             f"{title} hides features of one input, of numbers or token ids; got {len(numbers)} of shapes "
             f"{[tuple(leaf.shape) for leaf in numbers]}."
         )
-    return numbers[0], passes
+    return numbers[0], passes, notes
 
 
 def _usual(leaf: Tensor, cells: int) -> Tensor:

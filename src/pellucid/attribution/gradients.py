@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from pellucid.attribution.embedded import looks_up
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.products import Products
-from pellucid.attribution.trees import leafwise
-from pellucid.capture import unwrapped
+from pellucid.attribution.trees import leafwise, numbered
 from pellucid.errors import MethodError
 
 
@@ -62,8 +60,9 @@ class GradientXInput(Method):
 class TokenGradients(Method):
     """How much each token speaks for the score: gradient x embedding, summed over the embedding's channels.
 
-    Token ids have no gradient, the rows of the embedding that they look up have. Among the layers are only those whose
-    output is looked up by the ids, word for word; position and segment embeddings are not among them.
+    Token ids have no gradient, the rows of the embedding that they look up have. Among the layers are only embeddings that
+    look up an input word for word: words, and segments and positions where those are given too. Each input has a look-up of
+    its own or none, told by where the ids come from; what else is looked up of them is warned of.
     Source: Denil, Demiraj & de Freitas 2014, arXiv:1412.6815, section 3; Atanasova et al. 2020, arXiv:2009.13295.
     """
 
@@ -73,29 +72,26 @@ class TokenGradients(Method):
     needs_every_layer: ClassVar[bool] = True
 
     def explain(self, problem: Problem) -> Maps:
-        """`.input` is float[batch token] in the place of each leaf of token ids; None elsewhere.
+        """`.input` is float[batch token] in the place of each leaf of token ids that is looked up; None elsewhere.
 
         Raises: MethodError: no embedding of the model looks up ids that it was given.
         """
         seen, scores = problem.shared()
-        tables = {name: one for name, one in unwrapped(problem.model).named_modules() if isinstance(one, nn.Embedding)}
-        found: dict[str, Tensor] = {}
-
-        def of(ids: Tensor) -> Tensor | None:
-            for name, output in seen.activations.items():
-                table = tables.get(name.split("#")[0])
-                if table is not None and looks_up(table, ids, output):
-                    found[name] = (seen.gradients[name] * output).sum(-1)
-                    return found[name]
-            return None
-
-        whole = leafwise(lambda ids, _: of(ids), problem.inputs, problem.inputs)
+        reads = problem.reads()
+        found = {
+            read.look_up.name: read.upright((seen.gradients[read.look_up.name] * read.look_up.output).sum(-1))
+            for read in reads.values()
+        }
+        whole = numbered(
+            problem.inputs, lambda number, _: found[reads[number].look_up.name] if number in reads else None
+        )
         if not found:
+            count = 0 if problem.look_ups is None else len(problem.look_ups.tables)
             raise MethodError(
                 "Token gradients need an embedding (nn.Embedding) that looks up integer inputs of the model, word for word; "
-                f"this model has {len(tables)} embeddings and none of them does. For inputs of numbers: gradient_x_input."
+                f"this model has {count} embeddings and none of them does. For inputs of numbers: gradient_x_input."
             )
-        return Maps(whole, found, scores, warnings=seen.warnings)
+        return Maps(whole, found, scores, warnings=(*problem.missed(reads), *seen.warnings))
 
 
 def _product(gradient: Tensor, value: Tensor) -> Tensor:

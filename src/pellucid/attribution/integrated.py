@@ -11,10 +11,11 @@ from torch import Tensor
 
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.conductance import Conductance
-from pellucid.attribution.embedded import embeddings
+from pellucid.attribution.embedded import embeddings, given_by
+from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.straight import Way
-from pellucid.attribution.trees import examples_in, floating, leafwise, per_example
+from pellucid.attribution.trees import examples_in, leafwise, per_example
 from pellucid.errors import OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -74,7 +75,7 @@ class IntegratedGradients(Method):
         way = self._way(problem)
         warnings: tuple[str, ...]
         with problem.view(way.layers) as view:
-            scores, ended = view.outputs(problem.inputs)
+            scores, ended = way.outputs(view, problem.inputs)
             rows = torch.arange(examples_in(problem.inputs))
             beginning, begun = way.beginning(view, problem.inputs, rows)
             change = (scores - beginning).double()
@@ -113,7 +114,7 @@ class IntegratedGradients(Method):
             scores,
             view.passes,
             check=residual,
-            warnings=warnings,
+            warnings=(*way.warnings, *warnings),
             layer_checks={name: per_example(one).to(change.device) - change for name, one in flows.items()},
         )
 
@@ -153,16 +154,16 @@ class IntegratedGradients(Method):
         return found, wanted, tuple(copies.warnings), copies.done == steps
 
     def _way(self, problem: Problem) -> Way:
-        leaves = floating(problem.inputs)
+        leaves = of_numbers(problem)
         if next(tensors_in(leaves), None) is not None:
-            return Way(problem.inputs, leaves, self._start(problem.inputs, leaves), problem.layers)
-        outputs, found = embeddings(problem, "Integrated gradients need a way from a baseline to the input")
+            return Way(problem.model, leaves, self._start(problem.inputs, leaves), problem.layers)
+        outputs, found, warnings = embeddings(problem, "Integrated gradients need a way from a baseline to the input")
         left = iter(found)
 
         def looked_up(ids: Any, output: Tensor) -> Tensor:
-            table = next(left).module
+            table = next(left).read.look_up.table
             ids = torch.as_tensor(ids, device=table.weight.device)
-            return ids.to(output) if ids.is_floating_point() else table.weight.detach()[ids]
+            return ids.to(output) if ids.is_floating_point() else given_by(table, ids.long())
 
         given = self.baseline(problem.inputs) if callable(self.baseline) else self.baseline
         try:
@@ -173,7 +174,8 @@ class IntegratedGradients(Method):
             ) from error
         named = {layer.name for layer in problem.layers}
         extra = tuple(one.layer for one in found if one.name not in named)
-        return Way(problem.inputs, outputs, self._begun(start, outputs), (*extra, *problem.layers), tuple(found))
+        begun, layers = self._begun(start, outputs), (*extra, *problem.layers)
+        return Way(problem.model, outputs, begun, layers, tuple(found), warnings)
 
     def _start(self, inputs: Any, leaves: Any) -> Any:
         return self._begun(self.baseline(inputs) if callable(self.baseline) else self.baseline, leaves)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -70,8 +69,10 @@ def embeddings(model: nn.Module, graph: Graph) -> tuple[Layer, ...]:
     found = []
     for node in graph.nodes:
         if node.kind == "module" and node.name.split("#")[0] in tables:
-            with suppress(LayerError):  # of positions, say, which are the same for every example
+            try:
                 found.append(graph.layer(node.name))
+            except LayerError:  # the batch is not in front: of ids that were turned, or of positions
+                found.append(Layer(len(found), node.name, "Embedding", (), "other"))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from pellucid.attribution.lookups import LookUps, Read
 from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal
@@ -194,6 +195,7 @@ class Problem:
         watch: told after every batch of a long method.
         products: what plain methods of one call make of the shared passes together; None for others.
         graph: the model's, for plain methods that look among all layers; None where nothing needed it.
+        look_ups: of the shared forward, likewise.
     """
 
     model: nn.Module
@@ -205,6 +207,7 @@ class Problem:
     watch: Watcher | None = None
     products: Products | None = None
     graph: Graph | None = None
+    look_ups: LookUps | None = None
 
     @contextmanager
     def view(self, layers: Sequence[Layer] = ()) -> Iterator[View]:
@@ -228,6 +231,17 @@ class Problem:
         if self.seen is None or self.seen.scores is None:
             raise MethodError("No score was computed.")
         return self.seen, self.seen.scores
+
+    def reads(self) -> dict[int, Read]:
+        """By the number of an input's leaf the embedding's look-up of its ids in the shared forward, where it was captured."""
+        if self.look_ups is None or self.seen is None:
+            return {}
+        reads = self.look_ups.reads(self.inputs)
+        return {number: read for number, read in reads.items() if read.look_up.name in self.seen.gradients}
+
+    def missed(self, reads: Mapping[int, Read]) -> tuple[str, ...]:
+        """What of the inputs' ids is looked up beside these, in words."""
+        return () if self.look_ups is None else self.look_ups.missed(self.inputs, reads)
 
 
 class Method(ABC):

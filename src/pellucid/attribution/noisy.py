@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.batches import Copies, Mean, relative_error
+from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import examples_in, floating, leafwise, merged, numbered
+from pellucid.attribution.trees import examples_in, leafwise, merged, numbered
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -46,7 +47,7 @@ class _Noisy(Method):
 
         Raises: MethodError: no input is of numbers.
         """
-        leaves = floating(problem.inputs)
+        leaves = of_numbers(problem)
         if next(tensors_in(leaves), None) is None:
             raise MethodError(f"{self.title} adds noise to inputs of numbers; the inputs of this model are integers.")
         examples = examples_in(problem.inputs)

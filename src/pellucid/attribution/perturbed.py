@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.batches import Copies, Mean, relative_error
+from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import floating, leafwise, merged
 from pellucid.errors import MethodError, OptionError
@@ -50,7 +51,8 @@ class Occlusion(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position."""
-        leaf = only_leaf(problem.inputs, self.title)
+        leaves = of_numbers(problem)
+        leaf = only_leaf(leaves, self.title)
         extents = tuple(leaf.shape[2:]) or tuple(leaf.shape[1:])
         window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
         stride = self._along(self.stride, extents, "stride", tuple(max(one // 2, 1) for one in window))
@@ -66,7 +68,7 @@ class Occlusion(Method):
                     one[place] = self.fill
                 return one
 
-            return changed(tree, filled)
+            return changed(tree, filled, leaves)
 
         with problem.view() as view:
             scores = view.scores(problem.inputs)
@@ -76,12 +78,12 @@ class Occlusion(Method):
                 return view.scores(tree, rows, len(leaf)).double().cpu()
 
             def estimate() -> Any:
-                return changed(floating(problem.inputs), lambda one: _spread(total / count.clamp(min=1), one))
+                return changed(leaves, lambda one: _spread(total / count.clamp(min=1), one))
 
             def error() -> Any:
                 spread = (square / count - (total / count).square()).clamp(min=0)
                 off = (spread / (count - 1)).sqrt()
-                return changed(floating(problem.inputs), lambda one: _spread(off, one))
+                return changed(leaves, lambda one: _spread(off, one))
 
             def sure() -> float | None:
                 return relative_error(estimate(), error())
@@ -149,7 +151,8 @@ class Rise(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input with height and width, with their standard error over the masks."""
-        leaf = only_leaf(problem.inputs, self.title)
+        leaves = of_numbers(problem)
+        leaf = only_leaf(leaves, self.title)
         if leaf.ndim != 4:
             raise MethodError(
                 f"RISE masks inputs of shape (batch, channel, height, width); got {tuple(leaf.shape)}. For others: occlusion."
@@ -163,7 +166,7 @@ class Rise(Method):
             return torch.stack([drawn[number] for number in numbers.tolist()])
 
         def cover(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
-            return changed(tree, lambda one: one * masks(numbers)[:, None].to(one))
+            return changed(tree, lambda one: one * masks(numbers)[:, None].to(one), leaves)
 
         with problem.view() as view:
             scores = view.scores(problem.inputs)
@@ -172,10 +175,10 @@ class Rise(Method):
                 return view.scores(tree, rows, len(leaf)).double().cpu()
 
             def estimate() -> Any:
-                return changed(floating(problem.inputs), lambda one: _spread(sums.mean(0), one))
+                return changed(leaves, lambda one: _spread(sums.mean(0), one))
 
             def error() -> Any:
-                return changed(floating(problem.inputs), lambda one: _spread(sums.error(0), one))
+                return changed(leaves, lambda one: _spread(sums.error(0), one))
 
             def sure() -> float | None:
                 return relative_error(estimate(), error())
@@ -228,10 +231,9 @@ def only_leaf(inputs: Any, title: str) -> Tensor:
     return leaves[0]
 
 
-def changed(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The tree with its leaves of numbers changed, and those alone."""
-    leaves = floating(tree)
-    return merged(leafwise(lambda leaf, _: change(leaf), leaves, leaves), tree)
+def changed(tree: Any, change: Callable[[Tensor], Tensor], leaves: Any = None) -> Any:
+    """The tree with the leaves changed that another tree like it has, and those alone; its leaves of numbers where None."""
+    return merged(leafwise(lambda _, leaf: change(leaf), floating(tree) if leaves is None else leaves, tree), tree)
 
 
 def _windows(extents: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[slice, ...]]:

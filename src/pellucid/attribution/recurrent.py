@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pellucid.attribution.embedded import looks_up
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import leafwise
+from pellucid.attribution.trees import leafwise, numbered
 from pellucid.capture import unwrapped
 from pellucid.errors import MethodError
 from pellucid.graph.dataflow import tensors_in
 
 if TYPE_CHECKING:
-    from pellucid.capture import Captured
     from pellucid.graph import Graph, Loop
 
 
@@ -58,18 +56,21 @@ class TimeGradients(Method):
             )
         if problem.named is not None:
             steps = {name: lengths for name, lengths in steps.items() if name in problem.named}
+        warnings: tuple[str, ...] = ()
         whole = leafwise(
             lambda gradient, _: _lengths(gradient) if gradient.ndim == 3 else None, seen.input_gradients, problem.inputs
         )
         if next(tensors_in(whole), None) is None:
-            tables = dict(unwrapped(problem.model).named_modules())
-            whole = leafwise(lambda ids, _: _by_embedding(tables, ids, seen), problem.inputs, problem.inputs)
+            reads = problem.reads()
+            by_leaf = {number: _lengths(one.upright(seen.gradients[one.look_up.name])) for number, one in reads.items()}
+            whole = numbered(problem.inputs, lambda number, _: by_leaf.get(number))
+            warnings = problem.missed(reads)
         if next(tensors_in(whole), None) is None:
             raise MethodError(
                 "Time-step gradients need an input of shape (batch, time, feature), or token ids (batch, time) that an "
                 f"embedding looks up; got {[tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]}."
             )
-        return Maps(whole, steps, scores, warnings=seen.warnings)
+        return Maps(whole, steps, scores, warnings=(*warnings, *seen.warnings))
 
 
 def _loops(problem: Problem) -> Iterator[Loop]:
@@ -99,14 +100,6 @@ def _states(loop: Loop, graph: Graph | None, gradients: Mapping[str, Tensor]) ->
         names[0]: torch.stack([_lengths(gradients[name]) for name in names], dim=1)
         for names in zip(*inside, strict=True)
     }
-
-
-def _by_embedding(tables: dict[str, nn.Module], ids: Tensor, seen: Captured) -> Tensor | None:
-    for name, output in seen.activations.items():
-        table = tables.get(name.split("#")[0])
-        if isinstance(table, nn.Embedding) and looks_up(table, ids, output):
-            return _lengths(seen.gradients[name])
-    return None
 
 
 def _lengths(gradient: Tensor) -> Tensor:

@@ -78,6 +78,7 @@ class _Captums(Method):
         with problem.view() as view:
             scores = view.scores(problem.inputs)
             asked = Asked(self, problem, view, features)
+            asked.notes.extend(features.notes)
             for example in range(examples):
                 asked.begin(example)
                 with torch.random.fork_rng([view.device] if view.device.type == "cuda" else []):

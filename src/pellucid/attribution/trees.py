@@ -39,6 +39,15 @@ def floating(tree: Tree) -> Any:
     return [floating(part) for part in tree] if isinstance(tree, list) else None
 
 
+def paths(tree: Tree, at: str = "input") -> list[str]:
+    """What to call each leaf: "input_ids", "input[1]"."""
+    if isinstance(tree, dict):
+        return [path for name, part in tree.items() for path in paths(part, str(name))]
+    if isinstance(tree, tuple | list):
+        return [path for place, part in enumerate(tree) for path in paths(part, f"{at}[{place}]")]
+    return [at] if isinstance(tree, Tensor) else []
+
+
 def rows_of(tree: Tree, rows: Tensor) -> Any:
     """The examples of these rows, in this order; rows may repeat."""
     return mapped(tree, lambda leaf: leaf.index_select(0, rows.to(leaf.device)))

@@ -183,7 +183,9 @@ class Session:
         kept = {name: tensor for name, (tensor, _) in activations.items()}
         gradients = self._differentiate(scores, [*leaves, *kept.values()])
         by_input = dict(zip((id(leaf) for leaf in leaves), gradients, strict=False))
-        if leaves and all(gradient is None for gradient in by_input.values()):
+        # Where there are ids, the inputs of numbers may be masks, and the score depends on layers from the embedding on.
+        count = len(leaves) if len(leaves) == len(list(tensors_in(self._leaf_tree))) else len(gradients)
+        if leaves and all(gradient is None for gradient in gradients[:count]):
             raise MethodError(
                 "No gradient of the score arrives at the inputs: the model is quantised, detaches or rounds on the way, or "
                 "its output does not depend on them. Methods that need gradients cannot be right on it."

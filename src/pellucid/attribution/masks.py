@@ -1,0 +1,35 @@
+"""Inputs of numbers without the masks that come with token ids: a mask says which ids count, and is not explained for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from pellucid.attribution.trees import floating, leafwise
+from pellucid.capture import unwrapped
+from pellucid.graph.dataflow import tensors_in
+
+if TYPE_CHECKING:
+    from pellucid.attribution.methods import Problem
+
+_HIDDEN = -1e4
+"""From here on down, numbers that masks add to logits."""
+
+
+def of_numbers(problem: Problem) -> Any:
+    """The inputs with None where a leaf cannot be changed by a little, or is the mask of token ids.
+
+    A mask has the shape of ids, in a model with an nn.Embedding, and holds two values: 0 and 1, or 0 and what hides.
+    """
+    leaves = floating(problem.inputs)
+    shapes = {leaf.shape for leaf in tensors_in(problem.inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
+    if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(problem.model).modules()):
+        return leaves
+    return leafwise(lambda leaf, _: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves, leaves)
+
+
+def _is_mask(leaf: Tensor) -> bool:
+    """Whether it holds 0 and 1 alone, or 0 and what hides."""
+    others = leaf[leaf != 0]
+    return bool((others == 1).all()) or bool((others <= _HIDDEN).all())
