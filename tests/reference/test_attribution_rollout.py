@@ -120,3 +120,133 @@ def test_models_without_attention_among_all_tokens_are_refused_by_name() -> None
         pellucid.attribute(nn.Linear(3, 2), torch.randn(2, 3), 0, "attention_rollout")
     with pytest.raises(OptionError, match="query is a token's number"):
         AttentionRollout(query="last")  # type: ignore[arg-type]
+
+
+class Decoding(nn.Module):
+    """An encoder and a decoder of as many tokens, in one of four ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.way = way
+        self.words = nn.Embedding(20, 8)
+        self.whole = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+        self.parts = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.head = nn.Linear(8, 3)
+
+    def attended(self, queries: Tensor, keys: Tensor) -> Tensor:
+        query, key, value = (part(of)[:, None] for part, of in zip(self.parts, (queries, keys, keys), strict=True))
+        if self.way == "fused":
+            return queries + F.scaled_dot_product_attention(query, key, value)[:, 0]
+        return queries + ((query @ key.mT).softmax(-1) @ value)[:, 0]
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        read, made = self.words(source), self.words(target)
+        if self.way == "module":
+            return self.head(self.whole(read, made).mean(1))
+        read = self.attended(read, read)
+        if self.way != "towers":
+            made = self.attended(made, read)
+        return self.head((read + self.attended(made, made)).mean(1))
+
+
+@pytest.mark.parametrize("method", ["attention_rollout", "gradient_rollout"])
+@pytest.mark.parametrize("way", ["module", "fused", "steps", "towers"])
+def test_attention_that_is_no_chain_is_refused_also_where_all_have_as_many_tokens(way: str, method: str) -> None:
+    with pytest.raises(MethodError, match=r"needs self-attention(, layer upon layer; what attention 2|; this model)"):
+        pellucid.attribute(Decoding(way).eval(), (IDS, IDS.flip(1)), 0, method)
+
+
+@pytest.mark.parametrize("way", ["module", "fused", "steps"])
+def test_the_chain_is_told_also_where_no_layer_before_it_is_captured(way: str) -> None:
+    torch.manual_seed(0)
+    model = Attending(way).eval().double()
+    named = pellucid.attribute(model, IDS, 1, "attention_rollout", layers=["head"])
+    torch.testing.assert_close(named.input, pellucid.attribute(model, IDS, 1, "attention_rollout").input)
+
+
+@pytest.mark.parametrize("method", ["attention_rollout", "gradient_rollout"])
+def test_only_ids_that_are_looked_up_have_the_map(method: str) -> None:
+    class Beside(Attending):
+        def forward(self, ids: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+            return super().forward(ids) + 0 * mask.sum() + 0 * labels.sum()
+
+    model = Beside("fused").eval()
+    found = pellucid.attribute(model, {"labels": IDS, "mask": torch.ones(2, 5), "ids": IDS}, 1, method)
+    assert found.input["labels"] is None
+    assert found.input["mask"] is None
+    alone = Attending("fused").eval()
+    alone.load_state_dict(model.state_dict())
+    torch.testing.assert_close(found.input["ids"], pellucid.attribute(alone, IDS, 1, method).input)
+
+
+class OneHead(nn.Module):
+    """Attention written by hand without an axis of heads, float[batch token token], with padding of id 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.query, self.key, self.head = (
+            nn.Embedding(20, 8),
+            nn.Linear(8, 8),
+            nn.Linear(8, 8),
+            nn.Linear(8, 3),
+        )
+        self.kept: list[Tensor] = []
+
+    def forward(self, ids: Tensor) -> Tensor:
+        values = self.words(ids)
+        self.kept = []
+        for _ in range(2):
+            logits = (self.query(values) @ self.key(values).mT).masked_fill((ids == 0)[:, None], -torch.inf)
+            self.kept.append(logits.softmax(-1))
+            values = values + self.kept[-1] @ values
+        return self.head(values.mean(1))
+
+
+PADDED = torch.tensor([[1, 2, 3, 0, 0], [5, 5, 4, 19, 0]])
+
+
+def test_attention_of_one_head_written_by_hand_is_taken_and_padding_is_left_out_of_the_mean() -> None:
+    model = OneHead().eval().double()
+    found = pellucid.attribute(model, PADDED, 1, ["attention_rollout", "gradient_rollout"])
+    scores = model(PADDED)[:, 1].sum()
+    one, two = model.kept
+    slope_one, slope_two = torch.autograd.grad(scores, [one, two])
+    product = (two + torch.eye(5)) / 2 @ (one + torch.eye(5)) / 2
+    first, second = (one * slope_one).clamp(min=0), (two * slope_two).clamp(min=0)
+    relevance = first + second + second @ first
+    for name, matrix in (("attention_rollout", product), ("gradient_rollout", relevance)):
+        torch.testing.assert_close(found[name].layers["attention"], matrix.detach())
+        for row, length in enumerate((3, 4)):
+            expected = matrix[row, :length].mean(0).detach()
+            torch.testing.assert_close(found[name].input[row], expected)
+            assert not bool(found[name].input[row, length:].any())
+
+
+def test_the_last_token_of_a_causal_model_which_attends_to_itself_alone_is_in_the_mean() -> None:
+    class Causal(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.words, self.head = nn.Embedding(20, 8), nn.Linear(8, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            values = self.words(ids)[:, None]
+            return self.head(F.scaled_dot_product_attention(values, values, values, is_causal=True)[:, 0].mean(1))
+
+    found = pellucid.attribute(Causal().eval(), IDS, 1, "attention_rollout")
+    torch.testing.assert_close(found.input, found.layers["attention"].mean(1))
+    assert bool((found.input[:, -1] > 0).all())
+
+
+def test_heads_along_the_batch_are_refused_with_the_shape_that_is_needed() -> None:
+    class Folded(OneHead):
+        def forward(self, ids: Tensor) -> Tensor:
+            values = self.words(ids).repeat(2, 1, 1)
+            return self.head(((values @ values.mT).softmax(-1) @ values)[: len(ids)].mean(1))
+
+    with pytest.raises(
+        MethodError, match=r"has shape \(4, 5, 5\) for 2 examples: heads or windows lie along its batch"
+    ):
+        pellucid.attribute(Folded().eval(), IDS, 1, "attention_rollout")

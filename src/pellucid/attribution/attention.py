@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node, get_gradient_edge
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -15,10 +18,14 @@ from pellucid.errors import MethodError
 
 _SIGNATURE = inspect.signature(F.multi_head_attention_forward)
 _SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax)
+_PRODUCTS = ("BmmBackward", "MmBackward", "BaddbmmBackward")
 
 
 class Attentions(TorchFunctionMode):
     """Keeps the weights of every self-attention of a forward, in order, and their gradients in the backward.
+
+    They are one chain, as rollouts multiply them, where queries and keys of each were made of what the attention before it
+    gave; a decoder's are not made of its encoder's, and those of cross-attention are of two sources.
 
     Fused attention is computed in steps, so that its weights exist; PyTorch's own modules leave their fused path while a
     mode like this one is active.
@@ -34,10 +41,12 @@ class Attentions(TorchFunctionMode):
         self._title = title
         self.weights: list[Tensor] = []
         self.gradients: dict[int, Tensor] = {}
+        self._last: Node | None = None
 
     def __enter__(self) -> Attentions:
         self.weights.clear()
         self.gradients.clear()
+        self._last = None
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -51,20 +60,29 @@ class Attentions(TorchFunctionMode):
             return self._module(*arguments, **named)
         made = function(*arguments, **named)
         if function in _SOFTMAX and made.ndim >= 3 and made.shape[-1] == made.shape[-2] > 1 and _rows_add_up(made):
-            self._keep(made, made)
+            self._keep(made, made, _products(arguments[0] if arguments else named["input"]))
         return made
 
     def _module(self, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
         """PyTorch's own attention, asked for the weights of each head; its caller gets what it asked for."""
         call = _SIGNATURE.bind(*arguments, **named)
         call.apply_defaults()
+        query, key = call.arguments["query"], call.arguments["key"]
+        if query is not key and not torch.equal(query, key):
+            raise MethodError(f"{self._title} needs self-attention; this model attends from tokens to others.")
+        if not any(one.requires_grad for one in call.args[:3]):
+            # So that what is made of the weights can be told.
+            followed = query.detach().requires_grad_()
+            same = [name for name in ("query", "key", "value") if call.arguments[name] is query]
+            call.arguments.update(dict.fromkeys(same, followed))
+            query = followed
         wanted, averaged = call.arguments["need_weights"], call.arguments["average_attn_weights"]
         call.arguments.update(need_weights=True, average_attn_weights=False)
         output, weights = F.multi_head_attention_forward(*call.args, **call.kwargs)
         if weights is None:
             raise MethodError(f"{self._title}: nn.MultiheadAttention gave no weights.")
         # What it returns is a view of what it went on with, which alone has the gradient.
-        self._keep(weights, weights if weights._base is None else weights._base)
+        self._keep(weights, weights if weights._base is None else weights._base, [[_node(query)]])
         if not wanted:
             return output, None
         return output, weights.mean(1) if averaged else weights
@@ -97,25 +115,83 @@ class Attentions(TorchFunctionMode):
                 f"{self._title} needs self-attention; this model attends from {weights.shape[-2]} tokens to "
                 f"{weights.shape[-1]} others."
             )
-        self._keep(weights, weights)
+        self._keep(weights, weights, [[_node(query), _node(key)]])
         return weights @ value
 
-    def _keep(self, weights: Tensor, source: Tensor) -> None:
-        """Notes weights of attention, and the gradient by the tensor that they look at."""
+    def _keep(self, weights: Tensor, source: Tensor, products: Sequence[Sequence[Node | None]]) -> None:
+        """Notes weights of attention, and the gradient by the tensor that they look at.
+
+        Args:
+            weights: float[batch head token token], or of one head float[batch token token].
+            source: they or what they are a view of.
+            products: where queries and keys come from in the gradient's graph; of logits that are a sum, of each part.
+        """
+        if weights.ndim == 3 and len(weights) == self._batch:
+            weights = weights[:, None]
         if weights.ndim != 4 or len(weights) != self._batch:
+            why = (
+                "it attends inside windows, as Swin does"
+                if weights.ndim > 3
+                else "heads or windows lie along its batch"
+            )
             raise MethodError(
                 f"{self._title} needs attention among all tokens of an example, float[batch head token token]; this model's "
-                f"has shape {tuple(weights.shape)} for {self._batch} examples: it attends inside windows, as Swin does."
+                f"has shape {tuple(weights.shape)} for {self._batch} examples: {why}."
             )
         place = len(self.weights)
+        last = self._last
+        if last is not None and not any(all(_made_of(side, last) for side in sides) for sides in products):
+            raise MethodError(
+                f"{self._title} needs self-attention, layer upon layer; what attention {place + 1} of this model attends from or "
+                f"to is not made of what attention {place} gave: a decoder after an encoder, cross-attention or branches."
+            )
         self.weights.append(weights.detach())
-        if source.requires_grad:
-            shape = weights.shape
+        if not source.requires_grad:
+            source.requires_grad_()  # so that what is made of it can be told
+        self._last = _node(source)
+        shape = weights.shape
 
-            def keep(gradient: Tensor) -> None:
-                self.gradients[place] = gradient.reshape(shape)
+        def keep(gradient: Tensor) -> None:
+            self.gradients[place] = gradient.reshape(shape)
 
-            source.register_hook(keep)  # type: ignore[no-untyped-call]
+        source.register_hook(keep)  # type: ignore[no-untyped-call]
+
+
+def _node(tensor: Tensor) -> Node | None:
+    """Where a tensor is made in the gradient's graph; of a leaf, where its gradient is added up."""
+    return get_gradient_edge(tensor).node if tensor.requires_grad else None
+
+
+def _products(logits: Tensor) -> list[list[Node | None]]:
+    """Both sides of each product of matrices that logits are made of, going back no further."""
+    found = []
+    ahead = deque([_node(logits)])
+    seen = set(ahead)
+    while ahead:
+        node = ahead.popleft()
+        if node is None:
+            continue
+        sides: list[Node | None] = [one for one, _ in node.next_functions]
+        if node.name().startswith(_PRODUCTS):
+            found.append(sides[-2:])
+        else:
+            ahead.extend(one for one in sides if one not in seen)
+            seen.update(sides)
+    return found
+
+
+def _made_of(start: Node | None, end: Node) -> bool:
+    """Whether something was made of what `end` gave."""
+    ahead = deque([start])
+    seen = set(ahead)
+    while ahead:
+        node = ahead.popleft()
+        if node is end:
+            return True
+        fresh = {one for one, _ in node.next_functions} - seen if node is not None else set()
+        seen |= fresh
+        ahead.extend(fresh)
+    return False
 
 
 def _rows_add_up(weights: Tensor) -> bool:

@@ -12,8 +12,9 @@ from torch import Tensor
 from pellucid.attribution.attention import Attentions
 from pellucid.attribution.cam import token_grid
 from pellucid.attribution.cams import stretched
+from pellucid.attribution.lookups import LookUps, words
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import examples_in, leafwise
+from pellucid.attribution.trees import examples_in, numbered
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -23,10 +24,12 @@ class _Rollout(Method):
     """What each token has received from each other one.
 
     `.layers["attention"]` is the whole matrix, float[batch token token], rows receive. `.input` is one row of it: on images,
-    the patches' part, stretched over the input; on token ids float[batch token].
+    the patches' part, stretched over the input; on the token ids that an embedding looks up, those of words where there
+    are several, float[batch token].
 
     Attributes:
-        query: the row: a token's number (negative from the end), or "mean" over all; None for the class token of images
+        query: the row: a token's number (negative from the end), or "mean" over all that any token attends to, so
+            not over padding; None for the class token of images
             that have one, "mean" otherwise. It should be what the head reads: 0 for BERT, -1 for GPT.
     """
 
@@ -41,7 +44,8 @@ class _Rollout(Method):
     def explain(self, problem: Problem) -> Maps:
         """The matrix and its row. Raises: MethodError: no attention, or one that is not among all tokens alike."""
         attentions = Attentions(examples_in(problem.inputs), self.title)
-        seen, passes = problem.run(within=attentions)
+        look_ups = LookUps(problem.model, attentions)
+        seen, passes = problem.run(within=look_ups)
         if not attentions.weights:
             raise MethodError(f"{self.title} needs a transformer: this model computes no self-attention.")
         sizes = {one.shape[-1] for one in attentions.weights}
@@ -53,7 +57,12 @@ class _Rollout(Method):
         matrix = self._matrix(attentions)
         if seen.scores is None:
             raise MethodError("No score was computed.")
-        whole = leafwise(lambda leaf, _: self._on(leaf, matrix), problem.inputs, problem.inputs)
+        attended = torch.stack([one.sum((1, 2)) for one in attentions.weights]).sum(0) > 0
+        numbers = _of_words(look_ups, problem.inputs)
+        whole = numbered(
+            problem.inputs,
+            lambda number, leaf: self._on(leaf, matrix, attended) if numbers is None or number in numbers else None,
+        )
         if next(tensors_in(whole), None) is None:
             shapes = [tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]
             raise MethodError(
@@ -66,22 +75,23 @@ class _Rollout(Method):
     def _matrix(self, attentions: Attentions) -> Tensor:
         """How much of each token each token holds: float[batch token token]."""
 
-    def _row(self, matrix: Tensor, query: int | Literal["mean"]) -> Tensor:
+    def _row(self, matrix: Tensor, attended: Tensor, query: int | Literal["mean"]) -> Tensor:
         tokens = matrix.shape[-1]
         if isinstance(query, str):
-            return matrix.mean(dim=1)
+            shares = attended.to(matrix) / attended.sum(1, keepdim=True)
+            return (shares[:, None] @ matrix)[:, 0]
         if not -tokens <= query < tokens:
             raise OptionError(f"There is no token {query}: there are {tokens}.")
         return matrix[:, query]
 
-    def _on(self, leaf: Tensor, matrix: Tensor) -> Tensor | None:
+    def _on(self, leaf: Tensor, matrix: Tensor, attended: Tensor) -> Tensor | None:
         if leaf.shape[:2] == matrix.shape[:2] and leaf.ndim in (2, 3) and leaf.dtype != torch.bool:
-            return self._row(matrix, "mean" if self.query is None else self.query)
+            return self._row(matrix, attended, "mean" if self.query is None else self.query)
         grid = token_grid(matrix.shape[-1])
         if leaf.ndim != 4 or grid is None:
             return None
         side, leading = grid
-        row = self._row(matrix, self.query if self.query is not None else 0 if leading else "mean")
+        row = self._row(matrix, attended, self.query if self.query is not None else 0 if leading else "mean")
         return stretched(row[:, leading:].reshape(-1, side, side), leaf)
 
 
@@ -126,6 +136,15 @@ class GradientRollout(_Rollout):
                 weighed = (weights * gradient).clamp(min=0).mean(1)
                 relevance = relevance + weighed + weighed @ relevance
         return relevance
+
+
+def _of_words(look_ups: LookUps, inputs: Any) -> set[int] | None:
+    """Numbers of the inputs of ids that are looked up, of words alone where that can be told; None where there are none."""
+    reads = look_ups.reads(inputs)
+    if not reads:
+        return None
+    main = words([read.look_up.table for read in reads.values()])
+    return set(reads) if main is None else {list(reads)[main]}
 
 
 def _identity(weights: Tensor) -> Tensor:
