@@ -37,7 +37,7 @@ def test_every_quantity_is_on_the_page() -> None:
 
 def test_every_finding_is_on_the_page_with_its_thresholds() -> None:
     source = inspect.getsource(findings)
-    kinds = set(re.findall(r'"((?:\w+-)+(?:loss|gradients|updates|gap))"', source))
+    kinds = set(re.findall(r'"((?:\w+-)+(?:loss|gradients|updates|gap|steps))"', source))
     kinds |= {f"{kind}-gradients" for kind in ("vanishing", "exploding")}
     assert set(first_cells("Findings")) == kinds
     rows = dict(re.findall(r"^\| `([\w-]+)` \| \w+ \| (.*) \|$", SECTIONS["Findings"], re.MULTILINE))
@@ -45,9 +45,10 @@ def test_every_finding_is_on_the_page_with_its_thresholds() -> None:
     assert f"above {findings.EXPLODING:.0e}".replace("e+0", "e") in rows["exploding-gradients"]
     assert f"more than {findings.GROWTH:,.0f} times" in rows["exploding-gradients"]
     assert f"below {findings.SMALL_UPDATE:.0e}".replace("e-0", "e-") in rows["small-updates"]
+    assert f"{findings.CONVERGED:.0e} of".replace("e-0", "e-") in rows["small-updates"]
     assert f"above {findings.LARGE_UPDATE}:" in rows["large-updates"]
     assert f"by more than {findings.GAP};" in rows["train-validation-gap"]
-    assert f"more than {findings.RISE} times" in rows["train-validation-gap"]
+    assert f"more than {findings.RISE:.0%} of" in rows["train-validation-gap"]
 
 
 def test_shares_and_samples_are_those_of_the_code() -> None:

@@ -161,6 +161,48 @@ def test_a_validation_loss_that_rises_again_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    "losses",
+    [
+        (-1, -1.5, -1.8, -1.9, -2.0, -1.99, -1.995, -1.998, -1.99, -1.995, -1.998, -1.999),
+        (2, 1, 0, 0, 1e-9, 1e-9, 1e-9, 1e-9),
+        (2, 1, 1e-12, 1e-9, 1e-9, 1e-9, 1e-9),
+        (-100, -99.9, -99.8, -99.7, -99.6, -99.5),
+        (0.5, 0.49, 0.5, 0.51, 0.5, 0.51, 0.5),
+        tuple(np.random.default_rng(0).normal(0, 0.1, 30)),
+    ],
+    ids=["negative", "down to 0", "down to about 0", "a hundredth", "wavers", "wavers around 0"],
+)
+def test_a_validation_loss_that_stays_down_is_no_finding(losses: tuple[float, ...]) -> None:
+    series = healthy() | {("", "validation_loss"): dict(enumerate(losses, start=1))}
+    assert training_findings(table_of(series)) == []
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        (2.3, 1.5, 0.5, 0.7, 0.9, 0.9, 0.9),
+        (-1, -1.5, -2, -1.8, -1.6, -1.5, -1.4),
+        (-90, -95, -100, -99, -97, -96, -95),
+        (1.0, 0.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    ],
+)
+def test_a_validation_loss_of_any_sign_that_rises_is_found(losses: tuple[float, ...]) -> None:
+    series = healthy() | {("", "validation_loss"): dict(enumerate(losses, start=1))}
+    (finding,) = found(series).values()
+    end = sorted(losses[-3:])[1]
+    assert f"has risen from {min(losses):.3g} at step 3 to {end:.3g}" in finding.sentence
+    assert (finding.evidence["lowest"], finding.evidence["end"]) == (min(losses), end)
+
+
+def test_updates_that_shrink_with_the_gradient_are_no_finding_and_those_that_stay_behind_are() -> None:
+    series = changed(healthy(), ("stem", "update_ratio"), lambda step, value: value if step < 10 else 0.0)
+    assert found(series)["small-updates"].selection == {"layer": "stem"}
+    for layer in LAYERS:  # all of them, so that none vanishes beside the others
+        series = changed(series, (layer, "gradient_norm"), lambda step, value: value if step < 10 else 1e-8)
+    assert training_findings(table_of(series)) == []
+
+
+@pytest.mark.parametrize(
     "series",
     [
         changed(healthy(), ("stem", "gradient_norm"), lambda step, value: value * (1e-6 if step == 30 else 1.0)),

@@ -25,9 +25,16 @@ EXPLODING = 1e4
 GROWTH = 1e3
 # Size of an update next to the weights; around 1e-3 is common.
 SMALL_UPDATE, LARGE_UPDATE = 1e-6, 0.1
-# Accuracy lost, and rise of the validation loss above its lowest, from training to validation.
+# Median gradient of a layer next to its largest: below it the layer has learnt what it could.
+CONVERGED = 1e-3
+# Accuracy lost from training to validation.
 GAP = 0.1
-RISE = 1.2
+# Rise of the validation loss above its lowest: of that, or of its fall from the first value where it reaches 0.
+RISE = 0.2
+# Where one of the two is about nothing, so much of the other stands for it.
+_LEAST = 0.05
+# A rise of a loss that reaches 0, next to the median second difference: about four standard deviations of noise.
+_NOISE = 2.5
 _FEWEST = 5
 _NAMED = 3
 
@@ -42,6 +49,27 @@ def training_findings(table: pa.Table) -> list[Finding]:
     found = [*_lost(series), *_gradients(series), *_updates(series), *_gap(series)]
     severities: tuple[Severity, ...] = ("high", "medium", "low", "info")
     return sorted(found, key=lambda finding: (severities.index(finding.severity), -finding.weight))
+
+
+def no_steps(rows: int) -> Finding:
+    """The finding on a Watch whose optimizer never stepped.
+
+    Args:
+        rows: that were recorded all the same, of what the loop logged.
+    """
+    return Finding(
+        kind="no-steps",
+        severity="high",
+        sentence=(
+            "The optimizer never stepped under this Watch: no layer was looked at, and all that was logged stands at step 0. "
+            "Give the Watch the optimizer whose step() the training calls; where it has steps of its own (first_step "
+            "and second_step of SAM), that is the optimizer inside it."
+        ),
+        count=rows,
+        page="training",
+        weight=1.0,
+        evidence={"steps": 0},
+    )
 
 
 def training_panel(table: pa.Table, steps: int, layers: list[str]) -> TrainingPanel:
@@ -180,7 +208,10 @@ def _updates(series: dict[tuple[str, str], Series]) -> list[Finding]:
             medians[layer] = float(np.median(known))
             count = max(count, len(known))
     found: list[Finding] = []
-    small = sorted((layer for layer, value in medians.items() if value < SMALL_UPDATE), key=lambda one: medians[one])
+    small = sorted(
+        (layer for layer, value in medians.items() if value < SMALL_UPDATE and not _converged(series, layer)),
+        key=lambda one: medians[one],
+    )
     large = sorted((layer for layer, value in medians.items() if value > LARGE_UPDATE), key=lambda one: -medians[one])
     for kind, layers, advice in (
         ("small-updates", small, "they hardly learn; the learning rate may be far too low"),
@@ -205,6 +236,13 @@ def _updates(series: dict[tuple[str, str], Series]) -> list[Finding]:
     return found
 
 
+def _converged(series: dict[tuple[str, str], Series], layer: str) -> bool:
+    """Whether there is nothing left to learn: the gradient has shrunk with the updates."""
+    _, values = series.get((layer, "gradient_norm"), (np.zeros(0, np.int64), np.zeros(0)))
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and float(np.median(known)) < CONVERGED * float(known.max())
+
+
 def _gap(series: dict[tuple[str, str], Series]) -> list[Finding]:
     """Worse on validation than in training at the end, or a validation loss that rises again."""
     evidence: dict[str, str | int | float | None] = {}
@@ -223,7 +261,7 @@ def _gap(series: dict[tuple[str, str], Series]) -> list[Finding]:
     if losses is not None and len(losses[1]) >= _FEWEST and np.isfinite(losses[1]).all():
         lowest = int(np.argmin(losses[1]))
         end = float(np.median(losses[1][-3:]))
-        if len(losses[1]) - lowest > 3 and end > RISE * float(losses[1][lowest]):
+        if len(losses[1]) - lowest > 3 and _has_risen(losses[1], end):
             words.append(
                 f"the validation loss has risen from {losses[1][lowest]:.3g} at step {losses[0][lowest]:,} to {end:.3g}"
             )
@@ -242,6 +280,21 @@ def _gap(series: dict[tuple[str, str], Series]) -> list[Finding]:
             evidence=evidence,
         )
     ]
+
+
+def _has_risen(losses: NDArray[np.float64], end: float) -> bool:
+    """Whether the end lies far above the lowest.
+
+    A loss that stays above 0 is compared with its lowest. One that does not (a log density) has no zero that means
+    anything: it is compared with how far it fell.
+    """
+    lowest = float(losses.min())
+    fall, rise = float(losses[0]) - lowest, end - lowest
+    if lowest > 0:
+        return rise > RISE * max(lowest, _LEAST * fall)
+    noise = float(np.median(np.abs(np.diff(losses, n=2))))
+    scale = max(fall, -_LEAST * lowest)
+    return scale > 0 and rise > max(RISE * scale, _NOISE * noise)
 
 
 def _named(layers: list[str]) -> str:
