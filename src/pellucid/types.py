@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Tree: TypeAlias = "Tensor | tuple[Tree, ...] | list[Tree] | dict[str, Tree]"
 Scalar: TypeAlias = str | int | float | bool | None
 Stage: TypeAlias = Literal["trace", "sweep", "focus", "learn"]
-Layout: TypeAlias = Literal["maps", "tokens", "vector", "other"]
+Layout: TypeAlias = Literal["maps", "channels", "tokens", "vector", "other"]
 Task: TypeAlias = Literal["classification", "multilabel", "regression", "none"]
 OutputKind: TypeAlias = Literal["logits", "probabilities"]
 """What a classifier's outputs are; of several true classes each has a probability of its own."""
@@ -139,9 +139,11 @@ class Layer:
             later calls end in "#2", "#3".
         operation: class of the module ("Conv2d") or name of the function ("relu").
         shape: of one example's output, without the batch axis.
-        layout: "maps" is (batch, channel, height, width), "tokens" (batch, token, channel), "vector"
-            (batch, channel), "other" anything else, whose every position past the batch axis is a unit of its own.
+        layout: "maps" is (batch, channel, height, width), "channels" (batch, channel, ...) with one position axis or more than
+            two, "tokens" (batch, token, channel), "vector" (batch, channel), "other" anything else, whose every position past
+            the batch axis is a unit of its own.
         activation: the activation function whose output this is ("relu", "relu6", "gelu", ...), or None.
+        of_image: whether the model looks at an image; only then can tokens lie on a grid.
     """
 
     index: int
@@ -150,10 +152,11 @@ class Layer:
     shape: tuple[int, ...]
     layout: Layout
     activation: str | None = None
+    of_image: bool = True
 
     @property
     def channel_axis(self) -> int:
-        """Axis of the channels in a batched output: 1 for maps and vectors, 2 for tokens."""
+        """Axis of the channels in a batched output: 2 for tokens, 1 for all others."""
         return 2 if self.layout == "tokens" else 1
 
     @property

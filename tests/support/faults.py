@@ -284,6 +284,46 @@ def exploding_gradient() -> Fault:
 # Kind, the fault, what its worst finding is about, and whether it is grave.
 PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("dead-layer", dead_layer, {"layer": "classifier.3"}, "high"),
+class Frames(nn.Module):
+    """Looks at the two halves of a picture as if they were pictures of their own, and answers by both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look, self.answer = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), nn.Linear(4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        halves = self.look(torch.cat(images.chunk(2, 2))).mean((2, 3))
+        logits: Tensor = self.answer(halves[: len(images)] + halves[len(images) :])
+        return logits
+
+
+def folded_batch() -> Fault:
+    torch.manual_seed(0)
+    return Frames(), held_out(60)
+
+
+class Experts(nn.Module):
+    """Asks one expert about dark pictures and another about the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dark, self.light = (nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10)) for _ in range(2))
+
+    def forward(self, images: Tensor) -> Tensor:
+        flat = images.flatten(1)
+        dark = flat.mean(1) > flat.mean(1).median()
+        logits = flat.new_zeros(len(flat), 10)
+        for chosen, expert in ((dark, self.dark), (~dark, self.light)):
+            if chosen.any():
+                logits[chosen] = expert(flat[chosen])
+        return logits
+
+
+def experts() -> Fault:
+    torch.manual_seed(0)
+    return Experts(), held_out(60)
+
+
     ("dead-layer", dead_units, {"layer": "features.6"}, "medium"),
     ("saturated-layer", saturated_layer, {"layer": "classifier.3"}, "high"),
     ("saturated-layer", saturated_sigmoid, {"layer": "features.2"}, "high"),
@@ -309,6 +349,8 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("nonfinite-gradients", nonfinite_gradients, {"layer": "act"}, "high"),
     ("no-gradients", no_gradients, {}, "info"),
     ("nonfinite-parameter-gradients", undefined_step, {"layer": "features.5"}, "high"),
+    ("layers-left-out", folded_batch, {}, "low"),
+    ("unlike-batch", experts, {}, "low"),
     ("no-parameter-gradient", cut_off, {"layer": "features.0"}, "medium"),
     ("vanishing-gradient", vanishing_gradient, {}, "high"),
     ("exploding-gradient", exploding_gradient, {}, "high"),

@@ -18,8 +18,13 @@ def no_cam(layer: Layer) -> str | None:
         return "it has one position only" if height * width == 1 else None
     if layer.layout == "tokens":
         tokens = layer.shape[0]
-        side = token_grid(tokens)
-        return None if side else f"its {tokens} tokens are no square grid"
+        return (
+            None
+            if grid_of_tokens(layer)
+            else f"its {tokens} tokens are no square grid{'' if layer.of_image else ' of an image'}"
+        )
+    if layer.layout == "channels":
+        return f"its channels have {len(layer.shape) - 1} axes of positions, not height and width"
     if len(layer.shape) > 3:
         return f"its {len(layer.shape)} axes past the batch, windows of a plane say, are no height, width and channel"
     return "its output has no spatial extent"
@@ -38,6 +43,11 @@ def channels_of(layer: Layer) -> tuple[int, int]:
     return (layer.shape[2], 3) if is_plane(layer) else (layer.units, layer.channel_axis)
 
 
+def grid_of_tokens(layer: Layer) -> tuple[int, int] | None:
+    """`token_grid` of a layer; None where it has no tokens, or none of an image: words of a text lie on no grid."""
+    return token_grid(layer.shape[0]) if layer.layout == "tokens" and layer.of_image else None
+
+
 def token_grid(tokens: int) -> tuple[int, int] | None:
     """Side of the square grid that tokens make, and how many leading ones (class token) stand outside it."""
     for leading in (0, 1):
@@ -49,7 +59,7 @@ def token_grid(tokens: int) -> tuple[int, int] | None:
 
 def class_tokens(layer: Layer) -> int:
     """How many leading tokens of a layer's output stand outside its grid; 0 where it has no tokens."""
-    grid = token_grid(layer.shape[0]) if layer.layout == "tokens" else None
+    grid = grid_of_tokens(layer)
     return 0 if grid is None else grid[1]
 
 

@@ -295,6 +295,8 @@ def _middle(output: Tensor, sight: Sight) -> Floats:
     elif sight.layer.layout == "maps":
         row, column = divmod(sight.position, values.shape[3])
         values = values[:, :, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+    elif sight.layer.layout == "channels":
+        values = values.flatten(2)[:, :, sight.position, None, None]
     else:
         values = values.reshape(len(values), -1, 1, 1)
     return np.asarray(torch.nan_to_num(values.amax((2, 3))).cpu().numpy(), np.float64)

@@ -15,7 +15,7 @@ def laid_out(output: Tensor, layer: Layer) -> Tensor:
         return output.transpose(1, 2)
     if is_plane(layer):
         return output.flatten(1, 2).transpose(1, 2)
-    if layer.layout == "maps":
+    if layer.layout in ("maps", "channels"):
         return output.flatten(2)
     if layer.layout == "vector":
         return output[:, :, None]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import get_args
 
 from pellucid.graph.names import Role
-from pellucid.graph.structure import Edge, Node, layer_of
+from pellucid.graph.structure import Edge, Node, begins_with_batch, layer_of
 from pellucid.types import Layer
 
 # A layer that no layout describes is taken apart into positions; beyond this many it is captured on request only.
@@ -19,8 +19,20 @@ _CHAINS: dict[str, tuple[Role, ...]] = {
 }
 
 
-def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int) -> tuple[Layer, ...]:
-    """The layers that are captured unless others are asked for, in order of execution.
+def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, *, of_image: bool) -> tuple[Layer, ...]:
+    """The layers that are captured unless others are asked for, in order of execution: points that begin with the batch."""
+    layers: list[Layer] = []
+    for node in points(nodes, edges):
+        if not begins_with_batch(node, batch):
+            continue
+        layer = layer_of(node, len(layers), nodes, of_image=of_image)
+        if layer.layout != "other" or layer.units <= LARGEST_OTHER:
+            layers.append(layer)
+    return tuple(layers)
+
+
+def points(nodes: tuple[Node, ...], edges: Iterable[Edge]) -> Iterator[Node]:
+    """The calls after which a signal is worth a look, in order of execution.
 
     An activation's output is a layer. So is the output of a convolution, a linear layer, attention, a recurrent
     layer, an embedding or a normalisation, unless only normalisations or activations read it: the chain goes on.
@@ -34,9 +46,8 @@ def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int) -
         if node.kind == "module" and node.origin is not None and node.origin != node.id:
             holders[node.id] = node
     meetings = _meetings(nodes, edges)
-    layers: list[Layer] = []
     for node in nodes:
-        if node.kind not in ("module", "function") or node.origin != node.id or not _fits(node, batch):
+        if node.kind not in ("module", "function") or node.origin != node.id or not _is_signal(node):
             continue
         if not _is_point(node, readers[node.id], meetings):
             continue
@@ -45,14 +56,11 @@ def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int) -
             block = holders.get(node.parent)
             if block is not None and block.origin == node.id:
                 shown = block
-        layer = layer_of(shown, len(layers), nodes)
-        if layer.layout != "other" or layer.units <= LARGEST_OTHER:
-            layers.append(layer)
-    return tuple(layers)
+        yield shown
 
 
-def _fits(node: Node, batch: int) -> bool:
-    return bool(node.reached and node.floating and len(node.outputs[0]) >= 2 and node.outputs[0][0] == batch)
+def _is_signal(node: Node) -> bool:
+    return bool(node.reached and node.floating and len(node.outputs[0]) >= 2)
 
 
 # Roles as bits, so that a set of them is one number.

@@ -161,7 +161,28 @@ class Graph:
         """The capture points, in order of execution; none of what was read from a file, which cannot be run."""
         from pellucid.graph.points import capture_points
 
-        return () if self.backend == "file" else capture_points(self.nodes, self.edges, self.batch)
+        if self.backend == "file":
+            return ()
+        return capture_points(self.nodes, self.edges, self.batch, of_image=self.of_image)
+
+    @cached_property
+    def left_out(self) -> tuple[Node, ...]:
+        """Calls that would be capture points, but whose output has no batch axis in front."""
+        from pellucid.graph.points import points
+
+        if self.backend == "file":
+            return ()
+        return tuple(node for node in points(self.nodes, self.edges) if not begins_with_batch(node, self.batch))
+
+    @cached_property
+    def of_image(self) -> bool:
+        """Whether an input is an image: (batch, channel, height, width), of floating-point numbers or bytes."""
+        return any(
+            len(shape) == 4 and (dtype.startswith(("float", "bfloat")) or dtype == "uint8")
+            for node in self.nodes
+            if node.kind == "input"
+            for shape, dtype in zip(node.outputs, node.output_dtypes, strict=False)
+        )
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -197,7 +218,7 @@ class Graph:
             raise LayerError(
                 f"Layer '{name}' ({node.operation}) cannot be captured: {why}. Layers that can: {fitting}."
             )
-        return layer_of(node, len(self.layers) + node.id, self.nodes)
+        return layer_of(node, len(self.layers) + node.id, self.nodes, of_image=self.of_image)
 
     def against(self, old: Graph) -> Difference:
         """What became of an older graph in this one, call by call, matched by structure."""
@@ -285,17 +306,22 @@ class Graph:
     def _unfit(self, node: Node) -> str | None:
         if not node.outputs or not node.floating:
             return "it returns no tensor of floating-point numbers"
-        shape = node.outputs[0]
-        if not shape or shape[0] != self.batch:
-            return f"its output of shape {shape} has no batch axis of {self.batch} in front"
+        if not begins_with_batch(node, self.batch):
+            return f"its output of shape {node.outputs[0]} has no batch axis of {self.batch} in front"
         return None
 
 
-def layer_of(node: Node, index: int, nodes: tuple[Node, ...]) -> Layer:
-    """The layer whose output is that of a node."""
+def begins_with_batch(node: Node, batch: int) -> bool:
+    """Whether the first axis of a node's output has as many places as there are examples."""
+    return node.outputs[0][:1] == (batch,)
+
+
+def layer_of(node: Node, index: int, nodes: tuple[Node, ...], *, of_image: bool) -> Layer:
+    """The layer whose output is that of a node, of a model that looks at an image or not."""
     origin = node if node.origin is None else nodes[node.origin]
     shape = node.outputs[0]
-    return Layer(index, node.name, node.operation, shape[1:], layout_of(shape, origin.channel_last), origin.activation)
+    layout = layout_of(shape, origin.channel_last)
+    return Layer(index, node.name, node.operation, shape[1:], layout, origin.activation, of_image)
 
 
 def layout_of(shape: Shape, channel_last: bool | None) -> Layout:
@@ -306,7 +332,7 @@ def layout_of(shape: Shape, channel_last: bool | None) -> Layout:
         return "tokens"
     if len(shape) == 4 and not channel_last:
         return "maps"
-    return "other"
+    return "channels" if len(shape) > 2 and channel_last is False else "other"
 
 
 def _short(node: Node) -> str:

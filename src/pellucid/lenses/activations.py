@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.lenses import LensContext
 from pellucid.lenses.reductions import BOUNDS, Strongest, summarise
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.record.schema import ActivationLayer, ActivationsPanel, Finding
 from pellucid.types import Layer, Needs, Observation
@@ -37,6 +38,7 @@ class ActivationsLens:
         totals: layer -> float64[values, sum of squares, minimum, maximum, non-finite values].
         bins, special: layer -> the sampled histogram's counts.
         places: layer -> [index, units], and "name", "operation", "activation" as text.
+        unlike: layers that are left out, because a batch of theirs had not one row an example.
     """
 
     name: ClassVar[str] = "activations"
@@ -47,6 +49,7 @@ class ActivationsLens:
     bins: dict[str, np.ndarray] = field(default_factory=dict)
     special: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, list[int | str | None]] = field(default_factory=dict)
+    unlike: Unlike = field(default_factory=dict)
     count: int = 0
 
     @property
@@ -55,6 +58,8 @@ class ActivationsLens:
         return Needs(reductions={"activations": self._reduce})
 
     def _reduce(self, output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
+        if layer.name in self.unlike:
+            return {}
         held = self.units.get(layer.name)
         weakest = held["top_values"][:, -1] if held is not None else None
         return summarise(output, layer, weakest, TOP_K)
@@ -66,8 +71,19 @@ class ActivationsLens:
         self.count += len(seen.batch)
         for name, summaries in seen.summaries.items():
             found = summaries.get("activations")
-            if found:
+            if not found or name in self.unlike:
+                continue
+            if int(found["rows"]) != len(seen.batch):
+                self._leave_out({name: [int(found["rows"]), len(seen.batch)]})
+            else:
                 self._add(seen.layers[name], {key: tensor.numpy() for key, tensor in found.items()}, seen)
+
+    def _leave_out(self, unlike: Unlike) -> None:
+        """Forgets layers whole: where a batch could not be told apart, others may be wrong by rows that were as many by chance."""
+        merge_unlike(self.unlike, unlike)
+        for held in (self.units, self.totals, self.bins, self.special, self.places):
+            for name in unlike:
+                held.pop(name, None)
 
     def _add(self, layer: Layer, found: Mapping[str, np.ndarray], seen: Observation) -> None:
         if seen.batch is None:
@@ -130,7 +146,10 @@ class ActivationsLens:
     def merge(self, other: Self) -> None:
         """Adds what another saw."""
         self.count += other.count
+        self._leave_out(other.unlike)
         for name, units in other.units.items():
+            if name in self.unlike:
+                continue
             self._merge_layer(
                 name, other.places[name], units, other.totals[name], other.bins[name], other.special[name]
             )
@@ -141,7 +160,11 @@ class ActivationsLens:
         layers = [self._layer(name) for name in ordered]
         return ActivationsPanel(
             count=self.count,
-            findings=[finding for layer in layers for finding in self._findings(layer)] + self._nonfinite(layers),
+            findings=[
+                *(finding for layer in layers for finding in self._findings(layer)),
+                *self._nonfinite(layers),
+                *self._unlike(),
+            ],
             layers=layers,
             top_k=TOP_K,
         )
@@ -231,6 +254,21 @@ class ActivationsLens:
                 )
             )
         return found
+
+    def _unlike(self) -> list[Finding]:
+        if not self.unlike:
+            return []
+        return [
+            Finding(
+                kind="unlike-batch",
+                severity="low",
+                sentence=unlike_words(self.unlike, "shown"),
+                count=len(self.unlike),
+                evidence={"layers": len(self.unlike)},
+                page="activations",
+                selection={"layer": min(self.unlike)},
+            )
+        ]
 
     def _nonfinite(self, layers: list[ActivationLayer]) -> list[Finding]:
         first = next((layer for layer in layers if layer.nonfinite), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,11 @@ def focus_tensors(
         packed.add(f"{path}.values", values[place])
         if gradient is not None:
             packed.add(f"{path}.gradient", gradient[place])
-    layers = [_layer(packed, seen, layer, place) for layer in seen.layers.values() if layer.name in seen.activations]
+    layers = [
+        _layer(packed, seen, layer, place)
+        for layer in seen.layers.values()
+        if layer.name in seen.activations and len(seen.activations[layer.name]) == len(seen.batch)
+    ]
     target = None if seen.batch.targets is None else int(seen.batch.targets[place])
     score = float(seen.scores[place]) if seen.scores is not None else float("nan")
     finite = bool(torch.isfinite(seen.outputs[place]).all())
@@ -89,6 +94,9 @@ def _layer(packed: Packed, seen: Observation, layer: Layer, place: int) -> Focus
 
     activation = seen.activations[layer.name][place : place + 1].float()
     gradient = seen.gradients[layer.name][place : place + 1].float()
+    layer = replace(
+        layer, shape=tuple(activation.shape[1:])
+    )  # of this example, which may be of another size than the traced
     reason = no_cam(layer)
     height = width = 1
     if layer.layout == "maps" or (layer.layout == "tokens" and reason is None):
@@ -102,6 +110,8 @@ def _layer(packed: Packed, seen: Observation, layer: Layer, place: int) -> Focus
         packed.tensors[f"{layer.index}.peaks"] = peaks[channels].to(torch.int32).cpu().numpy()
     elif layer.layout == "tokens":
         packed.add(f"{layer.index}.values", activation[0].mean(dim=0))
+    elif layer.layout == "channels":
+        packed.add(f"{layer.index}.values", activation[0].flatten(1).mean(dim=1))
     elif layer.layout == "vector":
         packed.add(f"{layer.index}.values", activation[0])
     if reason is None and bool(torch.isfinite(gradient).all()):

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.attribution.cam import no_cam
 from pellucid.lenses import LensContext
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
 from pellucid.measures import histogram
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.record.schema import Finding, FocusExample, GradientLayer, GradientsPanel
@@ -28,6 +29,7 @@ class GradientsLens:
         norms: layer -> float64[sum of L2 norms, examples, values, zeros, non-finite].
         bins, special: layer -> the gradient's histogram.
         places: layer -> [index, reason why no Grad-CAM or None].
+        unlike: layers that are left out, because a batch of theirs had not one row an example.
         refusal: why the model has no gradients to look at, in words; "" where it has.
     """
 
@@ -41,6 +43,7 @@ class GradientsLens:
     bins: dict[str, np.ndarray] = field(default_factory=dict)
     special: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, list[int | str | None]] = field(default_factory=dict)
+    unlike: Unlike = field(default_factory=dict)
     refusal: str = ""
 
     def observe(self, seen: Observation) -> None:
@@ -55,7 +58,11 @@ class GradientsLens:
         self._note_examples(seen)
         if isinstance(seen.batch.inputs, torch.Tensor):
             self.input_shape = list(seen.batch.inputs.shape[1:])
+        examples = len(seen.batch)
+        self._leave_out({name: [len(one), examples] for name, one in seen.gradients.items() if len(one) != examples})
         for name, gradient in seen.gradients.items():
+            if name in self.unlike:
+                continue
             layer = seen.layers[name]
             flat = gradient.detach().float().reshape(len(gradient), -1)
             norms = torch.linalg.vector_norm(flat.double(), dim=1)
@@ -91,6 +98,12 @@ class GradientsLens:
                 }
             )
 
+    def _leave_out(self, unlike: Unlike) -> None:
+        merge_unlike(self.unlike, unlike)
+        for held in (self.places, self.norms, self.bins, self.special):
+            for name in unlike:
+                held.pop(name, None)
+
     def _add(
         self, name: str, place: list[int | str | None], sums: np.ndarray, bins: np.ndarray, special: np.ndarray
     ) -> None:
@@ -104,7 +117,10 @@ class GradientsLens:
         self.examples = sorted([*self.examples, *other.examples], key=lambda entry: int(entry["row"] or 0))
         self.input_shape = self.input_shape or other.input_shape
         self.refusal = self.refusal or other.refusal
+        self._leave_out(other.unlike)
         for name, place in other.places.items():
+            if name in self.unlike:
+                continue
             self._add(name, place, other.norms[name], other.bins[name], other.special[name])
 
     def report(self) -> GradientsPanel:
@@ -113,7 +129,12 @@ class GradientsLens:
         layers = [self._layer(name) for name in names]
         return GradientsPanel(
             count=len(self.examples),
-            findings=[*self._nonfinite(layers), *self._flow(names), *self._refused()],
+            findings=[
+                *self._nonfinite(layers),
+                *self._flow(names),
+                *self._refused(),
+                *self._unlike(),
+            ],
             explains="the logit of the explained class of each example",
             input_shape=self.input_shape,
             examples=[
@@ -141,6 +162,21 @@ class GradientsLens:
             return []
         sentence = f"No example could be looked at closely. {self.refusal}"
         return [Finding(kind="no-gradients", severity="info", sentence=sentence, count=0, page="gradients", weight=0.1)]
+
+    def _unlike(self) -> list[Finding]:
+        if not self.unlike:
+            return []
+        return [
+            Finding(
+                kind="unlike-batch",
+                severity="low",
+                sentence=unlike_words(self.unlike, "shown"),
+                count=len(self.unlike),
+                evidence={"layers": len(self.unlike)},
+                page="gradients",
+                selection={"layer": min(self.unlike)},
+            )
+        ]
 
     def _nonfinite(self, layers: list[GradientLayer]) -> list[Finding]:
         """Gradients come from the output: the last layer that has one is where they begin."""

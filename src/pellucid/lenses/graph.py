@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import msgspec
 
@@ -11,7 +11,11 @@ from pellucid.lenses import LensContext
 from pellucid.record.schema import Finding, GraphPanel
 from pellucid.types import Needs, Observation
 
+if TYPE_CHECKING:
+    from pellucid.graph import Graph
+
 _NAMED = 3
+_TRACED = "for the traced example, on a path that others need not take"
 
 
 @dataclass
@@ -31,7 +35,9 @@ class GraphLens:
     def observe(self, seen: Observation) -> None:
         """Takes the traced graph."""
         if seen.graph is not None:
-            self.panel = msgspec.json.encode(seen.graph.to_panel()).decode()
+            panel = seen.graph.to_panel()
+            panel.findings += _left_out(seen.graph)
+            self.panel = msgspec.json.encode(panel).decode()
 
     def merge(self, other: Self) -> None:
         """One model has one graph: whichever was traced; of two, in any order, the same one."""
@@ -45,21 +51,47 @@ class GraphLens:
             )
         panel = msgspec.json.decode(self.panel, type=GraphPanel)
         if panel.unused and panel.error is None:
-            panel.findings.append(_unused(panel.unused))
+            panel.findings.append(_unused(panel.unused, panel.data_dependent))
         return panel
 
 
-def _unused(names: list[str]) -> Finding:
+def _left_out(graph: Graph) -> list[Finding]:
+    """Layers of which no lens sees anything."""
+    nodes = graph.left_out
+    if not nodes or graph.error is not None:
+        return []
+    total = len(nodes) + len(graph.layers)
+    batch = f"{graph.batch} example{'' if graph.batch == 1 else 's'}"
+    return [
+        Finding(
+            kind="layers-left-out",
+            severity="low",
+            sentence=(
+                f"{len(nodes):,} of {total:,} layers {'is' if len(nodes) == 1 else 'are'} not shown on Activations and Gradients, "
+                f"because the first axis of the output is not that of the examples: {_some([node.name for node in nodes])}. "
+                f"{nodes[0].name} gives {nodes[0].outputs[0]} for {batch}."
+            ),
+            count=len(nodes),
+            page="activations",
+            evidence={"layers": len(nodes), "first": nodes[0].name},
+        )
+    ]
+
+
+def _unused(names: list[str], data_dependent: list[str]) -> Finding:
     one = len(names) == 1
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
     return Finding(
         kind="unused-parameters",
         severity="low",
         sentence=(
-            f"{len(names):,} parameter{'' if one else 's'} {'is' if one else 'are'} never read when the model answers: "
-            f"{shown}."
+            f"{len(names):,} parameter{'' if one else 's'} {'is' if one else 'are'} never read "
+            f"{_TRACED if data_dependent else 'when the model answers'}: {_some(names)}."
         ),
         count=len(names),
         page="graph",
         evidence={"parameters": len(names), "first": names[0]},
     )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")

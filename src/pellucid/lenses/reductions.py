@@ -43,7 +43,7 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
         weakest: float64[unit], the least of each unit's strongest values so far; only stronger ones are looked up.
         top_k: how many of a batch's examples can be among the strongest.
 
-    Returns: sum, maximum, zeros, bounded, sampled by unit; totals (values, sum of squares, minimum, maximum,
+    Returns: rows of the output; sum, maximum, zeros, bounded, sampled by unit; totals (values, sum of squares, minimum, maximum,
         non-finite values); example, unit, value, position of the candidates; bins and special of the histogram.
     """
     import torch
@@ -53,7 +53,7 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     # Units on axis 1, positions after it: [batch unit position].
     if layer.layout == "tokens":
         planes = signal.transpose(1, 2)
-    elif layer.layout == "maps":
+    elif layer.layout in ("maps", "channels"):
         planes = signal.flatten(2)
     else:
         planes = signal.reshape(batch, -1, 1)
@@ -75,6 +75,7 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     example, unit, value, position = _candidates(planes, ranked, weakest, top_k)
     totals = [float(signal.numel()), float(norms.double().square().sum()), lowest, float(unit_maxima.max()), nonfinite]
     return {
+        "rows": torch.tensor(batch),
         "sum": total.cpu(),
         "maximum": unit_maxima.double().cpu(),
         "sampled": torch.full((planes.shape[1],), batch * sample.shape[along], dtype=torch.int64),

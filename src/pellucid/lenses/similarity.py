@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.lenses import LensContext
-from pellucid.record.schema import SimilarityPanel, SpaceLayer
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
+from pellucid.record.schema import Finding, SimilarityPanel, SpaceLayer
 from pellucid.types import Layer, Needs, Observation
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class SimilarityLens:
         rows, keys: int64 and uint64[example], by ascending key; at most SAMPLE.
         features: layer -> float32[example kept].
         places: layer -> [index, units].
+        unlike: layers that are left out, because a batch of theirs had not one row an example.
         seen, nonfinite: examples that were offered, and those left out.
     """
 
@@ -43,6 +45,7 @@ class SimilarityLens:
     keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     features: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, list[int]] = field(default_factory=dict)
+    unlike: Unlike = field(default_factory=dict)
     seen: int = 0
     nonfinite: int = 0
 
@@ -53,8 +56,8 @@ class SimilarityLens:
 
     def _reduce(self, output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
         signal = output.detach().float()
-        if layer.layout == "maps":
-            signal = signal.mean((2, 3))
+        if layer.layout in ("maps", "channels"):
+            signal = signal.flatten(2).mean(2)
         elif layer.layout == "tokens":
             signal = signal.mean(1)
         elif signal.ndim > 2:
@@ -70,6 +73,11 @@ class SimilarityLens:
         if seen.batch is None or not seen.summaries:
             return
         pooled = {name: one["similarity"]["pooled"].numpy() for name, one in seen.summaries.items()}
+        examples = len(seen.batch)
+        self._leave_out({name: [len(one), examples] for name, one in pooled.items() if len(one) != examples})
+        pooled = {name: values for name, values in pooled.items() if name not in self.unlike}
+        if not pooled:
+            return
         rows = np.array([seen.batch.row(place) for place in range(len(seen.batch))], np.int64)
         finite = np.logical_and.reduce([np.isfinite(values).all(1) for values in pooled.values()])
         for name in pooled:
@@ -79,8 +87,16 @@ class SimilarityLens:
         self.nonfinite += int((~finite).sum())
         self._take(rows[finite], {name: values[finite] for name, values in pooled.items()})
 
+    def _leave_out(self, unlike: Unlike) -> None:
+        merge_unlike(self.unlike, unlike)
+        for name in unlike:
+            self.features.pop(name, None)
+            self.places.pop(name, None)
+        if not self.features:
+            self.rows, self.keys = self.rows[:0], self.keys[:0]
+
     def _take(self, rows: NDArray[np.int64], features: Mapping[str, np.ndarray]) -> None:
-        if not len(rows):
+        if not len(rows) or not features:
             return
         both = np.concatenate([self.rows, rows])
         keys = np.concatenate([self.keys, _keys(rows, self.context.seed)])
@@ -90,11 +106,13 @@ class SimilarityLens:
         self.rows, self.keys = both[kept], keys[kept]
 
     def merge(self, other: Self) -> None:
-        """Keeps the sample of both."""
-        self.places = {**other.places, **self.places}
+        """Keeps the sample of both, in the layers that neither has left out."""
+        self._leave_out(other.unlike)
+        places = {name: place for name, place in other.places.items() if name not in self.unlike}
+        self.places = {**places, **self.places}
         self.seen += other.seen
         self.nonfinite += other.nonfinite
-        self._take(other.rows, other.features)
+        self._take(other.rows, {name: found for name, found in other.features.items() if name not in self.unlike})
 
     def report(self) -> SimilarityPanel:
         """A row a layer; nothing of fewer than a handful of examples."""
@@ -102,6 +120,7 @@ class SimilarityLens:
         widest = max((self.places[name][1] for name in names), default=0)
         return SimilarityPanel(
             count=len(self.rows),
+            findings=self._unlike(),
             layers=[self._layer(name) for name in names],
             seen=self.seen,
             nonfinite=self.nonfinite,
@@ -121,6 +140,21 @@ class SimilarityLens:
             explained=[float(share) for share in principal(values).explained],
             scale=_scale(values),
         )
+
+    def _unlike(self) -> list[Finding]:
+        if not self.unlike:
+            return []
+        return [
+            Finding(
+                kind="unlike-batch",
+                severity="info",
+                sentence=unlike_words(self.unlike, "placed nor compared"),
+                count=len(self.unlike),
+                evidence={"layers": len(self.unlike)},
+                page="activations",
+                selection={"layer": min(self.unlike)},
+            )
+        ]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The sample's rows, its features and principal components by layer index, and the layers' likeness."""

@@ -113,7 +113,7 @@ class LayerInfo(msgspec.Struct, frozen=True):
     name: str
     operation: str
     shape: list[int]
-    layout: Literal["maps", "tokens", "vector", "other"]
+    layout: Literal["maps", "channels", "tokens", "vector", "other"]
     units: int
     activation: str | None = None
     node: int | None = None
