@@ -273,17 +273,6 @@ def deep(gain: float, activation: type[nn.Module]) -> nn.Module:
     return model
 
 
-def vanishing_gradient() -> Fault:
-    return deep(1.0, nn.Sigmoid), held_out(60)
-
-
-def exploding_gradient() -> Fault:
-    return deep(12.0, nn.LeakyReLU), held_out(60)
-
-
-# Kind, the fault, what its worst finding is about, and whether it is grave.
-PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
-    ("dead-layer", dead_layer, {"layer": "classifier.3"}, "high"),
 class Frames(nn.Module):
     """Looks at the two halves of a picture as if they were pictures of their own, and answers by both."""
 
@@ -324,6 +313,17 @@ def experts() -> Fault:
     return Experts(), held_out(60)
 
 
+def vanishing_gradient() -> Fault:
+    return deep(1.0, nn.Sigmoid), held_out(60)
+
+
+def exploding_gradient() -> Fault:
+    return deep(12.0, nn.LeakyReLU), held_out(60)
+
+
+# Kind, the fault, what its worst finding is about, and whether it is grave.
+PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
+    ("dead-layer", dead_layer, {"layer": "classifier.3"}, "high"),
     ("dead-layer", dead_units, {"layer": "features.6"}, "medium"),
     ("saturated-layer", saturated_layer, {"layer": "classifier.3"}, "high"),
     ("saturated-layer", saturated_sigmoid, {"layer": "features.2"}, "high"),
@@ -338,6 +338,8 @@ def experts() -> Fault:
     ("weak-slice", weak_slice, {"column.scanner": "b"}, "high"),
     ("worse-than-prior", worse_than_prior, {}, "high"),
     ("unused-parameters", unused_parameters, {}, "low"),
+    ("layers-left-out", folded_batch, {}, "low"),
+    ("unlike-batch", experts, {}, "low"),
     ("zero-weights", zero_weights, {"layer": "features.4"}, "medium"),
     ("nonfinite-weights", nonfinite_weights, {"layer": "classifier.4"}, "high"),
     ("nonfinite-output", nonfinite_output, {}, "high"),
@@ -349,8 +351,6 @@ def experts() -> Fault:
     ("nonfinite-gradients", nonfinite_gradients, {"layer": "act"}, "high"),
     ("no-gradients", no_gradients, {}, "info"),
     ("nonfinite-parameter-gradients", undefined_step, {"layer": "features.5"}, "high"),
-    ("layers-left-out", folded_batch, {}, "low"),
-    ("unlike-batch", experts, {}, "low"),
     ("no-parameter-gradient", cut_off, {"layer": "features.0"}, "medium"),
     ("vanishing-gradient", vanishing_gradient, {}, "high"),
     ("exploding-gradient", exploding_gradient, {}, "high"),
