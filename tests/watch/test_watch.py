@@ -27,6 +27,7 @@ from support.watched import (
     network,
     seed_everything,
     small,
+    take_step,
     train,
     values,
 )
@@ -181,6 +182,38 @@ def test_an_optimizer_of_another_model_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_layer_without_a_shape_is_refused_until_a_batch_has_given_it_one(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(OptionError, match=r"Layer '0' \(LazyLinear\) has no shape.*Run one batch"):
+        pellucid.watch(model, optimizer, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    model(torch.zeros(2, 5))
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1) as watch:
+        take_step(model, optimizer, watch, *next(batches((6, 5), 1)))
+    assert list(values(Record(tmp_path / "run").training()[0], "gradient_norm", "0")) == [1]
+
+
+@pytest.mark.parametrize("place", ["pellucid.watch.watcher.warm_up", "pellucid.record.writer.Writer.create"])
+def test_an_error_at_the_beginning_leaves_no_hook_and_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, broken)
+        watch = pellucid.watch(model, optimizer, out=tmp_path / "run", histograms_every=1)
+        with pytest.raises(KeyboardInterrupt), watch:
+            pass
+    assert hooks(model, optimizer) == 0
+    with pellucid.watch(model, optimizer, out=tmp_path / "run"):
+        pass
+
+
 @pytest.mark.parametrize("value", [torch.zeros(3), "0.5", None])
 def test_what_is_logged_must_be_one_number(tmp_path: Path, value: Any) -> None:
     model = small()
@@ -196,8 +229,13 @@ def test_a_record_that_is_there_is_replaced_only_when_asked(tmp_path: Path) -> N
     optimizer = OPTIMIZERS["AdamW"](model)
     with pellucid.watch(model, optimizer, out=tmp_path / "run", title="first") as watch:
         train(model, optimizer, watch, steps=1)
-    with pytest.raises(RecordError, match="overwrite"), pellucid.watch(model, optimizer, out=tmp_path / "run"):
+    with (
+        pytest.raises(RecordError, match=r"\(first, complete\).*overwrite=True\)\.$") as refused,
+        pellucid.watch(model, optimizer, out=tmp_path / "run"),
+    ):
         pass
+    assert "--" not in str(refused.value)  # no option of the command line, which has no watch
+    assert hooks(model, optimizer) == 0
     assert Record(tmp_path / "run").manifest.title == "first"
     with pellucid.watch(model, optimizer, out=tmp_path / "run", title="second", overwrite=True):
         pass

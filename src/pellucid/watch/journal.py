@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pellucid.errors import RecordError
 from pellucid.record import tables
+from pellucid.record.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from pellucid.record.training import TrainingWriter
@@ -57,13 +61,6 @@ class Journal:
     _flushed: float = 0.0
     _cost: float = 0.0
 
-    def warm_up(self) -> None:
-        """Makes a table of nothing: pyarrow's first one imports pandas where it is installed, which takes half a second."""
-        import pyarrow as pa
-
-        schema = tables.training_schema()
-        tables.parquet_bytes(pa.table({name: [] for name in schema.names}, schema=schema))
-
     def due(self, now: float) -> bool:
         """Whether it is time to flush."""
         waited = now - max(self._flushed, self.began)
@@ -82,7 +79,10 @@ class Journal:
         numbers = iter(_brought([*self._tensors()]))
         for step, seconds, quantity, values in self.scalars:
             known = [float(next(numbers)[0]) if isinstance(value, Tensor) else float(value) for value in values]
-            self.table.add(step, seconds, quantity, sum(known) / len(known))
+            if quantity == "accuracy":  # NaN of a batch that has none
+                known = [value for value in known if not np.isnan(value)]
+            if known:
+                self.table.add(step, seconds, quantity, sum(known) / len(known))
         for norms in self.norms:
             self._add_norms(norms, {name: next(numbers) for name in norms.values})
         for step, seconds, layer, quantity, counted in self.histograms:
@@ -119,6 +119,26 @@ class Journal:
                     before = whole["before"][layer]
                     ratio = float(np.sqrt(whole["update"][layer] / before)) if before else float("nan")
                     self.table.add(norms.step, norms.seconds, "update_ratio", ratio, layer=layer)
+
+
+def refuse_record(out: Path) -> None:
+    """Raises: RecordError: there is a record already; says so in the words of Python, not of the command line."""
+    try:
+        present = read_manifest(out)
+    except RecordError:
+        return  # there is none, or the writer will say what is wrong with it
+    raise RecordError(
+        f"There is a record at {out} already ({present.title or 'untitled'}, {present.state}). Choose another path, or replace "
+        "it: pellucid.watch(..., overwrite=True)."
+    )
+
+
+def warm_up() -> None:
+    """Makes a table of nothing: pyarrow's first one imports pandas where it is installed, which takes half a second."""
+    import pyarrow as pa
+
+    schema = tables.training_schema()
+    tables.parquet_bytes(pa.table({name: [] for name in schema.names}, schema=schema))
 
 
 def _brought(tensors: list[Tensor]) -> list[NDArray[np.float64]]:

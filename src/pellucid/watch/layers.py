@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch.nn.parameter import is_lazy
+
 from pellucid.capture.call import unwrapped
 from pellucid.errors import OptionError
 from pellucid.graph.names import is_opaque, module_role
@@ -21,13 +23,11 @@ class Watched:
     Attributes:
         parameters: each once, under the first module that has it.
         layers: name of each parameter's layer.
-        updated: whether the optimizer has it.
         outputs: modules by layer name whose outputs are counted.
     """
 
     parameters: tuple[nn.Parameter, ...]
     layers: tuple[str, ...]
-    updated: tuple[bool, ...]
     outputs: dict[str, nn.Module]
 
     @property
@@ -43,9 +43,9 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
         model: as it was given, in its wrappers. What is compiled in it has no outputs to count.
         optimizer: of its parameters.
 
-    Raises: OptionError: the optimizer has none of the model's parameters.
+    Raises: OptionError: the optimizer has none of the model's parameters, or a parameter has no shape yet.
     """
-    updated = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    owned = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     seen: dict[int, tuple[nn.Parameter, str]] = {}
     outputs: dict[str, nn.Module] = {}
     # Hooks that come and go would have it compiled anew, and see nothing.
@@ -53,20 +53,24 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
     for path, module in unwrapped(model).named_modules():
         own = list(module.parameters(recurse=False))
         for parameter in own:
+            if is_lazy(parameter):
+                raise OptionError(
+                    f"Layer '{path}' ({type(module).__name__}) has no shape before the model has seen a batch. Run one batch "
+                    "through the model, then make the optimizer and the Watch."
+                )
             seen.setdefault(id(parameter), (parameter, path))
         is_layer = (own and is_opaque(module)) or module_role(module)[0] == "activation"
         if is_layer and id(module) not in compiled:
             outputs[path] = module
-    if updated.isdisjoint(seen):
+    if owned.isdisjoint(seen):
         raise OptionError(
-            f"The optimizer ({type(optimizer).__name__}, {len(updated)} parameters) has none of the {len(seen)} "
+            f"The optimizer ({type(optimizer).__name__}, {len(owned)} parameters) has none of the {len(seen)} "
             f"parameters of the model ({type(unwrapped(model)).__name__}): there is nothing to watch. Give the model whose "
             "parameters() the optimizer was made with."
         )
     return Watched(
         parameters=tuple(parameter for parameter, _ in seen.values()),
         layers=tuple(path for _, path in seen.values()),
-        updated=tuple(key in updated for key in seen),
         outputs=outputs,
     )
 

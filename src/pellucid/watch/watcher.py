@@ -16,16 +16,18 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pellucid.capture.call import unwrapped
-from pellucid.errors import OptionError, StorageError
+from pellucid.errors import OptionError, RecordError, StorageError
 from pellucid.record import schema
 from pellucid.record.reader import Record
 from pellucid.record.training import TrainingWriter
 from pellucid.record.writer import Writer
 from pellucid.watch.cadence import Cadence
-from pellucid.watch.findings import training_findings, training_panel
-from pellucid.watch.journal import Journal, Norms
+from pellucid.watch.findings import no_steps, training_findings, training_panel
+from pellucid.watch.journal import Journal, Norms, refuse_record, warm_up
 from pellucid.watch.layers import watched
 from pellucid.watch.readings import SAMPLE, Counted, norms, sampled
+from pellucid.watch.taps import Taps
+from pellucid.watch.told import accuracy, number
 
 # Together with flushing and the hooks themselves well under 3% of the training's time.
 _NORMS_SHARE = 0.008
@@ -61,8 +63,8 @@ def watch(
         exact: count every value in histograms and updates, not a sample of 16,384 values of each tensor.
         overwrite: replace a record that is there.
 
-    Returns: the Watch, to be entered with `with`.
-    Raises: OptionError: a cadence below 1, or an optimizer of another model.
+    Returns: the Watch, to be entered with `with`, which raises RecordError where something is at `out` already.
+    Raises: OptionError: a cadence below 1, an optimizer of another model, or parameters that have no shape yet.
     """
     return Watch(
         model,
@@ -112,13 +114,18 @@ class Watch:
         self._options: dict[str, Any] = {"every": every, "histograms_every": histograms_every, "exact": exact}
         self._writer: Writer | None = None
         self._handles: list[Any] = []
-        self._taps: list[Any] = []
+        self._taps = Taps(self._watched.outputs, self._read_output, self._missed_output)
         self._old: list[Tensor] = []
+        self._owned: list[int] = []
         self._moving: list[int] = []
-        self._warned = False
+        self._ended = False
+        self._warned: set[str] = set()
         self._clear()
 
     def __enter__(self) -> Self:
+        self._ended = False
+        if not self._overwrite:
+            refuse_record(self._out)
         manifest = schema.Manifest(
             title=self._title,
             watched=True,
@@ -126,19 +133,23 @@ class Watch:
             device=str(self._watched.parameters[0].device),
             versions={"torch": str(torch.__version__)},
         )
-        self._writer = Writer.create(self._out, manifest, overwrite=self._overwrite)
+        try:
+            self._warm_up()
+            self._handles.append(self._optimizer.register_step_pre_hook(self._before_step))
+            self._handles.append(self._optimizer.register_step_post_hook(self._after_step))
+            self._decide()
+            self._writer = Writer.create(self._out, manifest, overwrite=self._overwrite)
+        except BaseException:
+            self._let_go()
+            raise
         self._journal = Journal(self._watched, TrainingWriter(self._writer), time.perf_counter())
-        self._handles = [
-            self._optimizer.register_step_pre_hook(self._before_step),
-            self._optimizer.register_step_post_hook(self._after_step),
-        ]
-        self._warm_up()
-        self._decide()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended = True
+        self._keep_scalars()
         self._let_go()
         assert self._writer is not None  # noqa: S101 - for mypy: entered before left
         state: schema.State = (
@@ -149,6 +160,8 @@ class Watch:
             self._journal.flush()
             table, _ = Record(self._out).training()
             panel = training_panel(table, self.step, self._watched.names)
+            if not self.step:
+                panel.findings.append(no_steps(table.num_rows))
             panel.findings.extend(training_findings(table))
             self._writer.write_panel(panel)
             self._writer.finish(state, words)
@@ -163,35 +176,50 @@ class Watch:
     def log(self, **values: float | Tensor) -> None:
         """Notes numbers of the whole model at this step: `loss`, `accuracy`, `validation_loss`, ... or your own.
 
-        Several values of one name at the same step are averaged. Nothing waits for a GPU.
+        Several values of one name at the same step are averaged. Nothing waits for a GPU. After the block nothing is noted,
+        with one warning.
 
-        Raises: OptionError: not a single number.
+        Raises:
+            OptionError: not a single number.
+            RecordError: before the block.
         """
+        if not self._is_open():
+            return
         for name, value in values.items():
-            if isinstance(value, Tensor):
-                if value.numel() != 1:
-                    raise OptionError(
-                        f"log({name}=...) takes one number; got a tensor of shape {tuple(value.shape)}. Pass its mean."
-                    )
-                # A copy: the loop may add to its loss in place.
-                self._scalars.setdefault(name, []).append(value.detach().clone())
-            elif isinstance(value, int | float | np.number):
-                self._scalars.setdefault(name, []).append(float(value))
-            else:
-                raise OptionError(f"log({name}=...) takes one number; got {type(value).__name__} {value!r}.")
+            self._scalars.setdefault(name, []).append(number(name, value))
 
-    def observe(self, outputs: Tensor, targets: Tensor, loss: Tensor | float) -> None:
-        """Notes a batch's loss, and its accuracy where outputs are float[batch class] and targets int[batch].
+    def observe(self, outputs: Any, targets: Any, loss: Tensor | float) -> None:
+        """Notes a batch's loss, and its accuracy where targets are int[batch] and outputs float[batch class].
 
-        From step 20,000 on only every second one, then every third, so that the record stays small.
+        Of a single output, float[batch 1], there is one where the loss is its binary cross-entropy. Negative targets are no
+        labels. From step 20,000 on only every second batch is noted, then every third, so that the record stays small.
+
+        Args:
+            outputs: a tensor, or what has one as its logits: an object with `.logits`, a dict, a tuple.
+            targets: any others give no accuracy.
+            loss: mean of the batch, or one an example.
+
+        Raises: RecordError: before the block; see `log`.
         """
-        if self.step % max(1, self.step // 10_000):
+        if not self._is_open() or self.step % max(1, self.step // 10_000):
             return
         if isinstance(loss, Tensor) and loss.numel() != 1:
             loss = loss.detach().mean()
         self.log(loss=loss)
-        if outputs.ndim == 2 and targets.shape == outputs.shape[:1] and not targets.is_floating_point():
-            self.log(accuracy=(outputs.detach().argmax(dim=1) == targets).float().mean())
+        right = accuracy(outputs, targets, loss)
+        if right is not None:
+            self.log(accuracy=right)
+
+    def _is_open(self) -> bool:
+        """Whether what the loop tells can be noted. Raises: RecordError: the block has not begun."""
+        if self._writer is None:
+            raise RecordError(
+                "This Watch was not entered, so it records nothing. Put the training into its block: "
+                "with pellucid.watch(model, optimizer, out=...) as watch: ..."
+            )
+        if self._ended:
+            self._warn("ended", "The block of this Watch has ended: what is logged now is not recorded.", stacklevel=4)
+        return not self._ended
 
     # --- at each step -----------------------------------------------------------------------------------------
 
@@ -200,13 +228,12 @@ class Watch:
         if not (self._look or self._count):
             return None
         start = time.perf_counter()
+        # Asked anew each time: a layer that is unfrozen comes with a new group.
+        owned = {id(parameter) for group in self._optimizer.param_groups for parameter in group["params"]}
+        self._owned = [index for index, one in enumerate(self._watched.parameters) if id(one) in owned]
         if self._look:
             # Frozen parameters are often handed to the optimizer all the same: that they stay is no finding.
-            self._moving = [
-                index
-                for index, parameter in enumerate(self._watched.parameters)
-                if self._watched.updated[index] and parameter.requires_grad
-            ]
+            self._moving = [index for index in self._owned if self._watched.parameters[index].requires_grad]
             self._old = self._samples(self._moving, copy=True)
         # torch hands the arguments of the unbound method: the optimizer itself comes first.
         own, rest = (args[:1], args[1:]) if args and args[0] is optimizer else ((), args)
@@ -234,7 +261,7 @@ class Watch:
         self._keep_scalars()
         self.step += 1
         if self._look or self._count:
-            self._remove_taps()
+            self._taps.take_off()
             start = time.perf_counter()
             seconds = start - self._journal.began
             if self._look:
@@ -254,21 +281,26 @@ class Watch:
         try:
             self._journal.flush()
         except StorageError as full:
-            if not self._warned:
-                warnings.warn(f"The Watch cannot write and keeps its rows in memory: {full}", stacklevel=4)
-                self._warned = True
+            self._warn("full", f"The Watch cannot write and keeps its rows in memory: {full}", stacklevel=5)
+
+    def _warn(self, topic: str, words: str, *, stacklevel: int) -> None:
+        """Warns once of each topic."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            warnings.warn(words, stacklevel=stacklevel)
 
     def _warm_up(self) -> None:
         """Does everything once, so that the first look does not seem dearer than it is."""
         norms(self._samples(range(len(self._watched.parameters))))
         for parameter in self._watched.parameters[:2]:
             Counted().add(parameter, SAMPLE)
-        self._journal.warm_up()
+        warm_up()
 
     def _clear(self) -> None:
         self._look = self._count = self._gradients_read = False
         self._spent = self._counting = 0.0
         self._old = []
+        self._owned = []
         self._moving = []
         self._values: dict[str, Tensor] = {}
         self._indices: dict[str, list[int]] = {}
@@ -281,9 +313,7 @@ class Watch:
         self._look = self._norms.due(self.step + 1, now)
         self._count = self._histograms.due(self.step + 1, now)
         if self._count:
-            self._taps = [
-                module.register_forward_hook(partial(self._tap, name)) for name, module in self._watched.outputs.items()
-            ]
+            self._taps.put_on()
 
     def _keep_scalars(self) -> None:
         seconds = time.perf_counter() - self._journal.began
@@ -293,21 +323,19 @@ class Watch:
 
     # --- reading ----------------------------------------------------------------------------------------------
 
-    def _tap(self, layer: str, module: nn.Module, inputs: object, output: Any) -> None:
-        # A compiler that looks in here sees nothing; a forward without gradients is none of the training's.
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-            return
+    def _read_output(self, layer: str, output: Tensor) -> None:
         start = time.perf_counter()
-        tensor = (
-            output if isinstance(output, Tensor) else next(iter(output), None) if isinstance(output, tuple) else None
-        )
-        if isinstance(tensor, Tensor):
-            self._counted(layer, "activation_histogram").add(tensor, self._limit)
+        self._counted(layer, "activation_histogram").add(output, self._limit)
         self._counting += time.perf_counter() - start
+
+    def _missed_output(self, layer: str, error: Exception) -> None:
+        words = f"The Watch cannot count the outputs of layer '{layer}': {type(error).__name__}: {error}"
+        self._warn("outputs", words, stacklevel=5)
 
     def _read_gradients(self) -> None:
         self._gradients_read = True
-        indices = [index for index, parameter in enumerate(self._watched.parameters) if parameter.grad is not None]
+        # Other parameters may keep a gradient of long ago: this optimizer does not set it to zero.
+        indices = [index for index in self._owned if self._watched.parameters[index].grad is not None]
         gradients = [self._watched.parameters[index].grad for index in indices]
         present = [gradient for gradient in gradients if gradient is not None]
         # A fused optimizer is handed the scaler's factor and divides by it itself.
@@ -337,7 +365,9 @@ class Watch:
         self._values["before"] = norms(self._old)
         self._values["update"] = norms([new - old for new, old in zip(now, self._old, strict=True)])
         self._indices["before"] = self._indices["update"] = moving
-        self._journal.scalars.append((self.step, seconds, "learning_rate", [self._optimizer.param_groups[0]["lr"]]))
+        rate = self._optimizer.param_groups[0].get("lr")  # an optimizer that finds its own may have none
+        if rate is not None:
+            self._journal.scalars.append((self.step, seconds, "learning_rate", [number("learning_rate", rate)]))
         self._journal.norms.append(Norms(self.step, seconds, self._values, self._indices, shares))
 
     def _samples(self, indices: Iterable[int], *, copy: bool = False) -> list[Tensor]:
@@ -356,15 +386,9 @@ class Watch:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _remove_taps(self) -> None:
-        for handle in self._taps:
-            handle.remove()
-        self._taps = []
-
     def _let_go(self) -> None:
-        """Leaves model and optimizer as they were; what was logged after the last step is kept."""
-        self._keep_scalars()
-        self._remove_taps()
+        """Leaves model and optimizer as they were."""
+        self._taps.take_off()
         for handle in self._handles:
             handle.remove()
         self._handles = []
