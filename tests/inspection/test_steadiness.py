@@ -79,12 +79,51 @@ class Shaking(nn.Module):
     ],
 )
 def test_an_output_that_changes_by_more_than_rounding(shake: Callable[[Tensor], Tensor], changes: bool) -> None:
-    batch = collate([from_python([(INPUTS[0], 1)]).example(0)], 0)
-    with Session(Shaking(shake), ()) as session:
-        outputs = session.forward(batch.inputs).outputs
-        change = changing_outputs(session, batch, outputs)
-        assert session.passes.forward == 2
-    assert (change > 0) == changes
+    source = from_python(TensorDataset(INPUTS, CLASSES))
+    batch = collate([source.example(0)], 0)
+    for alone in (True, False):
+        with Session(Shaking(shake), ()) as session:
+            outputs = session.forward(batch.inputs).outputs
+            change, beside = changing_outputs(session, source, batch, outputs, alone=alone)
+            assert session.passes.forward == 2 + 3 * (changes and not alone)
+        assert ((change > 0), beside) == (changes, 0)
+
+
+def test_an_answer_that_depends_on_the_batch(tmp_path: Path) -> None:
+    norm = nn.BatchNorm1d(4, track_running_stats=False)
+    data = TensorDataset(INPUTS[:, None].expand(-1, 5, 4).mT * torch.arange(1, 6), CLASSES)
+
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.head = norm, nn.Linear(4, 3)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(self.norm(inputs).mean(2).abs() + inputs.mean(2))
+
+    model = Normed()
+    record = pellucid.inspect(model, data, out=tmp_path / "net", chosen=4)
+    (found,) = [finding for finding in record.findings if finding.kind == "batch-dependence"]
+    x = data.tensors[0]
+    with torch.no_grad():
+        alone, beside = model(x[:1]), model(x[:2])[:1]
+    assert found.evidence["change"] == pytest.approx(float((alone - beside).abs().max() / alone.abs().max()), rel=1e-4)
+    single = pellucid.inspect(model, data, out=tmp_path / "single", chosen=4, batch_size=1)
+    assert "batch-dependence" not in {finding.kind for finding in single.findings}
+
+
+def test_examples_that_cannot_be_beside_one_another_are_looked_at_alone(tmp_path: Path) -> None:
+    class One(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            assert len(inputs) == 1
+            return inputs[:, :3]
+
+    uneven = from_python([(torch.ones(4 + row), 1) for row in range(3)])
+    for source in (uneven, from_python([(INPUTS[0], 1)]), from_python(TensorDataset(INPUTS, CLASSES))):
+        first = collate([source.example(0)], 0)
+        with Session(One(), ()) as session:
+            outputs = session.forward(first.inputs).outputs
+            assert changing_outputs(session, source, first, outputs, alone=False) == (0.0, 0.0)
 
 
 def test_both_are_said(tmp_path: Path) -> None:

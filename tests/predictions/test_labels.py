@@ -198,7 +198,9 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
         (label([*SOFT[:5], [0.5, 0.1, 0, 0], *SOFT[6:]], floats), "row 5, [0.5, 0.1, 0, 0], does not sum to 1"),
         (label([[1, 1, 0, 0], *COUNTS[1:]], pa.list_(pa.int8(), 4)), "may be counts or a set of classes"),
         (label([[0], [4], *SETS[2:]], whole, LOGITS), "The set of classes of row 1 holds 4, none of the 4 classes"),
-        (label([[True], *TRUE[1:].tolist()], pa.list_(pa.bool_()), LOGITS), "row 0 has 1 booleans"),
+        (label([[True], *TRUE[1:].tolist()], pa.list_(pa.bool_()), LOGITS), "row 0 has 1 values"),
+        (label([[1, 1, 0, 0], *COUNTS[1:]], pa.list_(pa.int8(), 4)), "--label-kind sets"),
+        (label([[1.0, 1.0, 0, 0], *SOFT[1:]], floats), "--label-kind sets of one 0 or 1 a class"),
         (label([["dog"], *[["cat"]] * 79], pa.list_(pa.string()), LOGITS), "nothing says which score is whose"),
     ):
         found = refused(tmp_path, table)
@@ -228,3 +230,16 @@ def test_cifar_10_h_is_read_as_it_stands(tmp_path: Path) -> None:
     known = ~np.isnan(rows)
     np.testing.assert_allclose(rows[known], wanted[known], atol=1e-9)
     assert known.sum() + loss_of(record).infinite == 10_000
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_zeros_and_ones_are_sets_where_somebody_says_so(tmp_path: Path, kind: Any) -> None:
+    one = pellucid.import_predictions(LOGITS, TRUE, out=tmp_path / "booleans")
+    other = pellucid.import_predictions(LOGITS, TRUE.astype(kind), out=tmp_path / "numbers", label_kind="sets")
+    assert other.manifest.task == "multilabel"
+    assert other.examples()["targets"].to_pylist() == one.examples()["targets"].to_pylist()
+    assert loss_of(other).mean == loss_of(one).mean
+    counts = TRUE.astype(kind)
+    counts[3, 1] = 2
+    said = refused(tmp_path, LOGITS, counts, label_kind="sets")
+    assert "set of classes of row 3 holds other numbers than 0 and 1 (1 such rows among 80)" in said

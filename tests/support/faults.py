@@ -181,6 +181,17 @@ def changing_outputs() -> Fault:
     return Changed(lambda logits, images: nn.functional.dropout(logits, 0.2)), held_out(100)
 
 
+def batch_dependence() -> Fault:
+    """Normalised by the examples that happen to be beside it."""
+    return Changed(lambda logits, images: nn.functional.batch_norm(logits, None, None, training=True)
+                   if len(logits) > 1 else logits), held_out(100)  # fmt: skip
+
+
+def several_outputs() -> Fault:
+    """Scores beside something else."""
+    return Changed(lambda logits, images: {"scores": logits, "pixels": images.flatten(1)}), held_out(100)  # type: ignore[arg-type,return-value]
+
+
 class Dividing(nn.Module):
     """Divides by what may be zero, half-way."""
 
@@ -345,6 +356,8 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("nonfinite-output", nonfinite_output, {}, "high"),
     ("changing-inputs", changing_inputs, {}, "high"),
     ("changing-outputs", changing_outputs, {}, "high"),
+    ("batch-dependence", batch_dependence, {}, "high"),
+    ("several-outputs", several_outputs, {}, "info"),
     ("probability-outputs", probability_outputs, {}, "info"),
     ("unit-outputs", unit_outputs, {}, "medium"),
     ("nonfinite-activations", nonfinite_activations, {"layer": "last"}, "high"),

@@ -34,6 +34,10 @@ PICTURE = torch.zeros(1, 2, 2)
         (np.array([0.25, 0.75]), (1, (0.25, 0.75), None)),
         (torch.tensor([1, 48, 1, 0]), (1, (0.02, 0.96, 0.02, 0.0), None)),
         (np.array([0, 1, 0]), (1, (0.0, 1.0, 0.0), None)),
+        (np.array([1.0, 0.0, 1.0]), (None, None, frozenset({0, 2}))),
+        (torch.tensor([1, 0, 1]), (None, None, frozenset({0, 2}))),
+        (np.zeros(3, np.float32), (None, None, frozenset())),
+        (np.array([2, 0, 1]), (0, (2 / 3, 0.0, 1 / 3), None)),
     ],
 )
 def test_a_target_is_what_it_is_given_as(given: Any, found: object) -> None:
@@ -43,11 +47,12 @@ def test_a_target_is_what_it_is_given_as(given: Any, found: object) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (np.array([1.0, 0.0, 1.0]), "sums to 2; probabilities sum to 1.*several true classes as booleans"),
-        (np.array([1, 0, 1]), "may be counts or a set of classes"),
-        (np.array([0.5, -0.5, 1.0]), "must hold numbers of at least 0, not all 0"),
-        (np.array([0, 0]), "must hold numbers of at least 0, not all 0"),
-        (np.array([np.nan, 1.0]), "must hold numbers of at least 0"),
+        (
+            np.array([1.0, 0.0, 1.5]),
+            "sums to 2.5, and probabilities sum to 1.*several true classes as 0 and 1.*--outputs numbers",
+        ),
+        (np.array([0.5, -0.5, 1.0]), "holds numbers of at least 0, not all 0.*--outputs numbers"),
+        (np.array([np.nan, 1.0]), "holds numbers of at least 0"),
         ({-1}, "must be indices of at least 0; got -1"),
         ({"cat"}, "must be indices of at least 0; got 'cat'"),
         (np.zeros((2, 2)), r"is a ndarray of shape \(2, 2\); expected a class index"),
@@ -145,3 +150,17 @@ def test_a_column_that_is_not_there_and_data_without_columns_are_refused(tmp_pat
 def test_float16_probabilities_of_many_classes_are_probabilities() -> None:
     values = np.random.default_rng(0).dirichlet(np.ones(1000)).astype(np.float16)
     assert sum(soft_label(values, "row 0")) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_sampler_of_indices_says_which_examples_there_are() -> None:
+    held = torch.utils.data.TensorDataset(torch.arange(10.0)[:, None], torch.arange(10))
+    held.classes = ["even", "odd"]  # type: ignore[attr-defined]
+    for loader in (
+        torch.utils.data.DataLoader(held, sampler=torch.utils.data.SubsetRandomSampler([7, 2, 5]), batch_size=2),
+        torch.utils.data.DataLoader(torch.utils.data.Subset(held, [2, 5, 7]), shuffle=True),
+    ):
+        source = from_python(loader)
+        assert (len(source), source.name, source.classes) == (3, "TensorDataset", ("even", "odd"))
+        assert [source.example(row).target for row in range(3)] == [2, 5, 7]
+    weighted = torch.utils.data.WeightedRandomSampler([0.1] * 10, 4)
+    assert len(from_python(torch.utils.data.DataLoader(held, sampler=weighted))) == 10

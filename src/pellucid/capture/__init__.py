@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pellucid.capture.call import apply, as_arguments, logits_of, to_device, unwrapped
+from pellucid.capture.call import apply, as_arguments, logits_of, taken_from, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
 from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
@@ -33,6 +33,7 @@ __all__ = [
     "place_of",
     "preserved",
     "sum_to_one",
+    "taken_from",
     "to_device",
     "unfused",
     "unwrapped",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pellucid.capture.memory import for_memory
 from pellucid.errors import ForwardError, ModelError, PellucidError
+from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
 
 
@@ -45,10 +46,13 @@ def _accepts(model: nn.Module, names: Mapping[str, object]) -> bool:
 
 
 def apply(model: nn.Module, inputs: Tree) -> Any:
-    """Calls the model. Raises: ForwardError: it raised, with the module where it did and the shapes it was given."""
+    """Calls the model. A batch axis of one example that it squeezed away is put back.
+
+    Raises: ForwardError: it raised, with the module where it did and the shapes it was given.
+    """
     positional, named = as_arguments(inputs, model)
     try:
-        return model(*positional, **named)
+        return _with_batch(model(*positional, **named), inputs)
     except PellucidError:
         raise
     except Exception as error:
@@ -62,6 +66,15 @@ def apply(model: nn.Module, inputs: Tree) -> Any:
             f"The model raised {type(error).__name__} in {where}: {error}. It was called with {shapes(inputs)}. "
             "Check that the examples have the shape and type that the model expects."
         ) from error
+
+
+def _with_batch(output: Any, inputs: Tree) -> Any:
+    """The output; numbers of one example, float[] or float[class], under a batch axis, as `.squeeze()` leaves them without."""
+    if not isinstance(output, Tensor) or output.ndim > 1:
+        return output
+    first = next(tensors_in(inputs), None)
+    alone = first is not None and first.ndim > 0 and len(first) == 1
+    return output[None] if alone and (output.ndim == 0 or len(output) != 1) else output
 
 
 def _innermost(model: nn.Module, error: Exception) -> str:
@@ -99,8 +112,27 @@ def to_device(tree: Tree, device: torch.device, *, copy: bool = False) -> Tree:
     return [to_device(part, device, copy=copy) for part in tree] if isinstance(tree, list) else tree
 
 
+_NAMES = ("logits", "output", "out")
+
+
+def taken_from(output: Any) -> str:
+    """Which of several tensors `logits_of` takes, in words, where nothing in the output says that it holds the scores."""
+    if isinstance(output, Tensor) or isinstance(getattr(output, "logits", None), Tensor):
+        return ""
+    if isinstance(output, Mapping):
+        entries = [repr(name) for name, part in output.items() if _is_numbers(part)]
+        named = any(isinstance(output.get(name), Tensor) for name in _NAMES)
+        return "" if named or len(entries) < 2 else f"{entries[0]} of the entries {', '.join(entries)}"
+    number = sum(map(_is_numbers, output)) if isinstance(output, tuple | list) else 0
+    return "" if number < 2 else f"the first of {number} tensors"
+
+
+def _is_numbers(part: object) -> bool:
+    return isinstance(part, Tensor) and part.is_floating_point()
+
+
 def logits_of(output: Any) -> Tensor:
-    """The tensor of scores in a model's output: itself, `.logits`, ["logits"], or the first tensor of a tuple.
+    """The tensor of scores in a model's output: itself, `.logits`, ["logits"], or the first tensor of a dict or tuple.
 
     Raises: ModelError: there is none.
     """
@@ -110,7 +142,7 @@ def logits_of(output: Any) -> Tensor:
     if isinstance(named, Tensor):
         return named
     if isinstance(output, Mapping):
-        for name in ("logits", "output", "out", *output):
+        for name in (*_NAMES, *output):
             if isinstance(output.get(name), Tensor):
                 found: Tensor = output[name]
                 return found

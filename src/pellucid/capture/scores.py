@@ -28,8 +28,8 @@ ROUNDED, SHORT_ROUNDED = 1e-4, 2e-2
 
 
 def is_single(outputs: Tensor) -> bool:
-    """Whether there is one number an example, float[batch] or float[batch 1], which stands for two classes."""
-    return outputs.ndim == 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
+    """Whether there is one number an example, float[batch] or float[batch 1], which stands for two classes; float[] is of one."""
+    return outputs.ndim <= 1 or (outputs.ndim == 2 and outputs.shape[1] == 1)
 
 
 def as_logits(outputs: Tensor) -> Tensor:

@@ -107,8 +107,23 @@ def in_batches(examples: Iterable[Example], batch_size: int, start: int) -> Iter
         start += len(some)
 
 
-def check_targets(batch: Batch, outputs: int) -> None:
-    """Refuses labels that the model has no output for. Raises: DataError."""
+def check_targets(batch: Batch, outputs: int, *, single: bool = False, sets: bool = True) -> None:
+    """Refuses labels that the model has no output for.
+
+    Args:
+        batch: has them.
+        outputs: how many classes the model knows.
+        single: whether it tells the two of them by one output.
+        sets: whether labels may be sets of classes.
+
+    Raises: DataError.
+    """
+    for name, classes in zip(batch.ids, batch.sets, strict=False):
+        if classes is not None and not sets:
+            raise DataError(
+                f"The target of {name} is a set of {len(classes)} classes, but those that were looked at first had one class each. "
+                "Where several may be true give all targets as booleans or as Python sets."
+            )
     if batch.soft is not None and batch.soft.shape[1] != outputs:
         raise DataError(
             f"The soft labels name {batch.soft.shape[1]} classes, but the model has {outputs} outputs. Give one probability "
@@ -125,7 +140,10 @@ def check_targets(batch: Batch, outputs: int) -> None:
     wrong = ((batch.targets >= outputs) | (batch.targets < -1)).nonzero().reshape(-1).tolist()
     if wrong:
         place = wrong[0]
+        has, ask = f"{outputs} outputs", "Is this the data that the model was trained for?"
+        if single:
+            has, ask = "one output, which tells two classes", "If the model is a regression, say so: --outputs numbers."
         raise DataError(
-            f"The label of {batch.ids[place]} is {int(batch.targets[place])}, but the model has {outputs} outputs, 0 to "
-            f"{outputs - 1} ({len(wrong)} such labels in this batch). Is this the data that the model was trained for?"
+            f"The label of {batch.ids[place]} is {int(batch.targets[place])}, but the model has {has}, 0 to {outputs - 1} "
+            f"({len(wrong)} such labels in this batch). {ask}"
         )

@@ -103,21 +103,26 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     """A source of what a program holds.
 
     Args:
-        examples: a Dataset or sequence of items; a DataLoader, whose dataset is visited in its own order; any iterable
-            of items. An item is (input, target), an Example, a mapping with an input and a target, or an input alone.
+        examples: a Dataset or sequence of items; a DataLoader, whose dataset is visited in its own order, and of that alone what
+            a sampler of indices (SubsetRandomSampler) chooses; any iterable of items. An item is (input, target), an Example,
+            a mapping with an input and a target, or an input alone.
         limit: at most so many.
         classes: names in order of index; those of the dataset if it has `.classes`.
 
     Raises: DataError: it is none of these, or empty.
     """
-    from torch.utils.data import DataLoader, IterableDataset
+    from torch.utils.data import DataLoader, IterableDataset, Subset
 
     held: Any = examples
     if isinstance(held, DataLoader):
-        held = held.dataset
-    own = getattr(held, "classes", None)
+        chosen = getattr(held.sampler, "indices", None)
+        held = held.dataset if chosen is None else Subset(held.dataset, sorted(int(row) for row in chosen))
+    whole = held
+    while isinstance(whole, Subset):
+        whole = whole.dataset
+    own = getattr(held, "classes", getattr(whole, "classes", None))
     names = tuple(map(str, classes)) if classes is not None else tuple(map(str, own)) if isinstance(own, list) else None
-    name = type(held).__name__
+    name = type(whole).__name__
     by_row = hasattr(held, "__getitem__") and hasattr(held, "__len__")
     if by_row and not isinstance(held, IterableDataset | Mapping | str | bytes):
         if len(held) == 0:

@@ -15,14 +15,19 @@ Target: TypeAlias = tuple[int | float | None, tuple[float, ...] | None, frozense
 
 # How far the sum of a soft label may be from 1: float16 probabilities of a thousand classes lie within it.
 _SLACK = 1e-2
+_NUMBERS = (
+    "If they are several numbers that the model predicts, there is no loss or accuracy of them yet: give None in their place, and "
+    "say --outputs numbers."
+)
 
 
 def target_of(target: Any, name: str) -> Target:
     """A target as data give it.
 
     Args:
-        target: a class index or number; a set of class indices, or one boolean a class; one probability a class, which sum to
-            1; one count a class, whole numbers; None.
+        target: a class index or number; a set of class indices, or one boolean, 0 or 1 a class; one probability a class, which
+            sum to 1; one count a class, whole numbers; None. Of zeros and a single 1 other targets say whether it is a set:
+            it is read as a soft label, see `pellucid.data.several`.
         name: of the example, for errors.
 
     Raises: DataError: it is something else, or cannot be told apart.
@@ -37,6 +42,8 @@ def target_of(target: Any, name: str) -> Target:
     if isinstance(values, np.ndarray) and values.ndim == 1:
         if values.dtype.kind == "b":
             return None, None, frozenset(np.flatnonzero(values).tolist())
+        if values.dtype.kind in "iuf" and is_set(values):
+            return None, None, frozenset(np.flatnonzero(values).tolist())
         if values.dtype.kind in "iuf":
             soft = soft_label(values, name)
             return int(np.argmax(soft)), soft, None
@@ -44,27 +51,29 @@ def target_of(target: Any, name: str) -> Target:
     shape = f" of shape {values.shape}" if isinstance(values, np.ndarray) else ""
     raise DataError(
         f"The target of {name} is a {kind}{shape}; expected a class index, a number or None, a set of classes, or an array of "
-        "one boolean, probability or count a class. With None in the place of other targets (masks, images, sequences) all is "
-        "shown but loss and accuracy."
+        "one boolean, 0 or 1, probability or count a class. With None in the place of other targets (masks, images, sequences) "
+        "all is shown but loss and accuracy."
     )
 
 
+def is_set(values: NDArray[Any]) -> bool:
+    """Whether zeros and ones can only be a set of classes: of one class a soft label looks the same."""
+    return bool(((values == 0) | (values == 1)).all()) and float(values.sum()) != 1
+
+
 def soft_label(values: NDArray[Any], name: str) -> tuple[float, ...]:
-    """Probabilities, or counts divided by their sum. Raises: DataError: they are neither, or could be a set of classes."""
+    """Probabilities, or counts divided by their sum. Raises: DataError: they are neither."""
     wide = np.asarray(values, np.float64)
     total = float(wide.sum())
     whole = values.dtype.kind in "iu"
     if not np.isfinite(wide).all() or wide.min(initial=0.0) < 0 or not total > 0:
-        raise DataError(f"The soft label of {name} must hold numbers of at least 0, not all 0; got {_shown(wide)}.")
-    if whole and wide.max() == 1 and total > 1:
         raise DataError(
-            f"The target of {name}, {_shown(wide)}, may be counts or a set of classes. Give a set of classes as booleans or as "
-            "a Python set, and counts divided by their sum."
+            f"The target of {name}, {_shown(wide)}, is no soft label, which holds numbers of at least 0, not all 0. {_NUMBERS}"
         )
     if not whole and abs(total - 1) > _SLACK:
         raise DataError(
-            f"The soft label of {name} sums to {total:.4g}; probabilities sum to 1. Give counts as whole numbers, and several "
-            "true classes as booleans or as a Python set."
+            f"The target of {name}, {_shown(wide)}, is no soft label: it sums to {total:.4g}, and probabilities sum to 1. Give "
+            f"counts as whole numbers, and several true classes as 0 and 1, booleans or a Python set. {_NUMBERS}"
         )
     return tuple((wide / total).tolist())
 

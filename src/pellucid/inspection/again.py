@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.data.naming import under_names
+from pellucid.data.numbers import number_targets
+from pellucid.data.several import set_targets
 from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ModelError, OptionError, RecordError
 from pellucid.models.fingerprint import fingerprint
@@ -46,11 +48,12 @@ def check_again(record: Record, model: nn.Module, source: Source, what: str) -> 
 
 
 def as_inspected(record: Record, source: Source) -> Source:
-    """A source as the record has it: under the model's class names, whole numbers as classes."""
+    """A source as the record has it: under the model's class names, with targets of its task."""
     held = record.manifest
     if held.data is not None and held.data.classes:
         source = under_names(source, held.data.classes)
-    return whole_targets(source) if held.task == "classification" else source
+    targets = {"classification": whole_targets, "multilabel": set_targets, "regression": number_targets}.get(held.task)
+    return source if targets is None else targets(source)
 
 
 def inspected_example(record: Record, source: Source, row: int) -> Example:

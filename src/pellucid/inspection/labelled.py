@@ -119,7 +119,9 @@ class LabelledExamples:
         if self.objective.task == "multilabel":
             known = example.classes is not None
         else:
-            known = example.soft is not None or (target is not None and target == target and target != -1)
+            # Of classes -1 is none; of numbers it is one.
+            missing = target is None or target != target or (target == -1 and self.objective.task == "classification")
+            known = example.soft is not None or not missing
         if known:
             self.targets[example.id] = target
         return known

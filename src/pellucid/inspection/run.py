@@ -13,9 +13,11 @@ import numpy as np
 from pellucid import lenses
 from pellucid.data import Source, collate
 from pellucid.data.batching import part_of
+from pellucid.data.numbers import number_targets
+from pellucid.data.several import as_sets, set_targets
 from pellucid.data.whole import whole_targets
-from pellucid.errors import DataError, ForwardError, MethodError, TargetError
-from pellucid.inspection.answers import scores_of, some_labels, task_of
+from pellucid.errors import DataError, ForwardError, MethodError, OptionError, TargetError
+from pellucid.inspection.answers import check_signs, scores_of, some_labels, task_of
 from pellucid.inspection.closely import observe_closely
 from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
@@ -59,9 +61,11 @@ class Inspection:
     loss: Loss | None = None
     task: Task = "none"
     kind: OutputKind = "logits"
-    changing: tuple[int, float] = (0, 0.0)
+    changing: tuple[int, float, float] = (0, 0.0, 0.0)
+    taken_from: str = ""
     layers: dict[str, Layer] = field(default_factory=dict)
     _at_once: int = 0
+    _looked: Passes = field(default_factory=Passes)
 
     def run(self) -> None:
         """Traces, sweeps, chooses, focuses, learns."""
@@ -104,22 +108,37 @@ class Inspection:
 
     def _learn_task(self, session: Session, first: Batch, graph: Graph) -> None:
         """Looks at one example's output: what kind of task is this, what are the numbers, and do the class names fit?"""
-        from pellucid.capture import class_scores, is_single, kind_of, logits_of
+        from pellucid.capture import class_scores, is_single, kind_of, logits_of, taken_from
 
         output = session.forward(first.inputs).outputs
         outputs = logits_of(output)
-        self.changing = changing_inputs(self.source), changing_outputs(session, first, outputs)
-        labels, said = some_labels(self.source, first, self.options.batch_size), self.options.outputs
+        alone = self.options.batch_size == 1
+        again = changing_outputs(session, self.source, first, outputs, alone=alone)
+        self.changing = changing_inputs(self.source), *again
+        self._looked, self.taken_from = replace(session.passes), taken_from(output)
+        single, said = is_single(outputs), self.options.outputs
+        labels = some_labels(self.source, first, self.options.batch_size, single=single)
+        if any(one is not None for one in labels.sets):
+            self.source, labels = set_targets(self.source), as_sets(labels)
+        elif single and said != "numbers":
+            check_signs(labels, self.source)
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
         if self.task == "classification":
             self.source = whole_targets(self.source)
+        elif self.task == "regression":
+            self.source = number_targets(self.source)
         if said == "auto":
             self.kind = kind_of(output, graph, self.task)
         elif said != "numbers" and self.task in ("classification", "multilabel"):
             self.kind = said
         if self.loss is not None:
+            if self.task == "none":
+                raise OptionError(
+                    f"The loss {self.loss.spec} cannot be looked at: the model's outputs, of shape {tuple(outputs.shape)} for one "
+                    "example, and the targets are no classes, sets of classes or one number an example. Leave --loss out."
+                )
             check_fits(self.loss, self.task, soft=labels.soft is not None)
-            self.loss = on_model_outputs(self.loss, self.task, self.kind, single=is_single(outputs))
+            self.loss = on_model_outputs(self.loss, self.task, self.kind, single=single)
         if self.task in ("classification", "multilabel"):
             number = class_scores(outputs, self.kind).shape[1]
             check_classes(self.classes or None, number)
@@ -130,8 +149,9 @@ class Inspection:
         from pellucid.graph import timed_forwards
 
         with self._stage("trace") as stage:
-            # Those for the time of each call, one to learn what the output is, one to see it again: the graph needed no values.
-            stage.forward = stage.forward_examples = timed_forwards(graph) + 2
+            # Those for the time of each call, and those that said what the output is: the graph needed no values.
+            stage.forward = stage.forward_examples = timed_forwards(graph)
+            _count(stage, Passes(), self._looked)
             self.writer.update(call_seconds=[node.seconds for node in graph.nodes])
             seen = Observation(
                 stage="trace", graph=graph, layers=self.layers, parameters=dict(self.model.named_parameters())
@@ -353,11 +373,11 @@ class Inspection:
 
     def _lenses(self, stage: Stage) -> list[Lens]:
         """Fresh lenses that observe in a stage."""
-        inputs, outputs = self.changing
+        inputs, outputs, beside = self.changing
         context = LensContext(
             classes=self.classes, task=self.task, seed=self.options.seed, loss=self.loss,
             target_loss=self.options.target_loss, kind=None if self.options.outputs == "logits" else self.kind,
-            changing_inputs=inputs, changing_outputs=outputs,
+            changing_inputs=inputs, changing_outputs=outputs, batch_dependence=beside, taken_from=self.taken_from,
         )  # fmt: skip
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 

@@ -1,10 +1,12 @@
-"""Whether the same example is the same input twice, and the same input gives the same output: all that is shown rests on it."""
+"""Whether an example is the same input twice, and gives the same output, alone and beside others: all that is shown rests on it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pellucid.data import collate
 from pellucid.data.memory import Examples, Iterated
+from pellucid.errors import DataError, ForwardError
 from pellucid.graph.dataflow import tensors_in
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Examples that are read twice: half of all images are turned over by chance, of eight hardly ever none.
 READ = 8
+# Forwards of the first example alone where it came out otherwise beside another: a random draw may be the same once.
+ALONE = 3
 # A relative change of the output beyond this is no rounding: of float32 with atomic sums, and of shorter types.
 ROUNDING, SHORT_ROUNDING = 1e-3, 3e-2
 
@@ -46,17 +50,46 @@ def _equal(one: Tree, other: Tree) -> bool:
     )
 
 
-def changing_outputs(session: Session, batch: Batch, outputs: Tensor) -> float:
-    """How much the output changes in a second forward, by its largest number; 0 where by no more than rounding.
+def changing_outputs(
+    session: Session, source: Source, first: Batch, outputs: Tensor, *, alone: bool
+) -> tuple[float, float]:
+    """How much the first example's output changes from forward to forward, and beside another example in its batch.
+
+    Each by its largest number; 0 where by no more than rounding. Of an output that changes by itself nobody knows the other.
 
     Args:
-        session: holds the model; runs it once.
-        batch: the inputs of the first forward.
+        session: holds the model; runs it once, and three times more where the output is another one.
+        source: of the examples.
+        first: the inputs of the first forward.
         outputs: what that gave.
+        alone: whether the model is given one example at a time.
     """
     from pellucid.capture import logits_of
 
-    again = logits_of(session.forward(batch.inputs).outputs)
+    def again(batch: Batch) -> float:
+        return _change(outputs, logits_of(session.forward(batch.inputs).outputs)[: len(first)])
+
+    both = None if alone else _beside(source, first)
+    try:
+        change = again(first if both is None else both)
+    except ForwardError:
+        # A model that takes one example only; the sweep says so where it is given more.
+        both, change = None, again(first)
+    if both is None or change == 0:
+        return change, 0.0
+    by_itself = max(again(first) for _ in range(ALONE))
+    return by_itself, 0.0 if by_itself else change
+
+
+def _beside(source: Source, first: Batch) -> Batch | None:
+    """The first example and the second in one batch; None where there is none, or of another shape."""
+    try:
+        return collate([source.example(0), source.example(1)], first.start)
+    except (DataError, IndexError, KeyError, RuntimeError):
+        return None
+
+
+def _change(outputs: Tensor, again: Tensor) -> float:
     if again.shape != outputs.shape or not outputs.is_floating_point():
         return 0.0
     first, second = outputs.double(), again.double()

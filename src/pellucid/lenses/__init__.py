@@ -38,6 +38,8 @@ class LensContext:
         kind: what a model's outputs were taken for; None where nobody had to guess.
         changing_inputs: how many of some examples are another input when they are read again.
         changing_outputs: by how much of its largest number an output changes from forward to forward; 0 where it does not.
+        batch_dependence: the same, beside another example in its batch.
+        taken_from: which of several outputs the scores are, where nothing says so.
         scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
@@ -50,6 +52,8 @@ class LensContext:
     kind: OutputKind | None = None
     changing_inputs: int = 0
     changing_outputs: float = 0.0
+    batch_dependence: float = 0.0
+    taken_from: str = ""
 
 
 @runtime_checkable

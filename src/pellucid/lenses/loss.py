@@ -272,7 +272,7 @@ class LossLens:
 
     def _why(self) -> str:
         """Why the mean is not defined."""
-        if self.loss is None:
+        if self.loss is None or self.context.task == "none":
             return NO_LOSS
         if self.infinite:
             return (
@@ -338,9 +338,9 @@ class LossLens:
                 kind="label-errors",
                 severity="high" if self.surprises > 0.02 * self.sure else "medium",
                 sentence=(
-                    f"{self.surprises:,} labels look wrong: the model is at least 95% sure of another class, where its own "
-                    f"confidence allows about {self.allowed:,.0f}. The first, example {worst.example}, is labelled "
-                    f"{names[worst.given]} and called {names[worst.suggested]} with {_sure(worst.suggested_probability)}."
+                    f"{self.surprises:,} answers that are at least 95% sure dispute their label, where their own confidence allows "
+                    f"about {self.allowed:,.0f}. The label that looks most wrong, of example {worst.example}, is "
+                    f"{names[worst.given]}, and it is called {names[worst.suggested]} with {_sure(worst.suggested_probability)}."
                 ),
                 count=self.sure,
                 page="loss",

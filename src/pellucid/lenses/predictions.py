@@ -73,7 +73,7 @@ class PredictionsLens:
 
     def report(self) -> PredictionsPanel:
         """The counts, and a finding where an output is NaN or infinite, or a saved answer is missing."""
-        findings = [*self._steadiness_findings(), *self._kind_findings()]
+        findings = [*self._steadiness_findings(), *self._taken_findings(), *self._kind_findings()]
         if self.nonfinite:
             scored = self.context.scored
             findings.append(
@@ -102,7 +102,7 @@ class PredictionsLens:
         )
 
     def _steadiness_findings(self) -> list[Finding]:
-        """That an example, or the model's output for it, is another one each time."""
+        """That an example, or the model's output for it, is another one each time, or beside others."""
         found = []
         changed = self.context.changing_inputs
         if changed:
@@ -140,7 +140,45 @@ class PredictionsLens:
                     evidence={"change": change},
                 )
             )
+        beside = self.context.batch_dependence
+        if beside:
+            sentence = (
+                f"What the model answers to an example depends on the others in its batch: beside another one the first example's "
+                f"output changes by {beside:.1%} of its largest number. Batch normalisation without running statistics "
+                "(track_running_stats=False), or that was never put in evaluation mode, does so: loss and accuracy hold for this "
+                "--batch-size alone."
+            )
+            found.append(
+                Finding(
+                    kind="batch-dependence",
+                    severity="high",
+                    sentence=sentence,
+                    count=self.count,
+                    page="graph",
+                    weight=1.0,
+                    evidence={"change": beside},
+                )
+            )
         return found
+
+    def _taken_findings(self) -> list[Finding]:
+        """That the model gives several tensors, one of which was taken for the scores."""
+        taken = self.context.taken_from
+        if not taken or self.context.task == "none":
+            return []
+        return [
+            Finding(
+                kind="several-outputs",
+                severity="info",
+                sentence=(
+                    f"The model gives several tensors, and {taken} was taken for the scores. If it is another one, give a model "
+                    "that returns that alone, first, or as 'logits'."
+                ),
+                count=self.count,
+                page="graph",
+                weight=1.0,
+            )
+        ]
 
     def _kind_findings(self) -> list[Finding]:
         """That the outputs are probabilities, or may be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -51,6 +52,12 @@ def chosen_loss(choice: LossChoice) -> Loss | None:
 
 
 def _on_tensors(function: Callable[[Any, Any], Any], spec: str) -> Function:
+    from torch import nn
+
+    if isinstance(function, nn.Module):
+        # Its class weights in the type of the outputs; the user's own stays as it is.
+        function = copy.deepcopy(function).double()
+
     def of(outputs: NDArray[np.float64], targets: NDArray[np.generic]) -> NDArray[np.float64]:
         import torch
 

@@ -15,7 +15,7 @@ from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
-from pellucid.predictions.several import LabelKind, is_counted, is_listed, label_kind, sets_of, soft_of
+from pellucid.predictions.several import LabelKind, is_counted, is_indicated, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
 
 # More than this are no classes but ids, or free text.
@@ -131,6 +131,8 @@ def _label_kind(saved: Saved, asked: LabelKind | None) -> LabelKind:
     labels: LabelKind = "class" if kind is None else label_kind(kind)
     if asked == "soft" and kind is not None and is_counted(kind):
         labels = "soft"
+    if asked == "sets" and kind is not None and is_indicated(kind):
+        labels = "sets"
     if asked not in (None, labels):
         table, column = saved.target_column
         held = (

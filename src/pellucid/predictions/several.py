@@ -54,6 +54,16 @@ def is_counted(kind: pa.DataType) -> bool:
     return is_listed(kind) and bool(pa.types.is_integer(kind.value_type))
 
 
+def is_indicated(kind: pa.DataType) -> bool:
+    """Whether a column's lists may be sets, one 0 or 1 a class: numbers, which are soft labels unless somebody says so."""
+    import pyarrow as pa
+
+    if not is_listed(kind):
+        return False
+    whole = pa.types.is_integer(kind.value_type) and pa.types.is_fixed_size_list(kind)
+    return bool(whole or pa.types.is_floating(kind.value_type))
+
+
 def soft_of(column: Any, classes: int, start: int) -> Floats:
     """Soft labels, float64[example class], each divided by its sum; NaN throughout where there is none.
 
@@ -86,9 +96,14 @@ def soft_of(column: Any, classes: int, start: int) -> Floats:
         unclear,
         start,
         values,
-        "may be counts or a set of classes: give sets as booleans or as lists of indices, and counts divided by their sum",
+        "may be counts or a set of classes: say --label-kind sets, or give counts divided by their sum",
     )
-    _refuse(uneven, start, values, "does not sum to 1, as probabilities do: give counts as whole numbers")
+    _refuse(
+        uneven,
+        start,
+        values,
+        "does not sum to 1, as probabilities do: give counts as whole numbers, or say --label-kind sets of one 0 or 1 a class",
+    )
     return np.asarray(values / sums[:, None])
 
 
@@ -113,7 +128,7 @@ def sets_of(column: Any, names: dict[str, int] | None, classes: int, start: int)
     """Sets of classes by index, None where a set is not known.
 
     Args:
-        column: lists of booleans, one a class, or of indices or names.
+        column: lists of booleans, zeros or ones, one a class, or of indices or names.
         names: index by name, for text; None where text is numbers.
         classes: how many there are.
         start: row of the first example, for the error's words.
@@ -122,7 +137,7 @@ def sets_of(column: Any, names: dict[str, int] | None, classes: int, start: int)
     """
     import pyarrow as pa
 
-    if pa.types.is_boolean(column.type.value_type):
+    if pa.types.is_boolean(column.type.value_type) or is_indicated(column.type):
         return _of_booleans(column, classes, start)
     lengths = _lengths(column)
     values = column.flatten()
@@ -146,15 +161,22 @@ def _of_booleans(column: Any, classes: int, start: int) -> Sets:
     wrong = np.flatnonzero((lengths >= 0) & (lengths != classes))
     if len(wrong):
         raise DataError(
-            f"The set of classes of row {start + int(wrong[0]):,} has {lengths[wrong[0]]} booleans, but there are scores of "
+            f"The set of classes of row {start + int(wrong[0]):,} has {lengths[wrong[0]]} values, but there are scores of "
             f"{classes} classes ({len(wrong):,} such rows among {len(lengths):,}). Give one a class, in the order of the scores."
         )
     values = column.flatten()
     if values.null_count:
         raise DataError(
-            "A set of classes holds booleans that are missing. Leave the whole list out where a set is not known."
+            "A set of classes holds values that are missing. Leave the whole list out where a set is not known."
         )
-    rows = values.to_numpy(zero_copy_only=False).astype(np.bool_).reshape(-1, classes)
+    held = values.to_numpy(zero_copy_only=False).reshape(-1, classes)
+    rows = held.astype(np.bool_)
+    other = np.flatnonzero((rows != held).any(axis=1))
+    if len(other):
+        row = start + int(np.flatnonzero(lengths >= 0)[other[0]])
+        raise DataError(
+            f"The set of classes of row {row:,} holds other numbers than 0 and 1 ({len(other):,} such rows among {len(lengths):,})."
+        )
     known = iter(rows)
     return tuple(None if length < 0 else frozenset(np.flatnonzero(next(known)).tolist()) for length in lengths)
 
