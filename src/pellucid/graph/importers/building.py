@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from pellucid.errors import ModelError
+from pellucid.graph.importers.costs import Costs
 from pellucid.graph.names import CallNames, Role
 from pellucid.graph.structure import Edge, Graph, Node, Shape
 from pellucid.record.schema import Pool
@@ -117,7 +118,12 @@ class Value:
 
 @dataclass(slots=True)
 class Draft:
-    """A node that is being made; the words are Node's."""
+    """A node that is being made; the words are Node's.
+
+    Attributes:
+        holds: how what lies in it runs: all of it once, one of several branches, or a loop of `steps`.
+        uncounted: whether it multiplies matrices and what that costs is not known.
+    """
 
     kind: Literal["module", "function", "input", "output"]
     path: str
@@ -136,6 +142,8 @@ class Draft:
     steps: int | None = None
     pool: Pool | None = None
     error: str | None = None
+    holds: Literal["all", "choice", "loop"] = "all"
+    uncounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +280,7 @@ class _Sealed:
         self.entering: list[dict[tuple[int, int], Kind]] = [{} for _ in range(count)]
         self.leaving: list[dict[tuple[int, int], Kind]] = [{} for _ in range(count)]
         self.below: list[dict[str, int]] = [dict(draft.parameters) for draft in drafts]
-        self.flops = [draft.flops for draft in drafts]
+        self.costs = Costs(drafts)
         self.operators = [int(draft.kind != "input" and draft.kind != "output" and not inside)
                           for draft, inside in zip(drafts, children, strict=True)]  # fmt: skip
         self.reached = [draft.kind == "input" for draft in drafts]
@@ -289,12 +297,9 @@ class _Sealed:
                 continue
             self.below[parent].update(self.below[number])
             self.operators[parent] += self.operators[number]
-            if self.flops[number] is not None:
-                self.flops[parent] = (self.flops[parent] or 0) + (self.flops[number] or 0)
         names = CallNames()
         nodes = tuple(self._node(number, names) for number in range(len(self.drafts)) if number not in self.gone)
         top = [number for number, draft in enumerate(self.drafts) if draft.parent is None]
-        counted = [flops for number in top if (flops := self.flops[number]) is not None]
         total = sum(self.sizes.values())
         read = set().union(*(draft.parameters for draft in self.drafts))
         return Graph(
@@ -302,12 +307,12 @@ class _Sealed:
             edges=tuple(edges),
             parameters=total,
             trainable=total,
-            flops=sum(counted) if counted else None,
+            flops=self.costs.total,
             unused=tuple(text(name) for name in self.sizes if name not in read),
             backend="file",
             error=error,
             batch=batch,
-            backend_reason=reason,
+            backend_reason=" ".join(filter(None, (reason, *self.costs.notes))),
             operators=sum(self.operators[number] for number in top),
         )
 
@@ -367,7 +372,7 @@ class _Sealed:
             parameters=parameters,
             own_parameters=own,
             trainable=parameters,
-            flops=self.flops[number],
+            flops=self.costs.flops[number],
             memory=sum(kind.bytes(self.batch) for kind in outputs),
             source=draft.source,
             role=draft.role,

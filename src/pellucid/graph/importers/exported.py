@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import fx
@@ -20,6 +20,10 @@ from pellucid.graph.pooling import pool_of_function
 from pellucid.graph.structure import Graph
 
 _NESTED = {"cond": "branch", "while_loop": "loop", "scan": "loop", "map_impl": "loop"}
+_HOLDS: dict[str, Literal["choice", "loop"]] = {
+    "cond": "choice", "while_loop": "loop", "scan": "loop", "map_impl": "loop", "associative_scan": "loop",
+}  # fmt: skip
+_SCANNED = {"scan": 2, "map_impl": 1}  # which argument is walked through, along its first axis
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
 
@@ -125,6 +129,7 @@ class _Program:
         draft = Draft("function", function_path(above, name), name, None, reads=self._read((node.args, node.kwargs)))
         draft.source = source_line(node.meta.get("stack_trace") or "")
         draft.role, draft.activation = function_role(name)
+        draft.flops, draft.uncounted = flops_of_call(node, self.builder.batch)
         graphs = [one for one in _flat(node.args) if one.op == "get_attr" and _graph_of(module, one) is not None]
         kinds = _kinds(node.meta.get("val"))
         if graphs:
@@ -132,7 +137,6 @@ class _Program:
             return
         settings = _settings(node)
         draft.arguments = texts(settings)
-        draft.flops = flops_of_call(node, self.builder.batch)
         first = draft.reads[0].kind if draft.reads else Kind()
         if name in _RECURRENT:
             draft.steps = _steps(settings, first)
@@ -146,7 +150,11 @@ class _Program:
     ) -> list[Value]:
         """An operator that holds graphs: a module around them, and in it the operator, which reads what they give."""
         kind = _NESTED.get(draft.operation, "branch")
-        around = self.builder.open(Draft("module", draft.path, draft.operation, None, source=draft.source))
+        holder = Draft("module", draft.path, draft.operation, None, source=draft.source)
+        holder.holds = _HOLDS.get(draft.operation, "all")
+        if draft.operation in _SCANNED and len(node.args) > _SCANNED[draft.operation]:
+            holder.steps = _length(self._read(node.args[_SCANNED[draft.operation]]))
+        around = self.builder.open(holder)
         given: list[Value] = []
         operands = self._read(node.args[node.args.index(graphs[-1]) + 1 :]) if graphs[-1] in node.args else draft.reads
         carried = node.args[2 if draft.operation == "while_loop" else 1] if kind == "loop" else ()
@@ -242,6 +250,12 @@ def _settings(node: fx.Node) -> dict[str, Any]:
         for name, value in {**named, **node.kwargs}.items()
         if value is not None and not _flat((value,)) and not isinstance(value, fx.GraphModule)
     }
+
+
+def _length(walked: Sequence[Value]) -> int | None:
+    """Over how many places a scan goes."""
+    length = walked[0].kind.shape[0] if walked and walked[0].kind.shape else None
+    return length if isinstance(length, int) else None
 
 
 def _steps(settings: Mapping[str, Any], first: Kind) -> int | None:

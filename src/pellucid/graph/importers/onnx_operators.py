@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -43,6 +44,7 @@ _ROLES: dict[Role, Sequence[str]] = {
     ),
 }  # fmt: skip
 _ROLE = {name: role for role, names in _ROLES.items() for name in names}
+_MULTIPLIES = re.compile(r"MatMul|Gemm|Conv|Attention|LSTM|GRU|MoE")
 _RECURRENT = ("RNN", "LSTM", "GRU")
 
 
@@ -102,6 +104,13 @@ def _numbers(settings: Settings, name: str, otherwise: tuple[int, ...]) -> tuple
     return tuple(int(one) for one in held) if isinstance(held, tuple) else otherwise
 
 
+def multiplies(operation: str, settings: Settings, role: Role) -> bool:
+    """Whether an operator multiplies matrices or convolves, as its name tells."""
+    if operation == "Einsum":
+        return "," in str(settings.get("equation", ""))
+    return operation != "Gather" and (role == "compute" or _MULTIPLIES.search(operation) is not None)
+
+
 def flops_of(
     operation: str, settings: Settings, reads: Sequence[Value], makes: Sequence[Kind], batch: str | None
 ) -> int | None:
@@ -133,6 +142,10 @@ def _convolution(weight: int) -> Callable[[Settings, _Sizes, _Made], int]:
 
 def _transposed(_: Settings, sizes: _Sizes, made: _Made) -> int:
     return 2 * math.prod(_known(sizes[0])) * math.prod(_known(sizes[1])[1:])
+
+
+def _packed(settings: Settings, sizes: _Sizes, made: _Made) -> int:
+    return 2 * math.prod(_known(made)) * int(settings["K"])  # type: ignore[arg-type]
 
 
 def _gemm(settings: Settings, sizes: _Sizes, made: _Made) -> int:
@@ -174,8 +187,8 @@ def _attention(settings: Settings, sizes: _Sizes, made: _Made) -> int:
 
 
 _FORMULAS: dict[str, Callable[[Settings, _Sizes, _Made], int]] = {
-    "Conv": _convolution(1), "ConvInteger": _convolution(1), "FusedConv": _convolution(1),
+    "Conv": _convolution(1), "ConvInteger": _convolution(1), "FusedConv": _convolution(1), "DeformConv": _convolution(1),
     "QLinearConv": _convolution(3), "ConvTranspose": _transposed, "Gemm": _gemm, "FusedGemm": _gemm,
-    "MatMul": _matmul, "MatMulInteger": _matmul, "QLinearMatMul": _matmul, "FusedMatMul": _matmul, "Einsum": _einsum,
-    "RNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent, "Attention": _attention,
+    "MatMul": _matmul, "MatMulInteger": _matmul, "QLinearMatMul": _matmul, "FusedMatMul": _matmul, "MatMulNBits": _packed,
+    "Einsum": _einsum, "RNN": _recurrent, "LSTM": _recurrent, "GRU": _recurrent, "Attention": _attention,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from pellucid.errors import ModelError
 from pellucid.graph.importers import scopes
 from pellucid.graph.importers.building import Builder, Draft, Kind, Scope, Value, text
-from pellucid.graph.importers.onnx_operators import flops_of, pool_in, role_of, steps_of
+from pellucid.graph.importers.onnx_operators import flops_of, multiplies, pool_in, role_of, steps_of
 from pellucid.graph.importers.onnx_values import (
     FEW,
     initialisers,
@@ -146,6 +146,7 @@ class Walk:
     def _operator(self, node: Any, draft: Draft, kinds: Sequence[Kind], place: _Place) -> list[Value]:
         settings = {held.name: setting for held in node.attribute if (setting := setting_of(held)) is not None}
         draft.flops = flops_of(node.op_type, settings, draft.reads, kinds, self.builder.batch)
+        draft.uncounted = draft.flops is None and multiplies(node.op_type, settings, draft.role)
         if draft.role == "pool" and draft.reads and kinds:
             draft.pool = pool_in(node.op_type, settings, draft.reads[0].kind, kinds[0])
         made = self.builder.operation(draft, kinds)
@@ -167,9 +168,10 @@ class Walk:
         steps = _steps(node, draft.reads) if loop else None
         module = self.builder.open(
             Draft(
-                "module", draft.path, draft.operation, None, steps=steps, source=draft.source, arguments=draft.arguments
+                "module", draft.path, draft.operation, None, steps=steps, source=draft.source, arguments=draft.arguments,
+                holds="loop" if loop else "choice" if node.op_type == "If" else "all",
             )
-        )
+        )  # fmt: skip
         given: list[Value] = []
         for name, graph in graphs:
             within = replace(place, named=f"{place.named}{place.path}.{name}/")

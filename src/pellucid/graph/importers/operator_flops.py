@@ -21,22 +21,24 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.total: int | None = None
+        self.missed = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         count = flops.count(func, args, kwargs or {}, result)
         if count is not None:
             self.total = (self.total or 0) + count
+        elif flops.multiplies(func):
+            self.missed = True
         return result
 
 
-def flops_of_call(node: fx.Node, batch: str | None) -> int | None:
-    """Multiply-adds counted twice, for one example where the size `batch` is open; None where there are none to count.
+def flops_of_call(node: fx.Node, batch: str | None) -> tuple[int | None, bool]:
+    """Multiply-adds counted twice, for one example where the size `batch` is open; and whether some are not counted.
 
-    None as well where another size is open, or the operator does not run without values.
+    None where there are none to count. They are not counted where another size is open, where the operator does not run
+    without values, or nobody knows its cost.
     """
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return None
 
     def plain(held: Any) -> Any:
         if isinstance(held, fx.Node):
@@ -59,8 +61,11 @@ def flops_of_call(node: fx.Node, batch: str | None) -> int | None:
     try:
         args = tuple(plain(one) for one in node.args)
         kwargs = {name: plain(one) for name, one in node.kwargs.items()}
+        if not isinstance(node.target, torch._ops.OpOverload):
+            counted = flops.count(node.target, args, kwargs, None)
+            return counted, counted is None and flops.multiplies(node.target)
         with torch.no_grad(), counter:
             node.target(*args, **kwargs)
     except Exception:  # shapes that the sizes of one example do not fit, or an operator that needs values
-        return None
-    return counter.total
+        return None, flops.multiplies(node.target)
+    return counter.total, counter.missed

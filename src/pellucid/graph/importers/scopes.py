@@ -61,7 +61,8 @@ def _says_nothing(piece: str, operation: str) -> bool:
 
 def source_line(trace: str) -> str | None:
     """File name and line of the innermost call of the user's in a stack trace, without folders."""
-    lines = _LINE.findall(trace[-_LONGEST_METADATA:])
+    # Code that a tracer has written is in no file: "<eval_with_key>.48".
+    lines = [line for line in _LINE.findall(trace[-_LONGEST_METADATA:]) if not line[0].startswith("<")]
     own = [line for line in lines if "/torch/nn/" not in line[0].replace("\\", "/")] or lines
     if not own:
         return None
