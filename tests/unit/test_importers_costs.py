@@ -50,6 +50,7 @@ def test_a_loop_costs_all_its_steps(tmp_path: Path) -> None:
     graph = read(_loop(7), tmp_path)
     assert graph.flops == graph.by_name["rnn"].flops == graph.by_name["rnn.step"].flops == 7 * 2 * 4 * 4
     assert graph.backend_reason == ""
+    assert graph.parameters == 4 * 4 + 4 * 3  # not the number of steps
     nested = read(_loop(7, inside=5), tmp_path)
     assert nested.flops == 7 * (2 * 4 * 4 + 5 * 2 * 4 * 3)
     assert nested.by_name["rnn.inner"].flops == 7 * 5 * 2 * 4 * 3

@@ -35,8 +35,11 @@ def test_modules_follow_the_names_and_repeats_fold(tmp_path: Path) -> None:
     save_file(TENSORS, path)
     graph = read_graph(path)
     assert (graph.backend, graph.edges, graph.flops) == ("file", (), None)
-    assert graph.backend_reason == "Weights alone: no file says how they are connected."
-    assert graph.parameters == sum(one.size for one in TENSORS.values())
+    assert graph.backend_reason == (
+        "Weights alone: no file says how they are connected. Whole numbers and running statistics (1 in all) count as buffers, "
+        "not as parameters."
+    )
+    assert graph.parameters == graph.trainable == sum(one.size for name, one in TENSORS.items() if name != "scale")
     assert {node.kind for node in graph.nodes} == {"module"}
     layer = graph.by_name["model.layers.3"]
     assert (layer.parameters, layer.own_parameters) == (64, 0)
@@ -141,3 +144,14 @@ def test_two_hundred_thousand_tensors_are_all_there(tmp_path: Path) -> None:
     path = written(tmp_path, header, 800_000)
     graph = read_graph(path)
     assert graph.parameters == 200_000
+
+
+def test_running_statistics_and_whole_numbers_are_no_parameters(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    save_file({name: tensor.numpy() for name, tensor in net.state_dict().items()}, tmp_path / "net.safetensors")
+    graph = read_graph(tmp_path / "net.safetensors")
+    assert graph.parameters == graph.trainable == sum(one.numel() for one in net.parameters())
+    assert graph.by_name["1"].own_parameters == graph.by_name["1"].trainable == 8
+    assert graph.by_name["1"].arguments["running_mean"] == "float32 (4,)"  # it is shown all the same
+    assert f"({4 + 4 + 1} in all)" in graph.backend_reason

@@ -190,6 +190,12 @@ class Builder:
         self.sizes[name] = size
         return Value(kind, parameter=name, whole=whole)
 
+    def forget(self, value: Value) -> None:
+        """What was taken for a parameter is none: a running statistic."""
+        if value.parameter is not None:
+            self.sizes.pop(value.parameter, None)
+            value.parameter = None
+
     def within(self, scopes: Sequence[Scope]) -> None:
         """Lets what comes next lie in these scopes, outermost first."""
         wanted = scopes[:DEEPEST]

@@ -25,6 +25,8 @@ from pellucid.graph.importers.onnx_values import (
 from pellucid.graph.names import function_path
 
 _OWN_DOMAINS = ("", "ai.onnx")
+# Shapes, places and numbers of steps; weights that are quantised are of smaller types.
+_NEVER_LEARNED = frozenset({"int64", "uint64", "bool", "string"})
 _Values: TypeAlias = MutableMapping[str, Value]
 _Kinds: TypeAlias = MutableMapping[str, Kind]
 # Gives the body of a function for a call, with the kinds of what is in it.
@@ -92,8 +94,11 @@ class Walk:
 
     def _parameters(self, graph: Any, values: _Values, place: _Place) -> None:
         for name, tensor in initialisers(graph):
-            kind, size = tensor_kind(tensor), tensor_size(tensor)
-            values[name] = self.builder.parameter(place.named + name, size, kind, whole_numbers(tensor))
+            kind, size, whole = tensor_kind(tensor), tensor_size(tensor), whole_numbers(tensor)
+            if kind.dtype in _NEVER_LEARNED:
+                values[name] = Value(kind, whole=whole)
+            else:
+                values[name] = self.builder.parameter(place.named + name, size, kind, whole)
 
     def _nodes(self, nodes: Sequence[Any], values: _Values, kinds: _Kinds, place: _Place) -> None:
         for node, reader in _in_order(nodes, values):
@@ -149,6 +154,9 @@ class Walk:
         draft.uncounted = draft.flops is None and multiplies(node.op_type, settings, draft.role)
         if draft.role == "pool" and draft.reads and kinds:
             draft.pool = pool_in(node.op_type, settings, draft.reads[0].kind, kinds[0])
+        if node.op_type == "BatchNormalization":
+            for statistic in draft.reads[3:5]:
+                self.builder.forget(statistic)
         made = self.builder.operation(draft, kinds)
         if node.op_type == "Constant" and node.attribute and made:
             held = node.attribute[0]

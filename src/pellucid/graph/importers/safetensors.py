@@ -21,12 +21,24 @@ _DTYPES = {
     "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "F64": "float64",
     "I64": "int64", "U64": "uint64", "C64": "complex64",
 }  # fmt: skip
+# What normalisations keep of what they have seen; in every library that names its tensors as torch does.
+_STATISTICS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 _NAMED = 3
 
 
 class _Tensor(NamedTuple):
     dtype: str
     shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+def _is_buffer(name: str, tensor: _Tensor) -> bool:
+    """Whether a tensor is none of a module's parameters, as its name and type tell: integers and running statistics."""
+    return ("float" not in tensor.dtype and "complex" not in tensor.dtype) or name.rpartition(".")[2] in _STATISTICS
 
 
 def read_safetensors(path: Path) -> Graph:
@@ -212,7 +224,12 @@ def _graph(tensors: dict[str, _Tensor], reason: str) -> Graph:
         _add(nodes, held, "", None)
     for piece, module in root.children.items():
         _add(nodes, module, piece, None)
-    total = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    buffers = [tensor.size for name, tensor in tensors.items() if _is_buffer(name, tensor)]
+    total = sum(tensor.size for tensor in tensors.values()) - sum(buffers)
+    if buffers:
+        reason += (
+            f" Whole numbers and running statistics ({sum(buffers):,} in all) count as buffers, not as parameters."
+        )
     return Graph(
         nodes=tuple(nodes),
         edges=(),
@@ -226,10 +243,10 @@ def _graph(tensors: dict[str, _Tensor], reason: str) -> Graph:
 
 
 def _add(nodes: list[Node], module: _Module, path: str, parent: int | None) -> int:
-    """Adds a module and all in it; gives how many numbers they hold."""
+    """Adds a module and all in it; gives how many parameters they hold."""
     id_ = len(nodes)
     nodes.append(_PLACEHOLDER)
-    own = sum(math.prod(tensor.shape) for tensor in module.tensors.values())
+    own = sum(tensor.size for name, tensor in module.tensors.items() if not _is_buffer(name, tensor))
     below = own + sum(
         _add(nodes, child, f"{path}.{piece}" if path else piece, id_) for piece, child in module.children.items()
     )
@@ -249,7 +266,7 @@ def _add(nodes: list[Node], module: _Module, path: str, parent: int | None) -> i
         parameters=below,
         own_parameters=own,
         trainable=below,
-        memory=sum((math.prod(one.shape) * bits_of(one.dtype) + 7) // 8 for _, one in tensors),
+        memory=sum((one.size * bits_of(one.dtype) + 7) // 8 for _, one in tensors),
         arguments={text(name): f"{one.dtype} {one.shape}" for name, one in tensors},
     )
     return below
