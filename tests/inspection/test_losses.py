@@ -284,6 +284,16 @@ def test_ones_own_loss_of_a_single_output_takes_it_alone_as_torchs_do(tmp_path: 
         inspected(tmp_path / "first", labels.tolist(), logits, loss=lambda z, t: z[:, 0])
 
 
+def test_weights_of_a_criterion_are_taken_in_the_type_of_the_outputs(tmp_path: Path) -> None:
+    weight = torch.tensor([1.0, 2.0, 0.5, 3.0])
+    criterion = nn.CrossEntropyLoss(weight=weight, reduction="none")
+    record = inspected(tmp_path, labels_of().tolist(), loss=criterion)
+    wanted = criterion(torch.from_numpy(logits_of()), torch.from_numpy(labels_of()))
+    np.testing.assert_allclose(column(record, "loss"), wanted.numpy(), rtol=1e-5)
+    assert criterion.weight is weight
+    assert weight.dtype == torch.float32
+
+
 @pytest.mark.parametrize("names", [np.array(["a", "b", "c", "d"]), np.array(["a", "b", "c", "d"]).tolist()])
 def test_names_of_classes_may_be_numpys(tmp_path: Path, names: Any) -> None:
     record = inspected(tmp_path, labels_of().tolist(), classes=names)

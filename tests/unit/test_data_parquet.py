@@ -44,6 +44,13 @@ def test_parquet_in_the_hugging_face_layout_gives_images_labels_names_and_what_c
     assert source.example(4).id == "4"
 
 
+def test_class_names_may_be_a_list_in_the_metadata(tmp_path: Path) -> None:
+    place = write_parquet(tmp_path / "test.parquet", 2, label=[1, 0])
+    table = pq.read_table(place).replace_schema_metadata({"class_names": "cat, dog"})
+    pq.write_table(table, place)
+    assert open_data(str(place)).classes == ("cat", "dog")
+
+
 def test_a_folder_of_parquet_files_is_one_source_in_order_of_name(tmp_path: Path) -> None:
     write_parquet(tmp_path / "b.parquet", 3, label=["owl", "cat", "owl"], id=["b0", "b1", "b2"])
     write_parquet(tmp_path / "a.parquet", 2, label=["dog", "cat"], id=["a0", "a1"])

@@ -237,3 +237,40 @@ def test_a_function_that_raises_and_flags_that_do_not_apply_are_refused(code: Pa
     with pytest.raises(OptionError, match="--resize, --size, --crop"):
         open_data(f"{code}:make", recipe=Recipe(resize=8, origin="flags"))
     assert len(open_data(f"{code}:make", recipe=Recipe(resize=8, origin="model"))) == 2
+
+
+def test_text_and_single_numbers_beside_the_input_come_along() -> None:
+    row = {
+        "input_ids": torch.tensor([3, 4]),
+        "attention_mask": torch.ones(2),
+        "text": "a b",
+        "idx": 7,
+        "labels": 1,
+        "id": "r",
+    }
+    example = from_python([row]).example(0)
+    assert (example.id, example.target, dict(example.columns)) == ("r", 1, {"text": "a b", "idx": 7})
+    assert isinstance(example.inputs, dict)
+    assert set(example.inputs) == {"input_ids", "attention_mask"}
+
+
+@pytest.mark.parametrize("kind", [torch.as_tensor, np.asarray])
+def test_whole_arrays_of_inputs_and_targets_are_examples(kind: Any) -> None:
+    source = from_python((kind(np.arange(12.0).reshape(4, 3)), kind([1, 0, 1, 1])))
+    assert len(source) == 4
+    assert [source.example(row).target for row in range(4)] == [1, 0, 1, 1]
+    torch.testing.assert_close(source.example(2).inputs, torch.tensor([6.0, 7.0, 8.0], dtype=torch.float64))
+    inputs = (torch.ones(2, 3), torch.zeros(2, 3))
+    assert len(from_python(inputs)) == 2
+    assert from_python(inputs).example(1).target is None
+
+
+def test_a_table_is_refused_with_what_to_give() -> None:
+    table = pytest.importorskip("pandas").DataFrame({"a": [1.0, 2.0], "label": [0, 1]})
+    with pytest.raises(DataError, match="A DataFrame does not say which of its columns are the input"):
+        from_python(table)
+
+
+def test_texts_of_several_lengths_are_to_be_padded() -> None:
+    with pytest.raises(DataError, match=r"0 has \(3,\), 1 has \(4,\)\. Pad them to one length, or use --batch-size 1"):
+        next(from_python([torch.arange(3), torch.arange(4)]).batches(2))

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+import pellucid
 from pellucid.errors import ModelError, TrustError, WeightsError
 from pellucid.models import open_model
 from pellucid.models.fingerprint import fingerprint
@@ -325,3 +326,9 @@ def test_what_a_module_keeps_beside_tensors_does_not_stop_its_weights(tmp_path: 
     save_file({"weight": model.weight.detach(), "bias": model.bias.detach()}, tmp_path / "net.safetensors")
     load_weights(other, read_weights(tmp_path / "net.safetensors"), "net.safetensors")
     assert fingerprint(other) == fingerprint(model)
+
+
+def test_a_model_without_shapes_is_to_be_run_first(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"shape of 0\.weight is not known before the model's first forward"):
+        pellucid.inspect(nn.Sequential(nn.LazyLinear(2)), [(torch.ones(3), 1)], out=tmp_path / "net")
+    assert not (tmp_path / "net").exists()

@@ -344,3 +344,22 @@ def test_what_is_free_is_what_the_system_says() -> None:
     known = Path("/proc/meminfo").is_file()
     assert (free is not None and free > 1 << 20) if known else free is None
     assert spare(torch.device("meta")) is None
+
+
+def test_a_sparse_embedding_has_the_gradients_of_a_dense_one() -> None:
+    class Words(nn.Module):
+        def __init__(self, sparse: bool) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.table, self.head = nn.Embedding(9, 4, sparse=sparse), nn.Linear(4, 4)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            found: Tensor = self.head(self.table(ids).mean(1))
+            return found
+
+    ids, targets = torch.arange(24).reshape(6, 4) % 9, torch.arange(6) % 4
+    wanted = by_hand(Words(sparse=False), ids, targets)
+    for way in ("loop", "vmap"):
+        _, _, found = gathered(Words(sparse=True), ids, targets, way=way)
+        for name, gradient in found.items():
+            torch.testing.assert_close(gradient, wanted[name])

@@ -262,7 +262,8 @@ class PerExample:
                 ) from error
         self._count(1)
         return loss.detach(), {
-            name: torch.zeros_like(leaf) if gradient is None else gradient
+            # An embedding with sparse=True has a sparse one.
+            name: torch.zeros_like(leaf) if gradient is None else gradient.to_dense()
             for (name, leaf), gradient in zip(leaves.items(), found, strict=True)
         }
 

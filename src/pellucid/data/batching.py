@@ -87,10 +87,10 @@ def _stacked(trees: Sequence[Any], examples: Sequence[Example]) -> Any:
     if isinstance(first, torch.Tensor):
         other = next((place for place, tree in enumerate(trees) if tree.shape != first.shape), None)
         if other is not None:
+            advice = "Resize or crop them (--size, --resize, --crop)" if first.ndim > 2 else "Pad them to one length"
             raise DataError(
                 f"Examples of one batch must have one shape: {examples[0].id} has {tuple(first.shape)}, "
-                f"{examples[other].id} has {tuple(trees[other].shape)}. Resize or crop them (--size, --resize, --crop), "
-                "or use --batch-size 1."
+                f"{examples[other].id} has {tuple(trees[other].shape)}. {advice}, or use --batch-size 1."
             )
         return torch.stack(list(trees))
     if isinstance(first, dict):

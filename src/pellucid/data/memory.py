@@ -16,6 +16,8 @@ from pellucid.record.schema import Preprocessing, Skipped
 from pellucid.types import Batch, Example
 
 _INPUT_KEYS = ("input", "inputs", "image", "pixel_values", "x")
+# What comes along as a column rather than going into the model.
+_SCALARS = str | int | float | bool | None
 _TARGET_KEYS = ("target", "label", "labels", "y")
 
 
@@ -117,6 +119,7 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     if isinstance(held, DataLoader):
         chosen = getattr(held.sampler, "indices", None)
         held = held.dataset if chosen is None else Subset(held.dataset, sorted(int(row) for row in chosen))
+    held = _paired(held)
     whole = held
     while isinstance(whole, Subset):
         whole = whole.dataset
@@ -139,24 +142,45 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     return Iterated(name, name, [], names, limit=limit, again=lambda: iter(held))
 
 
+def _paired(held: Any) -> Any:
+    """Inputs and targets that came as two whole arrays, as examples; anything else as it is. Raises: DataError: a table."""
+    import torch
+    from torch.utils.data import TensorDataset
+
+    if hasattr(held, "iloc"):
+        raise DataError(
+            f"A {type(held).__name__} does not say which of its columns are the input. Give (input, target) pairs, such as "
+            "TensorDataset(torch.tensor(table[inputs].to_numpy()), torch.tensor(table[target].to_numpy()))."
+        )
+    if not isinstance(held, tuple) or len(held) != 2 or not all(hasattr(one, "shape") for one in held):
+        return held
+    shapes = [tuple(one.shape) for one in held]
+    # One number an input would look like one a target.
+    if len(shapes[0]) < 2 or len(shapes[1]) != 1 or shapes[0][0] != shapes[1][0]:
+        return held
+    return TensorDataset(*(torch.as_tensor(one) for one in held))
+
+
 def example_of(item: Any, row: int) -> Example:
     """An item as an example. Raises: DataError: it is nothing that a model takes."""
     if isinstance(item, Example):
         return item if item.media is not None else _pictured(item)
-    inputs, target, name = item, None, str(row)
+    inputs, target, name, columns = item, None, str(row), {}
     if isinstance(item, Mapping):
         key = next((key for key in _INPUT_KEYS if key in item), None)
         target_key = next((key for key in _TARGET_KEYS if key in item), None)
         if key is not None:
             inputs = item[key]
         elif target_key is not None:
-            inputs = {other: value for other, value in item.items() if other not in (target_key, "id")}
+            rest = {other: value for other, value in item.items() if other not in (target_key, "id")}
+            inputs = {other: value for other, value in rest.items() if not isinstance(value, _SCALARS)}
+            columns = {str(other): value for other, value in rest.items() if isinstance(value, _SCALARS)}
         target = None if target_key is None else item[target_key]
         name = str(item.get("id", row))
     elif isinstance(item, tuple | list) and len(item) == 2:
         inputs, target = item
     one, soft, classes = target_of(target, f"example {row}")
-    return _pictured(Example(name, _tensors(inputs, row), one, soft=soft, classes=classes))
+    return _pictured(Example(name, _tensors(inputs, row), one, columns=columns, soft=soft, classes=classes))
 
 
 def _pictured(example: Example) -> Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from pellucid.data.wrapped import Wrapped
 from pellucid.errors import DataError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from pellucid.data import Source
@@ -52,6 +54,19 @@ def under_names(source: Source, classes: Sequence[str]) -> Source:
     if mapping == tuple(range(len(classes))):
         return source
     return _Renamed(whole_targets(source), tuple(classes), mapping)
+
+
+def names_in(schema: pa.Schema, target: str) -> tuple[str, ...] | None:
+    """Class names that a file's metadata holds: those of Hugging Face's features, or a list called class_names."""
+    metadata = schema.metadata or {}
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        names = features[target]["names"]
+        return tuple(map(str, names))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        pass
+    text = metadata.get(b"class_names", b"").decode("utf-8", "replace")
+    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def plain_name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.data.listed import ListedImages, Listing
+from pellucid.data.naming import names_in
 from pellucid.data.targets import Target, target_of
 from pellucid.errors import DataError
 from pellucid.recipe import Recipe
@@ -93,7 +93,7 @@ def _listed(
     targets: Sequence[int | float | None] | None
     if lists:
         several = _several(rows[str(label)], schema.field(str(label)).type, str(label))
-        targets, classes = [one[0] for one in several], _names(schema, str(label)) or _names(schema, usual or "")
+        targets, classes = [one[0] for one in several], names_in(schema, str(label)) or names_in(schema, usual or "")
     else:
         targets, classes = _targets(rows.get(label or "", []), schema, label)
     groups = _Groups(tuple(files))
@@ -146,7 +146,7 @@ def _targets(
 ) -> tuple[list[int | None] | None, tuple[str, ...] | None]:
     if label is None:
         return None, None
-    names = _names(schema, label)
+    names = names_in(schema, label)
     if labels and any(isinstance(value, str) for value in labels):
         names = names or tuple(sorted({value for value in labels if value is not None}))
         index = {name: place for place, name in enumerate(names)}
@@ -155,18 +155,6 @@ def _targets(
             raise DataError(f"The label '{unknown}' is none of the classes {', '.join(names[:8])}.")
         return [None if value is None else index[value] for value in labels], names
     return [None if value is None else int(value) for value in labels], names
-
-
-def _names(schema: Any, label: str) -> tuple[str, ...] | None:
-    metadata = (schema.metadata or {}).get(b"huggingface")
-    if metadata is None:
-        return None
-    try:
-        features = json.loads(metadata)["info"]["features"]
-        names = features[label].get("names")
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return None
-    return tuple(map(str, names)) if isinstance(names, list) else None
 
 
 def _scalar(value: Any) -> Scalar:

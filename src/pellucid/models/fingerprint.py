@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from pellucid.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -14,9 +16,18 @@ def fingerprint(model: nn.Module) -> str:
 
     Two models with the same architecture class and bit-identical weights have the same fingerprint, whatever device
     they are on.
+
+    Raises: ModelError: it was never run, and has parameters without a shape.
     """
     import torch
+    from torch.nn.parameter import is_lazy
 
+    for name, one in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(one):
+            raise ModelError(
+                f"The shape of {name} is not known before the model's first forward, as that of nn.LazyLinear. Run the model on "
+                "one batch first."
+            )
     digest = hashlib.sha256(type(model).__name__.encode())
     for name, tensor in sorted(model.state_dict().items()):
         if not isinstance(tensor, torch.Tensor):

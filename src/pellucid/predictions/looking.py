@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.data.naming import names_in
 from pellucid.errors import DataError, OptionError
 from pellucid.predictions.ids import IdHashes, refuse_repeated
 from pellucid.predictions.kinds import Kind, ScoreCounts
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
-from pellucid.predictions.roles import names_in
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import LabelKind, is_counted, is_indicated, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task

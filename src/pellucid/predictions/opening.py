@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pellucid.data.naming import names_in
 from pellucid.errors import OptionError
 from pellucid.predictions import label_columns
 from pellucid.predictions.files import open_columns
 from pellucid.predictions.joining import joined
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.label_cells import from_cells
-from pellucid.predictions.roles import ID, Roles, names_in, roles_of, roles_of_labels
+from pellucid.predictions.roles import ID, Roles, roles_of, roles_of_labels
 from pellucid.predictions.saved import Saved
 from pellucid.predictions.several import LabelKind
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,19 +112,6 @@ def roles_of_labels(table: Columns, *, id_column: str | None) -> Roles:
         raise DataError(f"{where}; expected a column 'label' with the class of each example.")
     along = tuple(name for name in plain if name != target)
     return Roles(target=target, id=named, along=along)
-
-
-def names_in(schema: pa.Schema, target: str) -> tuple[str, ...] | None:
-    """Class names that a file's metadata holds: those of Hugging Face's features, or a list called class_names."""
-    metadata = schema.metadata or {}
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        names = features[target]["names"]
-        return tuple(map(str, names))
-    except (KeyError, ValueError, TypeError, AttributeError):
-        pass
-    text = metadata.get(b"class_names", b"").decode("utf-8", "replace")
-    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def holds_pictures(kind: Any) -> bool:
