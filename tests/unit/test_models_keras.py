@@ -15,6 +15,7 @@ from pellucid.errors import ModelError, WeightsError
 
 CODE = """
 import keras
+import numpy as np
 from keras import layers
 
 def tiny():
@@ -28,6 +29,16 @@ def tiny():
 def named():
     left, right = keras.Input((4,), name="left"), keras.Input((None, 2), name="right")
     return keras.Model({"left": left, "right": right}, layers.Concatenate()([left, layers.GlobalMaxPooling1D()(right)]))
+
+def seeded():
+    inputs = keras.Input((6, 4))
+    x = layers.Dropout(0.5, seed=1)(layers.BatchNormalization()(inputs))
+    x = layers.MultiHeadAttention(2, 4, dropout=0.5)(x, x)
+    model = keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+    model.compile(loss="mse", metrics=["mae"])
+    model.fit(np.zeros((2, 6, 4)), np.zeros((2, 3)), verbose=0)
+    print("counted", model.count_params(), sum(variable.value.numel() for variable in model.trainable_weights))
+    return model
 
 def code():
     inputs = keras.Input((4,))
@@ -56,6 +67,7 @@ for spec in sys.argv[1:]:
             print(node.name, node.operation, node.outputs, node.parameters)
     names = [node.name for node in graph.nodes]
     print([(names[e.source], names[e.target]) for e in graph.edges if e.activation == "relu"])
+    print("traced", graph.parameters, graph.trainable, graph.unused)
 """
 SAVE = """
 import sys
@@ -100,6 +112,7 @@ def looked(folder: Path) -> dict[str, list[str]]:
         "keras:tiny.keras",
         "tiny.keras",
         "nets.py:tiny",
+        "nets.py:seeded",
         "named.keras",
         "code.keras",
         "./code.keras!",
@@ -129,6 +142,21 @@ def test_layers_are_modules_under_their_names_from_a_file_and_from_a_function(lo
 
 def test_inputs_by_name_and_of_any_length_have_an_example(looked: dict[str, list[str]]) -> None:
     assert "None 0" in looked["named.keras"][0]
+
+
+def test_seeds_and_metrics_are_no_parameters(looked: dict[str, list[str]]) -> None:
+    counted = next(line for line in looked["nets.py:seeded"] if line.startswith("counted"))
+    assert looked["nets.py:seeded"][-1] == f"{counted.replace('counted', 'traced')} ()"
+
+
+def test_a_plain_path_is_traced_and_not_read_as_a_file_of_operations(folder: Path) -> None:
+    from pellucid.graph.importers import is_graph_file, read_graph
+
+    assert not is_graph_file(str(folder / "tiny.keras"))
+    with pytest.raises(ModelError, match="Open it as 'keras:"):
+        read_graph(folder / "tiny.keras")
+    printed = run(folder, "from pellucid.cli import main; main()", "graph", "tiny.keras")
+    assert "445 parameters" in printed
 
 
 def test_layers_that_are_code_need_trust(looked: dict[str, list[str]]) -> None:

@@ -97,11 +97,17 @@ def _other_backend(backend: str) -> str:
 
 
 def with_layers(model: nn.Module) -> nn.Module:
-    """The model itself, its layers made modules of it; once is enough."""
+    """The model itself, its layers made modules of it, and its parameters what Keras counts; once is enough."""
     for parent, name, layer in list(_layers(model)):
         own = name.replace(".", "_")
         if own not in parent._modules and type(layer).__name__ != "InputLayer":  # which is never called
             parent._modules[own] = layer
+    for module in model.modules():
+        held: Any = getattr(module, "_torch_params", {})
+        counted = {variable.path for variable in getattr(module, "weights", ())}
+        for name in [*held]:
+            if name not in counted:  # the state of a random seed, what a metric has added up
+                del held[name]
     return model
 
 

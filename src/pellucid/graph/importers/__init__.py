@@ -31,7 +31,7 @@ def is_graph_file(spec: str) -> bool:
     if spec.lower().endswith((*_SUFFIXES, _INDEX)):
         return True
     try:
-        return Path(spec).is_file() and _format(Path(spec)) is not None
+        return Path(spec).is_file() and _format(Path(spec)) not in (None, "keras")
     except (OSError, ValueError):
         return False
 
@@ -93,6 +93,8 @@ def _read(path: Path, *, trust: bool) -> Graph:
                 "how they are connected. Name the code that builds the model and give it the weights (pellucid graph "
                 f"file.py:function --weights {path}), or save the program itself (torch.export.save, torch.onnx.export)."
             )
+        case "keras":
+            raise ModelError(f"{path} is a model of Keras, which is built and traced. Open it as 'keras:{path}'.")
         case _:
             raise ModelError(f"{path} is of no format that is known here. Expected {_expected()}.")
 
@@ -127,7 +129,7 @@ def _zipped(path: Path) -> str | None:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise ModelError(f"{path} is a damaged archive: {error}. Was it downloaded whole?") from error
     if any(entry.endswith(".keras") or entry == "model.weights.h5" for entry in inside):
-        raise ModelError(f"{path} is a model of Keras. Open it as 'keras:{path}'.")
+        return "keras"
     if (
         "archive_format" in inside
         or "serialized_exported_program.json" in inside
