@@ -177,3 +177,22 @@ def test_which_of_several_outputs_is_taken_is_said(tmp_path: Path) -> None:
     assert [len(one) for one in said.values()] == [1, 1, 0, 0]
     assert "the first of 2 tensors was taken for the scores" in said["tuple"][0]
     assert "'features' of the entries 'features', 'scores' was taken" in said["dict"][0]
+
+
+def test_a_detector_is_inspected_without_a_task(tmp_path: Path) -> None:
+    class Boxes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Conv2d(3, 4, 3)
+
+        def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+            return [{"boxes": one.flatten(1).T, "scores": one.mean((1, 2))} for one in self.inner(images)]
+
+    record = pellucid.inspect(
+        Boxes(), [(image, None) for image in torch.rand(6, 3, 8, 8)], out=tmp_path / "net", batch_size=4
+    )
+    assert record.manifest.task == "none"
+    assert {stage.state for stage in record.manifest.stages} == {"complete"}
+    assert [layer.name for layer in record.panel("activations").layers] == ["inner"]
+    with pytest.raises(OptionError, match="cannot be looked at: the model's outputs, of shape"):
+        pellucid.inspect(Boxes(), torch.rand(6, 3, 8, 8), out=tmp_path / "loss", loss=lambda z, t: z)

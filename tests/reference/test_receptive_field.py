@@ -187,3 +187,18 @@ def test_what_is_no_image_and_no_layer_is_refused() -> None:
     for ask in (receptive_fields, lambda one: receptive_field(one, "1")):
         with pytest.raises(ForwardError, match=r"raised in its own forward: RuntimeError.*to have 5 channels"):
             ask(graph)
+
+
+def test_a_batch_that_is_written_picture_by_picture_may_come_from_anywhere() -> None:
+    """As detectors put pictures of several sizes into one: the part that was written comes back as the whole."""
+
+    def padded(images: Tensor, layer: nn.Module) -> Tensor:
+        whole = images.new_full((len(images), 2, 16, 16), 0.0)
+        for image, place in zip(images, whole, strict=True):
+            place[:, : image.shape[1], : image.shape[2]].copy_(image)
+        return layer(whole)
+
+    images = torch.zeros(1, 2, *SIDE)
+    (found,) = receptive_fields(trace(Functional(padded, conv(2, 3, 3)), images)).values()
+    assert not found.exact
+    assert found.size == SIDE

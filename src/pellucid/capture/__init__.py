@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pellucid.capture.call import apply, as_arguments, logits_of, taken_from, to_device, unwrapped
+from pellucid.capture.call import apply, as_arguments, logits_of, scores_in, taken_from, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
 from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
@@ -32,6 +32,7 @@ __all__ = [
     "on_device",
     "place_of",
     "preserved",
+    "scores_in",
     "sum_to_one",
     "taken_from",
     "to_device",

@@ -112,6 +112,14 @@ def to_device(tree: Tree, device: torch.device, *, copy: bool = False) -> Tree:
     return [to_device(part, device, copy=copy) for part in tree] if isinstance(tree, list) else tree
 
 
+def scores_in(output: Any, examples: int) -> Tensor:
+    """As `logits_of`, and where there are none, as in the boxes of a detector, float[examples 0 0], which answer no task."""
+    try:
+        return logits_of(output)
+    except ModelError:
+        return torch.zeros(examples, 0, 0)
+
+
 _NAMES = ("logits", "output", "out")
 
 

@@ -64,8 +64,10 @@ def kind_of(output: Any, graph: Graph, task: Task) -> OutputKind:
 
     Raises: ModelError: there are no scores in the output.
     """
+    if task not in ("classification", "multilabel"):
+        return "logits"
     outputs = logits_of(output)
-    if task not in ("classification", "multilabel") or not outputs.is_floating_point():
+    if not outputs.is_floating_point():
         return "logits"
     rows = outputs.detach().double().reshape(len(outputs), -1)
     if not bool(((rows >= 0) & (rows <= 1 + SHORT_ROUNDED)).all()):

@@ -128,9 +128,9 @@ def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArra
 
     Raises: ModelError: there are none, or what was taken for probabilities is none. DataError: a target beyond them.
     """
-    from pellucid.capture import class_scores, is_single, logits_of
+    from pellucid.capture import class_scores, is_single, scores_in
 
-    outputs = logits_of(output).detach().to("cpu").float()
+    outputs = scores_in(output, len(batch)).detach().to("cpu").float()
     if task != "none" and (outputs.ndim == 0 or len(outputs) != len(batch)):
         raise ModelError(
             f"The model's output has the shape {tuple(outputs.shape)} for {len(batch)} examples: its first axis must be the "

@@ -18,7 +18,7 @@ from pellucid.data.several import as_sets, set_targets
 from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ForwardError, MethodError, OptionError, TargetError
 from pellucid.inspection.answers import check_signs, scores_of, some_labels, task_of
-from pellucid.inspection.closely import observe_closely
+from pellucid.inspection.closely import check_explains, observe_closely
 from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
 from pellucid.inspection.steadiness import changing_inputs, changing_outputs
@@ -35,7 +35,7 @@ from pellucid.record import Record, Writer, schema
 from pellucid.types import Batch, Layer, Observation, OutputKind, Passes, Stage, Task
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from pellucid.capture import Captured, Session
     from pellucid.graph import Graph
@@ -108,10 +108,10 @@ class Inspection:
 
     def _learn_task(self, session: Session, first: Batch, graph: Graph) -> None:
         """Looks at one example's output: what kind of task is this, what are the numbers, and do the class names fit?"""
-        from pellucid.capture import class_scores, is_single, kind_of, logits_of, taken_from
+        from pellucid.capture import class_scores, is_single, kind_of, scores_in, taken_from
 
         output = session.forward(first.inputs).outputs
-        outputs = logits_of(output)
+        outputs = scores_in(output, len(first))
         alone = self.options.batch_size == 1
         again = changing_outputs(session, self.source, first, outputs, alone=alone)
         self.changing = changing_inputs(self.source), *again
@@ -123,6 +123,7 @@ class Inspection:
         elif single and said != "numbers":
             check_signs(labels, self.source)
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
+        check_explains(self.options.target, self.task)
         if self.task == "classification":
             self.source = whole_targets(self.source)
         elif self.task == "regression":
@@ -259,7 +260,7 @@ class Inspection:
         from pellucid.lenses.focus import focus_tensors
 
         focusing = self._lenses("focus")
-        if not focusing or self.task != "classification":
+        if not focusing or self.task == "none":
             return
         chosen = self._choose()
         with self._stage("focus") as stage:
@@ -273,7 +274,9 @@ class Inspection:
                 before = replace(session.passes)
                 batch = replace(collate([self.source.example(row) for row in rows], 0), rows=rows)
                 try:
-                    return observe_closely(session, batch, self.layers, self._explained, reasons, self.kind)
+                    return observe_closely(
+                        session, batch, self.layers, self.options.target, reasons, self.task, self.kind
+                    )
                 finally:
                     _count(stage, before, session.passes)
 
@@ -298,30 +301,19 @@ class Inspection:
         self.writer.update(chosen=stage.examples)
 
     def _choose(self) -> list[tuple[int, str]]:
-        losses, targets, predictions = self._columns("loss", "target", "prediction")
-        known = [np.nan_to_num(values, nan=-1.0).astype(np.int64) for values in (targets, predictions)]
-        return choose(losses, known[0], known[1], self.options.chosen, self.options.seed)
+        number, seed = self.options.chosen, self.options.seed
+        if self.task != "classification":
+            return choose(self._columns("loss")[0], None, None, number, seed)
+        losses, *classes = self._columns("loss", "target", "prediction")
+        targets, predictions = (np.nan_to_num(values, nan=-1.0).astype(np.int64) for values in classes)
+        if self.options.target == "label" and targets.max(initial=-1) < 0:
+            raise TargetError("target='label' needs examples with a class as their target; these have none.")
+        return choose(losses, targets, predictions, number, seed)
 
     def _columns(self, *names: str) -> list[np.ndarray]:
         """Columns of the examples table as float64[example], NaN where not known."""
         table = Record(self.writer.path).examples()
         return [np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64) for name in names]
-
-    def _explained(self, scores: Tensor, targets: Tensor | None) -> Tensor:
-        """Which output of each example is explained: int64[batch]."""
-        import torch
-
-        predicted = scores.argmax(dim=1)
-        if self.options.target == "prediction":
-            return predicted
-        if self.options.target == "label":
-            if targets is None or targets.is_floating_point():
-                raise TargetError("target='label' needs examples with a class as their target; these have none.")
-            there = targets.to(scores.device)
-            return torch.where(there >= 0, there, predicted)
-        if self.options.target >= scores.shape[1]:
-            raise TargetError(f"The model has {scores.shape[1]} outputs; there is no output {self.options.target}.")
-        return torch.full_like(predicted, self.options.target)
 
     # --- learn ------------------------------------------------------------------------------------------------
 

@@ -64,10 +64,10 @@ def changing_outputs(
         outputs: what that gave.
         alone: whether the model is given one example at a time.
     """
-    from pellucid.capture import logits_of
+    from pellucid.capture import scores_in
 
     def again(batch: Batch) -> float:
-        return _change(outputs, logits_of(session.forward(batch.inputs).outputs)[: len(first)])
+        return _change(outputs, scores_in(session.forward(batch.inputs).outputs, len(batch))[: len(first)])
 
     both = None if alone else _beside(source, first)
     try:

@@ -43,6 +43,13 @@ def joined(parts: Iterable[Boxes]) -> Boxes:
     return found
 
 
+def fits(boxes: Boxes, shape: Sequence[int]) -> bool:
+    """Whether they are those of a tensor of this shape."""
+    return boxes.ndim == len(shape) + 1 and all(
+        extent in (1, wanted) for extent, wanted in zip(boxes.shape[1:], shape, strict=True)
+    )
+
+
 def over(boxes: Boxes, axes: Sequence[int]) -> Boxes:
     """Every value depends on all along these axes of the tensor, which stay with one box."""
     rank = boxes.ndim - 1

@@ -118,6 +118,9 @@ def _walked(graph: Graph) -> tuple[Known, frozenset[int], tuple[int, int]]:
         made: list[Boxes] | None
         if all(bool((boxes[0] == box.NOTHING).all()) for boxes in given):
             made = [box.nothing(len(shape)) for shape in node.outputs]  # of parameters and constants alone
+        elif not all(map(box.fits, given, node.inputs)):
+            made = None  # what was written to a part of a tensor comes back as the whole of it
+            rough.add(node.id)
         else:
             made = followed(
                 Call(node.operation, node.kind, node.role, node.arguments, node.inputs, node.outputs, tuple(given))

@@ -56,12 +56,7 @@ def followed(call: Call) -> Followed:
     made = rule(call)
     if made is None or len(made) != len(call.outputs):
         return None
-    fits = all(
-        boxes.ndim == len(shape) + 1
-        and all(extent in (1, wanted) for extent, wanted in zip(boxes.shape[1:], shape, strict=True))
-        for boxes, shape in zip(made, call.outputs, strict=True)
-    )
-    return made if fits else None
+    return made if all(map(box.fits, made, call.outputs)) else None
 
 
 def _by_value(call: Call) -> Followed:
