@@ -187,7 +187,8 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
         place = int(np.flatnonzero(wrong)[0])
         raise DataError(
             f"The {what} of row {start + place:,} is {column[place]}, which is no class ({int(wrong.sum()):,} such rows among "
-            f"{len(column):,}). Classes are whole numbers from 0, or names; one that is missing is empty or -1."
+            f"{len(column):,}). Classes are whole numbers from 0, or names; one that is missing is empty or -1. Saved numbers of a "
+            "regression are not taken: inspect its model."
         )
     return indices
 
