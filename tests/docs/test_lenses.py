@@ -28,7 +28,7 @@ from pellucid.lenses import (
     weights,
 )
 from pellucid.measures import calibration
-from pellucid.models.weights import _PREFIXES, _WRAPPERS
+from pellucid.models.weights import _WRAPPERS
 from pellucid.record import schema
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -139,7 +139,7 @@ def test_numbers_that_are_named_are_fields_of_their_panel() -> None:
 def test_the_pages_on_models_and_data_name_every_format() -> None:
     for entry in entry_points(group="pellucid.models"):
         assert entry.name == "python" or f"`{entry.name}:" in MODELS, entry.name
-    for word in (*_WRAPPERS, *_PREFIXES):
+    for word in _WRAPPERS:
         assert f"`{word}`" in MODELS, word
     for extension in EXTENSIONS:
         assert re.search(rf"{re.escape(extension)}\b", DATASETS), extension

@@ -78,10 +78,18 @@ def open_model(
     kind = head if head in openers and head != "python" else "python"
     if ":" not in spec:
         raise ModelError(_unknown(spec, sorted(openers)))
-    state = read_weights(Path(weights), trust=trust) if weights is not None else None
     opener = openers[kind].load()
     trusting = {"trust": trust} if "trust" in inspect.signature(opener).parameters else {}
-    opened: OpenedModel = opener(spec, state, **trusting)
+    state = None
+    if weights is None:
+        opened: OpenedModel = opener(spec, None, **trusting)
+    elif kind == "python":
+        # The model says which of several weights in a file are its own, and its code has what was pickled whole.
+        opened = opener(spec, None)
+        state = read_weights(Path(weights), trust=trust, code=spec, wanted=opened.model.state_dict())
+    else:
+        state = read_weights(Path(weights), trust=trust)
+        opened = opener(spec, state, **trusting)
     if state is not None:
         load_weights(opened.model, state, str(weights))
     elif values:

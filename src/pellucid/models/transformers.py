@@ -113,8 +113,9 @@ def _of_type(kind: str, unknown: str, settings: dict[str, Any]) -> Any:
 
     if kind not in CONFIG_MAPPING:
         known = sorted(CONFIG_MAPPING.keys())
-        near = difflib.get_close_matches(kind.lower(), known, n=3, cutoff=0.4) or known[:3]
-        raise ModelError(f"{unknown} Nearest types: {', '.join(near)}.")
+        near = difflib.get_close_matches(kind.lower(), known, n=3, cutoff=0.4)
+        told = f"Nearest types: {', '.join(near)}" if near else f"None of its {len(known):,} types has a name like it"
+        raise ModelError(f"{unknown} {told}.")
     try:
         return CONFIG_MAPPING[kind].from_dict(settings)
     except Exception as error:

@@ -40,5 +40,6 @@ def classes_of(state: Mapping[str, Tensor] | None, model: nn.Module, classes: in
 
 def unknown_name(zoo: str, name: str, known: Sequence[str]) -> ModelError:
     """The error for a name that a zoo does not have, with the nearest that it has."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or list(known[:3])
-    return ModelError(f"{zoo} has no model '{name}'. Nearest: {', '.join(near)}.")
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    told = f"Nearest: {', '.join(near)}" if near else f"None of its {len(known):,} names is like it"
+    return ModelError(f"{zoo} has no model '{name}'. {told}.")
