@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -91,13 +92,13 @@ def _linear(inputs: torch.Tensor, weight: torch.Tensor, *_: object) -> int:
 def _trilinear(
     one: torch.Tensor, two: torch.Tensor, three: torch.Tensor, first: list[int], second: list[int], third: list[int], *_: object
 ) -> int:  # fmt: skip
-    shapes = []
+    sizes = [1]
     for tensor, missing in ((one, first), (two, second), (three, third)):
         shape = list(tensor.shape)
         for axis in sorted(missing):
             shape.insert(axis, 1)
-        shapes.append(shape)
-    return 2 * math.prod(torch.broadcast_shapes(*shapes))
+        sizes = [max(pair) for pair in itertools.zip_longest(sizes, shape, fillvalue=1)]
+    return 2 * math.prod(sizes)
 
 
 def _columns(inputs: torch.Tensor, *_: object, result: torch.Tensor) -> int:
