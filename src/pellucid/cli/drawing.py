@@ -56,8 +56,8 @@ def graph_lines(graph: Graph, depth: int | None = None) -> Iterator[str]:
             f"{name:<{widths[0]}}  {operation:<{widths[1]}}  {output:<{widths[2]}}  {parameters:>{widths[3]}}  "
             f"{flops:>{widths[4]}}"
         ).rstrip()
-    flops = "" if graph.flops is None else f", {amount(graph.flops)} FLOPs"
-    yield f"{graph.parameters:,} parameters ({graph.trainable:,} trainable){flops} for a batch of {graph.batch}"
+    flops = "" if graph.flops is None else f", {amount(graph.flops)} FLOPs for a batch of {graph.batch}"
+    yield f"{graph.parameters:,} parameters ({graph.trainable:,} trainable){flops}"
     yield from _notes(graph)
 
 
