@@ -257,8 +257,8 @@ class Observation:
         activations: layer name -> float[batch ...] (focus).
         gradients: layer name -> d score / d activation, same shape (focus).
         input_gradients: d score / d inputs, same tree as `batch.inputs`; None on leaves that have no gradient.
-        explained: int64[batch], the output whose score was differentiated.
-        scores: float[batch], that output's value.
+        explained: int64[batch], the class whose score was differentiated; None of a regression, where the output was.
+        scores: float[batch], what was differentiated.
         reasons: why each example was chosen (focus).
         refusal: why no example can be looked at closely, or has parameter gradients, in words; nothing else of the stage is
             there then.

@@ -236,7 +236,7 @@ class Failing(nn.Module):
         ({"chosen": -1}, OptionError, "must be 0 or more; got -1"),
         ({"target": "truth"}, OptionError, "'prediction', 'label' or a class index >= 0; got 'truth'"),
         ({"target": -2}, OptionError, "a class index >= 0; got -2"),
-        ({"target": 10}, TargetError, "The model has 10 outputs; there is no output 10"),
+        ({"target": 10}, TargetError, "The model has 10 outputs, 0 to 9; there is no output 10"),
         ({"device": "warp"}, OptionError, "There is no device 'warp'"),
         ({"device": "meta"}, OptionError, "'meta' has no numbers to inspect"),
     ],

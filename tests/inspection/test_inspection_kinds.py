@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 import pellucid
 from pellucid.data import Recipe, open_data
-from pellucid.inspection.live import LiveModel
 from support.inspected import column, numbers
 from support.nets import digits, trained, untrained
 
@@ -100,7 +99,7 @@ def test_a_stream_of_unknown_length_is_counted_at_its_end(tmp_path: Path) -> Non
     assert once.manifest.examples == 9
 
 
-def test_a_regression_has_squared_errors_and_no_closer_look(tmp_path: Path) -> None:
+def test_a_regression_has_squared_errors(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     inputs, targets = numbers(20, 4), numbers(20, seed=1)
@@ -118,9 +117,6 @@ def test_a_regression_has_squared_errors_and_no_closer_look(tmp_path: Path) -> N
     assert (loss.name, loss.count) == ("squared error", 19)  # type: ignore[union-attr]
     np.testing.assert_allclose(loss.mean, errors[1:].mean(), rtol=1e-5)  # type: ignore[union-attr]
     assert found.panel("accuracy").accuracy is None  # type: ignore[union-attr]
-    assert found.focused == []
-    assert isinstance(found.live, LiveModel)
-    assert "Only the outputs of classifiers are explained" in found.live.reason
 
 
 def test_examples_without_targets_are_inspected_without_a_loss(tmp_path: Path) -> None:

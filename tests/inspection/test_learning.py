@@ -146,7 +146,7 @@ def test_questions_that_cannot_be_answered_say_why(record: Record, tmp_path: Pat
     ]
     part = pellucid.inspect(trained(), without, out=tmp_path / "net", chosen=0, lenses=["predictions", "learning"])
     assert part.live is not None
-    with pytest.raises(TargetError, match="The class of example '0' is not known"):
+    with pytest.raises(TargetError, match="The target of example '0' is not known"):
         LearningOf(row=(0,)).answer(part.live, lambda make: True)  # type: ignore[arg-type]
     bare = pellucid.inspect(trained(), without, out=tmp_path / "bare", chosen=0, lenses=["predictions"])
     assert [stage.name for stage in bare.manifest.stages] == ["trace", "sweep"]

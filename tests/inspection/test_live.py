@@ -334,7 +334,7 @@ def test_the_list_says_what_each_method_shows_and_costs(live: LiveModel) -> None
         ("attribute", {"row": 1, "method": "salency"}, MethodError, "Did you mean saliency"),
         ("attribute", {"row": 1, "explained": 3}, TargetError, "no class 3: the model has 3 outputs"),
         ("attribute", {"row": 1, "aim": "los"}, OptionError, "Invalid enum value 'los'"),
-        ("attribute", {"row": 3, "aim": "loss"}, TargetError, "class of example 'example 3' is not known"),
+        ("attribute", {"row": 3, "aim": "loss"}, TargetError, "target of example 'example 3' is not known"),
         ("attribute", {"row": 1, "aim": "unit"}, OptionError, "give the parameters 'layer' and 'unit'"),
         ("attribute", {"row": 1, "aim": "unit", "layer": "hed", "unit": 0}, LayerError, "head"),
         ("attribute", {"row": 1, "aim": "unit", "layer": "head", "unit": 9}, TargetError, "no channel 9"),

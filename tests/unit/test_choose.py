@@ -33,6 +33,15 @@ def test_every_confusion_cell_and_every_class_is_there_before_the_number_runs_ou
     assert {(0, 1), (2, 0), (0, 0), (1, 1), (2, 2)} <= cells
 
 
+def test_where_there_are_no_single_classes_the_lowest_loss_speaks_for_what_is_right() -> None:
+    losses = np.array([0.5, np.nan, 3.0, 0.1, 2.0, np.inf])
+    chosen = choose(losses, None, None, number=5, seed=0)
+    assert [reason for _, reason in chosen[:3]] == ["highest loss", "lowest loss", "random"]
+    rows = {reason: [row for row, given in chosen if given == reason] for _, reason in chosen}
+    assert rows["highest loss"][0] == 2
+    assert rows["lowest loss"][0] == 3
+
+
 def test_the_seed_decides_and_nothing_else() -> None:
     assert choose(*planted(), number=12, seed=3) == choose(*planted(), number=12, seed=3)
     assert choose(*planted(), number=12, seed=3) != choose(*planted(), number=12, seed=4)

@@ -60,7 +60,8 @@ def inspect(
         examples: a Dataset, DataLoader or iterable of (input, target), whose inputs are tensors, tuples or dicts of
             tensors; or a source from `pellucid.data`.
         out: folder of the record.
-        target: the output whose score is explained in the focus stage: the prediction, the label or a class index.
+        target: the output whose score is explained in the focus stage: the prediction, the label or a class index. Of sets of
+            classes the prediction is the strongest class, the label the strongest true one. A regression has one number alone.
         lenses: names of the lenses to use; all that are installed where None.
         classes: names of the classes in order of index.
         batch_size: examples a forward.

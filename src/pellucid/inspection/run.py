@@ -18,7 +18,7 @@ from pellucid.data.several import as_sets, set_targets
 from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ForwardError, MethodError, OptionError, TargetError
 from pellucid.inspection.answers import check_signs, scores_of, some_labels, task_of
-from pellucid.inspection.closely import check_explains, observe_closely
+from pellucid.inspection.closely import check_explains, chosen_rows, columns_of, observe_closely
 from pellucid.inspection.describe import data_info, length_of
 from pellucid.inspection.options import Options, Progress
 from pellucid.inspection.steadiness import changing_inputs, changing_outputs
@@ -26,7 +26,6 @@ from pellucid.lenses import ArrayLens, Lens, LensContext
 from pellucid.lenses import state as lens_state
 from pellucid.lenses.again import look_again
 from pellucid.lenses.parts import Part
-from pellucid.measures.choose import choose
 from pellucid.measures.labels import check_fits
 from pellucid.measures.losses import Loss, on_model_outputs
 from pellucid.measures.saved import columns_of_scores
@@ -141,7 +140,8 @@ class Inspection:
             check_fits(self.loss, self.task, soft=labels.soft is not None)
             self.loss = on_model_outputs(self.loss, self.task, self.kind, single=single)
         if self.task in ("classification", "multilabel"):
-            number = class_scores(outputs, self.kind).shape[1]
+            # Of one class that is true or not there is one number; of two classes, one of which is true, there may be.
+            number = outputs.shape[1] if self.task == "multilabel" else class_scores(outputs, self.kind).shape[1]
             check_classes(self.classes or None, number)
             self.classes = self.classes or tuple(str(index) for index in range(number))
         self.writer.update(task=self.task, outputs=self.kind, data=data_info(self.source, self.classes, None))
@@ -262,7 +262,7 @@ class Inspection:
         focusing = self._lenses("focus")
         if not focusing or self.task == "none":
             return
-        chosen = self._choose()
+        chosen = chosen_rows(Record(self.writer.path), self.task, self.options)
         with self._stage("focus") as stage:
             # Small and quick next to the sweep: a resumed inspection does it anew rather than keeping its state.
             stage.examples = stage.forward = stage.backward = stage.forward_examples = stage.backward_examples = 0
@@ -300,21 +300,6 @@ class Inspection:
                 self._report(lens)
         self.writer.update(chosen=stage.examples)
 
-    def _choose(self) -> list[tuple[int, str]]:
-        number, seed = self.options.chosen, self.options.seed
-        if self.task != "classification":
-            return choose(self._columns("loss")[0], None, None, number, seed)
-        losses, *classes = self._columns("loss", "target", "prediction")
-        targets, predictions = (np.nan_to_num(values, nan=-1.0).astype(np.int64) for values in classes)
-        if self.options.target == "label" and targets.max(initial=-1) < 0:
-            raise TargetError("target='label' needs examples with a class as their target; these have none.")
-        return choose(losses, targets, predictions, number, seed)
-
-    def _columns(self, *names: str) -> list[np.ndarray]:
-        """Columns of the examples table as float64[example], NaN where not known."""
-        table = Record(self.writer.path).examples()
-        return [np.asarray(table[name].to_numpy(zero_copy_only=False), np.float64) for name in names]
-
     # --- learn ------------------------------------------------------------------------------------------------
 
     def _learn(self, model: nn.Module, graph: Graph) -> None:
@@ -325,7 +310,7 @@ class Inspection:
         if not learning or self.task == "none" or self.options.learned == 0:
             return
         seed = self.options.seed
-        targets, losses = self._columns("target", "loss")
+        targets, losses = columns_of(Record(self.writer.path), "target", "loss")
         rows, population = rows_to_learn(targets, losses, self.task, graph, seed, self.options.learned)
         with self._stage("learn") as stage:
             # Done anew by a resumed inspection, as the focus is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -31,9 +31,7 @@ def focus_tensors(
         live: whether it was computed on demand.
         warnings: in words, what is wrong with the maps.
     """
-    import torch
-
-    if seen.batch is None or seen.explained is None or seen.outputs is None:
+    if seen.batch is None:
         raise ValueError("a closer look needs an observation of the focus stage")
     packed = Packed()
     for path, values, gradient in leaves_of(seen.batch.inputs, seen.input_gradients, "input"):
@@ -45,22 +43,47 @@ def focus_tensors(
         for layer in seen.layers.values()
         if layer.name in seen.activations and len(seen.activations[layer.name]) == len(seen.batch)
     ]
-    target = None if seen.batch.targets is None else int(seen.batch.targets[place])
-    score = float(seen.scores[place]) if seen.scores is not None else float("nan")
-    finite = bool(torch.isfinite(seen.outputs[place]).all())
     focus = Focus(
-        row=seen.batch.row(place),
-        example=seen.batch.ids[place],
-        target=target if target is not None and target >= 0 else None,
-        prediction=int(seen.outputs[place].argmax()) if finite else None,
-        explained=int(seen.explained[place]),
-        score=score if np.isfinite(score) else None,
+        **answer_of(seen, place),
         layers=layers,
         scales=packed.scales,
         live=live,
         warnings=list(warnings),
     )
     return focus, packed.tensors
+
+
+class Answered(TypedDict):
+    """What the model answers to one example of the focus stage, and which of its scores is explained."""
+
+    row: int
+    example: str
+    target: int | None
+    prediction: int | None
+    explained: int | None
+    score: float | None
+
+
+def answer_of(seen: Observation, place: int) -> Answered:
+    """The answer to the example at a place of a focused batch; of a regression only the score, which is its output."""
+    if seen.batch is None or seen.outputs is None or seen.scores is None:
+        raise ValueError("a closer look needs an observation of the focus stage")
+    target = prediction = explained = None
+    if seen.explained is not None:
+        explained = int(seen.explained[place])
+        outputs = seen.outputs[place]
+        prediction = int(outputs.argmax()) if outputs.isfinite().all() else None
+        if seen.batch.targets is not None and seen.batch.targets[place] >= 0:
+            target = int(seen.batch.targets[place])
+    score = float(seen.scores[place])
+    return {
+        "row": seen.batch.row(place),
+        "example": seen.batch.ids[place],
+        "target": target,
+        "prediction": prediction,
+        "explained": explained,
+        "score": score if math.isfinite(score) else None,
+    }
 
 
 class Packed:

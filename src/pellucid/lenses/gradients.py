@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.attribution.cam import no_cam
 from pellucid.lenses import LensContext
+from pellucid.lenses.focus import answer_of
 from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
 from pellucid.measures import histogram
 from pellucid.measures.histogram import ExponentHistogram
@@ -55,7 +56,9 @@ class GradientsLens:
         self.refusal = self.refusal or seen.refusal
         if seen.batch is None:
             return
-        self._note_examples(seen)
+        for place in range(len(seen.batch)):
+            reason = seen.reasons[place] if seen.reasons else ""
+            self.examples.append({**answer_of(seen, place), "reason": reason})  # type: ignore[dict-item]
         if isinstance(seen.batch.inputs, torch.Tensor):
             self.input_shape = list(seen.batch.inputs.shape[1:])
         examples = len(seen.batch)
@@ -78,25 +81,6 @@ class GradientsLens:
                 np.float64,
             )
             self._add(name, [layer.index, no_cam(layer)], sums, counted.counts, counted.special)
-
-    def _note_examples(self, seen: Observation) -> None:
-        if seen.batch is None or seen.explained is None or seen.outputs is None:
-            return
-        for place, example in enumerate(seen.batch.ids):
-            score = None if seen.scores is None else float(seen.scores[place])
-            target = None if seen.batch.targets is None else int(seen.batch.targets[place])
-            finite = bool(np.isfinite(seen.outputs[place].numpy()).all())
-            self.examples.append(
-                {
-                    "row": seen.batch.row(place),
-                    "example": example,
-                    "target": target if target is not None and target >= 0 else None,
-                    "prediction": int(seen.outputs[place].argmax()) if finite else None,
-                    "explained": int(seen.explained[place]),
-                    "score": score if score is not None and np.isfinite(score) else None,
-                    "reason": seen.reasons[place] if seen.reasons else "",
-                }
-            )
 
     def _leave_out(self, unlike: Unlike) -> None:
         merge_unlike(self.unlike, unlike)
@@ -135,7 +119,9 @@ class GradientsLens:
                 *self._refused(),
                 *self._unlike(),
             ],
-            explains="the logit of the explained class of each example",
+            explains="the model's output for each example"
+            if self.context.task == "regression"
+            else "the logit of the explained class of each example",
             input_shape=self.input_shape,
             examples=[
                 FocusExample(**entry)  # type: ignore[arg-type]

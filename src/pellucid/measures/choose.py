@@ -10,34 +10,34 @@ from numpy.typing import NDArray
 
 def choose(
     losses: NDArray[np.float64],
-    targets: NDArray[np.int64],
-    predictions: NDArray[np.int64],
+    targets: NDArray[np.int64] | None,
+    predictions: NDArray[np.int64] | None,
     number: int,
     seed: int,
 ) -> list[tuple[int, str]]:
-    """Chooses rows for the focus stage by four reasons in turn, until `number` are found.
+    """Chooses rows for the focus stage by several reasons in turn, until `number` are found.
 
     The reasons, dealt like cards so that a small number still holds every kind: highest loss; one example of every
     cell of the confusion matrix off its diagonal, largest cells first; one right answer of each class; at random.
+    Where examples have no single class: highest loss; lowest loss; at random.
 
     Args:
         losses: float64[example], NaN where not defined.
-        targets: int64[example], -1 where unknown.
-        predictions: int64[example], -1 where not defined.
+        targets: int64[example], -1 where unknown; None of a regression and of sets of classes.
+        predictions: int64[example], -1 where not defined; None likewise.
         number: how many rows, >= 0; all rows where there are fewer.
         seed: of the random ones.
 
     Returns: (row, reason) pairs in the order of choice, each row once.
     """
     order = np.random.default_rng(seed).permutation(len(losses))
-    hands: tuple[Iterator[tuple[int, str]], ...] = (
-        _highest_loss(losses),
-        _confusion_cells(losses, targets, predictions),
-        _right_ones(order, targets, predictions),
-        ((int(row), "random") for row in order),
-    )
+    dealing = [_by_loss(-losses, "highest loss")]
+    if targets is None or predictions is None:
+        dealing.append(_by_loss(losses, "lowest loss"))
+    else:
+        dealing += [_confusion_cells(losses, targets, predictions), _right_ones(order, targets, predictions)]
+    dealing.append((int(row), "random") for row in order)
     chosen: dict[int, str] = {}
-    dealing = list(hands)
     while dealing and len(chosen) < number:
         hand = dealing.pop(0)
         card = next((card for card in hand if card[0] not in chosen), None)
@@ -47,10 +47,11 @@ def choose(
     return list(chosen.items())
 
 
-def _highest_loss(losses: NDArray[np.float64]) -> Iterator[tuple[int, str]]:
-    known = np.flatnonzero(np.isfinite(losses))
-    for row in known[np.argsort(-losses[known], kind="stable")]:
-        yield int(row), "highest loss"
+def _by_loss(keys: NDArray[np.float64], reason: str) -> Iterator[tuple[int, str]]:
+    """Rows by ascending key, those whose key is finite."""
+    known = np.flatnonzero(np.isfinite(keys))
+    for row in known[np.argsort(keys[known], kind="stable")]:
+        yield int(row), reason
 
 
 def _confusion_cells(

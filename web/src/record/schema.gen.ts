@@ -254,8 +254,8 @@ export interface AttributedMethod {
 /**
  * Metadata of the answer to the live question "attribute" (key "attribute" of the safetensors header).
  *
- * What is explained: `aim` "class" (the logit of class `explained`), "loss" (in nats) or "unit" (`unit` of `layer` at
- * `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file, of whole numbers "input.ids" int32;
+ * What is explained: `aim` "class" (the logit of class `explained`; of a regression its one number, and None), "loss" (in nats,
+ * or the squared error of a regression) or "unit" (`unit` of `layer` at `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file, of whole numbers "input.ids" int32;
  * "<method>.input" float16[height width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the
  * standard error in the same shape; "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions
  * a side, the strongest of each cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file.
@@ -283,8 +283,8 @@ export interface AttributionAnswer {
 /**
  * The answer to the live question "curves": deletion and insertion of a method's map (Petsiuk et al. 2018).
  *
- * `fractions` of the positions that are filled, or back; `of` says what the score is: "probability" of a class, "loss" or
- * "unit".
+ * `fractions` of the positions that are filled, or back; `of` says what the score is: "probability" of a class, "output" of a
+ * regression, "loss" or "unit".
  */
 export interface CurvesAnswer {
   method: string;
@@ -979,14 +979,15 @@ export interface ScoreDistribution {
  * "i.grad_cam" float16[height width], non-negative; "i.maps" float16[channel height width] of the strongest
  * channels; "i.channels" int32[channel]; "i.peaks" int32[channel], flattened position in the layer's own size;
  * "i.values" float16[unit] for vectors and tokens' channel means. `scales` is what each float16 tensor was divided
- * by (its largest magnitude); multiply to get the numbers back.
+ * by (its largest magnitude); multiply to get the numbers back. `explained` is the class whose score was differentiated,
+ * None of a regression: there the model's output was.
  */
 export interface Focus {
   row: number;
   example: string;
   target: number | null;
   prediction: number | null;
-  explained: number;
+  explained: number | null;
   score: number | null;
   layers: FocusLayer[];
   scales: Record<string, number>;
@@ -1263,7 +1264,7 @@ export interface HumanClass {
 /**
  * Who answered what: rows are true categories, columns answers, both places in `categories`; filled cells only.
  *
- * The column after the last category is "no answer". `observer` is a place in `observers`, -1 for all people together.
+ * Beside a model only the images that both answered are counted. The column after the last category is "no answer". `observer` is a place in `observers`, -1 for all people together.
  */
 export interface HumanConfusion {
   observer: number;
@@ -1687,13 +1688,17 @@ export interface ActivationsPanel extends Panel {
   top_k: number;
 }
 
-/** An example that was looked at closely; its maps are in arrays/focus/<row>.safetensors. */
+/**
+ * An example that was looked at closely; its maps are in arrays/focus/<row>.safetensors.
+ *
+ * `explained` is the class whose score was differentiated, None of a regression: there the model's output was.
+ */
 export interface FocusExample {
   row: number;
   example: string;
   target: number | null;
   prediction: number | null;
-  explained: number;
+  explained: number | null;
   score: number | null;
   reason: string;
 }

@@ -1,19 +1,27 @@
-"""What a live question about gradients explains, as parameters of an address: a class, the loss, or a unit of a layer."""
+"""What a live question about gradients explains, as parameters of an address: an answer, the loss, or a unit of a layer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pellucid.errors import MethodError, OptionError, TargetError
+from pellucid.inspection.closely import check_explains
 from pellucid.inspection.live.questions import Question
+from pellucid.measures.labels import multi_hot
+from pellucid.measures.losses import default_loss
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pellucid.graph import Graph
     from pellucid.inspection.live.model import LiveModel
-    from pellucid.types import Batch, Layer, OutputKind
+    from pellucid.record.schema import Manifest
+    from pellucid.types import Batch, Layer
 
 _OF_CLASS_TOKEN = 16  # layers: more than stand behind the last attention of a block
+_ITSELF = 1  # of a single output z, `pellucid.attribute` explains -z and z
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,8 @@ class Subject:
         target: as `pellucid.attribute` takes it.
         explained: the class, where one is explained.
         prediction: recorded for this example.
+        judged: what curves of deletion and insertion are of, as `pellucid.attribution.deletion` takes it.
+        judged_by: in a word: "probability" of a class, "output", "loss" or "unit".
     """
 
     batch: Batch
@@ -33,6 +43,8 @@ class Subject:
     target: Any
     explained: int | None
     prediction: int | None
+    judged: Any
+    judged_by: str
 
     @property
     def known(self) -> int | None:
@@ -56,9 +68,10 @@ class Aimed(Question, frozen=True):
 
     Attributes:
         row: of the examples table.
-        aim: "class" is the logit of `explained` (of the prediction where that is absent), "loss" the cross-entropy of the
-            example's own class, "unit" the response of `unit` of `layer`.
-        explained: index of a class.
+        aim: "class" is the logit of `explained` (of the prediction, or the strongest of several, where that is absent), and of a
+            regression its one number; "loss" is that of the example's own target: cross-entropy, binary cross-entropy (its mean
+            over the classes) or squared error; "unit" is the response of `unit` of `layer`.
+        explained: index of a class; a regression has none.
         layer: name of a layer.
         unit: channel of it.
         place: "mean" over its positions, "max" (the strongest), or a position: "3,4" of maps, "7" of tokens.
@@ -73,24 +86,41 @@ class Aimed(Question, frozen=True):
 
     def subject(self, live: LiveModel) -> Subject:
         """Raises: RecordError, DataError: no such row. LayerError, TargetError, OptionError: no such target."""
+        manifest = live.record.manifest
         batch = live.batch(self.row)
         graph = live.graph(batch.inputs)
         if graph.error is not None:
             raise MethodError(f"The model cannot be traced: {graph.error}.")
-        prediction = live.record.examples()["prediction"][self.row].as_py()
-        found = Subject(batch, graph, None, None, prediction)
+        prediction = live.record.examples()["prediction"][self.row].as_py() if manifest.task != "regression" else None
         match self.aim:
             case "class":
-                explained = prediction if self.explained is None else self.explained
-                return Subject(batch, graph, "prediction" if explained is None else explained, explained, prediction)
+                return self._answer(batch, graph, prediction, manifest)
             case "loss":
-                if found.known is None:
-                    raise TargetError(
-                        f"The class of example {batch.ids[0]!r} is not known, so it has no loss to explain."
-                    )
-                return Subject(batch, graph, _loss_of(found.known, live.record.manifest.outputs), None, prediction)
+                loss = _loss_of(batch, manifest)
+                return Subject(batch, graph, loss, None, prediction, loss, "loss")
             case "unit":
-                return Subject(batch, graph, self._unit(graph), None, prediction)
+                unit = self._unit(graph)
+                return Subject(batch, graph, unit, None, prediction, unit, "unit")
+
+    def _answer(self, batch: Batch, graph: Graph, prediction: int | None, manifest: Manifest) -> Subject:
+        """The score of a class, or the one number of a regression."""
+        if manifest.task == "regression":
+            check_explains("prediction" if self.explained is None else self.explained, manifest.task)
+            return Subject(batch, graph, _ITSELF, None, None, _output, "output")
+        explained = prediction if self.explained is None else self.explained
+        target: Any = "prediction" if explained is None else explained
+        judged = target
+        if manifest.task == "multilabel":
+            number = len(manifest.data.classes) if manifest.data is not None else 0
+            if explained is None:
+                raise TargetError(
+                    f"The outputs of example {batch.ids[0]!r} hold NaN or infinity: none is the strongest."
+                )
+            if not 0 <= explained < number:
+                raise TargetError(f"There is no class {explained}: the model has {number}, 0 to {number - 1}.")
+            judged = _own_probability(explained, manifest)
+            target = _ITSELF if number == 1 else explained
+        return Subject(batch, graph, target, explained, prediction, judged, "probability")
 
     def _unit(self, graph: Graph) -> Any:
         from pellucid.attribution import Unit
@@ -107,14 +137,50 @@ class Aimed(Question, frozen=True):
         return Unit(self.layer, self.unit, place if len(place) > 1 else place[0])
 
 
-def _loss_of(label: int, kind: OutputKind) -> Any:
-    def loss(output: Any) -> Any:
-        import torch
+def _output(output: Any) -> Tensor:
+    """The one number of each example: float[batch]."""
+    from pellucid.capture import logits_of
 
-        from pellucid.capture import log_scores, logits_of
+    return logits_of(output).reshape(-1)
 
-        logits = log_scores(logits_of(output), kind, "classification")
-        wanted = torch.full((len(logits),), label, device=logits.device)
-        return torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
 
-    return loss
+def _own_probability(explained: int, manifest: Manifest) -> Callable[[Any], Tensor]:
+    """The probability of a class by itself, where several may be true."""
+    from pellucid.capture import logits_of
+
+    def probability(output: Any) -> Tensor:
+        scores = logits_of(output)[:, explained]
+        return scores.sigmoid() if manifest.outputs == "logits" else scores
+
+    return probability
+
+
+def _loss_of(batch: Batch, manifest: Manifest) -> Callable[[Any], Tensor]:
+    """The loss of one example's own target, as a function of the model's output. Raises: TargetError: it is not known."""
+    from pellucid.landscape import Objective
+
+    loss, target = default_loss(manifest.task), _target_of(batch, manifest)
+    if loss is None or target is None:
+        raise TargetError(f"The target of example {batch.ids[0]!r} is not known, so it has no loss to explain.")
+    objective = Objective(loss, manifest.task, manifest.outputs)
+
+    def losses(output: Any) -> Tensor:
+        outputs = objective.outputs(output)
+        return objective.losses(outputs, target.to(outputs.device).expand(len(outputs), *target.shape[1:]))
+
+    return losses
+
+
+def _target_of(batch: Batch, manifest: Manifest) -> Tensor | None:
+    """The target of a batch of one example, as an Objective takes it; None where it is not known."""
+    import torch
+
+    if manifest.task == "multilabel":
+        number = len(manifest.data.classes) if manifest.data is not None else 0
+        return (
+            torch.from_numpy(multi_hot(batch.sets, number)[0]) if any(one is not None for one in batch.sets) else None
+        )
+    targets = batch.targets
+    if targets is None or bool(targets.isnan().any()) or (manifest.task == "classification" and int(targets[0]) < 0):
+        return None
+    return targets.double() if manifest.task == "regression" else targets.long()

@@ -124,14 +124,14 @@ class Curves(_Check, frozen=True):
         ranking = only_leaf(map_, "A deletion or insertion curve")
         filled = filling(self.fill, leaf)
         both = [
-            curve(live.model, inputs, subject.target, ranking, self.steps, filled) for curve in (deletion, insertion)
+            curve(live.model, inputs, subject.judged, ranking, self.steps, filled) for curve in (deletion, insertion)
         ]
         said = CurvesAnswer(
             method=method.name,
             fractions=[float(one) for one in both[0].fractions],
             deletion=_curve(both[0]),
             insertion=_curve(both[1]),
-            of={"class": "probability", "loss": "loss", "unit": "unit"}[self.aim],
+            of=subject.judged_by,
             fill=FILLS[self.fill],
             warnings=[*both[0].warnings, *both[1].warnings],
         )

@@ -29,7 +29,7 @@ class LearningOf(Question, frozen=True):
     """Gradients of some examples' losses by the parameters.
 
     Attributes:
-        row: of the examples table, one or several, each with a known class.
+        row: of the examples table, one or several, each with a known target.
     """
 
     name: ClassVar[str] = "learning"
@@ -47,7 +47,8 @@ class LearningOf(Question, frozen=True):
         batch = live.batch(*self.row)
         _check_targets(batch)
         found: list[Observation] = []
-        loss = loss_of("classification", _loss_in(live.record, sample.panel), live.record.manifest.outputs)
+        manifest = live.record.manifest
+        loss = loss_of(manifest.task, _loss_in(live.record, sample.panel), manifest.outputs)
         with PerExample(live.model, loss) as capture:
             learner = Learner(capture, live.graph(batch.inputs), {}, sample.panel.seed)
             if [(layer.name, layer.kept) for layer in sample.panel.layers] != list(learner.kept.items()):
@@ -158,10 +159,7 @@ def _divided(values: Floats, length: Floats) -> Floats:
 
 def _check_targets(batch: Batch) -> None:
     targets = batch.targets
-    unknown = [
-        name
-        for place, name in enumerate(batch.ids)
-        if targets is None or targets.is_floating_point() or int(targets[place]) < 0
-    ]
-    if unknown:
-        raise TargetError(f"The class of example {unknown[0]!r} is not known, so it has no loss to learn from.")
+    numbers = targets is not None and targets.is_floating_point()
+    for place, name in enumerate(batch.ids):
+        if targets is None or bool(targets[place].isnan() if numbers else targets[place] < 0):
+            raise TargetError(f"The target of example {name!r} is not known, so it has no loss to learn from.")

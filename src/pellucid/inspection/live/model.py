@@ -16,10 +16,11 @@ from pellucid.record.encoding import focus_bytes
 from pellucid.types import Batch, Example, Tree
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from pellucid.data import Source
     from pellucid.graph import Graph
+    from pellucid.inspection.options import Explains
     from pellucid.record import Record
 
 _MOST_GRAPHS = 16  # inputs of so many shapes are remembered
@@ -68,28 +69,23 @@ class LiveModel:
             TargetError: the model has no such output. MethodError: the model has no gradients.
         """
         from pellucid.capture import Session, unwrapped
-        from pellucid.inspection.closely import observe_closely
+        from pellucid.inspection.closely import check_explains, observe_closely
         from pellucid.lenses.focus import focus_tensors
 
         if self.reason:
             raise ModelError(self.reason)
         if explained is not None and explained < 0:
             raise TargetError(f"An output is named by its index, 0 or more; got {explained}.")
+        manifest = self.record.manifest
+        target: Explains = "prediction" if explained is None else explained
+        check_explains(target, manifest.task)
         batch = self.batch(row)
-
-        def chosen(scores: Tensor, targets: Tensor | None) -> Tensor:
-            predicted = scores.argmax(dim=1)
-            if explained is None:
-                return predicted
-            if explained >= scores.shape[1]:
-                raise TargetError(f"The model has {scores.shape[1]} outputs, 0 to {scores.shape[1] - 1}; there is no "
-                                  f"output {explained}.")  # fmt: skip
-            return predicted.new_full(predicted.shape, explained)
-
         layers = self.graph(batch.inputs).layers
         with Session(unwrapped(self.model), layers) as session:
             by_name = {layer.name: layer for layer in layers}
-            seen, warnings = observe_closely(session, batch, by_name, chosen, ["asked"], self.record.manifest.outputs)
+            seen, warnings = observe_closely(
+                session, batch, by_name, target, ["asked"], manifest.task, manifest.outputs
+            )
         return focus_bytes(*focus_tensors(seen, 0, live=True, warnings=warnings))
 
     def inquiry(self, name: str, given: Mapping[str, Sequence[str]]) -> tuple[Question, Callable[[Tell], bytes]]:
@@ -145,8 +141,10 @@ class LiveModel:
             return "The record is of saved predictions, without a model: there is nothing to look into."
         if manifest.model is None:
             return "The record holds no inspection yet, so there are no examples to look at."
-        if manifest.task != "classification":
-            return "Only the outputs of classifiers are explained; this record is of another task."
+        if manifest.task == "none":
+            return (
+                "The outputs of this record are no classes, sets of classes or numbers: there is no score to explain."
+            )
         found = fingerprint(self.model)
         if found != manifest.model.fingerprint:
             return (

@@ -89,8 +89,8 @@ class AttributedMethod(msgspec.Struct, frozen=True):
 class AttributionAnswer(msgspec.Struct, frozen=True):
     """Metadata of the answer to the live question "attribute" (key "attribute" of the safetensors header).
 
-    What is explained: `aim` "class" (the logit of class `explained`), "loss" (in nats) or "unit" (`unit` of `layer` at
-    `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file, of whole numbers "input.ids" int32;
+    What is explained: `aim` "class" (the logit of class `explained`; of a regression its one number, and None), "loss" (in nats,
+    or the squared error of a regression) or "unit" (`unit` of `layer` at `place`: "mean", "max" or a position). Tensors: "input.values" as in a focus file, of whole numbers "input.ids" int32;
     "<method>.input" float16[height width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the
     standard error in the same shape; "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions
     a side, the strongest of each cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file.
@@ -151,8 +151,8 @@ class PerturbationCurve(msgspec.Struct, frozen=True):
 class CurvesAnswer(msgspec.Struct, frozen=True):
     """The answer to the live question "curves": deletion and insertion of a method's map (Petsiuk et al. 2018).
 
-    `fractions` of the positions that are filled, or back; `of` says what the score is: "probability" of a class, "loss" or
-    "unit".
+    `fractions` of the positions that are filled, or back; `of` says what the score is: "probability" of a class, "output" of a
+    regression, "loss" or "unit".
     """
 
     method: str

@@ -30,14 +30,15 @@ class Focus(msgspec.Struct, frozen=True):
     "i.grad_cam" float16[height width], non-negative; "i.maps" float16[channel height width] of the strongest
     channels; "i.channels" int32[channel]; "i.peaks" int32[channel], flattened position in the layer's own size;
     "i.values" float16[unit] for vectors and tokens' channel means. `scales` is what each float16 tensor was divided
-    by (its largest magnitude); multiply to get the numbers back.
+    by (its largest magnitude); multiply to get the numbers back. `explained` is the class whose score was differentiated,
+    None of a regression: there the model's output was.
     """
 
     row: int
     example: str
     target: int | None
     prediction: int | None
-    explained: int
+    explained: int | None
     score: float | None
     layers: list[FocusLayer]
     scales: dict[str, float]

@@ -76,13 +76,16 @@ class WeightsPanel(Panel, tag="weights"):
 
 
 class FocusExample(msgspec.Struct, frozen=True):
-    """An example that was looked at closely; its maps are in arrays/focus/<row>.safetensors."""
+    """An example that was looked at closely; its maps are in arrays/focus/<row>.safetensors.
+
+    `explained` is the class whose score was differentiated, None of a regression: there the model's output was.
+    """
 
     row: int
     example: str
     target: int | None
     prediction: int | None
-    explained: int
+    explained: int | None
     score: float | None
     reason: str
 
