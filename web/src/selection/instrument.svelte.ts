@@ -108,6 +108,16 @@ class Instrument {
     return name === undefined || !visible(name) ? `class ${index}` : plain(name);
   }
 
+  /** What the model answers with; classes and logits until the manifest is there. */
+  get answers(): Pick<Manifest, "task" | "outputs"> {
+    return this.manifest ?? { task: "classification", outputs: "logits" };
+  }
+
+  /** Name of a class's score, as the model gives it. */
+  get scoreName(): "logit" | "probability" {
+    return this.answers.outputs === "probabilities" ? "probability" : "logit";
+  }
+
   /** Name of the loss's unit: nats for a cross-entropy. */
   get lossUnit(): string {
     return this.panel("loss").value?.unit ?? "";

@@ -46,18 +46,13 @@ describe("what is empty", () => {
     expect(emptied("why", "", of("none", saved)).why).toBe("why");
   });
 
-  it("advises no model at hand where it would be refused, for it explains single classes", () => {
+  it("advises no model at hand where it would be refused, for there is no score to explain", () => {
     const open = "pellucid open RECORD --model net --data DATA";
-    expect(emptied("No model is at hand.", open, of("classification")).command).toBe(open);
-    for (const [task, of_] of [
-      ["multilabel", "this record is of sets of classes"],
-      ["regression", "this record is of numbers"],
-      ["none", "the outputs of this record are no classes"],
-    ] as const)
-      expect(emptied("No model is at hand.", open, of(task))).toEqual({
-        why: `A closer look explains the score of one class; ${of_}.`,
-        command: "",
-      });
-    expect(unexplained("classification")).toBe("");
+    for (const task of ["classification", "multilabel", "regression"] as const) {
+      expect(emptied("No model is at hand.", open, of(task)).command).toBe(open);
+      expect(unexplained(task)).toBe("");
+    }
+    expect(emptied("No model is at hand.", open, of("none"))).toEqual({ why: unexplained("none"), command: "" });
+    expect(unexplained("none")).toContain("no score to explain");
   });
 });

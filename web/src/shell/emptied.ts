@@ -1,4 +1,4 @@
-/** Why something is not there, in a record that no command can bring it to: without a model, or of no single classes. */
+/** Why something is not there, in a record that no command can bring it to: without a model, or without a score to explain. */
 
 import { plain } from "../marks/format";
 import type { Manifest } from "../record/schema.gen";
@@ -8,20 +8,14 @@ const NEEDS_MODEL = /\bMODEL\b|^pellucid (features|landscape)\b|pellucid\.watch/
 /** What adds to a record, or asks the model of one: neither goes where there never was a model. */
 const OF_A_RECORD = /^pellucid (features|landscape|open)\b|--resume\b/;
 
-/** A model at hand explains answers, and refuses records of others. */
+/** A model at hand explains answers, and refuses records of outputs that are none. */
 const AT_HAND = /^pellucid open\b/;
 
-const OF = {
-  multilabel: "this record is of sets of classes",
-  regression: "this record is of numbers",
-  none: "the outputs of this record are no classes",
-} as const;
-
-/** Why no example of a record is looked at closely, whatever is typed; "" where it is of single classes. */
+/** Why no example of a record is looked at closely, whatever is typed; "" where one can be. */
 export function unexplained(task: Manifest["task"] | undefined): string {
-  return task === undefined || task === "classification"
-    ? ""
-    : `A closer look explains the score of one class; ${OF[task]}.`;
+  return task === "none"
+    ? "The outputs of this record are no classes, sets of classes or numbers: there is no score to explain."
+    : "";
 }
 
 export function emptied(

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { AttributedMethod, MethodInfo, SanityAnswer } from "../../record/schema.gen";
 import {
   type Aimed,
+  type Answers,
   completeness,
   groupsOf,
   isStretched,
@@ -62,10 +63,18 @@ describe("methods", () => {
   });
 
   it("measure slopes per input unit, shares in the score's unit, directions in none", () => {
-    expect(unitOf("saliency", "class")).toBe("logits per input unit");
-    expect(unitOf("integrated_gradients", "loss")).toBe("nats");
-    expect(unitOf("vargrad", "unit")).toBe("(the unit's response per input unit)²");
-    expect(unitOf("eigen_cam", "class")).toBe("");
+    const logits: Answers = { task: "classification", outputs: "logits" };
+    expect(unitOf("saliency", "class", logits)).toBe("logits per input unit");
+    expect(unitOf("integrated_gradients", "loss", logits)).toBe("nats");
+    expect(unitOf("vargrad", "unit", logits)).toBe("(the unit's response per input unit)²");
+    expect(unitOf("eigen_cam", "class", logits)).toBe("");
+    expect(unitOf("gradient_x_input", "class", { task: "multilabel", outputs: "probabilities" })).toBe("probability");
+  });
+
+  it("of a regression measure its output, and its squared error", () => {
+    const numbers: Answers = { task: "regression", outputs: "logits" };
+    expect(unitOf("saliency", "class", numbers)).toBe("output per input unit");
+    expect(unitOf("gradient_x_input", "loss", numbers)).toBe("squared error");
   });
 });
 

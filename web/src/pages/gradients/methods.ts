@@ -2,12 +2,15 @@
 import { NOT_DEFINED, number, percent } from "../../marks/format";
 import { clippedDomain } from "../../marks/raster";
 import type { AnswerFile, FloatTensor } from "../../record/answer";
-import type { AttributedMethod, AttributionAnswer, MethodInfo, SanityAnswer } from "../../record/schema.gen";
+import type { AttributedMethod, AttributionAnswer, Manifest, MethodInfo, SanityAnswer } from "../../record/schema.gen";
 import type { Parameters } from "../../record/source";
 
 export type Maps = AnswerFile<AttributionAnswer>;
 
 export type Aim = "class" | "loss" | "unit";
+
+/** What the model answers with. */
+export type Answers = Pick<Manifest, "task" | "outputs">;
 
 /** What is explained, of which example. */
 export interface Aimed {
@@ -47,16 +50,19 @@ export function parametersOf({ row, aim, explained, layer, unit, place }: Aimed)
   return aim === "class" ? { row, aim, explained } : { row, aim };
 }
 
-export function scoreUnit(aim: Aim): string {
-  return { class: "logits", loss: "nats", unit: "the unit's response" }[aim];
+/** What the score is measured in: a regression's output in units of its own, a probability in none. */
+export function scoreUnit(aim: Aim, { task, outputs }: Answers): string {
+  if (aim === "unit") return "the unit's response";
+  if (task === "regression") return aim === "loss" ? "squared error" : "output";
+  return aim === "loss" ? "nats" : outputs === "probabilities" ? "probability" : "logits";
 }
 
 const SLOPES = ["saliency", "smoothgrad", "guided_backprop", "deconvnet", "time_gradients"];
 const WITHOUT_UNIT = ["eigen_cam", "attention_rollout", "gradient_rollout", "score_cam"];
 
 /** The unit of a method's map. */
-export function unitOf(method: string, aim: Aim): string {
-  const score = scoreUnit(aim);
+export function unitOf(method: string, aim: Aim, answers: Answers): string {
+  const score = scoreUnit(aim, answers);
   if (SLOPES.includes(method)) return `${score} per input unit`;
   if (method === "vargrad") return `(${score} per input unit)²`;
   if (method === "ablation_cam") return "share of the score";
