@@ -6,8 +6,8 @@ export interface Ordered {
   readonly scores: Float64Array;
   readonly positives: Float64Array;
   readonly negatives: Float64Array;
-  /** Whether a place stands for scores that may differ a little: their order is then not known. */
-  readonly binned?: boolean;
+  /** 1 where a place stands for scores that differ a little: their order is then not known. Null where each is of one score. */
+  readonly mixed: Uint8Array | null;
 }
 
 /** Of the probability, or of what it lacks to 1, this many of the leading bits of a float32 name a bin: 1 part in 4,096. */
@@ -23,6 +23,8 @@ export function binnedOf(scores: Float64Array, positive: Uint8Array): Ordered {
   const least = bitsOf(NEAR_ZERO);
   const wide = half - least + 1;
   const [own, others] = [new Float64Array(2 * wide), new Float64Array(2 * wide)];
+  const first = new Float64Array(2 * wide).fill(Number.NaN);
+  const mixed = new Uint8Array(2 * wide);
   for (let place = 0; place < scores.length; place++) {
     const score = scores[place] as number;
     const bin =
@@ -31,16 +33,24 @@ export function binnedOf(scores: Float64Array, positive: Uint8Array): Ordered {
         : 2 * wide - 1 - Math.max(0, bitsOf(Math.max(0, 1 - score)) - least);
     const counts = positive[place] ? own : others;
     counts[bin] = (counts[bin] as number) + 1;
+    if (Number.isNaN(first[bin])) first[bin] = score;
+    else if (score !== first[bin]) mixed[bin] = 1;
   }
   const filled: number[] = [];
   for (let bin = 2 * wide - 1; bin >= 0; bin--) if (own[bin] || others[bin]) filled.push(bin);
   const lowest = (bin: number) =>
-    bin < wide ? (bin === 0 ? 0 : ofBits(bin + least)) : 1 - ofBits(2 * wide - bin + least);
+    mixed[bin] === 0
+      ? (first[bin] as number)
+      : bin < wide
+        ? bin === 0
+          ? 0
+          : ofBits(bin + least)
+        : 1 - ofBits(2 * wide - bin + least);
   return {
     scores: Float64Array.from(filled, lowest),
     positives: Float64Array.from(filled, (bin) => own[bin] as number),
     negatives: Float64Array.from(filled, (bin) => others[bin] as number),
-    binned: true,
+    mixed: Uint8Array.from(filled, (bin) => mixed[bin] as number),
   };
 }
 
@@ -57,33 +67,40 @@ function ofBits(kept: number): number {
   return single[0] as number;
 }
 
-/** How far an area under the ROC curve may be off: half of the pairs that share a bin. */
-export function areaError({ positives, negatives, binned }: Ordered): number {
-  if (!binned) return 0;
+/** How far an area under the ROC curve may be off: half of the pairs that share a bin, but not a score. */
+export function areaError({ positives, negatives, mixed }: Ordered): number {
+  if (!mixed) return 0;
   let shared = 0;
   for (let place = 0; place < positives.length; place++)
-    shared += (positives[place] as number) * (negatives[place] as number);
+    shared += (mixed[place] as number) * (positives[place] as number) * (negatives[place] as number);
   return shared / 2 / Math.max(1, total(positives) * total(negatives));
 }
 
-/** The least and the most that an average precision can be, by the order of what shares a bin; equal where nothing does. */
+/** The least and the most that an average precision can be, by the order of what shares a bin; equal where each is of one score. */
 export function precisionEnds(of: Ordered): { low: number; high: number } | null {
-  const { positives, negatives, binned } = of;
+  const { positives, negatives, mixed } = of;
   const own = total(positives);
   if (own === 0) return null;
-  if (!binned) {
+  if (!mixed) {
     const value = averagePrecision(of) as number;
     return { low: value, high: value };
   }
   let [right, wrong, low, high] = [0, 0, 0, 0];
   for (let place = 0; place < positives.length; place++) {
     const here = positives[place] as number;
-    high += precisions(right, here, wrong);
+    const ahead = wrong;
     wrong += negatives[place] as number;
-    low += precisions(right, here, wrong);
+    // Highest where all of the class come first with one score, lowest where they come last, one after the other.
+    high += tied(right, here, mixed[place] ? ahead : wrong);
+    low += mixed[place] ? precisions(right, here, wrong) : tied(right, here, wrong);
     right += here;
   }
   return { low: low / own, high: high / own };
+}
+
+/** The same where all of these have one score. */
+function tied(right: number, more: number, wrong: number): number {
+  return more === 0 ? 0 : (more * (right + more)) / (right + more + wrong);
 }
 
 /** Sum of the precisions at `more` of the class in a row, `right` of it and `wrong` others being ahead. */
@@ -130,6 +147,7 @@ export function orderedOf(scores: Float64Array, positive: Uint8Array): Ordered {
     scores: found.scores.slice(0, next),
     positives: found.positives.slice(0, next),
     negatives: found.negatives.slice(0, next),
+    mixed: null,
   };
 }
 

@@ -14,6 +14,11 @@ export interface ClassScores {
   readonly unknown: number;
 }
 
+/** The target's probability: 0 where its log loss is infinite, which the table writes as not known. As float32, as others are kept: equal ones stay equal. */
+function ownProbability(logLoss: number): number {
+  return Number.isNaN(logLoss) ? 0 : Math.fround(Math.exp(-logLoss));
+}
+
 /**
  * The table keeps the target's probability (from its log loss, null where labels are soft) and those of the most probable
  * classes. Any other class is at most as probable as the last of these, and as what they leave over.
@@ -30,7 +35,7 @@ export function classScores(
   for (let place = 0; place < rows.length && top.width > 0; place++) {
     const row = rows[place] as number;
     if ((targets[row] as number) < 0 || (predictions[row] as number) < 0) continue;
-    if ((logLosses && Number.isNaN(logLosses[row])) || (top.classes[row * top.width] as number) < 0) continue;
+    if ((top.classes[row * top.width] as number) < 0) continue;
     kept[count++] = row;
   }
   const known = kept.subarray(0, count);
@@ -42,7 +47,7 @@ export function classScores(
     const target = targets[row] as number;
     positive[place] = Number(target === index);
     if (target === index && logLosses) {
-      const probability = Math.exp(-(logLosses[row] as number));
+      const probability = ownProbability(logLosses[row] as number);
       least[place] = probability;
       most[place] = probability;
       continue;
@@ -68,7 +73,7 @@ export function classScores(
       most[place] = found;
       continue;
     }
-    if (!ownListed && logLosses) left -= Math.exp(-(logLosses[row] as number));
+    if (!ownListed && logLosses) left -= ownProbability(logLosses[row] as number);
     most[place] = Math.max(0, Math.min(last, left));
     // Probabilities are kept to seven digits: what is below that is nothing.
     if ((most[place] as number) > 1e-7) unknown += 1;
