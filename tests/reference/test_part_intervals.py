@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from pellucid.measures.decomposition import Cells, Score, bin_of, parts, terms
+from pellucid.measures.decomposition import LEAST_DOUBT, Cells, Score, bin_of, parts, terms
 from pellucid.measures.part_intervals import part_intervals, products_of
 
 Floats = NDArray[np.float64]
@@ -106,3 +106,19 @@ def test_one_example_has_none_and_equal_ones_have_no_width() -> None:
     twice = found(np.repeat(confidence, 5), np.repeat(added, 5, axis=0), "log")[1]
     assert twice.total.high - twice.total.low == pytest.approx(0, abs=1e-6)
     assert part_intervals(Cells(), products_of(np.zeros(0, np.int64), np.zeros((0, 11))), "log").total is None
+
+
+def test_answers_that_are_all_called_certain_have_intervals_around_their_parts() -> None:
+    """All in one bin with the mean confidence 1: what an example adds is a number for right and one for wrong answers."""
+    hit = (np.arange(300) % 5 != 0).astype(float)
+    confidence = np.ones(300, np.float32)
+    whole, intervals = found(confidence, terms(confidence, hit, (1 - hit) * 40, 2 * (1 - hit)), "log")
+    refinement = np.where(hit > 0, -np.log(0.8), -np.log(0.2))
+    first = np.where(hit > 0, 0.0, -np.log(LEAST_DOUBT))
+    own = {"calibration": first - refinement, "refinement": refinement, "naming": (1 - hit) * 40 - first}
+    for name, values in own.items():
+        low, high = stats.t.interval(0.95, 299, loc=getattr(whole, name), scale=stats.sem(values))
+        assert getattr(intervals, name).low == pytest.approx(low, rel=1e-9), name
+        assert getattr(intervals, name).high == pytest.approx(high, rel=1e-9), name
+    assert whole.within == pytest.approx(0.0, abs=1e-12)
+    assert (intervals.within.low, intervals.within.high) == pytest.approx((0.0, 0.0), abs=1e-6)

@@ -71,7 +71,7 @@ def part_intervals(cells: Cells, products: Floats, score: Score) -> PartInterval
     answer, whole = sums[:, _AT[f"answer_{score}"]], sums[:, _AT[score]]
     number = round(float(count.sum()))
     share, mean = hits / np.maximum(count, 1), confidence / np.maximum(count, 1)
-    at_share, at_mean, slope = _line(share, score), _line(mean, score), _slope(share, mean, score)
+    at_share, at_mean, slope = _line_of_share(share, score), _line(mean, score), _slope(share, mean, score)
     # Coefficients of (1, h, c, l).
     nothing = np.zeros_like(share)
     refinement = (*at_share, nothing, nothing)
@@ -114,15 +114,23 @@ def _line(forecast: Floats, score: Score) -> tuple[Floats, Floats]:
     """s(h, x) = first + second * h."""
     if score == "brier":
         return forecast**2, 1.0 - 2.0 * forecast
-    # Where the forecast is an end that all outcomes share, the other logarithm is multiplied by none.
-    wrong = -np.log(np.where(forecast < 1, np.maximum(1.0 - forecast, LEAST_DOUBT), 1.0))
-    right = -np.log(np.where(forecast > 0, forecast, 1.0))
-    return wrong, right - wrong
+    wrong = -np.log(np.maximum(1.0 - forecast, LEAST_DOUBT))
+    return wrong, -np.log(forecast) - wrong
+
+
+def _line_of_share(share: Floats, score: Score) -> tuple[Floats, Floats]:
+    """As `_line`; where the share is an end, every outcome is that end, and costs nothing there."""
+    if score == "brier":
+        return _line(share, score)
+    inside = (share > 0) & (share < 1)
+    first, second = _line(np.where(inside, share, 0.5), score)
+    return np.where(inside, first, 0.0), np.where(inside, second, 0.0)
 
 
 def _slope(share: Floats, mean: Floats, score: Score) -> Floats:
-    """The derivative of s(a, m) by m."""
+    """The derivative of s(a, m) by m; of the logarithm that is cut at the least doubt none is left."""
     if score == "brier":
         return 2.0 * (mean - share)
-    slope: Floats = (1.0 - share) / np.maximum(1.0 - mean, LEAST_DOUBT) - share / mean
+    doubt = 1.0 - mean
+    slope: Floats = np.where(doubt > LEAST_DOUBT, (1.0 - share) / np.maximum(doubt, LEAST_DOUBT), 0.0) - share / mean
     return slope

@@ -81,10 +81,14 @@ export function scoreOf(hit: number, forecast: number, score: Score): number {
   return -hit * Math.log(forecast) - (1 - hit) * Math.log(Math.max(1 - forecast, LEAST_DOUBT));
 }
 
-/** Of a bin: its share of right answers, its mean confidence, and what calibration changes with a confidence. */
+/**
+ * Of a bin: its share of right answers, its mean confidence, and what calibration changes with a confidence; of the logarithm that is cut
+ * at the least doubt none is left.
+ */
 export function tangent(of: Sums, score: Score): { share: number; mean: number; slope: number } {
   const [share, mean] = [of.hits / of.count, of.confidence / of.count];
-  const slope = score === "log" ? (1 - share) / Math.max(1 - mean, LEAST_DOUBT) - share / mean : 2 * (mean - share);
+  const falling = 1 - mean > LEAST_DOUBT ? (1 - share) / (1 - mean) : 0;
+  const slope = score === "log" ? falling - share / mean : 2 * (mean - share);
   return { share, mean, slope };
 }
 
