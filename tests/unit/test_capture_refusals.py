@@ -117,7 +117,7 @@ def test_grad_cam_of_a_vector_is_refused_with_the_layers_that_fit() -> None:
         pellucid.attribute(awkward(), images(), 1, ["saliency", "grad_cam"], layers=["first.2", "head"])
 
 
-def test_a_layer_that_depends_on_the_input_and_is_not_reached_is_refused() -> None:
+def test_a_layer_that_depends_on_the_input_and_is_not_reached_is_left_out_and_refused_where_it_is_changed() -> None:
     class Gated(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -129,8 +129,20 @@ def test_a_layer_that_depends_on_the_input_and_is_not_reached_is_refused() -> No
 
     model = Gated()
     layers = trace(model, torch.ones(2, 3)).layers
-    with Session(model, layers) as session, pytest.raises(LayerError, match="'sometimes' was not reached"):
-        session.explain(-torch.ones(2, 3), lambda logits: logits[:, 0])
+    with Session(model, layers) as session:
+        seen = session.explain(-torch.ones(2, 3), lambda logits: logits[:, 0])
+        assert list(seen.activations) == list(seen.gradients) == ["head"]
+        assert list(session.forward(-torch.ones(2, 3), {"none": lambda output, layer: {}}).summaries) == ["head"]
+        with pytest.raises(LayerError, match="'sometimes' was not reached"):
+            session.forward_with(-torch.ones(2, 3), lambda layer, output: None)
+        with pytest.raises(LayerError, match="'sometimes' was not reached"):
+            session.explain(-torch.ones(2, 3), lambda _: session.output("sometimes")[:, 0])
+    for method in ("saliency", "integrated_gradients"):
+        with pytest.raises(LayerError, match="'sometimes'"):
+            pellucid.attribute(model, -torch.ones(2, 3), 0, method, layers=["sometimes"])
+        mixed = torch.tensor([[1.0, 1, 1], [1, 1, 1], [-1, -1, -1]])
+        with pytest.raises(LayerError, match="'sometimes' was not reached"):
+            pellucid.attribute(model, mixed, 0, method, layers=["sometimes"])
 
 
 def test_an_error_in_forward_names_the_module_and_the_shapes() -> None:

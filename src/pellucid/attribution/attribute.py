@@ -16,12 +16,14 @@ from pellucid.attribution.lookups import LookUps
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
+from pellucid.attribution.rows import by_example
 from pellucid.attribution.saturated import saturated
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
-from pellucid.capture import Captured
+from pellucid.capture import Captured, whole_graph
 from pellucid.capture.memory import for_memory
+from pellucid.capture.trees import batch_size
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph import Graph
 from pellucid.graph.dataflow import tensors_in
@@ -184,7 +186,7 @@ def _alone(problem: Problem, finder: _Layers, method: Method) -> Maps:
     """A method that makes passes of its own."""
     asked = method.explains_layers and (problem.named is not None or not method.names_layers)
     layers = finder.chosen(method) if asked else ()
-    return method.explain(replace(problem, layers=layers))
+    return method.explain(replace(problem, layers=layers, graph=finder.known))
 
 
 def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: Passes) -> Found:
@@ -206,7 +208,7 @@ def _plain(problem: Problem, finder: _Layers, plain: Sequence[Method], passes: P
         if each.name == "saliency":
             # It comes last: it needs no activations, whose memory is free for its maps then.
             seen, products = replace(seen, activations={}), None
-        graph = finder.graph if each.needs_every_layer else None
+        graph = finder.graph if each.needs_every_layer else finder.known
         given = replace(problem, layers=layers, seen=seen, products=products, graph=graph, look_ups=look_ups)
         maps = each.explain(given)
         warned = told if each.reads_gradient else ()
@@ -224,6 +226,11 @@ class _Layers:
         self._traced = graph
 
     @property
+    def known(self) -> Graph | None:
+        """The graph where something has needed it."""
+        return self._traced
+
+    @property
     def graph(self) -> Graph:
         """Raises: ForwardError: the model cannot be traced, because it raises."""
         if self._traced is None:
@@ -231,14 +238,20 @@ class _Layers:
         return self._traced
 
     def of(self, name: str) -> Layer:
-        """One layer by name. Raises: LayerError: with the nearest names."""
-        return self.graph.layer(name)
+        """One layer by name. Raises: LayerError: with the nearest names, or why it cannot be captured."""
+        try:
+            return self.graph.layer(name)
+        except LayerError:
+            if not self.graph.data_dependent:
+                raise
+        # The examples that were traced may have gone another way than the others.
+        return whole_graph(self._model, self._inputs).layer(name)
 
     def chosen(self, method: Method) -> tuple[Layer, ...]:
         """The layers for a method that makes passes of its own."""
         if self._names is None:
             return with_planes(self.graph) if method.positions else self.graph.layers
-        found = tuple(map(self.graph.layer, self._names))
+        found = tuple(map(self.of, self._names))
         if method.positions:
             refuse_cam(method.title, found, with_planes(self.graph))
         return found
@@ -267,7 +280,7 @@ class _Layers:
                 if whole is not None and not (positions is not None and any(map(no_cam, whole))):
                     return whole, whole, seen, view.passes
         graph = self.graph
-        chosen = None if self._names is None else tuple(map(graph.layer, self._names))
+        chosen = None if self._names is None else tuple(map(self.of, self._names))
         misfit = positions is not None and chosen is not None and any(map(no_cam, chosen))
         # The others are looked through only where they matter: a click waits for this.
         others_matter = chosen is None or every or misfit
@@ -284,4 +297,7 @@ class _Layers:
             captured = named = tuple(layer for layer in named if no_cam(layer) is None) or named
         with problem.view(captured) as view:
             seen = view.explain(problem.inputs, within=look_ups, input_gradients=backwards)
-            return named, captured, seen, view.passes
+        # Embeddings beside them may look up ids that were turned: it is known which row is whose.
+        seen = by_example(seen, (*named, *every_one) if every else named, batch_size(problem.inputs), self._names)
+        named, captured = (tuple(one for one in some if one.name in seen.activations) for some in (named, captured))
+        return named, captured, seen, view.passes

@@ -21,6 +21,8 @@ from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer
 
+_NAMED = 5
+
 
 @dataclass(frozen=True)
 class _GradientCam(Method):
@@ -42,7 +44,7 @@ class _GradientCam(Method):
         seen, scores = problem.shared()
         shared = problem.products or Products(seen, self.sums)
         maps = {}
-        layers = fitting(problem.layers, self.title)
+        layers = fitting(problem, self.title)
         for layer in layers:
             found = type(self).formula(shared.sums(layer))
             maps[layer.name] = found.clamp_(min=0) if self.relu else found
@@ -213,15 +215,25 @@ def _reads(linear: nn.Linear, maps: Tensor, logits: Tensor) -> bool:
     return bool((made - logits).abs().max() <= 1e-4 * scale) if math.isfinite(scale) else False
 
 
-def fitting(layers: tuple[Layer, ...], title: str) -> list[Layer]:
-    """The layers that can have a map. Raises: MethodError: there is none."""
-    found = [layer for layer in layers if cam.no_cam(layer) is None]
+def fitting(problem: Problem, title: str) -> list[Layer]:
+    """The layers of a problem that can have a map. Raises: MethodError: there is none."""
+    found = [layer for layer in problem.layers if cam.no_cam(layer) is None]
     if not found:
         raise MethodError(
             f"{title} needs a layer with an activation of shape (batch, channel, height, width), of (batch, height, width, "
-            "channel) or of a square grid of tokens; this model has none."
+            f"channel) or of a square grid of tokens; this model has none{_left_out(problem)}."
         )
     return found
+
+
+def _left_out(problem: Problem) -> str:
+    """Which layers of a model without any that fit would perhaps have fitted, had they one row an example."""
+    if problem.graph is None:
+        return ""
+    unlike = [layer.name for layer in problem.graph.layers if cam.no_cam(layer) is None]
+    names = [*(node.name for node in problem.graph.left_out), *unlike]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f" whose first axis is the batch. Layers left out: {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def refuse_cam(title: str, chosen: tuple[Layer, ...], captured: tuple[Layer, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,10 +16,11 @@ from pellucid.attribution.cams import class_weights, fitting, on_input, pooled_h
 from pellucid.attribution.layouts import channels_of, class_tokens
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.perturbed import changed, only_leaf
+from pellucid.attribution.rows import left_out
 from pellucid.attribution.targets import class_index
 from pellucid.attribution.trees import examples_in
 from pellucid.capture import as_logits, logits_of
-from pellucid.errors import MethodError
+from pellucid.errors import LayerError, MethodError
 from pellucid.types import Layer, Passes
 
 Shown = Callable[[Tensor, Tensor], Any]
@@ -31,6 +32,7 @@ class _ChannelCam(Method):
     """One forward a channel and example. Without names of layers, the deepest one that fits is explained.
 
     Where tokens have a class token, that is the deepest whose other positions the score reads: a forward without them tells.
+    Layers that do not give one row an example are left out.
 
     Attributes:
         removes: whether channels are taken from the layer itself, not from the input.
@@ -52,12 +54,13 @@ class _ChannelCam(Method):
                 f"{self.title} weighs the activations of layers, and those of a quantised model are integers: explain the model "
                 "as it was before it was quantised. Methods that look at the output alone explain this one: occlusion, rise."
             )
-        layers = fitting(problem.layers, self.title)
+        layers = fitting(problem, self.title)
         maps: dict[str, Tensor] = {}
         passes = Passes()
-        chosen, unread, warnings = _read(problem, layers, passes)
+        refusals: dict[str, str] = {}
+        warnings: list[str] = []
         scores: Tensor | None = None
-        for layer in chosen:
+        for layer, is_read in _offered(problem, layers, passes):
             copies = Copies(problem, self.name, channels_of(layer)[0], self.batch_size)
 
             def shown(activation: Tensor, weights: Tensor, layer: Layer = layer) -> Any:
@@ -66,16 +69,33 @@ class _ChannelCam(Method):
                 )
 
             with problem.view([layer]) as view:
-                if self.removes and layer.name in unread:  # nothing falls, but by rounding
-                    scores, (activation, _) = view.scores(problem.inputs), view.activation(problem.inputs)
-                    weights = scores.new_zeros(len(scores), copies.total)
-                else:
-                    scores, activation, weights = self._weights(problem, view, layer, copies, shown)
-                passes.add(view.passes)
+                try:
+                    if self.removes and not is_read:  # nothing falls, but by rounding
+                        scores, (activation, _) = view.scores(problem.inputs), view.activation(problem.inputs)
+                        weights = scores.new_zeros(len(scores), copies.total)
+                    else:
+                        scores, activation, weights = self._weights(problem, view, layer, copies, shown)
+                except LayerError as error:
+                    if problem.named is not None:
+                        raise
+                    refusals[layer.name] = str(error)
+                    continue
+                finally:
+                    passes.add(view.passes)
             maps[layer.name] = self._map(activation, weights, layer)
+            if not is_read:
+                warnings.append(f"The score reads no position of '{layer.name}' but its class token.")
             warnings += copies.warnings
-        if scores is None:
-            raise MethodError(f"{self.title} was given no layer.")
+            if problem.named is None:
+                deepest = next(one for one in reversed(layers) if one.name not in refusals)
+                if is_read and layer is not deepest:
+                    words = f"The score reads no position of '{deepest.name}': the map is that of '{layer.name}'."
+                    warnings.insert(0, words)
+                break
+        if scores is None or not maps:
+            raise MethodError(f"{self.title} has no layer to explain. {left_out(refusals)}")
+        if refusals:
+            warnings.append(left_out(refusals))
         order = [layer.name for layer in sorted(layers, key=lambda one: one.index)]
         return Maps(on_input(maps, order, problem.inputs, self.title), maps, scores, passes, warnings=tuple(warnings))
 
@@ -195,8 +215,10 @@ def _over_size(falls: Tensor, scores: Tensor) -> Tensor:
     return found
 
 
-def _read(problem: Problem, layers: Sequence[Layer], passes: Passes) -> tuple[list[Layer], list[str], list[str]]:
-    """The layers to explain, the names of those among them whose positions the score does not read, and a word about it.
+def _offered(problem: Problem, layers: Sequence[Layer], passes: Passes) -> Iterator[tuple[Layer, bool]]:
+    """Layers to explain, each with whether the score reads its positions: those that were named, in order.
+
+    Without names those that may be the one to explain, the best first: from the deepest on, the unread last.
 
     Args:
         problem: with the names that were given, or none.
@@ -204,17 +226,17 @@ def _read(problem: Problem, layers: Sequence[Layer], passes: Passes) -> tuple[li
         passes: what finding out costs is added.
     """
     if problem.named is not None:
-        unread = [layer.name for layer in layers if not _reads(problem, layer, passes)]
-        return list(layers), unread, [_unread(name) for name in unread]
+        for layer in layers:
+            yield layer, _reads(problem, layer, passes)
+        return
+    unread = []
     for layer in reversed(layers):
         if _reads(problem, layer, passes):
-            words = f"The score reads no position of '{layers[-1].name}': the map is that of '{layer.name}'."
-            return [layer], [], [] if layer is layers[-1] else [words]
-    return list(layers[-1:]), [layers[-1].name], [_unread(layers[-1].name)]
-
-
-def _unread(name: str) -> str:
-    return f"The score reads no position of '{name}' but its class token."
+            yield layer, True
+        else:
+            unread.append(layer)
+    for layer in unread:
+        yield layer, False
 
 
 def _reads(problem: Problem, layer: Layer, passes: Passes) -> bool:
@@ -227,8 +249,12 @@ def _reads(problem: Problem, layer: Layer, passes: Passes) -> bool:
         return torch.cat([output[:, :outside], torch.zeros_like(output[:, outside:])], dim=1)
 
     with problem.view([layer]) as view:
-        scores, without = view.scores(problem.inputs), view.scores(problem.inputs, change=blank)
-        passes.add(view.passes)
+        try:
+            scores, without = view.scores(problem.inputs), view.scores(problem.inputs, change=blank)
+        except LayerError:  # which is said where its output is asked for
+            return True
+        finally:
+            passes.add(view.passes)
     return not torch.allclose(scores, without, rtol=1e-6, atol=0, equal_nan=True)
 
 

@@ -55,8 +55,14 @@ def shaped(model: nn.Module, layers: Sequence[Layer], seen: Captured) -> tuple[L
     """The layers of `by_module` with the shapes that were captured; None where one gave no batch of numbers."""
     found = []
     for layer in layers:
-        output = seen.activations[layer.name]
-        if output.ndim < 2 or seen.scores is None or len(output) != len(seen.scores) or not output.is_floating_point():
+        output = seen.activations.get(layer.name)
+        if (
+            output is None
+            or output.ndim < 2
+            or seen.scores is None
+            or len(output) != len(seen.scores)
+            or not output.is_floating_point()
+        ):
             return None
         last = module_channel_last(unwrapped(model).get_submodule(layer.name))
         found.append(replace(layer, shape=tuple(output.shape[1:]), layout=layout_of(tuple(output.shape), last)))

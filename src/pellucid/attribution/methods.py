@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from pellucid.attribution.lookups import LookUps, Read
 from pellucid.attribution.products import Products
+from pellucid.attribution.rows import by_example
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal
 from pellucid.capture import Captured, Session
-from pellucid.errors import MethodError
+from pellucid.capture.session import row_each
+from pellucid.capture.trees import batch_size
+from pellucid.errors import LayerError, MethodError, TargetError
 from pellucid.types import Layer, Passes, Tree
 
 if TYPE_CHECKING:
@@ -81,10 +84,11 @@ class View:
         passes: what has been spent through it.
     """
 
-    def __init__(self, session: Session, goal: Goal, layers: Sequence[Layer]) -> None:
+    def __init__(self, session: Session, goal: Goal, layers: Sequence[Layer], named: Sequence[str]) -> None:
         self._session = session
         self._goal = goal
         self._layers = layers
+        self._named = tuple(layer for layer in layers if layer.name in named)
         self.passes = session.passes
         self.device = session.device
 
@@ -105,15 +109,20 @@ class View:
             batch: how many examples there are, where rows are given.
             within: entered around the forward.
             input_gradients: whether to go back as far as the inputs.
+
+        Raises: LayerError: a layer that was named did not give one row a copy; of the examples as they are, it is for the caller
+            to leave such layers out (`by_example`). TargetError: the target's did not.
         """
-        unit = self._goal.unit
+        unit, count = self._goal.unit, batch_size(inputs)
 
         def score(output: Any) -> Tensor:
             if unit is not None:
-                return unit[1].of(self._session.output(unit[0].name), unit[0])
+                return self._response(lambda: self._session.output(unit[0].name))
             return self._goal.scores(output, rows, batch)
 
         seen = self._session.explain(inputs, score, within, input_gradients=input_gradients)
+        if rows is not None:
+            seen = by_example(seen, self._named, count, [layer.name for layer in self._named])
         if unit is None or any(layer.name == unit[0].name for layer in self._layers):
             return seen
         extra = unit[0].name  # captured for its score only
@@ -137,14 +146,18 @@ class View:
             rows: which example each row is a copy of; None for the examples as they are.
             batch: how many examples there are, where rows are given.
             change: what the view's one layer gives on in place of its output.
+
+        Raises: LayerError: that layer did not give one row an example. TargetError: the target's did not.
         """
-        unit = self._goal.unit
+        unit, count = self._goal.unit, batch_size(inputs)
         kept: list[Tensor] = []
 
         def tap(layer: Layer, output: Tensor) -> Tensor | None:
-            made = change(output) if change is not None and layer.name == self._layers[0].name else None
+            made = None
+            if change is not None and layer.name == self._layers[0].name:
+                made = change(row_each(layer.name, output, count))
             if unit is not None and layer.name == unit[0].name:
-                kept.append(unit[1].of(output if made is None else made, unit[0]))
+                kept.append(self._response(lambda: row_each(layer.name, output if made is None else made, count)))
             return made
 
         if unit is None and change is None:
@@ -155,27 +168,45 @@ class View:
     def outputs(
         self, inputs: Tree, rows: Tensor | None = None, batch: int | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores as `scores` gives them, and what the view's layers gave, from one forward without gradients."""
-        unit = self._goal.unit
+        """Scores as `scores` gives them, and what the view's layers gave, from one forward without gradients.
+
+        Raises: LayerError: a layer that was named did not give one row an example. TargetError: the target's did not.
+        """
+        unit, count = self._goal.unit, batch_size(inputs)
         kept: dict[str, Tensor] = {}
         responses: list[Tensor] = []
 
         def keep(layer: Layer, output: Tensor) -> None:
+            if layer in self._named:
+                row_each(layer.name, output, count)
             if unit is not None and layer.name == unit[0].name:
-                responses.append(unit[1].of(output, unit[0]))
+                responses.append(self._response(lambda: row_each(layer.name, output, count)))
             if any(layer.name == one.name for one in self._layers):
                 kept[layer.name] = output.clone()
 
         outputs = self._session.forward_with(inputs, keep)
         return responses[0] if unit is not None else self._goal.scores(outputs, rows, batch), kept
 
+    def _response(self, output: Callable[[], Tensor]) -> Tensor:
+        """The response of the target's unit in the output of its layer: float[batch]."""
+        unit = self._goal.unit
+        if unit is None:
+            raise MethodError("The target is no unit of a layer; this is a fault of the method.")
+        try:
+            return unit[1].of(output(), unit[0])
+        except LayerError as error:
+            raise TargetError(f"No unit of layer '{unit[0].name}' can be the target. {error}") from error
+
     def activation(self, inputs: Tree) -> tuple[Tensor, Any]:
-        """The output of the view's one layer in one forward without gradients, and the model's output."""
+        """The output of the view's one layer in one forward without gradients, and the model's output.
+
+        Raises: LayerError: it has not one row an example.
+        """
         kept: list[Tensor] = []
 
         def keep(layer: Layer, output: Tensor) -> None:
             if layer.name == self._layers[0].name:
-                kept.append(output.clone())
+                kept.append(row_each(layer.name, output, batch_size(inputs)).clone())
 
         outputs = self._session.forward_with(inputs, keep)
         return kept[0], outputs
@@ -194,7 +225,7 @@ class Problem:
         seen: activations and gradients of the shared forward and backward, for plain methods; None for others.
         watch: told after every batch of a long method.
         products: what plain methods of one call make of the shared passes together; None for others.
-        graph: the model's, for plain methods that look among all layers; None where nothing needed it.
+        graph: the model's; None where nothing needed it.
         look_ups: of the shared forward, likewise.
     """
 
@@ -217,14 +248,19 @@ class Problem:
         if unit is not None and all(layer.name != unit[0].name for layer in wanted):
             wanted.append(unit[0])
         with Session(self.model, wanted) as session:
-            yield View(session, self.goal, layers)
+            yield View(session, self.goal, layers, self.named or ())
 
     def run(
         self, within: AbstractContextManager[object] | None = None, layers: Sequence[Layer] | None = None
     ) -> tuple[Captured, Passes]:
-        """One forward and one backward of the score, captured at these layers (at the problem's where None)."""
-        with self.view(self.layers if layers is None else layers) as view:
-            return view.explain(self.inputs, within=within), view.passes
+        """One forward and one backward of the score, captured at these layers (at the problem's where None).
+
+        Raises: LayerError: one that was named did not give one row an example; others that did not are left out.
+        """
+        layers = self.layers if layers is None else layers
+        with self.view(layers) as view:
+            seen = view.explain(self.inputs, within=within)
+            return by_example(seen, layers, batch_size(self.inputs), self.named), view.passes
 
     def shared(self) -> tuple[Captured, Tensor]:
         """The shared passes of a plain method, and the scores. Raises: MethodError: they were not made."""

@@ -28,7 +28,7 @@ from pellucid.types import Layer, Passes, Reduction, Tree
 
 @dataclass(frozen=True)
 class Captured:
-    """What one call gave.
+    """What one call gave. Layers that the forward did not reach, of a model whose path depends on its input, are in none of it.
 
     Attributes:
         outputs: what the model returned.
@@ -86,6 +86,7 @@ class Session:
         self._path: list[str] = []
         self._tap: Tap | None = None
         self._reached: set[str] = set()
+        self._examples = 0
         self._mutated: set[str] = set()
         self._kept: dict[str, tuple[Tensor, int]] = {}
         self._writes = Writes(self._parts)
@@ -111,7 +112,7 @@ class Session:
     def forward(self, inputs: Tree, reductions: Mapping[str, Reduction] | None = None) -> Captured:
         """One forward without gradients; each reduction is applied to each layer's output while it is fresh.
 
-        Raises: ForwardError, LayerError (a layer that was not reached).
+        Raises: ForwardError.
         """
         summaries: dict[str, dict[str, Mapping[str, Tensor]]] = {}
         wanted = dict(reductions or {})
@@ -130,7 +131,11 @@ class Session:
         Raises: ForwardError, LayerError (a layer that was not reached).
         """
         with torch.no_grad():
-            return self._run(to_device(inputs, self.device, copy=True), change)
+            outputs = self._run(to_device(inputs, self.device, copy=True), change)
+        missing = next((name for name in self._wanted if name not in self._reached), None)
+        if missing is not None:
+            raise unreached(missing)
+        return outputs
 
     def explain(
         self,
@@ -154,8 +159,11 @@ class Session:
             return self._explain(inputs, score, within or nullcontext(), input_gradients)
 
     def output(self, name: str) -> Tensor:
-        """What a captured layer has given in the forward that `explain` takes the score of; for scores of layers."""
-        return self._kept[name][0]
+        """What a captured layer has given in the forward that `explain` takes the score of; for scores of layers.
+
+        Raises: LayerError: it has not one row an example, or was not reached.
+        """
+        return row_each(name, self._kept[name][0] if name in self._kept else None, self._examples)
 
     # --- how --------------------------------------------------------------------------------------------------
 
@@ -301,21 +309,16 @@ class Session:
         self._path.clear()
         self._reached.clear()
         self._tap = tap
+        self._examples = batch_size(inputs)
         self.passes.forward += 1
-        self.passes.forward_examples += batch_size(inputs)
+        self.passes.forward_examples += self._examples
         with ExitStack() as watching:
             watching.callback(setattr, self, "_tap", None)
             watching.enter_context(self._writes.watched())
             watching.enter_context(uncompiled())
             if tap is not None and self._functions:
                 watching.enter_context(_Functions(self))
-            outputs = apply(self.model, inputs)
-        missing = [name for name in self._wanted if name not in self._reached] if tap is not None else []
-        if missing:
-            raise LayerError(
-                f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
-            )
-        return outputs
+            return apply(self.model, inputs)
 
     def _hook(self) -> None:
         watched = {name.split("#")[0] for name in self._wanted if "()" not in name}
@@ -362,6 +365,24 @@ class Session:
     def inside(self) -> str:
         """Path of the module whose forward is running."""
         return self._path[-1] if self._path else ""
+
+
+def unreached(name: str) -> LayerError:
+    """The error for a layer that a forward did not reach, where it was asked for by name."""
+    return LayerError(f"Layer '{name}' was not reached in this forward; the model's path depends on its input.")
+
+
+def row_each(name: str, output: Tensor | None, examples: int) -> Tensor:
+    """A layer's output as it is. Raises: LayerError: it has not one row an example, or is None: the layer was not reached."""
+    if output is None:
+        raise unreached(name)
+    rows = len(output) if output.ndim else 1
+    if rows != examples:
+        raise LayerError(
+            f"Layer '{name}' gave {rows} row{'' if rows == 1 else 's'} for a batch of {examples}: it sees only some of the "
+            "examples, or they are not its first axis. Which row is of which example cannot be told."
+        )
+    return output
 
 
 class _Functions(TorchFunctionMode):

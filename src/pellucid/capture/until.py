@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pellucid.capture.call import to_device
-from pellucid.capture.session import Session
+from pellucid.capture.session import Session, unreached
 from pellucid.errors import LayerError, MethodError
 from pellucid.types import Layer, Tree
 
@@ -60,9 +60,7 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
             session._path.clear()
     missing = [name for name in names if name not in found]
     if missing:
-        raise LayerError(
-            f"Layer '{missing[0]}' was not reached in this forward; the model's path depends on its input."
-        )
+        raise unreached(missing[0])
     lost = next((name for name in names if gradients and not found[name].requires_grad), None)
     if lost is not None:
         raise MethodError(
