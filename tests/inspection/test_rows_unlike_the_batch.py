@@ -16,6 +16,7 @@ from pellucid.lenses.graph import GraphLens
 from pellucid.lenses.reductions import summarise
 from pellucid.lenses.similarity import SimilarityLens
 from pellucid.types import Batch, Layer, Observation
+from support import experts as mixtures
 from support.faults import Experts, Frames
 
 
@@ -109,6 +110,49 @@ def test_the_last_state_of_a_recurrent_layer_is_no_batch(tmp_path: Path) -> None
     np.testing.assert_allclose(record.array("activations", f"{index}.top_values"), values, rtol=1e-4, atol=1e-6)
     rows = record.array("activations", f"{index}.top_rows")
     assert (rows == strongest)[values > 0].mean() > 0.95  # but where two are equal up to rounding
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("kind", [mixtures.Experts, mixtures.MapExperts])
+def test_experts_that_some_batches_do_not_reach_end_no_inspection(
+    tmp_path: Path, kind: type[nn.Module], batch_size: int
+) -> None:
+    torch.manual_seed(0)
+    model, images = kind().eval(), mixtures.pictures()
+    record = pellucid.inspect(
+        model,
+        [(image, row % 2) for row, image in enumerate(images)],
+        out=tmp_path / "r",
+        chosen=8,
+        batch_size=batch_size,
+    )
+    assert {stage.state for stage in record.manifest.stages} == {"complete"}
+    assert len(record.focused) == 8
+    for panel in ("activations", "similarity"):
+        assert not [name for name in names(record, panel) if name.startswith("experts")]
+        (said,) = [one for one in record.panel(panel).findings if one.kind == "unlike-batch"]
+        assert said.sentence.startswith("Layer")
+        assert "experts." in said.sentence
+    first = {"Experts": "gate", "MapExperts": "shared.1"}[kind.__name__]
+    with torch.no_grad():
+        outputs = model.get_submodule(first.split(".")[0])(images.flatten(1) if first == "gate" else images)
+    strongest = outputs.flatten(2).amax(2).numpy() if outputs.ndim > 2 else outputs.numpy()
+    index = next(layer.index for layer in record.panel("activations").layers if layer.name == first)  # type: ignore[union-attr]
+    rows = np.argsort(-strongest, axis=0, kind="stable")[:9].T
+    np.testing.assert_array_equal(record.array("activations", f"{index}.top_rows"), rows)
+    np.testing.assert_allclose(
+        record.array("activations", f"{index}.top_values"), np.take_along_axis(strongest.T, rows, 1), rtol=1e-4
+    )
+    if kind is mixtures.MapExperts:
+        # One picture at a time the first of the experts that are looked at gives the map of that very picture.
+        focus, tensors = record.focus(next(row for row in record.focused if mixtures.ROUTES[row] == 1))
+        (layer,) = [one for one in focus.layers if one.name == "experts.1.1"] or [None]
+        assert (layer is not None) == (batch_size == 1)
+        if layer is not None:
+            with torch.no_grad():
+                maps = model.experts[1](model.shared(images[focus.row][None]))[0].numpy()  # type: ignore[index, operator]
+            channels, held = tensors[f"{layer.index}.channels"], tensors[f"{layer.index}.maps"]
+            np.testing.assert_allclose(held * focus.scales[f"{layer.index}.maps"], maps[channels], atol=2e-3)
 
 
 def seen(rows: int, start: int) -> Observation:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.lenses import LensContext
 from pellucid.lenses.reductions import BOUNDS, Strongest, summarise
-from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_rows, unlike_words
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.record.schema import ActivationLayer, ActivationsPanel, Finding
 from pellucid.types import Layer, Needs, Observation
@@ -69,13 +69,11 @@ class ActivationsLens:
         if seen.batch is None:
             return
         self.count += len(seen.batch)
-        for name, summaries in seen.summaries.items():
-            found = summaries.get("activations")
-            if not found or name in self.unlike:
-                continue
-            if int(found["rows"]) != len(seen.batch):
-                self._leave_out({name: [int(found["rows"]), len(seen.batch)]})
-            else:
+        summaries = {name: one["activations"] for name, one in seen.summaries.items() if name not in self.unlike}
+        rows = {name: int(found["rows"]) for name, found in summaries.items()}
+        self._leave_out(unlike_rows(seen.layers.keys() - self.unlike.keys(), rows, len(seen.batch)))
+        for name, found in summaries.items():
+            if name not in self.unlike:
                 self._add(seen.layers[name], {key: tensor.numpy() for key, tensor in found.items()}, seen)
 
     def _leave_out(self, unlike: Unlike) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.lenses import LensContext
-from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_rows, unlike_words
 from pellucid.record.schema import Finding, SimilarityPanel, SpaceLayer
 from pellucid.types import Layer, Needs, Observation
 
@@ -70,11 +70,11 @@ class SimilarityLens:
 
     def observe(self, seen: Observation) -> None:
         """Takes those of a batch that fall into the sample."""
-        if seen.batch is None or not seen.summaries:
+        if seen.batch is None or not seen.layers:
             return
         pooled = {name: one["similarity"]["pooled"].numpy() for name, one in seen.summaries.items()}
-        examples = len(seen.batch)
-        self._leave_out({name: [len(one), examples] for name, one in pooled.items() if len(one) != examples})
+        rows_of = {name: len(one) for name, one in pooled.items()}
+        self._leave_out(unlike_rows(seen.layers, rows_of, len(seen.batch)))
         pooled = {name: values for name, values in pooled.items() if name not in self.unlike}
         if not pooled:
             return
