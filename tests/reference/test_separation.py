@@ -13,9 +13,11 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from pellucid.capture import Session
 from pellucid.errors import LayerError, OptionError
 from pellucid.features.concepts import Concept, separate
-from pellucid.features.concepts.separation import LEAST_AREA, Scores, separated
+from pellucid.features.concepts.separation import LEAST_AREA, Scores, separate_layers, separated
+from pellucid.features.probing import Lightness
 from pellucid.graph import trace
 from pellucid.measures.intervals import newcombe_auc
 from pellucid.measures.separation import (
@@ -26,6 +28,7 @@ from pellucid.measures.separation import (
     reached_by_chance,
     shuffled_maxima,
 )
+from support.experts import MapExperts
 
 # --- areas ------------------------------------------------------------------------------------------------------
 
@@ -227,3 +230,25 @@ def test_what_cannot_be_told_is_refused() -> None:
     assert np.isnan(found.area[:, 3]).all()
     assert (found.best < 3).all()
     assert LEAST_AREA == 0.8
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_an_expert_is_not_asked_about_pictures_that_it_did_not_see_and_the_others_are(batch_size: int) -> None:
+    torch.manual_seed(0)
+    concepts, model = Spotted(), MapExperts(3).eval()
+    name = f"experts.{int(concepts.picture(0).mean() > 0.3)}.1"
+    why = rf"'{name}' (gave \d rows? for a batch of 8|was not reached)"
+    with pytest.raises(LayerError, match=why):
+        separate(model, name, concepts=concepts, mean=(0.3,), std=(0.5,), batch_size=batch_size)
+    pictures = torch.from_numpy(np.stack([concepts.picture(row) for row in range(len(concepts))])) * 2 - 0.6
+    layers = [layer for layer in trace(model, pictures[:1]).layers if layer.name in ("shared.1", name)]
+    assert len(layers) == 2
+    refused: dict[str, str] = {}
+    with Session(model, layers) as session:
+        lightness = Lightness((-0.6,) * 3, (1.4,) * 3)
+        found = separate_layers(session, layers, concepts, lightness, batch_size=batch_size, refused=refused)
+    assert [one.layer.name for one in found] == ["shared.1"]
+    assert list(refused) == [name]
+    with torch.no_grad():
+        expected = model.shared(pictures).amax((2, 3)).numpy()
+    np.testing.assert_allclose(found[0].scores, expected, rtol=1e-5, atol=1e-6)

@@ -53,8 +53,8 @@ def dissect(
         watch: hears how many of how many pictures were shown, each twice; raise to cancel.
 
     Raises:
-        LayerError: no such layer, or one that was named has no map. OptionError: mean or std do not fit, too few pictures.
-        MethodError: the model takes no image. ForwardError.
+        LayerError: no such layer, one that was named has no map, or one has not one row a picture. MethodError: the model takes
+        no image. OptionError: mean or std do not fit, too few pictures. ForwardError.
     Check: equal to the same sums over float64 maps, taken picture by picture.
     """
     inner = unwrapped(model)

@@ -8,7 +8,7 @@ Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, arXiv:1704.05796, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.attribution.layouts import as_maps, channels_of
-from pellucid.capture import Session
+from pellucid.capture import Captured, Session
+from pellucid.capture.session import row_each, unreached
 from pellucid.errors import OptionError
 from pellucid.features.concepts.anchors import Anchors, Interpolation, grid_of
 from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, iou
@@ -147,17 +148,21 @@ class Dissection:
         )
 
     def measure(self, session: Session, pictures: Tensor) -> None:
-        """First pass: activations of a batch, prepared for the model."""
+        """First pass: activations of a batch, prepared for the model.
+
+        Raises: LayerError: a layer has not one row a picture, or was not reached. ForwardError.
+        """
 
         def see(output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
             if layer.name in self.quantiles:
+                row_each(layer.name, output, len(pictures))
                 self.quantiles[layer.name].observe(as_maps(output, layer))
             return {}
 
-        session.forward(pictures, {"quantiles": see})
+        _refuse_unreached(self.quantiles, session.forward(pictures, {"quantiles": see}))
 
     def compare(self, session: Session, pictures: Tensor, places: range) -> None:
-        """Second pass: the same pictures again, at their places in the visit."""
+        """Second pass: the same pictures again, at their places in the visit. Raises: LayerError, ForwardError: as in the first."""
         masks = [[self.visit.mixture(place + shift) for shift in range(NULLS + 1)] for place in places]
         for place, (own, *_) in zip(places, masks, strict=True):
             self.presence.observe(place, own)
@@ -168,7 +173,7 @@ class Dissection:
                 return {}
             agreement, strongest = self.agreements[layer.name], self.strongest[layer.name]
             onto = Interpolation(self.anchors[layer.name], size, self.concepts.mask_size)
-            maps = as_maps(output, layer).detach().float()
+            maps = as_maps(row_each(layer.name, output, len(pictures)), layer).detach().float()
             peaks = maps.amax((2, 3)).cpu()
             found = hits(maps, self._thresholds(layer.name).to(maps.device), onto)
             for at, (units, pixels) in enumerate(found):
@@ -176,7 +181,7 @@ class Dissection:
                 strongest.observe(peaks[at], units, pixels, places[at])
             return {}
 
-        session.forward(pictures, {"agreement": see})
+        _refuse_unreached(self.agreements, session.forward(pictures, {"agreement": see}))
 
     def _thresholds(self, name: str) -> Tensor:
         if name not in self._known:
@@ -217,6 +222,12 @@ class Dissection:
             null=null,
             chance=float(np.quantile(null[:, alive], CHANCE, method="higher")) if alive.any() else 0.0,
         )
+
+
+def _refuse_unreached(names: Iterable[str], seen: Captured) -> None:
+    for name in names:
+        if name not in seen.summaries:
+            raise unreached(name)
 
 
 def _alive(thresholds: NDArray[np.float32], reached: Floats) -> NDArray[np.bool_]:
@@ -262,6 +273,8 @@ def dissect_layers(
         seed: of the order in which masks of other pictures are compared.
         batch_size: pictures in one forward.
         watch: hears how many forwards of examples of how many are done; raise to cancel.
+
+    Raises: LayerError: a layer has not one row a picture, or was not reached. OptionError: too few pictures. ForwardError.
     """
     found = Dissection.begun(concepts, layers, anchors, seed)
     total, done = 2 * len(found.visit), 0

@@ -54,8 +54,9 @@ def separate(
         watch: hears how many of how many pictures were shown; raise to cancel.
 
     Raises:
-        LayerError: no such layer, one that was named has no channels, or is not finite. OptionError: mean or std do not fit,
-        too few pictures. MethodError: the model has no layer that could be asked. ForwardError.
+        LayerError: no such layer, one that was named has no channels, or one is not finite or has not one row a picture.
+        OptionError: mean or std do not fit, too few pictures. MethodError: the model has no layer that could be asked.
+        ForwardError.
     Check: equal to the area under the ROC curve of scikit-learn, which counts ties half too.
     """
     inner = unwrapped(model)

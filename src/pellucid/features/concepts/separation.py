@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.capture import Session
+from pellucid.capture.session import row_each
 from pellucid.errors import LayerError, OptionError
 from pellucid.features.concepts.sets import Concept, Picture, spans_of
 from pellucid.features.probing import Lightness
@@ -227,7 +229,7 @@ def separate_layers(
         seed: of the shuffles.
         batch_size: pictures in one forward.
         watch: hears how many pictures of how many were shown; raise to cancel.
-        refused: takes the layers whose output is not finite, and why; where None they are an error.
+        refused: takes the layers whose output is not finite or has not one row a picture, and why; where None they are an error.
 
     Raises: OptionError: too few pictures of every concept, or more scores than are kept. LayerError.
     """
@@ -237,14 +239,24 @@ def separate_layers(
         rows = range(start, min(len(concepts), start + batch_size))
 
         def see(output: Tensor, layer: Layer, rows: range = rows) -> Mapping[str, Tensor]:
-            if layer.name in scores:
+            if layer.name in scores and len(output) == len(rows):
                 scores[layer.name].observe(rows, laid_out(output, layer))
-            return {}
+            return {"rows": torch.arange(len(output))}
 
-        session.forward(lightness.inputs(np.stack([concepts.picture(row) for row in rows])), {"scores": see})
+        pictures = lightness.inputs(np.stack([concepts.picture(row) for row in rows]))
+        seen = session.forward(pictures, {"scores": see}).summaries
+        for name in scores:
+            try:
+                row_each(name, seen[name]["scores"]["rows"] if name in seen else None, len(rows))
+            except LayerError as error:
+                if refused is None:
+                    raise
+                refused.setdefault(name, str(error))
         watch(rows.stop, len(concepts))
     found = []
     for layer in layers:
+        if refused is not None and layer.name in refused:
+            continue
         try:
             found.append(separated(layer, concepts, scores[layer.name].values, seed))
         except LayerError:

@@ -42,6 +42,7 @@ class Maps(Question, frozen=True):
 
         from pellucid.attribution.cam import as_maps, no_cam
         from pellucid.capture import Session, unwrapped
+        from pellucid.capture.session import row_each
         from pellucid.lenses.focus import Packed
 
         _check_few("row", self.row, MOST_ROWS)
@@ -52,7 +53,8 @@ class Maps(Question, frozen=True):
             raise MethodError(f"Layer '{layer.name}' has no maps: its output is {layer.shape} for each example.")
         with Session(unwrapped(live.model), [layer]) as session:
             seen = session.forward(batch.inputs, {"whole": lambda output, _: {"output": output.detach().clone()}})
-        maps = as_maps(seen.summaries[layer.name]["whole"]["output"].float(), layer)
+        output = seen.summaries[layer.name]["whole"]["output"] if layer.name in seen.summaries else None
+        maps = as_maps(row_each(layer.name, output, len(self.row)).float(), layer)
         units = maps.shape[1]
         beyond = [channel for channel in self.channel if not 0 <= channel < units]
         if beyond:

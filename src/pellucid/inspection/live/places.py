@@ -76,6 +76,7 @@ class Places(Question, frozen=True):
         """Rows, float32[example kept], the layer's width and what to warn of, of all examples or those before the asker left."""
         from pellucid.capture import Session, unwrapped
         from pellucid.capture.memory import Batches
+        from pellucid.capture.session import row_each
         from pellucid.capture.until import until
         from pellucid.lenses import LensContext
         from pellucid.lenses.similarity import SimilarityLens
@@ -95,7 +96,7 @@ class Places(Question, frozen=True):
             def looked_at(start: int, stop: int) -> tuple[list[int], NDArray[np.float32]]:
                 some = chosen[start:stop]
                 output = until(session, live.batch(*some).inputs, [layer.name])[layer.name]
-                return some, reduce(output, layer)["pooled"].numpy()
+                return some, reduce(row_each(layer.name, output, len(some)), layer)["pooled"].numpy()
 
             for some, pooled in batches.run(looked_at):
                 finite = np.isfinite(pooled).all(1)
