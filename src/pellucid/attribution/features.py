@@ -103,7 +103,7 @@ class Features:
 
 def _only(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]]:
     """The input of numbers, or the ids of the words that an embedding looks up: its cost, and what is beside them."""
-    numbers = list(tensors_in(of_numbers(problem)))
+    numbers = list(tensors_in(of_numbers(problem.inputs, problem.model)))
     passes = Passes()
     notes: tuple[str, ...] = ()
     if not numbers:

@@ -154,7 +154,7 @@ class IntegratedGradients(Method):
         return found, wanted, tuple(copies.warnings), copies.done == steps
 
     def _way(self, problem: Problem) -> Way:
-        leaves = of_numbers(problem)
+        leaves = of_numbers(problem.inputs, problem.model)
         if next(tensors_in(leaves), None) is not None:
             return Way(problem.model, leaves, self._start(problem.inputs, leaves), problem.layers)
         outputs, found, warnings = embeddings(problem, "Integrated gradients need a way from a baseline to the input")

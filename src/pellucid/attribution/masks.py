@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from pellucid.attribution.trees import floating, leafwise
 from pellucid.capture import unwrapped
 from pellucid.graph.dataflow import tensors_in
-
-if TYPE_CHECKING:
-    from pellucid.attribution.methods import Problem
+from pellucid.types import Tree
 
 _HIDDEN = -1e4
 """From here on down, numbers that masks add to logits."""
 
 
-def of_numbers(problem: Problem) -> Any:
+def of_numbers(inputs: Tree, model: nn.Module) -> Any:
     """The inputs with None where a leaf cannot be changed by a little, or is the mask of token ids.
 
     A mask has the shape of ids, in a model with an nn.Embedding, and holds two values: 0 and 1, or 0 and what hides.
     """
-    leaves = floating(problem.inputs)
-    shapes = {leaf.shape for leaf in tensors_in(problem.inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
-    if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(problem.model).modules()):
+    leaves = floating(inputs)
+    shapes = {leaf.shape for leaf in tensors_in(inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
+    if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(model).modules()):
         return leaves
     return leafwise(lambda leaf, _: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves, leaves)
 

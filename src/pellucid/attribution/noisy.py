@@ -47,7 +47,7 @@ class _Noisy(Method):
 
         Raises: MethodError: no input is of numbers.
         """
-        leaves = of_numbers(problem)
+        leaves = of_numbers(problem.inputs, problem.model)
         if next(tensors_in(leaves), None) is None:
             raise MethodError(f"{self.title} adds noise to inputs of numbers; the inputs of this model are integers.")
         examples = examples_in(problem.inputs)

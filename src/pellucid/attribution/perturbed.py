@@ -51,7 +51,7 @@ class Occlusion(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position."""
-        leaves = of_numbers(problem)
+        leaves = of_numbers(problem.inputs, problem.model)
         leaf = only_leaf(leaves, self.title)
         extents = tuple(leaf.shape[2:]) or tuple(leaf.shape[1:])
         window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
@@ -151,7 +151,7 @@ class Rise(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input with height and width, with their standard error over the masks."""
-        leaves = of_numbers(problem)
+        leaves = of_numbers(problem.inputs, problem.model)
         leaf = only_leaf(leaves, self.title)
         if leaf.ndim != 4:
             raise MethodError(

@@ -162,13 +162,13 @@ class _Work:
     def _names(self, methods: Sequence[Method], layers: Sequence[Layer]) -> list[str] | None:
         """What `attribute` is given: names that all methods fit, or None for every layer."""
         from pellucid.attribution.cam import no_cam
-        from pellucid.attribution.trees import floating
+        from pellucid.attribution.masks import of_numbers
         from pellucid.graph.dataflow import tensors_in
 
         if not any(each.positions for each in methods):
-            # Where the inputs are whole numbers, the gradient ends at the layers: without any there would be none.
-            of_numbers = next(tensors_in(floating(self._subject.batch.inputs)), None) is not None
-            return [layer.name for layer in layers] if layers or of_numbers else None
+            # Of token ids, with their mask or without, the gradient ends at the layers: without any there would be none.
+            numbers = next(tensors_in(of_numbers(self._subject.batch.inputs, self._live.model)), None)
+            return [layer.name for layer in layers] if layers or numbers is not None else None
         offered = layers or self._subject.deepest()
         if all(no_cam(layer) is None for layer in offered):
             return [layer.name for layer in offered]
