@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import pellucid
+from pellucid.predictions import panels_of
 from pellucid.record import Record
 from pellucid.record.schema import Finding
 from support.faults import (
@@ -224,6 +225,18 @@ def test_confidence_is_compared_with_accuracy(inspected: Callable[[Callable[[], 
         np.testing.assert_allclose(one.evidence["accuracy"], right)
         np.testing.assert_allclose(one.evidence["mean_confidence"], np.mean(table["confidence"]), rtol=1e-6)
         assert sign * (one.evidence["mean_confidence"] - right) > 0.02  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("least", [1.0, 0.99])
+def test_a_model_that_is_always_sure_and_sometimes_wrong_is_overconfident(least: float) -> None:
+    target, prediction = np.arange(90) % 3, np.arange(90) * 2 % 3
+    probabilities = np.eye(3)[prediction]
+    probabilities[0] = [least, 1 - least, 0]
+    one = only(panels_of(probabilities, target)["accuracy"].findings, "overconfident")
+    assert one.evidence["accuracy"] == 30 / 90
+    np.testing.assert_allclose(one.evidence["mean_confidence"], (89 + least) / 90)
+    assert ("deviations" in one.evidence) == (least < 1)
+    assert not panels_of(np.eye(3)[target], target)["accuracy"].findings
 
 
 def test_unused_parameters_are_counted_and_named(inspected: Callable[[Callable[[], Fault]], Record]) -> None:

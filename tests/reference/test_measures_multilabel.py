@@ -107,3 +107,39 @@ def test_nothing_true_and_nothing_called_has_no_f1() -> None:
     assert listed["exact sets"].value == 1.0
     assert listed["micro F1"].value is None
     assert "no class" in listed["micro F1"].why
+
+
+def test_shares_near_the_ends_stay_within_0_and_1_and_have_a_width() -> None:
+    true = np.random.default_rng(0).random((60, 3)) < 0.4
+    one_wrong = true.copy()
+    one_wrong[0, 0] ^= True
+    for called, correct in ((one_wrong, 179), (~one_wrong, 1)):
+        labels = set_scores(SetSums.of(true, called))[1].interval
+        # One label in one example: as if all 180 were independent, but for the t of 59 degrees of freedom.
+        trials = 180 * (1 - 1 / 180) / (1 - 1 / 60) * 59 / 60 * (1.959964 / 2.000995) ** 2
+        expected = wilson(correct / 180 * trials, trials)
+        assert labels is not None
+        assert expected is not None
+        assert [labels.low, labels.high] == pytest.approx([expected.low, expected.high], rel=1e-5)
+    right, wrong = (set_scores(SetSums.of(true, called)) for called in (true, ~true))
+    assert right[1].interval == wilson(60, 60)
+    assert wrong[1].interval == wilson(0, 60)
+    sizes = true.sum(axis=1)
+    share = wilson(*[sizes.sum() ** 2 / (sizes**2).sum()] * 2)
+    assert right[2].interval is not None
+    assert share is not None
+    assert [right[2].interval.low, right[2].interval.high] == pytest.approx([2 * share.low / (1 + share.low), 1.0])
+    assert wrong[2].interval is not None
+    # Every class of every example is true or called: three by example.
+    ends = wilson(0, 60)
+    assert ends is not None
+    assert [wrong[2].interval.low, wrong[2].interval.high] == pytest.approx([0.0, 2 * ends.high / (1 + ends.high)])
+
+
+def test_labels_that_are_right_together_count_as_one() -> None:
+    true = np.zeros((200, 4), bool)
+    called = true ^ (np.arange(200) < 50)[:, None]
+    labels, alone = set_scores(SetSums.of(true, called))[1].interval, wilson(150, 200)
+    assert labels is not None
+    assert alone is not None
+    assert [labels.low, labels.high] == pytest.approx([alone.low, alone.high], rel=1e-9)

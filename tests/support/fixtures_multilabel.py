@@ -19,7 +19,9 @@ from pellucid.record.schema import Interval
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "multilabel.json"
 
 # Examples, classes, and how often a class is true: none at all in one case, one example in another.
-CASES = ((60, 4, 0.4), (300, 9, 0.15), (1, 3, 0.5), (12, 3, 0.0), (0, 3, 0.5))
+CASES = ((60, 4, 0.4), (300, 9, 0.15), (1, 3, 0.5), (12, 3, 0.0), (0, 3, 0.5), (60, 3, 0.4), (60, 3, 0.4), (60, 3, 0.4))
+# Those of which all called classes are right, all wrong, and one wrong.
+FLIPPED = {5: 0, 6: 180, 7: 1}
 
 
 def made() -> dict[str, Any]:
@@ -35,6 +37,8 @@ def _case(seed: int, number: int, classes: int, share: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     true = rng.random((number, classes)) < share
     called = np.where(rng.random((number, classes)) < 0.7, true, rng.random((number, classes)) < share)
+    if seed in FLIPPED:
+        called = true ^ (np.arange(true.size) < FLIPPED[seed]).reshape(true.shape)
     unknown = np.arange(number) % 11 == 5
     sums = SetSums.of(true[~unknown], called[~unknown]) if number else SetSums.of(true, called)
     rows = class_rows(sums.tallies, ScoreCells(), 0, 0)

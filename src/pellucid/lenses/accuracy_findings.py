@@ -27,10 +27,10 @@ def calibration_findings(bins: Reliability, variance: float) -> list[Finding]:
 
     Args:
         bins: of all examples, by confidence.
-        variance: sum of c (1 - c) over confidences c.
+        variance: sum of c (1 - c) over confidences c. Where it is 0 every confidence is 0 or 1, and any gap is beyond chance.
     """
     count, correct = bins.total, int(bins.correct.sum())
-    if not count or variance == 0.0:
+    if not count:
         return []
     gap = (float(bins.confidences.sum()) - correct) / count
     deviation = math.sqrt(variance) / count
@@ -38,6 +38,9 @@ def calibration_findings(bins: Reliability, variance: float) -> list[Finding]:
         return []
     word = "overconfident" if gap > 0 else "underconfident"
     confidence = float(bins.confidences.sum()) / count
+    evidence: dict[str, float | str] = {"mean_confidence": confidence, "accuracy": correct / count}
+    if deviation > 0:
+        evidence["deviations"] = gap / deviation
     return [
         Finding(
             kind=word,
@@ -50,7 +53,7 @@ def calibration_findings(bins: Reliability, variance: float) -> list[Finding]:
             interval=wilson(correct, count),
             page="accuracy",
             weight=min(abs(gap), 1.0),
-            evidence={"mean_confidence": confidence, "accuracy": correct / count, "deviations": gap / deviation},
+            evidence=evidence,
         )
     ]
 

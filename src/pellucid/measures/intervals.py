@@ -70,10 +70,14 @@ def f1_interval(true_positive: int, support: int, predicted: int, level: float =
 
     Source: the monotone map of Wilson 1927; Takahashi et al. 2022, Applied Intelligence 52:4961, use normal intervals instead.
     """
-    share = wilson(true_positive, support + predicted - true_positive, level)
+    return share_to_f1(wilson(true_positive, support + predicted - true_positive, level))
+
+
+def share_to_f1(share: Interval | None) -> Interval | None:
+    """The interval of F1 = 2J / (1 + J) from that of J."""
     if share is None:
         return None
-    return Interval(2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high), level, "wilson")
+    return Interval(2 * share.low / (1 + share.low), 2 * share.high / (1 + share.high), share.level, share.method)
 
 
 def mover(values: NDArray[np.float64], lows: NDArray[np.float64], highs: NDArray[np.float64]) -> Interval | None:

@@ -6,7 +6,7 @@ export interface Bounds {
   readonly high: number;
 }
 
-const Z95 = 1.959963984540054;
+export const Z95 = 1.959963984540054;
 
 /**
  * Wilson's score interval of a share, 95%. Source: Wilson 1927, JASA 22:209; null where there are no observations.
@@ -35,7 +35,11 @@ export function meanInterval(sum: number, sumOfSquares: number, count: number): 
 
 /** Of a class's F1, which is 2J / (1 + J) with J the share of right ones among those true or predicted. */
 export function f1Interval(right: number, support: number, predicted: number): Bounds | null {
-  const share = wilson(right, support + predicted - right);
+  return shareToF1(wilson(right, support + predicted - right));
+}
+
+/** The interval of F1 = 2J / (1 + J) from that of J. */
+export function shareToF1(share: Bounds | null): Bounds | null {
   return share && { low: (2 * share.low) / (1 + share.low), high: (2 * share.high) / (1 + share.high) };
 }
 

@@ -1,7 +1,11 @@
 /** How well sets of classes are found in any selection; the twin of pellucid.measures.multilabel. */
 import type { Examples } from "../record/examples";
 import type { ClassShare, Share } from "./accuracy";
-import { type Bounds, deltaInterval, f1Interval, meanInterval, wilson } from "./intervals";
+import { type Bounds, deltaInterval, f1Interval, shareToF1, wilson, Z95 } from "./intervals";
+import { studentQuantile95 } from "./student";
+
+/** What rounding leaves of a sum of squares that is 0. */
+const ROUNDING = 1e-12;
 
 export interface SetSums {
   /** Examples whose two sets are known, and those of which they are the same. */
@@ -103,13 +107,24 @@ export function setScores(of: SetSums): SetScore[] {
     const why = "of no example the set of classes is known";
     return ["exact sets", "single labels", "micro F1", "macro F1"].map((name) => undefinedScore(name, of.count, why));
   }
-  const labels = meanInterval(of.labels / classes, of.labelsSquared / classes ** 2, of.count);
+  const share = of.labels / of.count / classes;
   return [
     { ...defined("exact sets", of.exact / of.count, wilson(of.exact, of.count), "wilson"), count: of.count },
-    { ...defined("single labels", of.labels / of.count / classes, labels, "t"), count: of.count },
+    { ...defined("single labels", share, labelsInterval(of, share, classes), "wilson"), count: of.count },
     microF1(of),
     macroF1(of),
   ];
+}
+
+/** Wilson's, of as many labels as would vary as the share does over examples. Source: Korn & Graubard 1998. */
+function labelsInterval(of: SetSums, share: number, classes: number): Bounds | null {
+  const spread = of.count * of.labelsSquared - of.labels ** 2;
+  if (spread <= 0) return wilson(share * of.count, of.count);
+  const variance = spread / (of.count - 1) / (of.count * classes) ** 2;
+  const quantiles = Z95 / studentQuantile95(of.count - 1);
+  const varying = ((share * (1 - share)) / variance) * quantiles ** 2;
+  const trials = Math.min(Math.max(varying, of.count), of.count * classes);
+  return wilson(share * trials, trials);
 }
 
 const defined = (name: string, value: number, interval: Bounds | null, method: string) => ({
@@ -128,8 +143,14 @@ function microF1(of: SetSums): SetScore {
   if (of.either === 0) return undefinedScore("micro F1", of.count, "no class is true or called anywhere");
   const ratio = of.both / of.either;
   const squares = of.bothSquared - 2 * ratio * of.product + ratio ** 2 * of.eitherSquared;
-  const deviation = Math.sqrt(Math.max(squares, 0)) / of.either;
-  return { ...defined("micro F1", ratio, deltaInterval(ratio, deviation, "share"), "delta"), count: of.count };
+  if (squares > ROUNDING * of.eitherSquared) {
+    const interval = deltaInterval(ratio, Math.sqrt(squares) / of.either, "share");
+    return { ...defined("micro F1", ratio, interval, "delta"), count: of.count };
+  }
+  // All examples have the same ratio, as 0 or 1.
+  const examples = of.either ** 2 / of.eitherSquared;
+  const interval = shareToF1(wilson((ratio / (2 - ratio)) * examples, examples));
+  return { ...defined("micro F1", ratio, interval, "wilson"), count: of.count };
 }
 
 /** The interval of a mean over classes is the mean of their intervals: right if all go up and down together, else too wide. */
