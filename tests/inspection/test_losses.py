@@ -147,11 +147,10 @@ def test_the_best_constant_of_a_regression_is_seen_at_the_second_look(tmp_path: 
     targets = np.random.default_rng(4).standard_t(3, size=NUMBER)
     record = inspected(tmp_path, targets.tolist(), logits_of(classes=1), loss=spec)
     panel = panel_of(record)
-    kept = targets.astype(np.float32).astype(float)
     reference = metrics.mean_absolute_error if spec == "absolute-error" else metrics.mean_squared_error
-    assert panel.mean == pytest.approx(reference(kept, logits_of(classes=1)[:, 0].astype(float)), rel=1e-6)
+    assert panel.mean == pytest.approx(reference(targets, logits_of(classes=1)[:, 0].astype(float)), rel=1e-9)
     (best,) = panel.benchmarks
-    assert best.value == pytest.approx(reference(kept, np.full(NUMBER, centre(kept))), rel=1e-9)
+    assert best.value == pytest.approx(reference(targets, np.full(NUMBER, centre(targets))), rel=1e-9)
 
 
 def test_ones_own_loss_is_a_function_or_a_module_of_tensors(tmp_path: Path) -> None:
@@ -238,8 +237,24 @@ def test_a_label_without_any_probability_makes_the_mean_undefined_and_says_so() 
     losses[3] = np.inf
     panel = observed(logits_of(), labels_of(), loss=losses).report()
     assert (panel.mean, panel.interval, panel.infinite, panel.count) == (None, None, 1, NUMBER - 1)
-    assert panel.why.startswith(
-        "1 label was given no probability at all, each of which makes the mean infinite; the other 89"
+    mean = np.delete(losses, 3).mean()
+    assert panel.why == (
+        "1 label was given no probability at all, which makes the mean infinite; the mean of the other 89 examples is "
+        f"{mean:.4g}"
+    )
+    panel = observed(logits_of(), labels_of(), loss=np.full(NUMBER, np.inf)).report()
+    assert panel.why == (
+        "90 labels were given no probability at all, which makes the mean infinite; no other example has a loss"
+    )
+
+
+def test_an_infinite_loss_of_a_set_may_come_of_a_class_that_is_not_true(tmp_path: Path) -> None:
+    probabilities = np.full((3, 2), 0.5)
+    probabilities[1, 1] = 1.0
+    record = pellucid.import_predictions(probabilities, np.array([[1, 0], [1, 0], [0, 0]]) == 1, out=tmp_path / "net")
+    assert panel_of(record).why == (
+        "1 example has an infinite loss: a class that is true was given the probability 0, or one that is not true the "
+        "probability 1, which makes the mean infinite; the mean of the other 2 examples is 0.6931"
     )
 
 
@@ -257,6 +272,20 @@ def test_one_class_only_has_a_prior_of_nothing_to_guess() -> None:
     panel = observed(logits_of(), np.zeros(NUMBER, np.int64)).report()
     assert next(one.value for one in panel.benchmarks if one.name == "class prior") == 0.0
     assert panel.parts[0].by_class[0].total == pytest.approx(panel.parts[0].total)
+
+
+def test_labels_of_one_class_do_not_say_that_the_confidence_misleads() -> None:
+    """The prior of one class costs nothing, so that the best of models is worse than it."""
+    logits = np.eye(CLASSES, dtype=np.float32)[np.zeros(NUMBER, np.int64)] * 8
+    panel = observed(logits, np.zeros(NUMBER, np.int64)).report()
+    assert panel.mean == pytest.approx(
+        metrics.log_loss([0] * NUMBER, special.softmax(logits.astype(float), axis=1), labels=range(4))
+    )
+    assert panel.interval is not None
+    assert panel.interval.low > 0.0
+    assert panel.findings == []
+    (finding,) = observed(-3 * logits_of(), labels_of()).report().findings
+    assert finding.kind == "worse-than-prior"
 
 
 def test_looking_again_reads_nothing_for_lenses_that_do_not() -> None:

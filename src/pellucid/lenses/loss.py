@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.lenses import LensContext
 from pellucid.lenses.loss_labels import Disputed
-from pellucid.lenses.loss_parts import benchmarks_of, merged_moments, moments_of, score_parts
+from pellucid.lenses.loss_parts import benchmarks_of, infinite_mean, merged_moments, moments_of, score_parts
 from pellucid.measures import histogram
 from pellucid.measures.decomposition import Cells, bin_of, entropy_of_rows, terms
 from pellucid.measures.histogram import ExponentHistogram
@@ -275,11 +275,7 @@ class LossLens:
         if self.loss is None or self.context.task == "none":
             return NO_LOSS
         if self.infinite:
-            return (
-                f"{self.infinite:,} {'label was' if self.infinite == 1 else 'labels were'} given no probability at all, each of "
-                f"which makes the mean infinite; the other {self.examples:,} examples have a mean"
-                + (f" of {self.total / self.examples:.4g}" if self.examples and math.isfinite(self.total) else "")
-            )
+            return infinite_mean(self.context.task, self.infinite, self.examples, self.total)
         if not math.isfinite(self.total):
             return TOO_LARGE
         if self.unscored:
@@ -355,6 +351,8 @@ class LossLens:
         interval = self._interval(count, self.total, self.total_squares)
         if self.loss is None or self.context.task != "classification" or self.loss.gamma:
             return []  # other losses do not say that the confidence misleads
+        if np.count_nonzero(self.mass) < 2:
+            return []  # of one class alone the prior costs nothing, and every model is worse
         if mean is None or prior is None or interval is None or interval.low <= prior:
             return []
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -82,6 +83,31 @@ def benchmarks_of(
     if wished is not None and count:
         made.append(benchmarks.Made("target", wished, "the loss that was asked for"))
     return [Benchmark(one.name, one.value, one.explanation, one.why) for one in made]
+
+
+def infinite_mean(task: Task, infinite: int, count: int, total: float) -> str:
+    """Why the mean is not defined where losses are infinite.
+
+    Args:
+        task: of the model.
+        infinite: examples with an infinite loss.
+        count: examples with a finite one.
+        total: the sum of the finite ones.
+    """
+    if task == "classification":
+        cause = f"{infinite:,} {'label was' if infinite == 1 else 'labels were'} given no probability at all"
+    else:
+        cause = f"{infinite:,} {'example has' if infinite == 1 else 'examples have'} an infinite loss"
+    if task == "multilabel":
+        cause += ": a class that is true was given the probability 0, or one that is not true the probability 1"
+    others = "the other example" if count == 1 else f"the other {count:,} examples"
+    if not count:
+        rest = "no other example has a loss"
+    elif math.isfinite(total):
+        rest = f"the mean of {others} is {total / count:.4g}"
+    else:
+        rest = f"the losses of {others} are too large to be added up"
+    return f"{cause}, which makes the mean infinite; {rest}"
 
 
 def moments_of(values: Floats) -> Floats:
