@@ -170,3 +170,30 @@ def test_the_interval_of_kappa_is_that_of_fleiss_cohen_and_everitt() -> None:
     assert interval is not None
     assert value == pytest.approx((observed - expected) / (1 - expected))
     assert (interval.high - interval.low) / 2 == pytest.approx(stats.norm.ppf(0.975) * deviation)
+
+
+def test_what_does_not_vary_has_no_interval_unless_the_models_are_the_same() -> None:
+    losses = np.array([0.5, 0.7, 1.1])
+    assert mean_difference(losses, losses + 0.1) == (pytest.approx(0.1), None)
+    unchanged = mean_difference(losses, losses)[1]
+    assert unchanged is not None
+    assert (unchanged.low, unchanged.high) == (0.0, 0.0)
+    right = np.ones(2, bool)
+    found = calibration_difference(np.full(2, 0.8), right, np.full(2, 0.9), right)
+    assert found is not None
+    assert (found.old, found.new) == (pytest.approx(0.2), pytest.approx(0.1))
+    assert found.interval is None
+    same = calibration_difference(np.full(2, 0.8), right, np.full(2, 0.8), right)
+    assert same is not None
+    assert same.interval is not None
+    assert (same.interval.low, same.interval.high) == (0.0, 0.0)
+
+
+def test_a_difference_of_calibration_errors_lies_within_1_of_0() -> None:
+    sure, right = np.ones(3), np.array([True, False, False])
+    for old, new, end in ((right, sure == 1, "low"), (sure == 1, right, "high")):
+        found = calibration_difference(sure, old, sure, new)
+        assert found is not None
+        assert found.interval is not None
+        assert getattr(found.interval, end) == (-1.0 if end == "low" else 1.0)
+        assert -1 <= found.interval.low < found.interval.high <= 1

@@ -42,6 +42,16 @@ def test_intervals_of_means_are_scipys() -> None:
         assert (listed[name].low, listed[name].high) == pytest.approx((wanted.low, wanted.high), rel=1e-9)  # type: ignore[union-attr]
 
 
+def test_the_mean_of_absolute_values_has_no_negative_end() -> None:
+    residual = np.array([0.1, -0.4])
+    listed = {one.name: one.interval for one in regression_scores(Moments.of(np.array([1.0, 3.0]), residual))}
+    wanted = stats.ttest_1samp(np.abs(residual), 0).confidence_interval(0.95)
+    assert wanted.low < 0
+    assert listed["mean absolute error"].low == 0.0  # type: ignore[union-attr]
+    assert listed["mean absolute error"].high == pytest.approx(wanted.high)  # type: ignore[union-attr]
+    assert listed["bias"].low < 0  # type: ignore[union-attr]
+
+
 def test_the_intervals_of_r2_and_of_the_root_are_about_those_of_drawn_examples() -> None:
     target, output = numbers(400)
     listed = {one.name: one.interval for one in regression_scores(Moments.of(target, output - target))}

@@ -53,7 +53,7 @@ def made() -> dict[str, Any]:
             _calibration(seed, number, off)
             for seed, number, off in ((5, 30, 0.06), (6, 800, 0.06), (11, 5, 0.0), (12, 3000, 0.0), (13, 3000, 0.02))
         ],
-        "regression": [_regression(seed, number) for seed, number in ((7, 25), (8, 400))],
+        "regression": [_regression(seed, number) for seed, number in ((7, 25), (8, 400), (9, 2))],
         "fisher": [
             {"of": list(one), "p_value": fisher(*one)}
             for one in (

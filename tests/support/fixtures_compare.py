@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.comparison.pairs import Pair, accuracy_difference, by_class, ece_difference, flips_of, loss_difference
-from pellucid.measures.intervals import benjamini_hochberg, mean_interval, wilson
-from pellucid.measures.paired import kappa, mcnemar, share_difference
+from pellucid.measures.intervals import benjamini_hochberg, wilson
+from pellucid.measures.paired import kappa, mcnemar, mean_difference, share_difference
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "compare.json"
 CLASSES = 4
@@ -25,8 +25,14 @@ def made() -> dict[str, Any]:
     return {
         "counts": [_counted(*one) for one in COUNTS],
         "adjusted": _adjusted([0.001, 0.2, 0.03, 0.04, 0.9, 0.001, 1.0]),
-        "means": [_mean([0.5, 1.25, -3.0]), _mean([1.0, 2.0]), _mean([float(one % 7) for one in range(400)])],
-        "cases": [_case(seed, number) for seed, number in ((0, 1), (1, 2), (2, 40), (3, 300))],
+        "means": [
+            _mean([0.5, 1.25, -3.0]),
+            _mean([1.0, 2.0]),
+            _mean([0.5, 0.5]),
+            _mean([0.0, 0.0]),
+            _mean([float(one % 7) for one in range(400)]),
+        ],
+        "cases": [_case(seed, number) for seed, number in ((0, 1), (1, 2), (2, 40), (3, 300), (4, 4), (5, 6))],
     }
 
 
@@ -44,10 +50,10 @@ def _adjusted(p_values: list[float]) -> dict[str, list[float]]:
 
 def _mean(values: list[float]) -> dict[str, Any]:
     array = np.array(values)
-    interval = mean_interval(len(array), float(array.sum()), float(((array - array.mean()) ** 2).sum()))
+    mean, interval = mean_difference(np.zeros_like(array), array)
     return {
         "values": values,
-        "mean": float(array.mean()),
+        "mean": mean,
         "low": interval and interval.low,
         "high": interval and interval.high,
     }

@@ -91,15 +91,14 @@ def regression_scores(of: Moments) -> list[Score]:
     if not of.count:
         return [Score(name, None, None, 0, "no example has both a target and a finite output") for name in NAMES]
     total = of.count * float(of.means[1])
+    absolute = mean_interval(of.count, of.absolute, of.squared - of.absolute**2 / of.count)
+    if absolute is not None:
+        # No mean of absolute values is negative: cut at 0 the interval holds the truth as often.
+        absolute = Interval(max(0.0, absolute.low), absolute.high, absolute.level, absolute.method)
     return [
         _r2(of),
         _root(of),
-        Score(
-            NAMES[2],
-            of.absolute / of.count,
-            mean_interval(of.count, of.absolute, of.squared - of.absolute**2 / of.count),
-            of.count,
-        ),
+        Score(NAMES[2], of.absolute / of.count, absolute, of.count),
         Score(NAMES[3], float(of.means[1]), mean_interval(of.count, total, float(of.sums[0, 2])), of.count),
     ]
 

@@ -3,6 +3,9 @@ import { type Bounds, wilson } from "./intervals";
 import { logGamma, studentQuantile } from "./student";
 
 const Z95 = 1.959963984540054;
+/** What rounding makes of numbers that are the same, as a part of them; and of an interval of shares that has no width. */
+const SAME = 1e-12;
+const WIDTH = 1e-7;
 const BISECTIONS = 60;
 const BINS = 15;
 /** Deviations; see calibration_difference in Python. */
@@ -118,9 +121,12 @@ export function accuracyDifference({ count, fixed, broken, bothRight }: Flips): 
   };
 }
 
-/** Mean of new - old over the rows that have both, with Student's paired interval, in one pass; none where one is infinite. */
+/**
+ * Mean of new - old over the rows that have both, with Student's paired interval, in one pass; none where one is infinite, and no
+ * interval of a difference that is the same in all rows, but of none at all: how it varies is not known.
+ */
 export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: ArrayLike<number>): Difference {
-  let [count, before, after, sum, squares, shift] = [0, 0, 0, 0, 0, 0];
+  let [count, before, after, sum, squares, shift, apart, size] = [0, 0, 0, 0, 0, 0, 0, 0];
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const one = old[row] as number;
@@ -136,6 +142,8 @@ export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: A
     const away = change - shift;
     sum += away;
     squares += away * away;
+    apart = Math.max(apart, Math.abs(away));
+    size = Math.max(size, Math.abs(one), Math.abs(other));
   }
   if (count === 0) return UNDEFINED;
   const mean = shift + sum / count;
@@ -146,7 +154,7 @@ export function meanDifference(rows: Uint32Array, old: ArrayLike<number>, now: A
     old: before / count,
     new: after / count,
     difference: mean,
-    interval: count < 2 ? null : { low: mean - half, high: mean + half },
+    interval: count < 2 || (mean !== 0 && apart <= SAME * size) ? null : { low: mean - half, high: mean + half },
   };
 }
 
@@ -182,6 +190,7 @@ export function calibrationDifference(rows: Uint32Array, pair: Pair): Difference
   // Sums of the products of both gaps, by both bins: all that the variance of the difference needs besides.
   const products = new Float64Array(BINS * BINS);
   let count = 0;
+  let same = true;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const label = labels[row] as number;
@@ -193,6 +202,7 @@ export function calibrationDifference(rows: Uint32Array, pair: Pair): Difference
     count += 1;
     const oldGap = (one === label ? 1 : 0) - oldConfidence;
     const newGap = (other === label ? 1 : 0) - newConfidence;
+    same &&= oldConfidence === newConfidence && oldGap === newGap;
     const at = BINS * before.add(oldConfidence, oldGap) + after.add(newConfidence, newGap);
     products[at] = (products[at] as number) + oldGap * newGap;
   }
@@ -204,13 +214,10 @@ export function calibrationDifference(rows: Uint32Array, pair: Pair): Difference
   for (let at = 0; at < products.length; at++)
     squares -= 2 * (products[at] as number) * before.sign(Math.floor(at / BINS)) * after.sign(at % BINS);
   const half = Z95 * Math.sqrt(Math.max(0, squares - count * difference * difference) / (count - 1) / count);
-  return {
-    count,
-    old: oldError,
-    new: newError,
-    difference,
-    interval: { low: difference - after.bias(count) - half, high: difference + before.bias(count) + half },
-  };
+  const [oldBias, newBias] = [before.bias(count), after.bias(count)];
+  const unknown = !same && 2 * half + oldBias + newBias <= WIDTH;
+  const interval = { low: Math.max(-1, difference - newBias - half), high: Math.min(1, difference + oldBias + half) };
+  return { count, old: oldError, new: newError, difference, interval: unknown ? null : interval };
 }
 
 /** Sums of right - confidence and of its square over equal bins. */

@@ -55,7 +55,7 @@ export function regressionScores({ targets, outputs }: Pairs): Score[] {
       rough ? ratioInterval(Math.sqrt(meanSquare), Math.sqrt(variance) / meanSquare / 2) : null,
       "delta",
     ),
-    score(2, mean(absolute), tInterval(absolute), "t"),
+    score(2, mean(absolute), notNegative(tInterval(absolute)), "t"),
     score(3, mean(residuals), tInterval(residuals), "t"),
   ];
 
@@ -78,6 +78,11 @@ function tInterval(values: Float64Array): Bounds | null {
   const deviation = Math.sqrt(sumOf(values, (one) => (one - middle) ** 2) / (count - 1) / count);
   const half = studentQuantile(0.975, count - 1) * deviation;
   return { low: middle - half, high: middle + half };
+}
+
+/** No mean of absolute values is negative: cut at 0 the interval holds the truth as often. */
+function notNegative(interval: Bounds | null): Bounds | null {
+  return interval && { low: Math.max(0, interval.low), high: interval.high };
 }
 
 function mean(values: Float64Array): number {
