@@ -98,7 +98,7 @@ class Batch:
     Attributes:
         start: row of the first example in the examples table; the others follow, unless `rows` names them all.
         inputs: the tree with a batch axis on every leaf.
-        targets: int64[batch] or float32[batch], or None where no example has one; -1 (integers) or NaN (floats)
+        targets: int64[batch] or float64[batch], or None where no example has one; -1 (integers) or NaN (floats)
             for an example without target.
         soft: float64[batch class] soft labels, NaN for an example without one; None where no example has one.
         sets: every class that is true of each example, None where that is not known; empty where no example says it.

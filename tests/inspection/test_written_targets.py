@@ -196,3 +196,17 @@ def test_a_detector_is_inspected_without_a_task(tmp_path: Path) -> None:
     assert [layer.name for layer in record.panel("activations").layers] == ["inner"]
     with pytest.raises(OptionError, match="cannot be looked at: the model's outputs, of shape"):
         pellucid.inspect(Boxes(), torch.rand(6, 3, 8, 8), out=tmp_path / "loss", loss=lambda z, t: z)
+
+
+def test_a_regression_in_double_precision_stays_so(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(3)
+    seconds = 1.7e9 + 30 * torch.randn(NUMBER, generator=generator, dtype=torch.float64)
+    inputs = (seconds + torch.randn(NUMBER, generator=generator, dtype=torch.float64))[:, None]
+    record = pellucid.inspect(nn.Identity(), TensorDataset(inputs, seconds), out=tmp_path / "net", batch_size=16)
+    scores = {one.name: one.value for one in record.panel("accuracy").scores}
+    error = (inputs[:, 0] - seconds).numpy()
+    assert scores["root mean squared error"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-9)
+    assert scores["mean absolute error"] == pytest.approx(np.abs(error).mean(), rel=1e-9)
+    assert record.panel("loss").mean == pytest.approx(np.mean(error**2), rel=1e-9)
+    r2 = metrics.r2_score(seconds.numpy(), inputs[:, 0].numpy())
+    assert scores["R2"] == pytest.approx(r2, rel=1e-9)

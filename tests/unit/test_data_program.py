@@ -112,7 +112,9 @@ def test_targets_may_be_numbers_missing_or_some_of_them() -> None:
         return next(iter(from_python([(torch.ones(1), value) for value in values]).batches(8))).targets
 
     assert targets(0.5, None, 2) is not None
-    torch.testing.assert_close(targets(0.5, None, 2), torch.tensor([0.5, float("nan"), 2.0]), equal_nan=True)
+    torch.testing.assert_close(
+        targets(0.5, None, 2), torch.tensor([0.5, float("nan"), 2.0], dtype=torch.float64), equal_nan=True
+    )
     assert targets(3, None, True).tolist() == [3, -1, 1]  # type: ignore[union-attr]
     assert targets(None, None) is None
 

@@ -23,7 +23,7 @@ def collate(examples: Sequence[Example], start: int) -> Batch:
     known = [target for target in targets if target is not None]
     tensor = None
     if any(isinstance(target, float) for target in known):
-        tensor = torch.tensor([float("nan") if target is None else target for target in targets], dtype=torch.float32)
+        tensor = torch.tensor([float("nan") if target is None else target for target in targets], dtype=torch.float64)
     elif known:
         tensor = torch.tensor([-1 if target is None else int(target) for target in targets])
     return Batch(

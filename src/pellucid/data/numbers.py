@@ -30,7 +30,7 @@ class _Numbers(Wrapped):
             if batch.targets is None or batch.targets.is_floating_point():
                 yield batch
                 continue
-            targets = batch.targets.float()
+            targets = batch.targets.double()
             # Among whole numbers -1 stands for none as well: the example itself says which it is.
             for place in (targets == -1).nonzero().reshape(-1).tolist():
                 if self.inner.example(batch.start + place).target is None:

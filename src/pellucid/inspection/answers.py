@@ -117,8 +117,8 @@ def check_signs(labels: Batch, source: Source) -> None:
     )
 
 
-def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArray[np.float32]:
-    """The model's numbers on the CPU, float32[batch class] for classification and sets of classes.
+def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArray[np.floating]:
+    """The model's numbers on the CPU, float32[batch class] for classification and sets of classes; float64 in a regression.
 
     Args:
         output: of the model for the batch.
@@ -130,7 +130,8 @@ def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArra
     """
     from pellucid.capture import class_scores, is_single, scores_in
 
-    outputs = scores_in(output, len(batch)).detach().to("cpu").float()
+    outputs = scores_in(output, len(batch)).detach().to("cpu")
+    outputs = outputs.double() if task == "regression" else outputs.float()
     if task != "none" and (outputs.ndim == 0 or len(outputs) != len(batch)):
         raise ModelError(
             f"The model's output has the shape {tuple(outputs.shape)} for {len(batch)} examples: its first axis must be the "
@@ -142,7 +143,7 @@ def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArra
         check_targets(batch, outputs.shape[1], single=single, sets=task == "multilabel")
     if kind == "probabilities":
         _check_probabilities(outputs, batch.ids, singly=task == "multilabel")
-    scores: NDArray[np.float32] = outputs.numpy()
+    scores: NDArray[np.floating] = outputs.numpy()
     return scores
 
 

@@ -93,7 +93,9 @@ def loss_of(task: Task, named: NamedLoss | None = None, kind: OutputKind = "logi
         return torch.nn.functional.cross_entropy(log_scores(logits_of(outputs), kind, "classification"), target)
 
     def squared_error(outputs: Any, target: Tensor) -> Tensor:
-        return (logits_of(outputs).float().reshape(-1) - target.float()).square().sum()
+        numbers = logits_of(outputs).reshape(-1)
+        wide = numbers.to(torch.promote_types(numbers.dtype, torch.float32))
+        return (wide - target.to(wide.dtype)).square().sum()
 
     if named is None or named.plain or named.spec == "squared-error":
         return squared_error if task == "regression" else cross_entropy
