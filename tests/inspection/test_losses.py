@@ -248,6 +248,26 @@ def test_a_label_without_any_probability_makes_the_mean_undefined_and_says_so() 
     )
 
 
+def test_the_brier_score_counts_labels_without_any_probability(tmp_path: Path) -> None:
+    """One-hot answers: calibration (1 - accuracy)² and refinement accuracy (1 - accuracy), of each of two classes."""
+    labels = np.arange(100) % 2
+    answers = np.where(np.arange(100) < 61, labels, 1 - labels)
+    (brier,) = panel_of(pellucid.import_predictions(np.eye(2)[answers], labels, out=tmp_path / "sure")).parts
+    assert (brier.score, brier.count) == ("brier", 100)
+    assert brier.calibration == pytest.approx(0.39**2)
+    assert brier.refinement == pytest.approx(0.39 * 0.61)
+    assert (brier.naming, brier.total) == pytest.approx((0.39, 0.78))
+    assert brier.calibration_interval is not None
+    assert brier.calibration_interval.low < 0.39**2 < brier.calibration_interval.high
+    votes = np.random.default_rng(4).multinomial(5, [0.7, 0.2, 0.1], size=200) / 5
+    targets = np.random.default_rng(5).choice(3, p=[0.7, 0.2, 0.1], size=200)
+    panel = panel_of(pellucid.import_predictions(votes, targets, out=tmp_path / "neighbours"))
+    assert panel.infinite == np.count_nonzero(votes[np.arange(200), targets] == 0) > 0
+    (brier,) = panel.parts
+    assert brier.total == pytest.approx(metrics.brier_score_loss(targets, votes, scale_by_half=False))
+    assert sum(one.total for one in brier.by_class) == pytest.approx(brier.total)
+
+
 def test_an_infinite_loss_of_a_set_may_come_of_a_class_that_is_not_true(tmp_path: Path) -> None:
     probabilities = np.full((3, 2), 0.5)
     probabilities[1, 1] = 1.0

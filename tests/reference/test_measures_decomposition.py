@@ -270,6 +270,20 @@ def test_answers_that_are_called_certain_and_are_wrong_stay_finite() -> None:
     assert found.calibration == pytest.approx(-0.25 * math.log(LEAST_DOUBT) - found.refinement, rel=1e-12)
 
 
+def test_a_label_without_any_probability_leaves_the_log_loss_without_parts_and_the_brier_score_whole() -> None:
+    probabilities = np.array([[1.0, 0], [0.8, 0.2], [0.6, 0.4], [1, 0]])
+    labels = np.array([0, 1, 0, 1])
+    with np.errstate(divide="ignore"):
+        made = added(probabilities, labels)
+    cells = cells_of(probabilities, labels, made)
+    assert parts(cells, "log", soft=False) is None
+    assert contributions(cells, "log") == []
+    found = parts(cells, "brier", soft=False)
+    assert found is not None
+    assert (found.count, found.total) == (4, pytest.approx((0 + 2 * 0.8**2 + 2 * 0.4**2 + 2) / 4, abs=1e-7))
+    assert sum(one.total for one in contributions(cells, "brier")) == pytest.approx(found.total, abs=1e-12)
+
+
 def test_without_examples_there_is_nothing_to_take_apart_and_one_is_enough() -> None:
     assert parts(Cells(), "log", soft=False) is None
     assert contributions(Cells(), "log") == []

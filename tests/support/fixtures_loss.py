@@ -16,6 +16,7 @@ from pellucid.measures.decomposition import Cells, bin_of, contributions, entrop
 from pellucid.measures.label_errors import ConfidentJoint, Thresholds, confident_class
 from pellucid.measures.labels import labelled_columns
 from pellucid.measures.part_intervals import part_intervals, products_of
+from pellucid.measures.saved import labelled_columns_of_probabilities
 
 PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "loss.json"
 
@@ -23,12 +24,25 @@ PLACE = Path(__file__).parents[1] / "fixtures" / "measures" / "loss.json"
 def made() -> dict[str, Any]:
     """The fixture as JSON values."""
     cases = ((0, 60, 3, False), (1, 40, 8, False), (2, 40, 4, True), (3, 1, 2, False), (4, 30, 2, False))
-    return {"cases": [_case(*one) for one in cases]}
+    infinite = [_case(5, 50, 5, soft, infinite=True) for soft in (False, True)]
+    return {"cases": [*(_case(*one) for one in cases), *infinite, _case(6, 50, 3, False, sharp=1e4)]}
 
 
-def _case(seed: int, number: int, classes: int, soft: bool) -> dict[str, Any]:
+def _case(
+    seed: int, number: int, classes: int, soft: bool, *, infinite: bool = False, sharp: float = 1.0
+) -> dict[str, Any]:
+    """One case.
+
+    Args:
+        seed: of all that is drawn.
+        number: of examples.
+        classes: of the model.
+        soft: whether labels are.
+        infinite: the model gives its two most probable classes all of the probability, so that labels have none.
+        sharp: factor of the logits; every confidence is 1 where it is large.
+    """
     generator = np.random.default_rng(seed)
-    logits = (generator.normal(size=(number, classes)) * 3).astype(np.float32)
+    logits = (generator.normal(size=(number, classes)) * 3 * sharp).astype(np.float32)
     labels = np.where(generator.random(number) < 0.7, logits.argmax(axis=1), generator.integers(classes, size=number))
     labels[::17] = -1
     if number > 5:
@@ -40,7 +54,9 @@ def _case(seed: int, number: int, classes: int, soft: bool) -> dict[str, Any]:
         votes[labels < 0] = np.nan
         labels = np.where(labels < 0, -1, np.nan_to_num(votes).argmax(axis=1))
     columns = labelled_columns(logits, labels, task="classification", soft=votes)
-    kept = np.flatnonzero(np.isfinite(columns["loss"]) & np.isfinite(columns["confidence"]))
+    if infinite:
+        columns = _of_two(logits, labels, votes)
+    kept = np.flatnonzero(~np.isnan(columns["loss"]) & np.isfinite(columns["confidence"]))
     answer = {name: _written(columns[name]) for name in ("target", "prediction", "loss", "confidence", "brier")}
     answer |= {name: _written(columns[name]) for name in ("top_classes", "top_probabilities")}
     answer |= {"classes": classes, "soft_target": None if votes is None else _written(votes)}
@@ -48,10 +64,17 @@ def _case(seed: int, number: int, classes: int, soft: bool) -> dict[str, Any]:
     for score in ("log", "brier"):
         whole = parts(cells, score, soft=soft)
         answer[f"{score}_parts"] = None if whole is None else asdict(whole)
-        answer[f"{score}_intervals"] = _intervals(columns, kept, score) if len(kept) > 1 else None
+        answer[f"{score}_intervals"] = _intervals(columns, kept, score) if whole and whole.count > 1 else None
         answer[f"{score}_by_class"] = [asdict(one) for one in contributions(cells, score)]
     answer |= _disputed(columns, kept, classes) if not soft else {}
     return answer
+
+
+def _of_two(logits: np.ndarray, labels: np.ndarray, votes: np.ndarray | None) -> dict[str, Any]:
+    """The columns of a model that leaves nothing but its two most probable classes."""
+    weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    weights[weights < np.sort(weights, axis=1)[:, -2:-1]] = 0.0
+    return labelled_columns_of_probabilities(weights / weights.sum(axis=1, keepdims=True), labels, soft=votes)
 
 
 def _cells(columns: dict[str, Any], kept: np.ndarray) -> Cells:

@@ -161,20 +161,20 @@ class LossLens:
             self._add("mass", np.bincount(target[known], minlength=self.outputs).astype(np.float64))
             own = np.exp(-log_loss)
         else:
-            self.soft += int(known.sum())
+            self.soft += int(np.count_nonzero(target >= 0))
             self._add("mass", np.asarray(soft)[known].sum(axis=0))
             own = _own_probability(np.asarray(seen.outputs), np.maximum(target, 0), known)
         scored = (target >= 0) & ~np.isnan(own)
         self._add("labelled", np.bincount(target[scored], minlength=self.outputs))
         self._add("self_confidence", np.bincount(target[scored], weights=own[scored], minlength=self.outputs))
-        self._add_cells(columns, target, known & np.isfinite(log_loss), log_loss)
+        self._add_cells(columns, target, log_loss)
         self._surprise(columns, target, known)
 
-    def _add_cells(self, columns: Any, target: np.ndarray, known: np.ndarray, log_loss: np.ndarray) -> None:
-        """Sums for the parts of the scores, by true class and bin of the confidence."""
+    def _add_cells(self, columns: Any, target: np.ndarray, log_loss: np.ndarray) -> None:
+        """Sums for the parts of the scores, by true class and bin of the confidence; the Brier score is finite where no loss is."""
         confidence = np.asarray(columns["confidence"])
         brier = np.asarray(columns.get("brier", np.full(len(target), np.nan)))
-        known = known & np.isfinite(confidence) & np.isfinite(brier)
+        known = (target >= 0) & ~np.isnan(log_loss) & np.isfinite(confidence) & np.isfinite(brier)
         if not known.any():
             return
         prediction, soft = np.asarray(columns["prediction"])[known], columns.get("soft_target")

@@ -21,7 +21,7 @@ SCORES: tuple[tuple[Literal["log", "brier"], str], ...] = (("log", "nats"), ("br
 
 
 def score_parts(cells: Cells, products: Floats, *, soft: bool) -> list[ScoreParts]:
-    """Log loss and Brier score, each taken apart; nothing where no example has probabilities."""
+    """Log loss and Brier score, each taken apart: none where no example has probabilities, no log loss where one is infinite."""
     found = []
     for score, unit in SCORES:
         whole = parts(cells, score, soft=soft)

@@ -17,6 +17,7 @@ Source: Bröcker 2009, QJRMS 135:1512-1519 (calibration, refinement, resolution)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias
 
@@ -58,7 +59,7 @@ def terms(
     Args:
         confidences: float[example], the probability of the first answer.
         hits: float[example], whether it is right: 0 or 1, or the share of a soft label that it has.
-        log_losses: float[example], nats.
+        log_losses: float[example], nats; infinite where the label was given no probability.
         briers: float[example], Σ over classes of (p - y)², expected under the label where it is soft.
         entropies: float[example], of the soft label, nats; None where labels are hard.
         variances: float[example], Σ over classes of q (1 - q) of the soft label.
@@ -177,10 +178,10 @@ class Parts:
 
 
 def parts(cells: Cells, score: Score, *, soft: bool) -> Parts | None:
-    """The parts of all cells together; None where there is no example."""
+    """The parts of all cells together; None where there is no example, or one has an infinite score."""
     sums = _by_bin(cells)
     sums = sums[sums[:, _AT["count"]] > 0]
-    if not len(sums):
+    if not len(sums) or not math.isfinite(sums[:, _AT[score]].sum()):
         return None
     number = float(sums[:, _AT["count"]].sum())
     count, hits = sums[:, _AT["count"]], sums[:, _AT["hits"]]
@@ -223,9 +224,13 @@ class GroupParts:
 def contributions(cells: Cells, score: Score) -> list[GroupParts]:
     """Each group's part of each part, with the bins of all examples together: over the groups they add up to `parts`.
 
+    Nothing where one has an infinite score.
+
     Within one true class there is nothing to be calibrated about, as its outcome is known; so classes share the bins.
     """
     whole = _by_bin(cells)
+    if not math.isfinite(whole[:, _AT[score]].sum()):
+        return []
     number = float(whole[:, _AT["count"]].sum())
     own = cells.sums
     there = whole[cells.bins]

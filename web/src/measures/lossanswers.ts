@@ -17,6 +17,7 @@ import {
   scoreOf,
   shareScore,
   tangent,
+  wholeOf,
 } from "./lossscores";
 import { packed } from "./tally";
 
@@ -61,6 +62,7 @@ function answered(
   const scored = { targets, predictions, confidences, logLosses, briers, soft: null };
   const places = new Uint8Array(targets.length).fill(PLACES);
   const [offsets, answers] = [new Float64Array(targets.length), new Float64Array(targets.length)];
+  const wholes = new Float64Array(targets.length);
   for (let row = 0; row < targets.length; row++) {
     if (!counts(row, scored)) continue;
     const confidence = confidences[row] as number;
@@ -69,9 +71,10 @@ function answered(
     places[row] = 2 * bin + hit;
     offsets[row] = confidence - (MIDDLES[bin] as number);
     answers[row] = scoreOf(hit, confidence, score);
+    wholes[row] = wholeOf(row, scored, score);
   }
   const any = places.some((place) => place !== PLACES);
-  return { places, offsets, answers, wholes: score === "log" ? logLosses : briers, any };
+  return { places, offsets, answers, wholes, any };
 }
 
 /** What is summed in each cell, side by side. */

@@ -113,7 +113,7 @@ function softSums(rows: Uint32Array, scored: Scored, score: Score): Sums[] {
 const BIN_NUMBERS = Array.from({ length: BINS }, (_, bin) => bin);
 
 /**
- * The parts of a score over some rows; null where none has probabilities and a label. `groupOf` changes nothing: where the page also asks
+ * The parts of a score over some rows; null where none has probabilities and a label, or one has an infinite score. `groupOf` changes nothing: where the page also asks
  * for the contributions of groups, both come from the same sums.
  */
 export function partsOf(rows: Uint32Array, scored: Scored, score: Score, groupOf = NO_GROUPS): Parts | null {
@@ -131,7 +131,7 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score, groupOf
     filled += 1;
     for (const name of Object.keys(all) as (keyof Sums)[]) all[name] += bin[name];
   }
-  if (all.count === 0) return null;
+  if (all.count === 0 || !Number.isFinite(all.whole)) return null;
   const share = all.hits / all.count;
   const uncertainty = score === "log" ? binaryEntropy(share) : share * (1 - share);
   return {
@@ -151,8 +151,14 @@ export function partsOf(rows: Uint32Array, scored: Scored, score: Score, groupOf
   };
 }
 
+/** How many rows have a label that was given no probability: their log loss is infinite, and has no parts. */
+export function unlikelyLabels(rows: Uint32Array, scored: Scored): number {
+  return rows.reduce((sum, row) => sum + (counts(row, scored) && wholeOf(row, scored, "log") === Infinity ? 1 : 0), 0);
+}
+
 /**
- * What each group adds to each part, for each example of all, with the bins of all: over the groups they add up to `partsOf`.
+ * What each group adds to each part, for each example of all, with the bins of all: over the groups they add up to `partsOf`. Nothing
+ * where one row has an infinite score.
  * `groupOf` has the group of each row, -1 for rows of no group, whose part is then missing from the sum.
  */
 export function contributions(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int32Array): GroupParts[] {
@@ -160,6 +166,7 @@ export function contributions(rows: Uint32Array, scored: Scored, score: Score, g
   const sums = answers && summed(rows, groupOf, answers);
   const all = sums && together(sums);
   const whole = all ? BIN_NUMBERS.map((bin) => sumsAt(all, 0, bin)) : softSums(rows, scored, score);
+  if (!Number.isFinite(whole.reduce((sum, bin) => sum + bin.whole, 0))) return [];
   const total = whole.reduce((sum, bin) => sum + bin.count, 0);
   const groups = new Map<number, { -readonly [Name in keyof GroupParts]: number }>();
   const gather = (group: number, bin: number, own: Sums) => {

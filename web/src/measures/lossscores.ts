@@ -3,12 +3,12 @@ import type { Bounds } from "./intervals";
 
 export type Score = "log" | "brier";
 
-/** Columns of the examples table; NaN and -1 where not known. */
+/** Columns of the examples table; NaN and -1 where not known, and NaN where infinite. */
 export interface Scored {
   readonly targets: Int32Array;
   readonly predictions: Int32Array;
   readonly confidences: Float32Array;
-  /** Cross-entropy, nats. */
+  /** Cross-entropy, nats; infinite where a row counts and has none, as the table writes no infinite numbers: see `wholeOf`. */
   readonly logLosses: Float64Array;
   /** Sum over classes of (p - y)². */
   readonly briers: Float64Array;
@@ -97,8 +97,12 @@ export function shareScore(hit: number, share: number, score: Score): number {
   return score === "log" && (share <= 0 || share >= 1) ? 0 : scoreOf(hit, share, score);
 }
 
-export const wholeOf = (row: number, { logLosses, briers }: Scored, score: Score) =>
-  (score === "log" ? logLosses[row] : briers[row]) as number;
+/** The score of a row that counts: a log loss that is missing is infinite, as the label was given no probability. */
+export function wholeOf(row: number, { logLosses, briers }: Scored, score: Score): number {
+  if (score === "brier") return briers[row] as number;
+  const loss = logLosses[row] as number;
+  return Number.isNaN(loss) ? Infinity : loss;
+}
 
 export function add(to: Sums, row: number, scored: Scored, score: Score): void {
   const confidence = scored.confidences[row] as number;
@@ -119,11 +123,7 @@ export function add(to: Sums, row: number, scored: Scored, score: Score): void {
   }
 }
 
-export function counts(row: number, { targets, confidences, logLosses, briers }: Scored): boolean {
-  return (
-    (targets[row] as number) >= 0 &&
-    Number.isFinite(confidences[row]) &&
-    Number.isFinite(logLosses[row]) &&
-    Number.isFinite(briers[row])
-  );
+/** Whether a row has a label and probabilities; its Brier score is finite then, its log loss may be infinite. */
+export function counts(row: number, { targets, confidences, briers }: Scored): boolean {
+  return (targets[row] as number) >= 0 && Number.isFinite(confidences[row]) && Number.isFinite(briers[row]);
 }
