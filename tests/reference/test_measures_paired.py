@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from sklearn.metrics import cohen_kappa_score
 
+from pellucid.measures.intervals import LEAST_P, p_words
 from pellucid.measures.paired import (
     calibration_difference,
     kappa,
@@ -16,6 +17,7 @@ from pellucid.measures.paired import (
     mean_difference,
     share_difference,
 )
+from pellucid.measures.slices import fisher, slices_of
 
 counts = st.integers(0, 60)
 
@@ -197,3 +199,15 @@ def test_a_difference_of_calibration_errors_lies_within_1_of_0() -> None:
         assert found.interval is not None
         assert getattr(found.interval, end) == (-1.0 if end == "low" else 1.0)
         assert -1 <= found.interval.low < found.interval.high <= 1
+
+
+def test_no_p_value_is_0_and_one_that_is_too_small_is_said_in_words() -> None:
+    # 2 * 2^-5900, and one column that tells 3,000 right answers from 3,000 wrong ones: below every number of 64 bits.
+    assert float(mcnemar(5900, 0)) == LEAST_P == 5e-324
+    assert 0 < fisher(0, 3000, 3000, 6000) < 1e-300
+    assert fisher(0, 5, 5, 10) == pytest.approx(2 / 252)
+    listed = slices_of({("side", "l"): (3000, 3000), ("side", "r"): (3000, 0)}, {"side": (6000, 3000)})
+    assert all(0 < one.adjusted < 1e-300 for one in listed)
+    assert [p_words(one) for one in (LEAST_P, 0.0, 0.0312, None)] == [
+        "p < 1e-300", "p < 1e-300", "p = 0.031", "p not defined",
+    ]  # fmt: skip

@@ -23,7 +23,6 @@ FAILED = 1
 _FALSE_ALARMS = 0.05
 _NAMED = 5
 _WHOLE = 3
-_LEAST_P = 1e-300
 _MEASURES = {"accuracy": "accuracy", "loss": "mean loss", "ece": "calibration error", "confidence": "confidence"}
 
 Old = Annotated[Path, typer.Argument(metavar="OLD", help="Record to compare with, the one before.")]
@@ -154,6 +153,8 @@ def size_lines(panel: ComparisonPanel) -> Iterator[str]:
 
 
 def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:
+    from pellucid.measures.intervals import p_words
+
     old, new = panel.models[pair.old].name, panel.models[pair.new].name
     if len(panel.pairs) > 1:
         yield f"  {old} → {new}"
@@ -162,7 +163,7 @@ def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:
     if pair.count:
         yield (
             f"  {'flips':<18}{pair.fixed:,} fixed, {pair.broken:,} broken, {pair.both_right:,} right and {pair.both_wrong:,} "
-            f"wrong both times (McNemar's exact {_chance(pair.p_value)})"
+            f"wrong both times (McNemar's exact {p_words(pair.p_value)})"
         )
     if pair.churn is not None:
         interval = pair.churn_interval
@@ -172,11 +173,6 @@ def _pair_lines(panel: ComparisonPanel, pair: ComparedPair) -> Iterator[str]:
     yield from _group_lines("class", pair.by_class)
     for slice_ in pair.by_slice:
         yield from _group_lines(slice_.column, slice_.groups)
-
-
-def _chance(p_value: float | None) -> str:
-    """A p value as people read it; one that is too small for a number is said so."""
-    return "p not defined" if p_value is None else "p < 1e-300" if p_value < _LEAST_P else f"p = {p_value:.2g}"
 
 
 def _measure(one: MeasureDifference) -> str:
@@ -194,6 +190,8 @@ def _measure(one: MeasureDifference) -> str:
 
 def _group_lines(what: str, groups: list[GroupDifference]) -> Iterator[str]:
     """Groups that changed beyond chance, most broken first."""
+    from pellucid.measures.intervals import p_words
+
     told = [one for one in groups if one.adjusted is not None and one.adjusted < _FALSE_ALARMS]
     told.sort(key=lambda one: one.difference or 0.0)
     for one in told[:_NAMED]:
@@ -201,7 +199,7 @@ def _group_lines(what: str, groups: list[GroupDifference]) -> Iterator[str]:
             yield (
                 f"  {what} {one.group}: {100 * one.difference:+.1f} points "
                 f"[{100 * one.interval.low:+.1f}, {100 * one.interval.high:+.1f}], {one.fixed:,} fixed, {one.broken:,} broken "
-                f"of {one.count:,} ({_chance(one.adjusted)}, corrected for {len(groups):,})"
+                f"of {one.count:,} ({p_words(one.adjusted)}, corrected for {len(groups):,})"
             )
     if len(told) > _NAMED:
         yield f"  and {len(told) - _NAMED:,} more by {what} that changed beyond chance: --json has all"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pellucid.measures.intervals import wilson
+from pellucid.measures.intervals import p_words, wilson
 from pellucid.record.schema import (
     ComparedModel,
     ComparedPair,
@@ -175,7 +175,7 @@ def _groups(groups: list[GroupDifference], what: str, old: str, new: str, column
             sentence=(
                 f"From {old} to {new} the {what} {one.group} fell by {points(-one.difference, signed=False)} "
                 f"({points_interval(one.interval)}) over {one.count:,} examples: {one.broken:,} broke, {one.fixed:,} were fixed "
-                f"({_chance(one.adjusted)} after correction for {len(groups):,} groups)."
+                f"({p_words(one.adjusted)} after correction for {len(groups):,} groups)."
             ),
             count=one.count,
             interval=one.interval,
@@ -184,11 +184,6 @@ def _groups(groups: list[GroupDifference], what: str, old: str, new: str, column
             evidence={"difference": one.difference, "p_value": one.p_value, "adjusted": one.adjusted},
             selection={"true": str(one.index)} if column is None else {f"column.{column}": one.group},
         )
-
-
-def _chance(p_value: float | None) -> str:
-    """A p value in words; what is too small for a number is said so."""
-    return "p not defined" if p_value is None else "p < 1e-300" if p_value < 1e-300 else f"p = {p_value:.2g}"
 
 
 def _trends(trends: list[Trend], target: float | None) -> list[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pellucid.fitting.variants import AS_GIVEN, STRANGE, VERY_STRANGE
+from pellucid.measures.intervals import p_words
 from pellucid.record.schema import (
     FitReason,
     FitVerdict,
@@ -45,12 +46,15 @@ class Evidence:
     Attributes:
         named: whether both the data's and the model's classes have names.
         own: the model's own answers on examples of its classes; with a gain over the best probe where all classes are its.
+        among: the same answers among the outputs of the examples' classes alone, which is all that a probe knows; None where
+            these are all that the model has, or where nothing was probed.
         why_no_probe: what is missing, in words.
     """
 
     labels: Sequence[LabelPlace]
     named: bool
     own: ProbeAccuracy | None
+    among: ProbeAccuracy | None
     probes: Sequence[ProbeAccuracy]
     why_no_probe: str
     scores: Sequence[ScoreDistribution]
@@ -60,6 +64,18 @@ class Evidence:
     def probe(self, on: str) -> ProbeAccuracy | None:
         """The probe of that name, None where it could not be made."""
         return next((one for one in self.probes if one.on == on), None)
+
+    @property
+    def commonest(self) -> float:
+        """Share of the commonest class among the examples that have one."""
+        counts = [place.examples for place in self.labels]
+        return max(counts, default=0) / max(sum(counts), 1)
+
+    def answers_well(self, own: ProbeAccuracy | None) -> bool:
+        """Whether these answers of the model beat the commonest class, and no probe is much better."""
+        if own is None or own.interval is None:
+            return False
+        return own.interval.low > self.commonest + HELPS and not _behind(own)
 
 
 @dataclass(frozen=True)
@@ -112,8 +128,11 @@ def _sentence(word: FitVerdict, reasons: Sequence[FitReason], evidence: Evidence
 
 
 def _fits(evidence: Evidence) -> str:
-    if evidence.own is not None and evidence.own.accuracy < MOSTLY:
+    judged = evidence.among or evidence.own
+    if judged is not None and judged.accuracy < MOSTLY:
         return "The model does at this task what can be expected of it, though most of its answers are wrong."
+    if not evidence.answers_well(evidence.own):
+        return "The model suits this task where it is asked for the classes of these examples alone."
     return "The model suits this task."
 
 
@@ -140,7 +159,7 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
         if one.correct is not None and given.correct is not None and one.p_value is not None:
             sentence = (
                 f"Prepared in another way ({one.name}: {one.description}) the model answers {one.correct:,} of {one.count:,} "
-                f"rightly, as they are {given.correct:,} (p = {one.p_value:.2g} after correction for the ways tried)."
+                f"rightly, as they are {given.correct:,} ({p_words(one.p_value)} after correction for the ways tried)."
             )
         else:
             sentence = (
@@ -211,8 +230,6 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
     own = evidence.own
     if own is None or own.interval is None or missing or not placed:
         return found
-    commonest = max(place.examples for place in labels) / max(count, 1)
-    above_chance = own.interval.low > commonest + HELPS
     same = (
         "The data's classes are the model's"
         if all(place.how in ("name", "synonym") for place in labels)
@@ -220,13 +237,24 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
     )
     words = (
         f"{same}, and it answers {own.accuracy:.1%} of {own.count:,} examples rightly (95% interval "
-        f"{own.interval.low:.1%} to {own.interval.high:.1%}; always the commonest class: {commonest:.1%})"
+        f"{own.interval.low:.1%} to {own.interval.high:.1%}; always the commonest class: {evidence.commonest:.1%})"
     )
-    behind = own.over in NAMED and own.gain_interval is not None and own.gain_interval.high < -WORTH
-    if behind and own.gain is not None:
-        words += f", {-own.gain * 100:.1f} points fewer than a linear classifier {NAMED[own.over]}"
-    found.append(FitReason(f"{words}.", "fits" if above_chance and not behind else "nothing", own.count, own.interval))
+    judged = evidence.among or own
+    well = evidence.answers_well(judged)
+    if judged.correct > own.correct:
+        words += (
+            f"; among the {judged.width:,} classes of these examples alone the head is right on {judged.accuracy:.1%}"
+        )
+    if well and not evidence.answers_well(own):
+        words += ": where no others come, leave its other outputs out, no training is needed"
+    if _behind(judged) and judged.gain is not None:
+        words += f", {-judged.gain * 100:.1f} points fewer than a linear classifier {NAMED[judged.over]}"
+    found.append(FitReason(f"{words}.", "fits" if well else "nothing", judged.count, judged.interval))
     return found
+
+
+def _behind(own: ProbeAccuracy) -> bool:
+    return own.over in NAMED and own.gain_interval is not None and own.gain_interval.high < -WORTH
 
 
 def _of_features(evidence: Evidence) -> list[FitReason]:

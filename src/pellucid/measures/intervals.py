@@ -153,6 +153,16 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
+# No p value is 0: what is too small for a number of 64 bits is the least positive one, and is said in words.
+LEAST_P = math.ulp(0.0)
+_NAMED_P = 1e-300
+
+
+def p_words(p_value: float | None) -> str:
+    """A p value as people read it: "p = 0.03"; one that is too small for a number is said so."""
+    return "p not defined" if p_value is None else "p < 1e-300" if p_value < _NAMED_P else f"p = {p_value:.2g}"
+
+
 # Terms of a tail that are made at once, and what one of them no longer changes it by.
 _TERMS = 256
 _NOTHING = 1e-18
@@ -160,6 +170,8 @@ _NOTHING = 1e-18
 
 def hypergeometric_tail(marked: int, drawn: int, all_marked: int, population: int) -> float:
     """P(at least `marked` of `drawn` are marked) where `all_marked` of `population` are: Fisher's exact test, one-sided.
+
+    At least `LEAST_P` of what can happen.
 
     Source: Fisher 1934, Statistical Methods for Research Workers, section 21.02.
     """
@@ -179,7 +191,7 @@ def hypergeometric_tail(marked: int, drawn: int, all_marked: int, population: in
     top = min(max(first, (drawn + 1) * (all_marked + 1) // (population + 2)), last)
     log_top = log_choose(all_marked, top) + log_choose(population - all_marked, drawn - top)
     after, before = _falling(ratios, top, last), _falling(lambda hits: 1.0 / ratios(hits), top - 1, first - 1)
-    return min(1.0, math.exp(log_top - log_choose(population, drawn)) * (1.0 + after + before))
+    return min(1.0, max(LEAST_P, math.exp(log_top - log_choose(population, drawn)) * (1.0 + after + before)))
 
 
 def _falling(ratios: Callable[[NDArray[np.float64]], NDArray[np.float64]], start: int, end: int) -> float:

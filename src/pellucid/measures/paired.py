@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid.measures.calibration import BINS, bin_of
-from pellucid.measures.intervals import LEVEL, mean_interval, normal_quantile
+from pellucid.measures.intervals import LEAST_P, LEVEL, mean_interval, normal_quantile
 from pellucid.record.schema import Interval
 
 _BISECTIONS = 60
@@ -26,7 +26,8 @@ def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> NDArray[np.float64]:
         fixed: int64[...] examples that were wrong and are right.
         broken: int64[...] examples that were right and are wrong.
 
-    Returns: float64[...], 2 P(X <= min(fixed, broken)) for X ~ Binomial(fixed + broken, 1/2), at most 1; 1 where none flipped.
+    Returns: float64[...], 2 P(X <= min(fixed, broken)) for X ~ Binomial(fixed + broken, 1/2), between `LEAST_P` and 1; 1 where
+        none flipped.
     Source: McNemar 1947, Psychometrika 12:153-157; the exact form is the sign test.
     """
     from scipy import special  # scipy.stats takes a second to import
@@ -34,7 +35,7 @@ def mcnemar(fixed: ArrayLike, broken: ArrayLike) -> NDArray[np.float64]:
     first, second = np.asarray(fixed, np.int64), np.asarray(broken, np.int64)
     fewer = np.minimum(first, second)
     tail: NDArray[np.float64] = special.bdtr(fewer.astype(np.float64), first + second, 0.5)
-    return np.where(first == second, 1.0, np.minimum(1.0, 2.0 * tail))
+    return np.where(first == second, 1.0, np.clip(2.0 * tail, LEAST_P, 1.0))
 
 
 def share_difference(

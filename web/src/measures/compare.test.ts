@@ -15,6 +15,7 @@ import {
   shareDifference,
   sidesOf,
 } from "./compare";
+import { fisher } from "./slices";
 import { incompleteBeta, logGamma, studentQuantile } from "./student";
 
 type Maybe = number | null;
@@ -64,6 +65,11 @@ describe("two models on the same examples, as Python counts them", () => {
       near(interval?.high, one.high);
     });
   }
+
+  it("gives no p value of 0", () => {
+    expect(mcnemar(5900, 0)).toBe(Number.MIN_VALUE);
+    expect(fisher(0, 3000, 3000, 6000)).toBe(Number.MIN_VALUE);
+  });
 
   it("adjusts p values", () => {
     allNear(benjaminiHochberg(fixture.adjusted.p_values), fixture.adjusted.adjusted);

@@ -68,7 +68,7 @@ export function flipsOf(rows: Uint32Array, pair: Pair): Flips {
   return { count: fixed + broken + bothRight + bothWrong, fixed, broken, bothRight, bothWrong };
 }
 
-/** Exact p value of McNemar's test, two-sided; 1 where as many were fixed as broken. Source: McNemar 1947. */
+/** Exact p value of McNemar's test, two-sided; 1 where as many were fixed as broken, never 0. Source: McNemar 1947. */
 export function mcnemar(fixed: number, broken: number): number {
   if (fixed === broken) return 1;
   const flipped = fixed + broken;
@@ -82,7 +82,7 @@ export function mcnemar(fixed: number, broken: number): number {
     tail += term;
     if (term < 1e-17 * tail) break;
   }
-  return Math.min(1, 2 * Math.exp(most) * tail);
+  return Math.min(1, Math.max(Number.MIN_VALUE, 2 * Math.exp(most) * tail));
 }
 
 /** Score interval of (fixed - broken) / count, 95%; null without examples. Source: Tango 1998. */

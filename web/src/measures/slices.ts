@@ -9,7 +9,7 @@ const CUTS = 32;
 /** A weight below this part of a sum changes it no more. */
 const NEGLIGIBLE = 1e-18;
 
-/** Fisher's exact test, twice the smaller tail: has the slice another accuracy than the rest? */
+/** Fisher's exact test, twice the smaller tail: has the slice another accuracy than the rest? No p value is 0. */
 export function fisher(correct: number, count: number, allCorrect: number, total: number): number {
   const [least, most] = [Math.max(0, count + allCorrect - total), Math.min(count, allCorrect)];
   // Weights relative to the likeliest number of right answers, which is near this one, outward through the tail until they vanish.
@@ -29,7 +29,7 @@ export function fisher(correct: number, count: number, allCorrect: number, total
     if (hits - 1 <= correct) below += weight;
     if (hits - 1 >= correct) above += weight;
   }
-  return Math.min(1, (2 * Math.min(below, above)) / all);
+  return Math.min(1, Math.max(Number.MIN_VALUE, (2 * Math.min(below, above)) / all));
 }
 
 export interface Slice {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { chance } from "../../marks/chance";
 import type { Pair } from "../../measures/compare";
 import type { Examples } from "../../record/examples";
 import type { ComparedModel, ComparisonPanel } from "../../record/schema.gen";
 import { answeredByAny, answersOf, flipped, lossesByAll, pairOf } from "./answers";
-import { chance } from "./chance";
 import { cumulative } from "./curves";
 import { infiniteLosses, leftOut } from "./left";
 import { costsOf, judge, sizesOf } from "./sizes";

@@ -16,9 +16,9 @@ const finding = (numbers: Finding["evidence"]): Finding => ({
 
 test("evidence reads as words and numbers, and no probability is zero", () => {
   expect(evidence(finding({ p_value: 0, dead: 0, first: "conv.bias" }))).toBe(
-    "p value below 1e−300, dead 0, first conv.bias",
+    "p value < 1e−300, dead 0, first conv.bias",
   );
-  expect(evidence(finding({ p_value: 0.0004 }))).toBe("p value 4.00e−4");
+  expect(evidence(finding({ p_value: 0.0004 }))).toBe("p value 4.0e−4");
 });
 
 test("an interval is of a share only where the finding is of one, and is not said twice", () => {

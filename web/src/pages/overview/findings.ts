@@ -1,4 +1,5 @@
 /** Findings as the overview lists them: worst first, as a table too. */
+import { pValue } from "../../marks/chance";
 import { interval, number, percentInterval } from "../../marks/format";
 import type { Finding, Severity } from "../../record/schema.gen";
 import { type TableModel, tableOf } from "../../shell/table";
@@ -41,7 +42,6 @@ export function evidence(finding: Finding): string {
     .join(", ");
 }
 
-/** A probability of exactly 0 is one that is too small for the number it is kept in. */
 function amount(name: string, value: number): string {
-  return name === "p_value" && value === 0 ? "below 1e−300" : number(value);
+  return name === "p_value" || name === "adjusted" ? pValue(value) : number(value);
 }
