@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn import metrics
 
 from pellucid.measures.calibration import BINS, bin_of
 from pellucid.measures.curves import (
+    Area,
     Ordered,
     average_precision,
     average_precision_interval,
@@ -22,7 +24,7 @@ from pellucid.measures.curves import (
 )
 from pellucid.measures.intervals import wilson
 from pellucid.measures.predictions import log_softmax
-from pellucid.measures.score_cells import ScoreCells, bins_of, lower_edges, steps_for, width_of
+from pellucid.measures.score_cells import ScoreCells, bins_of, cut_of, lower_edges, steps_for, width_of
 
 SCORES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
 
@@ -33,6 +35,10 @@ def logits_and_targets(count: int = 600, classes: int = 6, seed: int = 0) -> tup
     logits = random.normal(size=(count, classes)) * 2
     logits[np.arange(count), target] += 2.5
     return logits, target
+
+
+def mixed(of: Ordered) -> Ordered:
+    return replace(of, mixed=np.ones(len(of.scores), np.bool_))
 
 
 def cells_of(logits: np.ndarray, target: np.ndarray, sampled: np.ndarray | None = None) -> ScoreCells:
@@ -85,24 +91,24 @@ def test_bins_bound_every_order_that_they_forget(pairs: list[tuple[int, bool]], 
     bins, positive = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
     if positive.all() or not positive.any():
         return
-    # Distinct: equal scores of the class count as found all at once, which no order of them gives.
     inside = np.array(random.sample(range(len(pairs)), len(pairs))) / len(pairs)  # type: ignore[attr-defined]
-    coarse = ordered(bins.astype(float), positive)
-    area, precision = roc_area(coarse, binned=True), average_precision(coarse, binned=True)
+    coarse = mixed(ordered(bins.astype(float), positive))
+    area, precision = roc_area(coarse), average_precision(coarse)
     assert area is not None
     assert precision is not None
-    for scores in (bins + inside, bins + (positive + inside) / 3, bins + (1 - positive + inside) / 3):
+    ways = [bins + inside, bins + (positive + inside) / 3, bins + (1 - positive + inside) / 3]
+    # Some equal, and all of the class.
+    for scores in (*ways, bins + np.round(inside) / 2, bins + positive / 2, bins + (1 - positive) / 2):
         assert abs(metrics.roc_auc_score(positive, scores) - area.value) <= area.error + 1e-12
         assert abs(metrics.average_precision_score(positive, scores) - precision.value) <= precision.error + 1e-12
 
 
 def test_the_bound_is_reached() -> None:
-    of = Ordered(np.array([1.0]), np.array([3]), np.array([4]))
-    assert roc_area(of, binned=True) == roc_area(of, binned=True)
-    area = roc_area(of, binned=True)
+    of = mixed(Ordered(np.array([1.0]), np.array([3]), np.array([4])))
+    area = roc_area(of)
     assert (area.value, area.error) == (0.5, 0.5)  # type: ignore[union-attr]
     worst = (1 / 5 + 2 / 6 + 3 / 7) / 3
-    precision = average_precision(of, binned=True)
+    precision = average_precision(of)
     assert precision.value == pytest.approx((1 + worst) / 2)  # type: ignore[union-attr]
     assert precision.error == pytest.approx((1 - worst) / 2)  # type: ignore[union-attr]
 
@@ -130,7 +136,7 @@ def test_the_curves_of_a_batch_are_within_their_bounds_of_scikit_learn() -> None
         curve = cells.of_class(index, 6, len(target), len(target))
         assert curve.positives.sum() == (target == index).sum()
         assert (curve.positives + curve.negatives).sum() == len(target)
-        area, precision = roc_area(curve, binned=True), average_precision(curve, binned=True)
+        area, precision = roc_area(curve), average_precision(curve)
         assert area is not None
         assert precision is not None
         exact = metrics.roc_auc_score(target == index, probabilities[:, index])
@@ -140,7 +146,7 @@ def test_the_curves_of_a_batch_are_within_their_bounds_of_scikit_learn() -> None
         assert abs(precision.value - exact) <= precision.error + 1e-12
         assert precision.error < 0.03
     pairs = cells.of_all(6, len(target), len(target))
-    area, exact = roc_area(pairs, binned=True), metrics.roc_auc_score(np.eye(6)[target], probabilities, average="micro")
+    area, exact = roc_area(pairs), metrics.roc_auc_score(np.eye(6)[target], probabilities, average="micro")
     assert area is not None
     assert abs(area.value - exact) <= area.error + 1e-12
 
@@ -151,7 +157,7 @@ def test_probabilities_that_are_next_to_nothing_are_counted_at_the_bottom() -> N
     cells = cells_of(logits, np.array([0, 0, 1]))
     curve = cells.of_class(1, 2, 3, 3)
     assert (curve.positives.tolist(), curve.negatives.tolist()) == ([1], [2])
-    area = roc_area(curve, binned=True)
+    area = roc_area(curve)
     assert (area.value, area.error) == (0.5, 0.5)  # type: ignore[union-attr]
     with np.errstate(divide="ignore"):
         certain = cells_of(np.log([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
@@ -168,7 +174,7 @@ def test_merging_parts_counts_the_whole(cuts: list[int], order: list[int]) -> No
     for place in order:
         if place < len(parts) and parts[place].stop > parts[place].start:
             total.merge(cells_of(logits[parts[place]], target[parts[place]]))
-    for name in ("codes", "counts", "positives", "more"):
+    for name in ("codes", "counts", "positives", "more", "above", "least", "most"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(total, name))
     np.testing.assert_allclose(whole.sums, total.sums, rtol=1e-12)
 
@@ -179,14 +185,75 @@ def test_a_sample_of_the_others_stands_for_all() -> None:
     whole, part = cells_of(logits, target), cells_of(logits, target, sampled)
     exact, found = whole.of_class(2, 6, 6000, 6000), part.of_class(2, 6, 6000, int(sampled.sum()))
     np.testing.assert_array_equal(exact.positives[exact.positives > 0], found.positives[found.positives > 0])
-    assert found.negatives.sum() == (sampled & (target != 2)).sum()
-    assert found.weight * found.negatives.sum() == pytest.approx((target != 2).sum())
-    one, other = roc_area(exact, binned=True), roc_area(found, binned=True)
+    # From the cut on all others are counted, below it those of the sample.
+    counted = sampled | (bins_of(np.exp(log_softmax(logits).log_probabilities)[:, 2], steps_for(6)) >= cut_of(6))
+    assert found.negatives.sum() == (counted & (target != 2)).sum()
+    assert found.others.sum() == pytest.approx((target != 2).sum())
+    one, other = roc_area(exact), roc_area(found)
     assert one.value == pytest.approx(other.value, abs=0.01)  # type: ignore[union-attr]
-    one, other = average_precision(exact, binned=True), average_precision(found, binned=True)
+    one, other = average_precision(exact), average_precision(found)
     assert one.value == pytest.approx(other.value, abs=0.03)  # type: ignore[union-attr]
     narrow, wide = (average_precision_interval(of, 0.8) for of in (exact, found))
     assert wide.high - wide.low > narrow.high - narrow.low  # type: ignore[union-attr]
+
+
+def test_equal_probabilities_are_one_threshold() -> None:
+    """A constant probability is one tie, votes are ties of exact fifths, and classes alone are zeros and ones."""
+    random = np.random.default_rng(2)
+    target = random.integers(0, 4, 400)
+    votes = random.multinomial(5, np.full(4, 0.25), 400) / 5.0
+    called = np.where(random.random(400) < 0.6, target, random.integers(0, 4, 400))
+    for probabilities in (np.full((400, 4), 0.25), votes, np.eye(4)[called]):
+        with np.errstate(divide="ignore"):
+            logits = np.log(probabilities)
+        parts = ScoreCells()
+        for rows in (slice(0, 150), slice(150, 151), slice(151, 400)):
+            parts.merge(cells_of(logits[rows], target[rows]))
+        for index in range(4):
+            curve = parts.of_class(index, 4, 400, 400)
+            area, precision = roc_area(curve), average_precision(curve)
+            assert area is not None
+            assert precision is not None
+            own, scores = target == index, probabilities[:, index]
+            assert area.value == pytest.approx(metrics.roc_auc_score(own, scores), abs=1e-12)
+            assert precision.value == pytest.approx(metrics.average_precision_score(own, scores), abs=1e-12)
+            assert max(area.error, precision.error) < 1e-12
+
+
+def test_what_is_too_improbable_to_be_counted_is_no_tie() -> None:
+    """e^-20, e^-30 and e^-40 share the lowest bin with a target of 0; zeros alone do not differ."""
+    with np.errstate(divide="ignore"):
+        logits = np.array([[0.0, -20.0], [0.0, -30.0], [0.0, -40.0], [0.0, -np.inf]])
+        zeros = np.log([[1.0, 0.0], [1.0, 0.0]])
+    low, tied = cells_of(logits, np.array([0, 0, 0, 1])), cells_of(zeros, np.array([0, 1]))
+    assert roc_area(low.of_class(1, 2, 4, 4)).error == 0.5  # type: ignore[union-attr]
+    assert roc_area(tied.of_class(1, 2, 2, 2)) == Area(0.5, 0.0)
+
+
+@pytest.mark.parametrize(("count", "classes", "gain"), [(1000, 200, 3.0), (1000, 200, 0.0), (1200, 400, 3.0)])
+def test_the_exact_areas_of_many_classes_lie_within_the_error(count: int, classes: int, gain: float) -> None:
+    """Few of the class and a sample of the others: scikit-learn, from all probabilities, is at most the stated error away."""
+    random = np.random.default_rng(4)
+    target = np.arange(count) % classes
+    logits = random.normal(size=(count, classes))
+    logits[np.arange(count), target] += gain
+    probabilities = np.exp(log_softmax(logits).log_probabilities)
+    sampled = random.random(count) < 1 / 16
+    cells = cells_of(logits, target, sampled)
+    held, found, exact = [], [], []
+    for index in range(classes):
+        curve = cells.of_class(index, classes, count, int(sampled.sum()))
+        assert curve.others.sum() == pytest.approx((target != index).sum())
+        area, precision = roc_area(curve), average_precision(curve)
+        assert area is not None
+        assert precision is not None
+        own, scores = target == index, probabilities[:, index]
+        exact.append(metrics.average_precision_score(own, scores))
+        found.append(precision.value)
+        held.append(abs(exact[-1] - precision.value) <= precision.error + 1e-12)
+        held.append(abs(metrics.roc_auc_score(own, scores) - area.value) <= area.error + 1e-12)
+    assert np.mean(held) >= 0.99
+    assert np.mean(found) == pytest.approx(np.mean(exact), rel=0.02 if gain else 0.15)
 
 
 def test_class_wise_bins_are_those_of_the_probabilities() -> None:

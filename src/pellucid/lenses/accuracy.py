@@ -31,7 +31,7 @@ from pellucid.measures.multilabel import SetSums, set_scores
 from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.saved import LogProbabilities
-from pellucid.measures.score_cells import ScoreCells
+from pellucid.measures.score_cells import ScoreCells, cut_logit
 from pellucid.measures.temperature import TemperatureSums, keys, share_of, temperature
 from pellucid.record.schema import AccuracyPanel, ClassAccuracy, TopK
 from pellucid.types import Batch, Needs, Observation
@@ -167,7 +167,8 @@ class AccuracyLens:
         sampled = place % 1 < share_of(logits.shape[1])
         own = logits[places, target].astype(np.float64)
         whole = logits[places[sampled]]
-        self._add_cells_of_scores(ScoreCells.of_sample(whole, own, normalisers, target, sampled), sampled)
+        probable = _probable(logits, places, normalisers + cut_logit(logits.shape[1]))
+        self._add_cells_of_scores(ScoreCells.of_sample(whole, own, normalisers, target, sampled, probable), sampled)
         # A target that is impossible is so at every temperature: its loss is infinite and no sum.
         possible, half_of = np.isfinite(own[sampled]), place[sampled].astype(np.int64)
         for half in range(2):
@@ -295,6 +296,20 @@ def _panel(**known: Any) -> AccuracyPanel:
         "mean_confidence": None,
     }
     return AccuracyPanel(**{**nothing, **known})
+
+
+def _probable(
+    logits: np.ndarray | LogProbabilities, places: np.ndarray, least: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Position in `places`, class and logit of every logit that is at least the number given for its example."""
+    values: np.ndarray
+    if isinstance(logits, LogProbabilities):
+        values, least = logits.probabilities, np.exp(least)
+    else:
+        values = logits
+    some = values if len(places) == len(values) else values[places]
+    place, class_of = np.nonzero(some >= least.astype(values.dtype)[:, None])
+    return place, class_of, logits[places[place], class_of].astype(np.float64)
 
 
 def batch_rows(batch: Batch) -> np.ndarray:

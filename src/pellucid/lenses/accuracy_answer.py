@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pellucid.measures.calibration import BINS
@@ -31,10 +32,8 @@ def class_rows(of: Tallies, cells: ScoreCells, scored: int, sampled: int) -> lis
     rows = []
     counted = (counts.astype(np.int64).tolist() for counts in (of.support, of.predicted, of.right))
     for index, (support, predicted, right) in enumerate(zip(*counted, strict=True)):
-        curve = cells.of_class(index, classes, scored, sampled) if sampled else None
-        area, precision = (
-            (roc_area(curve, binned=True), average_precision(curve, binned=True)) if curve else (None, None)
-        )
+        curve = cells.of_class(index, classes, scored, sampled) if scored else None
+        area, precision = (roc_area(curve), average_precision(curve)) if curve else (None, None)
         rows.append(
             ClassAccuracy(
                 index=index,
@@ -61,11 +60,20 @@ def class_rows(of: Tallies, cells: ScoreCells, scored: int, sampled: int) -> lis
 def _area_interval(area: Area | None, curve: Ordered | None) -> Interval | None:
     if area is None or curve is None:
         return None
-    return newcombe_auc(area.value, float(curve.positives.sum()), float(curve.negatives.sum()))
+    return _widened(newcombe_auc(area.value, float(curve.positives.sum()), float(curve.negatives.sum())), area.error)
 
 
 def _precision_interval(precision: Area | None, curve: Ordered | None) -> Interval | None:
-    return None if precision is None or curve is None else average_precision_interval(curve, precision.value)
+    if precision is None or curve is None:
+        return None
+    return _widened(average_precision_interval(curve, precision.value), precision.error)
+
+
+def _widened(interval: Interval | None, error: float) -> Interval | None:
+    """An interval of a value that may be `error` away."""
+    if interval is None:
+        return None
+    return replace(interval, low=max(0.0, interval.low - error), high=min(1.0, interval.high + error))
 
 
 def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int, sampled: int) -> list[Score]:
@@ -75,25 +83,22 @@ def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int, s
     That of the pairs takes half as many independent pairs as there are examples, which no dependence can undercut.
     """
     names = ("macro area under ROC", "macro average precision", "micro area under ROC", "micro average precision")
-    if not sampled:
+    if not scored:
         return [Score(name, None, None, 0, UNKNOWN if rows else "no example has a target") for name in names]
     areas = [(one.area, one.area_interval, one.area_error) for one in rows]
     precisions = [(one.average_precision, one.average_precision_interval, one.average_precision_error) for one in rows]
     pairs = cells.of_all(len(rows), scored, sampled)
-    area, precision = roc_area(pairs, binned=True), average_precision(pairs, binned=True)
+    area, precision = roc_area(pairs), average_precision(pairs)
     found = [_mean_score(names[0], areas, scored), _mean_score(names[1], precisions, scored)]
     if area is None or precision is None:
         return [*found, *(Score(name, None, None, scored, "there is one class only") for name in names[2:])]
+    drawn = max(sampled, 1) / 2
+    area_interval = _widened(newcombe_auc(area.value, scored / 2, drawn), area.error)
+    precision_interval = _widened(wilson(min(precision.value, 1.0) * drawn, drawn), precision.error)
     return [
         *found,
-        Score(names[2], area.value, newcombe_auc(area.value, scored / 2, sampled / 2), scored, error=area.error),
-        Score(
-            names[3],
-            precision.value,
-            wilson(min(precision.value, 1.0) * sampled / 2, sampled / 2),
-            scored,
-            error=precision.error,
-        ),
+        Score(names[2], area.value, area_interval, scored, error=area.error),
+        Score(names[3], precision.value, precision_interval, scored, error=precision.error),
     ]
 
 
