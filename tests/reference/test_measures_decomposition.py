@@ -284,6 +284,21 @@ def test_a_label_without_any_probability_leaves_the_log_loss_without_parts_and_t
     assert sum(one.total for one in contributions(cells, "brier")) == pytest.approx(found.total, abs=1e-12)
 
 
+@pytest.mark.parametrize("sharp", [1.0, 20.0, 400.0])
+def test_of_two_classes_there_is_nothing_to_name_however_sure_the_model_is(sharp: float) -> None:
+    logits = np.random.default_rng(8).normal(size=400) * 2 * sharp
+    labels = np.random.default_rng(9).integers(2, size=400)
+    log = np.logaddexp(0, np.where(labels == 1, -logits, logits))
+    confidence = special.expit(np.abs(logits)).astype(np.float32)
+    right = ((logits > 0) == (labels == 1)).astype(float)
+    made = terms(confidence, right, log, np.zeros(400), two_classes=True)
+    found = parts(Cells.of(labels, bin_of(confidence), made), "log", soft=False)
+    assert found is not None
+    assert found.naming == 0.0
+    assert found.total == pytest.approx(log.mean(), rel=1e-12)
+    assert found.within == pytest.approx(log.mean() - found.calibration - found.refinement, rel=1e-9)
+
+
 def test_without_examples_there_is_nothing_to_take_apart_and_one_is_enough() -> None:
     assert parts(Cells(), "log", soft=False) is None
     assert contributions(Cells(), "log") == []

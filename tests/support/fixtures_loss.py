@@ -25,7 +25,8 @@ def made() -> dict[str, Any]:
     """The fixture as JSON values."""
     cases = ((0, 60, 3, False), (1, 40, 8, False), (2, 40, 4, True), (3, 1, 2, False), (4, 30, 2, False))
     infinite = [_case(5, 50, 5, soft, infinite=True) for soft in (False, True)]
-    return {"cases": [*(_case(*one) for one in cases), *infinite, _case(6, 50, 3, False, sharp=1e4)]}
+    two = [_case(7, 50, 2, soft, sharp=4) for soft in (False, True)]
+    return {"cases": [*(_case(*one) for one in cases), *infinite, _case(6, 50, 3, False, sharp=1e4), *two]}
 
 
 def _case(
@@ -93,7 +94,8 @@ def _added(columns: dict[str, Any], kept: np.ndarray) -> np.ndarray:
     if "soft_target" in columns:
         q = columns["soft_target"][kept]
         hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))  # type: ignore[assignment]
-    return terms(confidence, hits, columns["loss"][kept], columns["brier"][kept], *spread)
+    two = columns["top_classes"].shape[1] == 2
+    return terms(confidence, hits, columns["loss"][kept], columns["brier"][kept], *spread, two_classes=two)
 
 
 def _disputed(columns: dict[str, Any], kept: np.ndarray, classes: int) -> dict[str, Any]:

@@ -183,7 +183,8 @@ class LossLens:
         else:
             q = np.asarray(soft)[known]
             hits, spread = q[np.arange(len(q)), prediction], (entropy_of_rows(q), (q * (1 - q)).sum(axis=1))
-        added = terms(confidence[known], hits, log_loss[known], brier[known], *(spread or ()))
+        two = np.shape(columns["top_classes"])[1] == 2
+        added = terms(confidence[known], hits, log_loss[known], brier[known], *(spread or ()), two_classes=two)
         bins = bin_of(confidence[known])
         self._merge_cells(Cells.of(target[known], bins, added))
         self.products = self.products + products_of(bins, added)

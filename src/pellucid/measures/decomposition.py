@@ -53,6 +53,8 @@ def terms(
     briers: NDArray[np.floating],
     entropies: NDArray[np.floating] | None = None,
     variances: NDArray[np.floating] | None = None,
+    *,
+    two_classes: bool = False,
 ) -> Floats:
     """What each example adds to its bin: float64[example field], fields as `FIELDS` names them.
 
@@ -63,6 +65,7 @@ def terms(
         briers: float[example], Σ over classes of (p - y)², expected under the label where it is soft.
         entropies: float[example], of the soft label, nats; None where labels are hard.
         variances: float[example], Σ over classes of q (1 - q) of the soft label.
+        two_classes: of the model. The first answer's log loss is the whole one then, to every digit, where it is finite.
     """
     confidence = confidences.astype(np.float64)
     hit = hits.astype(np.float64)
@@ -71,7 +74,8 @@ def terms(
     found[:, _AT["count"]] = 1.0
     found[:, _AT["hits"]] = hit
     found[:, _AT["confidence"]] = confidence
-    found[:, _AT["answer_log"]] = -hit * np.log(confidence) - (1.0 - hit) * np.log(doubt)
+    answer = -hit * np.log(confidence) - (1.0 - hit) * np.log(doubt)
+    found[:, _AT["answer_log"]] = np.where(np.isfinite(log_losses), log_losses, answer) if two_classes else answer
     found[:, _AT["log"]] = log_losses
     found[:, _AT["answer_brier"]] = hit * (1.0 - confidence) ** 2 + (1.0 - hit) * confidence**2
     found[:, _AT["brier"]] = briers

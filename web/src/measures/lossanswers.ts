@@ -5,10 +5,12 @@
 import { ofSelection, remembered } from "./chosen";
 import { meanInterval } from "./intervals";
 import {
+  answerOf,
   BINS,
   binOf,
   counts,
   EDGES,
+  hasTwoClasses,
   nothing,
   type PartIntervals,
   type Score,
@@ -48,7 +50,7 @@ const answeredBy = { log: remembered(answered), brier: remembered(answered) };
 export function answersOf(scored: Scored, score: Score): Answered | null {
   const { targets, predictions, confidences, logLosses, briers } = scored;
   if (scored.soft) return null;
-  return answeredBy[score](confidences, score, targets, predictions, logLosses, briers);
+  return answeredBy[score](confidences, score, targets, predictions, logLosses, briers, hasTwoClasses(scored));
 }
 
 function answered(
@@ -58,8 +60,9 @@ function answered(
   predictions: Int32Array,
   logLosses: Float64Array,
   briers: Float64Array,
+  twoClasses: boolean,
 ): Answered {
-  const scored = { targets, predictions, confidences, logLosses, briers, soft: null };
+  const scored = { targets, predictions, confidences, logLosses, briers, soft: null, topClasses: () => [] };
   const places = new Uint8Array(targets.length).fill(PLACES);
   const [offsets, answers] = [new Float64Array(targets.length), new Float64Array(targets.length)];
   const wholes = new Float64Array(targets.length);
@@ -70,7 +73,7 @@ function answered(
     const bin = binOf(confidence);
     places[row] = 2 * bin + hit;
     offsets[row] = confidence - (MIDDLES[bin] as number);
-    answers[row] = scoreOf(hit, confidence, score);
+    answers[row] = answerOf(row, scored, score, twoClasses);
     wholes[row] = wholeOf(row, scored, score);
   }
   const any = places.some((place) => place !== PLACES);

@@ -6,10 +6,12 @@ import { type Bounds, meanInterval } from "./intervals";
 import { answersOf, intervalsOfAnswers, NO_GROUPS, summed, sumsAt, together } from "./lossanswers";
 import {
   add,
+  answerOf,
   BINS,
   binaryEntropy,
   binOf,
   counts,
+  hasTwoClasses,
   hitOf,
   LEAST_DOUBT,
   nothing,
@@ -77,6 +79,7 @@ function biasOf({ count, hits }: Sums, score: Score): number {
 function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: readonly Sums[]): PartIntervals {
   const names = ["total", "calibration", "refinement", "within", "naming"] as const;
   const sums = names.map(() => ({ sum: 0, squares: 0 }));
+  const two = hasTwoClasses(scored);
   let count = 0;
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
@@ -84,7 +87,7 @@ function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: read
     const confidence = scored.confidences[row] as number;
     const { share, mean, slope } = tangent(bins[binOf(confidence)] as Sums, score);
     const hit = hitOf(row, scored);
-    const answer = scoreOf(hit, confidence, score);
+    const answer = answerOf(row, scored, score, two);
     const whole = wholeOf(row, scored, score);
     const atMean = scoreOf(hit, mean, score) + slope * (confidence - mean);
     const atShare = shareScore(hit, share, score);
@@ -102,10 +105,11 @@ function intervalsOf(rows: Uint32Array, scored: Scored, score: Score, bins: read
 }
 
 function softSums(rows: Uint32Array, scored: Scored, score: Score): Sums[] {
+  const two = hasTwoClasses(scored);
   const bins = Array.from({ length: BINS }, nothing);
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
-    if (counts(row, scored)) add(bins[binOf(scored.confidences[row] as number)] as Sums, row, scored, score);
+    if (counts(row, scored)) add(bins[binOf(scored.confidences[row] as number)] as Sums, row, scored, score, two);
   }
   return bins;
 }
@@ -201,6 +205,7 @@ export function contributions(rows: Uint32Array, scored: Scored, score: Score, g
 
 /** Sums by `group * BINS + bin`. */
 function softCells(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int32Array): Map<number, Sums> {
+  const two = hasTwoClasses(scored);
   const cells = new Map<number, Sums>();
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
@@ -209,7 +214,7 @@ function softCells(rows: Uint32Array, scored: Scored, score: Score, groupOf: Int
     const key = group * BINS + binOf(scored.confidences[row] as number);
     const cell = cells.get(key) ?? nothing();
     cells.set(key, cell);
-    add(cell, row, scored, score);
+    add(cell, row, scored, score, two);
   }
   return cells;
 }

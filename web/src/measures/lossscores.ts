@@ -14,6 +14,8 @@ export interface Scored {
   readonly briers: Float64Array;
   /** The soft label of a row; null where labels are single classes. */
   readonly soft: ((row: number) => ArrayLike<number> | null) | null;
+  /** The few most probable classes of a row, both of two; empty where not known. */
+  topClasses(row: number): ArrayLike<number>;
 }
 
 export type PartName = "calibration" | "refinement" | "within" | "naming";
@@ -104,14 +106,27 @@ export function wholeOf(row: number, { logLosses, briers }: Scored, score: Score
   return Number.isNaN(loss) ? Infinity : loss;
 }
 
-export function add(to: Sums, row: number, scored: Scored, score: Score): void {
+/** Whether the model has two classes, so that the first answer's log loss is the whole one. */
+export function hasTwoClasses(scored: Scored): boolean {
+  const first = scored.targets.findIndex((_, row) => counts(row, scored));
+  return first >= 0 && scored.topClasses(first).length === 2;
+}
+
+/** The score of the first answer of a row that counts; of two classes the log loss itself, where it is finite, to every digit. */
+export function answerOf(row: number, scored: Scored, score: Score, twoClasses: boolean): number {
+  const loss = scored.logLosses[row] as number;
+  if (score === "log" && twoClasses && Number.isFinite(loss)) return loss;
+  return scoreOf(hitOf(row, scored), scored.confidences[row] as number, score);
+}
+
+export function add(to: Sums, row: number, scored: Scored, score: Score, twoClasses: boolean): void {
   const confidence = scored.confidences[row] as number;
   const label = scored.soft?.(row) ?? null;
   const hit = hitOf(row, scored);
   to.count += 1;
   to.hits += hit;
   to.confidence += confidence;
-  to.answer += scoreOf(hit, confidence, score);
+  to.answer += answerOf(row, scored, score, twoClasses);
   to.whole += wholeOf(row, scored, score);
   if (!label) return;
   if (score === "log") {
