@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from pellucid.lenses.accuracy_answer import class_rows
 from pellucid.measures.calibration import BINS, bin_of
+from pellucid.measures.classification import Tallies
 from pellucid.measures.curves import (
     Area,
     Ordered,
@@ -254,6 +256,35 @@ def test_the_exact_areas_of_many_classes_lie_within_the_error(count: int, classe
         held.append(abs(metrics.roc_auc_score(own, scores) - area.value) <= area.error + 1e-12)
     assert np.mean(held) >= 0.99
     assert np.mean(found) == pytest.approx(np.mean(exact), rel=0.02 if gain else 0.15)
+
+
+def test_a_sample_of_many_classes_merges_to_the_whole() -> None:
+    logits, target = logits_and_targets(300, 200)
+    sampled = np.random.default_rng(3).random(300) < 1 / 3
+    whole, total = cells_of(logits, target, sampled), ScoreCells()
+    for rows in (slice(200, 300), slice(0, 1), slice(1, 200)):
+        total.merge(cells_of(logits[rows], target[rows], sampled[rows]))
+    assert whole.above.sum() > 0
+    for name in ("codes", "counts", "positives", "more", "above", "least", "most"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(total, name))
+
+
+def test_intervals_are_wider_by_the_error() -> None:
+    logits, target = logits_and_targets(300, 200)
+    cells = cells_of(logits, target, np.random.default_rng(3).random(300) < 1 / 3)
+    support = np.bincount(target, minlength=200).astype(np.float64)
+    for row in class_rows(Tallies(support, support, support), cells, 300, 100)[:20]:
+        curve = cells.of_class(row.index, 200, 300, 100)
+        if not row.average_precision_error or row.average_precision is None or row.average_precision_interval is None:
+            continue
+        narrow = average_precision_interval(curve, row.average_precision)
+        assert narrow is not None
+        low = max(0.0, narrow.low - row.average_precision_error)
+        assert row.average_precision_interval.low == pytest.approx(low)
+        assert row.average_precision_interval.high == pytest.approx(min(1.0, narrow.high + row.average_precision_error))
+        break
+    else:
+        pytest.fail("no class has an error")
 
 
 def test_class_wise_bins_are_those_of_the_probabilities() -> None:
