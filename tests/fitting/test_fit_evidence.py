@@ -14,7 +14,7 @@ from pellucid.fitting.labels import by_order, moved, places
 from pellucid.fitting.variants import strangeness
 from pellucid.fitting.verdict import Evidence, verdict_of
 from pellucid.measures.intervals import wilson
-from pellucid.record.schema import Interval, LabelPlace, ProbeAccuracy
+from pellucid.record.schema import InputVariant, Interval, LabelPlace, ProbeAccuracy
 
 
 def test_strangeness_is_the_divergence_of_two_normal_distributions() -> None:
@@ -66,7 +66,7 @@ def test_numbers_alone_are_the_model_s_where_its_answers_agree() -> None:
 
 def _evidence(own: ProbeAccuracy | None, probes_: list[ProbeAccuracy], how: str = "name") -> Evidence:
     labels = [LabelPlace(name, place, how, 500) for place, name in enumerate("ab")]  # type: ignore[arg-type]
-    return Evidence(labels, True, own, probes_, "", [], [], 1000)
+    return Evidence(labels, True, own, None, probes_, "", [], [], 1000)
 
 
 def _accuracy(on: str, correct: int, over: str = "", gain: tuple[float, float, float] | None = None) -> ProbeAccuracy:
@@ -112,3 +112,13 @@ def test_a_model_that_is_mostly_wrong_is_said_to_be() -> None:
     assert told.word == "fits"
     assert "most of its answers are wrong" in told.sentence
     assert "suits this task." not in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("nats", "words"), [(1.9, "'half the size' comes nearest, with 1.90: check"), (2.1, "no other preparation")]
+)
+def test_a_way_that_comes_much_nearer_is_named(nats: float, words: str) -> None:
+    ways = [InputVariant("as they are", "", 99, 10.0), InputVariant("half the size", "", 99, nats)]
+    told = verdict_of(Evidence([], False, None, None, [], "", [], ways, 99))
+    assert told.word == "preprocess differently"
+    assert words in told.sentence

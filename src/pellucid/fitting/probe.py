@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,30 +78,29 @@ class Probed:
         return Probed(told, self.right)
 
 
-def probes(sample: Sample, own: NDArray[np.bool_] | None, seed: int) -> list[ProbeAccuracy]:
-    """What the features say of the classes, what the inputs say, what always answering the commonest class would, and the model.
+def probes(sample: Sample, seed: int) -> list[Probed]:
+    """What the features say of the classes, what the inputs say, and what always answering the commonest class would.
 
-    The features are held against the better of the two below them, the model's own answers against the best of all.
+    The features are held against the better of the two below them.
 
     Args:
         sample: whose labels can be probed, all of them.
-        own: bool[example], the model's own right answers; None where the classes are not the model's.
         seed: of the folds.
 
     Raises: MissingExtraError: scikit-learn is not installed.
     """
     targets = sample.targets
-    plain = [Probed(accuracy_of("majority", 0, right), right) for right in [targets == np.bincount(targets).argmax()]]
+    found = [Probed(accuracy_of("majority", 0, right), right) for right in [targets == np.bincount(targets).argmax()]]
     if sample.pixels is not None:
-        plain.insert(0, _probed("pixels", sample.pixels, targets, seed))
-    below = max(plain, key=lambda one: one.told.accuracy)
-    found = list(plain)
+        found.insert(0, _probed("pixels", sample.pixels, targets, seed))
     if sample.features is not None:
-        found.insert(0, _probed("features", sample.features, targets, seed).against(below))
-    if own is not None:
-        answered = Probed(accuracy_of("model", sample.logits.shape[1], own), own)
-        found.insert(0, answered.against(max(found, key=lambda one: one.told.accuracy)))
-    return [one.told for one in found]
+        found.insert(0, _probed("features", sample.features, targets, seed).against(best_of(found)))
+    return found
+
+
+def best_of(told: Sequence[Probed]) -> Probed:
+    """The most accurate, the first of those that are equal."""
+    return max(told, key=lambda one: one.told.accuracy)
 
 
 def _probed(on: ProbedOn, inputs: NDArray[np.float32], targets: NDArray[np.int64], seed: int) -> Probed:

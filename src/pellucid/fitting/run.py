@@ -14,8 +14,8 @@ from pellucid.data import Source, collate, from_python
 from pellucid.errors import DataError, ForwardError, OptionError
 from pellucid.fitting.labels import by_order, moved, places
 from pellucid.fitting.likeness import Likeness, likeness
-from pellucid.fitting.probe import FOLDS, accuracy_of, probed_of, probes, why_no_probe
-from pellucid.fitting.sample import Sample, head_of, looked_at, rows_of
+from pellucid.fitting.probe import FOLDS, Probed, accuracy_of, best_of, probed_of, probes, why_no_probe
+from pellucid.fitting.sample import Sample, head_of, looked_at, right_among, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
 from pellucid.record.schema import Finding, FitPanel, FitVerdict, ProbeAccuracy, Severity
@@ -160,20 +160,33 @@ def fit(
             )  # fmt: skip
     alike = likeness(sample, known)
     # An example whose output is not finite is no right answer; it has no features to be told by.
-    right = (own_targets >= 0) & (sample.answers == own_targets)
+    has_class = own_targets >= 0
+    right = has_class & (sample.answers == own_targets)
     finite = np.where(sample.finite, sample.targets, -1)
     no_probe = why_no_probe(finite, sets=sample.sets)
     why = no_features or no_probe
     probed = probed_of(finite)
     all_placed = bool(found) and all(place.index is not None for place in found)
     progress("probe", 0, 1)
-    told = [] if no_probe else probes(sample.only(probed), right[probed] if all_placed else None, seed)
+    told = [] if no_probe else probes(sample.only(probed), seed)
+    accuracies = [one.told for one in told]
+    own = accuracy_of("model", number, right[has_class]) if has_class.any() else None
+    among = None
+    if told and all_placed:
+        best = best_of(told)
+        answered, own = _compared(right, number, has_class, probed, best)
+        accuracies.insert(0, answered)
+        present = np.unique(own_targets[has_class])
+        if len(present) < number:
+            # A probe knows no other classes than these: it is held against what the model answers among them.
+            _, among = _compared(right_among(sample, own_targets, present), len(present), has_class, probed, best)
     progress("probe", 1, 1)
     evidence = Evidence(
         labels=found,
         named=source.classes is not None and classes is not None,
-        own=_own(right[own_targets >= 0], number, told),
-        probes=told,
+        own=own,
+        among=among,
+        probes=accuracies,
         why_no_probe=why,
         scores=alike.scores,
         variants=ways,
@@ -195,9 +208,9 @@ def fit(
         layer=head,
         width=0 if sample.features is None else sample.features.shape[1],
         features=no_features,
-        own=evidence.own,
+        own=own,
         scores=alike.scores,
-        probes=told,
+        probes=accuracies,
         folds=FOLDS if told else 0,
         variants=ways,
         normalisations=normalisations,
@@ -206,15 +219,13 @@ def fit(
     return Fit(panel, sample, alike, names)
 
 
-def _own(right: NDArray[np.bool_], outputs: int, told: Sequence[ProbeAccuracy]) -> ProbeAccuracy | None:
-    """The model's right answers on all examples of its classes, and how far it is behind where it could be compared."""
-    if not len(right):
-        return None
-    compared = next((one for one in told if one.on == "model"), None)
-    found = accuracy_of("model", outputs, right)
-    if compared is None:
-        return found
-    return replace(found, over=compared.over, gain=compared.gain, gain_interval=compared.gain_interval)
+def _compared(
+    right: NDArray[np.bool_], outputs: int, has_class: NDArray[np.bool_], probed: NDArray[np.bool_], best: Probed
+) -> tuple[ProbeAccuracy, ProbeAccuracy]:
+    """The model's right answers on the probed examples, held against the best probe, and on all examples of its classes."""
+    told = Probed(accuracy_of("model", outputs, right[probed]), right[probed]).against(best).told
+    every = accuracy_of("model", outputs, right[has_class])
+    return told, replace(every, over=told.over, gain=told.gain, gain_interval=told.gain_interval)
 
 
 def _some_finite(sample: Sample) -> None:

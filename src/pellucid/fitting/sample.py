@@ -90,6 +90,18 @@ def answers_of(logits: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.where(whole.all(1), np.where(whole, logits, 0).argmax(1), -1)
 
 
+def right_among(sample: Sample, targets: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether the model answers each example rightly if it may name no other classes: bool[example].
+
+    Args:
+        sample: whose outputs are looked at; an example whose output is not finite is no right answer.
+        targets: int64[example], classes of the model.
+        classes: int64[class], those that it may name, each target among them.
+    """
+    right: NDArray[np.bool_] = classes[answers_of(sample.logits[:, classes])] == targets
+    return right & (sample.answers >= 0)
+
+
 def rows_of(source: Source, limit: int, seed: int) -> NDArray[np.int64]:
     """Rows of a random sample without repetition, ascending. Raises: DataError: there is no example."""
     try:

@@ -68,6 +68,10 @@ def _resized(factor: float) -> Callable[[Tensor], Tensor]:
     return resize
 
 
+def _normalised(inputs: Tensor) -> Tensor:
+    return (inputs - _per_channel(IMAGENET[0], inputs)) / _per_channel(IMAGENET[1], inputs)
+
+
 def _of_three(inputs: Tensor) -> bool:
     return inputs.shape[1] == 3
 
@@ -82,6 +86,17 @@ WAYS = (
     Way("times 255", "values of 0 to 255 where 0 to 1 were given", lambda inputs: inputs * 255),
     Way("divided by 255", "values of 0 to 1 where 0 to 255 were given", lambda inputs: inputs / 255),
     Way(
+        "divided by 255, then normalised",
+        "values of 0 to 1 where 0 to 255 were given, less ImageNet's mean, divided by its deviation",
+        lambda inputs: _normalised(inputs / 255),
+        _of_three,
+    ),
+    Way(
+        "divided by 255, then -1 to 1",
+        "values of -1 to 1 where 0 to 255 were given",
+        lambda inputs: 2 * (inputs / 255) - 1,
+    ),
+    Way(
         "divided by the largest",
         "divided by the largest value of the examples, so that they end at 1",
         lambda inputs: inputs / inputs.abs().amax().clamp(min=1e-12),
@@ -91,7 +106,7 @@ WAYS = (
     Way(
         "normalised",
         "less ImageNet's mean, divided by its deviation",
-        lambda inputs: (inputs - _per_channel(IMAGENET[0], inputs)) / _per_channel(IMAGENET[1], inputs),
+        _normalised,
         _of_three,
     ),
     Way(

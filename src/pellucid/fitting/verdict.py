@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pellucid.fitting.variants import AS_GIVEN, STRANGE, VERY_STRANGE
+from pellucid.fitting.variants import AS_GIVEN, STRANGE, TIMES, VERY_STRANGE
 from pellucid.measures.intervals import p_words
 from pellucid.record.schema import (
     FitReason,
@@ -128,10 +128,11 @@ def _sentence(word: FitVerdict, reasons: Sequence[FitReason], evidence: Evidence
 
 
 def _fits(evidence: Evidence) -> str:
-    judged = evidence.among or evidence.own
+    well = evidence.answers_well(evidence.own)
+    judged = evidence.own if well else evidence.among
     if judged is not None and judged.accuracy < MOSTLY:
         return "The model does at this task what can be expected of it, though most of its answers are wrong."
-    if not evidence.answers_well(evidence.own):
+    if not well:
         return "The model suits this task where it is asked for the classes of these examples alone."
     return "The model suits this task."
 
@@ -182,7 +183,7 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
         found.append(
             FitReason(
                 f"What arrives at the first batch normalisations is {_nats(given.strangeness)} nats from what the model "
-                "remembers of its training, and no other preparation that was tried brings it near"
+                f"remembers of its training, and {_nearest(evidence.variants, given.strangeness)}"
                 + (
                     ": check the range of the values and their normalisation."
                     if far
@@ -193,6 +194,15 @@ def _of_preparation(evidence: Evidence) -> list[FitReason]:
             )
         )
     return found
+
+
+def _nearest(variants: Sequence[InputVariant], given: float) -> str:
+    """Which way brings what arrives nearest to what is remembered, where one brings it much nearer than `given` nats."""
+    ways = [(one.strangeness, one.name) for one in variants if one.strangeness is not None]
+    least, name = min(ways)
+    if least * TIMES < given:
+        return f"of the other preparations that were tried, {name!r} comes nearest, with {_nats(least)}"
+    return "no other preparation that was tried brings it near"
 
 
 def _classes(number: int) -> str:
