@@ -144,3 +144,49 @@ def test_few_examples_and_certain_ones_have_an_interval_and_none_has_none() -> N
 
 def test_simulations_add_up() -> None:
     assert together([Held(10, 1, 0), Held(30, 0, 3)]) == Held(40, 1, 3)
+
+
+FEW = [(confidence, accuracy) for confidence in (0.6, 0.99) for accuracy in (0.3, 0.6, 0.9, 0.99)]
+
+
+def one_bin(number: int, confidence: float, right: int) -> Interval:
+    interval = error_interval(Gaps(np.array([number]) * 1.0, np.array([confidence]), np.array([right / number])))
+    assert interval is not None
+    return interval
+
+
+@pytest.mark.parametrize(("confidence", "accuracy"), FEW)
+def test_of_few_examples_as_many_intervals_hold_the_error_as_the_page_says(confidence: float, accuracy: float) -> None:
+    shares = []
+    for number in (10, 50, 1000):
+        held = 0.0
+        # Exactly, by the binomial distribution of the right answers.
+        for right in range(number + 1):
+            if (likely := float(stats.binom.pmf(right, number, accuracy))) > 1e-6:
+                interval = one_bin(number, confidence, right)
+                assert interval.high - interval.low > 1e-3
+                held += likely * (interval.low - 1e-12 <= abs(accuracy - confidence) <= interval.high + 1e-12)
+        shares.append(f"{held:.1%}")
+    assert f"| {confidence} | {accuracy} | {' | '.join(shares)} |" in PAGE
+
+
+def test_answers_that_are_all_right_or_all_wrong_leave_as_much_open_as_their_share_does() -> None:
+    share = stats.binomtest(0, 10).proportion_ci(method="wilson")
+    wrong, right = one_bin(10, 0.99, 0), one_bin(10, 0.99, 10)
+    assert (wrong.low, wrong.high) == pytest.approx((0.99 - share.high, 0.99))
+    assert (right.low, right.high) == pytest.approx((0.0, 0.99 - (1 - share.high)))
+    # And in bins and kernels of any kind.
+    for one in calibration_errors(fine(np.full(10, 0.99), np.zeros(10, bool))):
+        assert one.interval is not None
+        assert (one.interval.low, one.interval.high) == pytest.approx((0.99 - share.high, 0.99), abs=1e-6), one.name
+
+
+@pytest.mark.parametrize(("number", "right"), [(4, 3), (6, 3), (10, 9)])
+def test_the_interval_of_the_debiased_error_holds_it_where_confidences_are_certain(number: int, right: int) -> None:
+    listed = {one.name: one for one in calibration_errors(fine(np.ones(number), np.arange(number) < right))}
+    one = listed["debiased"]
+    gap, accuracy = 1 - right / number, right / number
+    value = np.sqrt(max(0.0, gap**2 - accuracy * gap / (number - 1)))
+    assert one.value == pytest.approx(value)
+    assert one.interval is not None
+    assert one.interval.low <= value < one.interval.high

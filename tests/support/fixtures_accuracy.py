@@ -52,6 +52,15 @@ def made() -> dict[str, Any]:
         "calibration": [
             _calibration(seed, number, off)
             for seed, number, off in ((5, 30, 0.06), (6, 800, 0.06), (11, 5, 0.0), (12, 3000, 0.0), (13, 3000, 0.02))
+        ]
+        + [
+            _calibrated(np.full(number, confidence), np.arange(number) < right)
+            for number, right, confidence in (
+                (10, 0, 0.990234375),
+                (10, 10, 0.990234375),
+                (10, 10, 0.6015625),
+                (4, 3, 1.0),
+            )
         ],
         "regression": [_regression(seed, number) for seed, number in ((7, 25), (8, 400), (9, 2))],
         "fisher": [
@@ -123,7 +132,10 @@ def _calibration(seed: int, number: int, off: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     # What the app reads are float32.
     confidences = np.minimum(rng.beta(4, 1.2, number) * 1.05, 1.0).astype(np.float32).astype(float)
-    right = rng.random(number) < confidences - off
+    return _calibrated(confidences, rng.random(number) < confidences - off)
+
+
+def _calibrated(confidences: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     bins = fine(confidences, right)
     mass = calibration.equal_mass(bins)
     return {

@@ -38,7 +38,7 @@ def calibration_findings(bins: Reliability, variance: float) -> list[Finding]:
         return []
     word = "overconfident" if gap > 0 else "underconfident"
     confidence = float(bins.confidences.sum()) / count
-    evidence: dict[str, float | str] = {"mean_confidence": confidence, "accuracy": correct / count}
+    evidence: dict[str, str | int | float | None] = {"mean_confidence": confidence, "accuracy": correct / count}
     if deviation > 0:
         evidence["deviations"] = gap / deviation
     return [

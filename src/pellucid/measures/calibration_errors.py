@@ -39,7 +39,17 @@ def calibration_errors(bins: Reliability) -> list[CalibrationError]:
             len(mass.counts),
             total,
             why or alone,
-            interval_of(mass, squared=True),
+            _holding(debiased_error(mass), interval_of(mass, squared=True)),
         ),
         CalibrationError("kernel", kernel_error(bins), None, None, 0, total, why, kernel_interval(bins)),
     ]
+
+
+def _holding(value: float | None, interval: Interval | None) -> Interval | None:
+    """The interval, as wide as it takes to hold the value: less what chance adds, this is an estimate of the true error.
+
+    Where few examples are certain, their own spread explains what certain answers rule out, and the value is 0.
+    """
+    if value is None or interval is None:
+        return None
+    return Interval(min(interval.low, value), max(interval.high, value), interval.level, interval.method)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.intervals import LEVEL
+from pellucid.measures.intervals import LEVEL, wilson
 from pellucid.record.schema import Interval
 
 Floats = NDArray[np.float64]
@@ -38,6 +38,8 @@ _UNFOLDED = 6.0
 _HALVINGS = 6
 _CHORDS = 30
 _NEAR = 1e-13
+# What rounding makes of a share of 0 or 1.
+_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Gaps:
             spread = shares**2 * (accuracy * (1 - accuracy) + gaps**2) / self.counts
             mean, variance, third = self.of_sum(shares * gaps, np.sqrt(spread))
         deviation = math.sqrt(max(variance - self.error(gaps) ** 2 / self.number, _LEAST_DEVIATION))
-        return mean, deviation, third / deviation**3
+        # Both moments with what the counts of bins add by chance, as the third one has it: of few examples it is most of it.
+        return mean, deviation, third / max(variance, _LEAST_DEVIATION) ** 1.5
 
     def of_sum(self, means: Floats, deviations: Floats) -> tuple[float, float, float]:
         """Mean, variance and third central moment of the sum of the absolute values of what the bins add to the error.
@@ -145,7 +148,24 @@ def error_interval(bins: Gaps) -> Interval | None:
     end = _end(lambda error: surprise(bins.scaled(even, error)) + LEVEL, low, far)
     high = max(low, bins.error(bins.scaled(even, end)))
     ends = (math.sqrt(low), math.sqrt(high)) if bins.squared else (low, high)
-    return Interval(*ends, LEVEL, "test inversion")
+    nearest, farthest = _of_one_kind(bins)
+    return Interval(min(ends[0], nearest), max(ends[1], farthest), LEVEL, "test inversion")
+
+
+def _of_one_kind(bins: Gaps) -> tuple[float, float]:
+    """The least and the most that confidence may be off in the mean, where all answers are right or all are wrong.
+
+    No error is below that distance. It is all that such answers say: how they vary is not known, and gaps of the sign that was
+    found leave the other one out. Elsewhere the least is infinite and the most 0.
+    """
+    right = float(bins.shares @ bins.accuracy) / float(bins.shares.sum())
+    if _EDGE < right < 1 - _EDGE:
+        return math.inf, 0.0
+    share = wilson(round(right) * bins.number, bins.number)
+    if share is None:
+        return math.inf, 0.0
+    said = float(bins.shares @ bins.confidence) / float(bins.shares.sum())
+    return max(0.0, share.low - said, said - share.high), max(said - share.low, share.high - said)
 
 
 def _end(of: Callable[[float], float], low: float, high: float) -> float:

@@ -2,7 +2,7 @@
  * Intervals of calibration errors: the true errors under which the found one is no surprise; a twin of
  * pellucid.measures.calibration_intervals, which says what is done and why.
  */
-import type { Bounds } from "./intervals";
+import { type Bounds, wilson } from "./intervals";
 import { erf, normalShare } from "./normal";
 
 const LEVEL = 0.95;
@@ -13,6 +13,7 @@ const UNFOLDED = 6;
 const HALVINGS = 6;
 const CHORDS = 30;
 const NEAR = 1e-13;
+const EDGE = 1e-9;
 
 /** Bins that hold examples: how many, their mean confidence and accuracy. */
 export interface Filled {
@@ -54,7 +55,22 @@ export function errorInterval(bins: Gaps): Bounds | null {
   const far = found + FAR * bins.moments(bins.scaled(even, found)).deviation + 2 / bins.total;
   const end = endOf((error) => surprise(bins.scaled(even, error)) + LEVEL, low, far);
   const high = Math.max(low, bins.error(bins.scaled(even, end)));
-  return bins.squared ? { low: Math.sqrt(low), high: Math.sqrt(high) } : { low, high };
+  const ends = bins.squared ? { low: Math.sqrt(low), high: Math.sqrt(high) } : { low, high };
+  const mean = ofOneKind(bins);
+  return mean ? { low: Math.min(ends.low, mean.low), high: Math.max(ends.high, mean.high) } : ends;
+}
+
+/** How far confidence may be off in the mean, where all answers are right or all are wrong; null elsewhere. */
+function ofOneKind(bins: Gaps): Bounds | null {
+  const right = bins.mean(bins.bins.accuracy);
+  if (right > EDGE && right < 1 - EDGE) return null;
+  const share = wilson(Math.round(right) * bins.total, bins.total);
+  if (!share) return null;
+  const said = bins.mean(bins.bins.confidence);
+  return {
+    low: Math.max(0, share.low - said, said - share.high),
+    high: Math.max(said - share.low, share.high - said),
+  };
 }
 
 /** Where a falling function is 0, or `high` where it stays above. Source: Dowell & Jarratt 1971, BIT 11:168. */
@@ -117,7 +133,8 @@ export class Gaps {
   moments(gaps: readonly number[]): Moments {
     const { mean, variance, third } = this.squared ? this.ofSquares(gaps) : this.ofSizes(gaps);
     const deviation = Math.sqrt(Math.max(variance - this.error(gaps) ** 2 / this.total, LEAST_DEVIATION));
-    return { mean, deviation, skewness: third / deviation ** 3 };
+    // Both moments with what the counts of bins add by chance, as the third one has it.
+    return { mean, deviation, skewness: third / Math.max(variance, LEAST_DEVIATION) ** 1.5 };
   }
 
   private ofSquares(gaps: readonly number[]): Folded {
@@ -212,6 +229,11 @@ export class Gaps {
       return Math.max(size, LEAST_GAP);
     });
     return this.signed(sizes, level);
+  }
+
+  /** Of what each bin has, over examples. */
+  mean(values: readonly number[]): number {
+    return this.weighed((bin) => values[bin] as number) / this.weighed(() => 1);
   }
 
   private weighed(of: (bin: number) => number): number {

@@ -216,6 +216,7 @@ export function calibrationErrors(bins: Reliability): CalibrationError[] {
   const wide = equalWidth(bins);
   const mass = equalMass(bins);
   const ordered = monotone(bins);
+  const debiased = debiasedError(mass);
   const none = total(bins) === 0 ? "no example has a target and a confidence" : "";
   const binned = (name: string, of: Reliability, interval: Bounds | null): CalibrationError => ({
     name,
@@ -233,14 +234,20 @@ export function calibrationErrors(bins: Reliability): CalibrationError[] {
     binned("monotone", ordered, intervalOf(ordered)),
     {
       name: "debiased",
-      value: debiasedError(mass),
+      value: debiased,
       ...unknown,
       bins: mass.counts.length,
       why: none || "every bin holds one example",
-      interval: intervalOf(mass, true),
+      interval: holding(debiased, intervalOf(mass, true)),
     },
     { name: "kernel", ...smoothError(bins), ...unknown, bins: 0, why: none },
   ];
+}
+
+/** As wide as it takes to hold the value, which less what chance adds is an estimate of the true error. */
+function holding(value: number | null, interval: Bounds | null): Bounds | null {
+  if (value === null || !interval) return null;
+  return { low: Math.min(interval.low, value), high: Math.max(interval.high, value) };
 }
 
 /** Bins as the diagram draws them. */
