@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.methods import Problem
 from pellucid.attribution.perturbed import changed, only_leaf
+from pellucid.attribution.positions import on_axes, position_axes
 from pellucid.attribution.targets import Goal, Target, Unit, class_index
 from pellucid.attribution.trees import detached
 from pellucid.capture import Session, as_logits, kind_of, log_scores, logits_of, whole_graph
@@ -45,11 +46,13 @@ def deletion(
         inputs: as in `attribute`, with one leaf of numbers.
         target: of a class the curve is of its probability (the softmax, or the output where outputs are probabilities); of a
             function or a unit, of its value.
-        ranking: a map of the input in its shape (channels are added up) or float[batch *positions].
+        ranking: a map of the input in its shape (channels are added up) or float[batch *positions]. Of an input of three axes
+            the model tells which one counts positions, unless the map has one number a place of one axis alone:
+            float[batch step 1] ranks the second axis, float[batch 1 position] the last.
         steps: equal parts of the positions, a forward an example each.
         fill: what takes the place of values: a number, or a tensor that broadcasts to the input (a blurred copy, say).
 
-    Raises: OptionError: the map does not have the input's positions.
+    Raises: OptionError: the map does not have the input's positions. MethodError: nothing tells which axis counts them.
     Source: Petsiuk, Das & Saenko 2018, arXiv:1806.07421, section 4.2 (deletion and insertion).
     """
     return _curve(model, inputs, target, ranking, steps, fill, insert=False)
@@ -68,23 +71,22 @@ def _curve(
     leaf = only_leaf(detached(inputs), "A deletion or insertion curve")
     if steps < 1:
         raise OptionError(f"steps must be 1 or more; got {steps}.")
-    order = _order(ranking, leaf)
+    problem = Problem(model, detached(inputs), _goal(model, inputs, target))
+    axes = _axes(problem, ranking, leaf)
+    order = _order(ranking, leaf, axes)
     rank = order.argsort(dim=1)  # of each position
     positions = order.shape[1]
     counts = torch.linspace(0, positions, steps + 1, dtype=torch.float64).round().long()
-    shape = leaf.shape[2:] if leaf.ndim > 2 else leaf.shape[1:]
     filling = torch.as_tensor(fill).to(leaf).expand_as(leaf)
-    problem = Problem(model, detached(inputs), _goal(model, inputs, target))
     copies = Copies(problem, "insertion" if insert else "deletion", steps + 1)
     table = torch.full((len(leaf), steps + 1), torch.nan, dtype=torch.float64)
 
     def vary(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
-        first = (rank[rows] < counts[numbers][:, None]).reshape(len(rows), *shape)
+        first = on_axes(rank[rows] < counts[numbers][:, None], leaf, axes)
         shown = first if insert else ~first
 
         def mixed(one: Tensor) -> Tensor:
-            seen = (shown if one.ndim == 2 else shown[:, None]).to(one.device)
-            return torch.where(seen, one, filling[rows].to(one))
+            return torch.where(shown.to(one.device), one, filling[rows].to(one))
 
         return changed(tree, mixed)
 
@@ -97,12 +99,26 @@ def _curve(
     return Curve(fractions, table, torch.trapezoid(table, fractions, dim=1), tuple(copies.warnings))
 
 
-def _order(ranking: Tensor, leaf: Tensor) -> Tensor:
+def _axes(problem: Problem, ranking: Tensor, leaf: Tensor) -> tuple[int, ...]:
+    """The axes that count positions: those of the map where it has one number a place, else as the model reads them."""
+    if leaf.ndim == 3:
+        rows, second, last = leaf.shape
+        shapes = {1: ((rows, second), (rows, second, 1)), 2: ((rows, last), (rows, 1, last))}
+        said = [axis for axis, fitting in shapes.items() if ranking.shape in fitting]
+        if len(said) == 1:
+            return tuple(said)
+        instead = f"Give a map {(rows, second, 1)} to rank the second axis, {(rows, 1, last)} to rank the last."
+    else:
+        instead = ""
+    return position_axes(problem, leaf, "A deletion or insertion curve", instead)
+
+
+def _order(ranking: Tensor, leaf: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Positions from the highest to the lowest, int64[batch position]; of equal ones the first comes first."""
-    wanted = leaf.shape[2:] if leaf.ndim > 2 else leaf.shape[1:]
+    wanted = tuple(leaf.shape[axis] for axis in axes)
     values = ranking.detach().cpu().double()
-    if values.shape == leaf.shape and leaf.ndim > 2:
-        values = values.sum(1)
+    if values.shape in (leaf.shape, on_axes(torch.empty(len(leaf), *wanted), leaf, axes).shape) and leaf.ndim > 2:
+        values = values.sum([axis for axis in range(1, leaf.ndim) if axis not in axes])
     if values.shape != (len(leaf), *wanted):
         raise OptionError(
             f"The map must have the input's positions, {(len(leaf), *wanted)}; got {tuple(ranking.shape)}."

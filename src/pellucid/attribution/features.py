@@ -13,6 +13,7 @@ from pellucid.attribution.embedded import embeddings
 from pellucid.attribution.lookups import words
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Problem
+from pellucid.attribution.positions import position_axes
 from pellucid.attribution.trees import leafwise, paths
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
@@ -51,12 +52,14 @@ class Features:
             cells: along each side of an image.
             baseline: what stands where a feature is absent; it broadcasts to the input.
 
-        Raises: MethodError: the inputs are not one. OptionError.
+        Raises: MethodError: the inputs are not one, or of three axes of which the model does not tell which counts steps.
+            OptionError.
         """
         leaf, passes, notes = _only(problem, title)
+        usual = _usual(problem, leaf, title, cells) if given is None else None
         try:
             absent = torch.as_tensor(baseline).to(leaf).expand_as(leaf)
-            mask = _usual(leaf, cells) if given is None else torch.as_tensor(given).to(leaf.device)
+            mask = usual if usual is not None else torch.as_tensor(given).to(leaf.device)
             whole = mask.expand_as(leaf)
         except (RuntimeError, TypeError) as error:
             raise OptionError(
@@ -125,12 +128,18 @@ def _only(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]
     return numbers[0], passes, notes
 
 
-def _usual(leaf: Tensor, cells: int) -> Tensor:
-    """Cells of images, tokens or columns of (batch, token), steps of (batch, step, feature)."""
+def _usual(problem: Problem, leaf: Tensor, title: str, cells: int) -> Tensor:
+    """Cells of images, tokens or columns of (batch, token), steps or positions of three axes wherever they lie."""
     if leaf.ndim == 2:
         return torch.arange(leaf.shape[1], device=leaf.device)
     if leaf.ndim == 3:
-        return torch.arange(leaf.shape[1], device=leaf.device)[:, None]
+        instead = (
+            f"Give {title}'s features: torch.arange({leaf.shape[1]})[:, None] for the second axis, "
+            f"torch.arange({leaf.shape[2]}) for the last."
+        )
+        (axis,) = position_axes(problem, leaf, title, instead)
+        steps = torch.arange(leaf.shape[axis], device=leaf.device)
+        return steps[:, None] if axis == 1 else steps
     found = torch.zeros((), dtype=torch.int64, device=leaf.device)
     for extent in leaf.shape[2:]:
         along = min(cells, extent)

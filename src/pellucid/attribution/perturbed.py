@@ -13,6 +13,7 @@ from torch import Tensor
 from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.positions import on_axes, position_axes
 from pellucid.attribution.trees import floating, leafwise, merged
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
@@ -25,7 +26,8 @@ class Occlusion(Method):
 
     Attributes:
         window: extent of the window along each position axis (all but batch and channel; of a table, its columns); one
-            number for all axes. None for an eighth of the extent.
+            number for all axes. None for an eighth of the extent. Of an input of three axes the model tells which one counts
+            positions; two numbers are for both axes behind the batch, and decide themselves: (1, features) is one step.
         stride: by how much it moves; None for half the window. A last window at the edge covers what is left.
         fill: what covered values become.
         batch_size: rows at a time; None for the size that is best on the device.
@@ -50,10 +52,14 @@ class Occlusion(Method):
                 raise OptionError(f"Occlusion's {what} is 1 or more along each axis; got {given}.")
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position."""
+        """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position.
+
+        Raises: MethodError: the input is not one, or of three axes of which the model does not tell which counts positions.
+        """
         leaves = of_numbers(problem.inputs, problem.model)
         leaf = only_leaf(leaves, self.title)
-        extents = tuple(leaf.shape[2:]) or tuple(leaf.shape[1:])
+        axes = self._axes(problem, leaf)
+        extents = tuple(leaf.shape[axis] for axis in axes)
         window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
         stride = self._along(self.stride, extents, "stride", tuple(max(one // 2, 1) for one in window))
         windows = _windows(extents, window, stride)
@@ -64,8 +70,7 @@ class Occlusion(Method):
             def filled(one: Tensor) -> Tensor:
                 one = one.clone()
                 for row, number in enumerate(numbers.tolist()):
-                    place = (row, *windows[number]) if one.ndim == 2 else (row, slice(None), *windows[number])
-                    one[place] = self.fill
+                    one[_place(row, windows[number], axes, one.ndim)] = self.fill
                 return one
 
             return changed(tree, filled, leaves)
@@ -78,12 +83,12 @@ class Occlusion(Method):
                 return view.scores(tree, rows, len(leaf)).double().cpu()
 
             def estimate() -> Any:
-                return changed(leaves, lambda one: _spread(total / count.clamp(min=1), one))
+                return changed(leaves, lambda one: _spread(total / count.clamp(min=1), one, axes))
 
             def error() -> Any:
                 spread = (square / count - (total / count).square()).clamp(min=0)
                 off = (spread / (count - 1)).sqrt()
-                return changed(leaves, lambda one: _spread(off, one))
+                return changed(leaves, lambda one: _spread(off, one, axes))
 
             def sure() -> float | None:
                 return relative_error(estimate(), error())
@@ -103,6 +108,15 @@ class Occlusion(Method):
             error=error(),
             warnings=tuple(copies.warnings),
         )
+
+    def _axes(self, problem: Problem, leaf: Tensor) -> tuple[int, ...]:
+        if leaf.ndim == 3 and isinstance(self.window, tuple | list) and len(self.window) == 2:
+            return 1, 2
+        instead = (
+            f"Give Occlusion's window as two numbers: (1, {leaf.shape[-1]}) covers places of the second axis, "
+            f"({leaf.shape[1]}, 1) those of the last."
+        )
+        return position_axes(problem, leaf, self.title, instead)
 
     def _along(
         self, given: int | tuple[int, ...] | None, extents: tuple[int, ...], what: str, default: tuple[int, ...]
@@ -175,10 +189,10 @@ class Rise(Method):
                 return view.scores(tree, rows, len(leaf)).double().cpu()
 
             def estimate() -> Any:
-                return changed(leaves, lambda one: _spread(sums.mean(0), one))
+                return changed(leaves, lambda one: _spread(sums.mean(0), one, (2, 3)))
 
             def error() -> Any:
-                return changed(leaves, lambda one: _spread(sums.error(0), one))
+                return changed(leaves, lambda one: _spread(sums.error(0), one, (2, 3)))
 
             def sure() -> float | None:
                 return relative_error(estimate(), error())
@@ -245,6 +259,12 @@ def _windows(extents: tuple[int, ...], window: tuple[int, ...], stride: tuple[in
     return found
 
 
-def _spread(map_: Tensor, like: Tensor) -> Tensor:
-    """A map of positions on every channel of an input."""
-    return map_.to(like) if like.ndim == 2 else map_[:, None].to(like).expand_as(like)
+def _place(row: int, window: tuple[slice, ...], axes: tuple[int, ...], axes_in_all: int) -> tuple[int | slice, ...]:
+    """Where a window along these axes lies in a batch."""
+    along = dict(zip(axes, window, strict=True))
+    return (row, *(along.get(axis, slice(None)) for axis in range(1, axes_in_all)))
+
+
+def _spread(map_: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """A map of positions, which these axes count, on every channel of an input."""
+    return on_axes(map_, like, axes).to(like).expand_as(like)
