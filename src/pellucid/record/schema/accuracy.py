@@ -12,7 +12,8 @@ class Score(msgspec.Struct, frozen=True):
     """One number for all examples together; where it is None, `why` says why it is not defined.
 
     Attributes:
-        error: how far the value may be from the exact one because it was taken from bins; 0 where it is exact.
+        error: how far the value may be from the exact one because it was counted in bins and, of many classes, in a sample; 0
+            where it is exact.
     """
 
     name: str
