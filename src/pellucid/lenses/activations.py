@@ -54,7 +54,7 @@ class ActivationsLens:
 
     @property
     def needs(self) -> Needs:
-        """One reduction of every layer; it skips examples that cannot be among the strongest any more."""
+        """One reduction of every layer; it skips what cannot be among the strongest, and samples on from the last batch."""
         return Needs(reductions={"activations": self._reduce})
 
     def _reduce(self, output: Tensor, layer: Layer) -> Mapping[str, Tensor]:
@@ -62,7 +62,7 @@ class ActivationsLens:
             return {}
         held = self.units.get(layer.name)
         weakest = held["top_values"][:, -1] if held is not None else None
-        return summarise(output, layer, weakest, TOP_K)
+        return summarise(output, layer, weakest, TOP_K, self.count)
 
     def observe(self, seen: Observation) -> None:
         """Adds a batch's summaries."""

@@ -1,13 +1,14 @@
 """From a layer's output to a few small tensors, while the output is fresh: one pass for each exact number.
 
 Extremes and sums are exact, over all values. What costs more than the layer itself (counting zeros, filling a
-histogram) looks at a strided sample of the positions of every unit of every example.
+histogram) looks at a sample of the positions of every example, the same for all its units and others for the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from pellucid.types import Layer
 
-# Values of a layer and batch that the sample holds, about.
-SAMPLE = 16_384
+# Values of a layer and example that the sample holds, about. It is not of a batch, so that no answer depends on its size.
+SAMPLE = 512
 
 # Activations with bounds that a unit can be stuck at, and how near counts as at the bound. Zero is no bound here: a
 # unit that is silent at zero is sparse or dead, not saturated.
@@ -34,7 +35,9 @@ BOUNDS: dict[str, tuple[float | None, float, float]] = {
 }
 
 
-def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None, top_k: int) -> Mapping[str, Tensor]:
+def summarise(
+    output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None, top_k: int, seen: int = 0
+) -> Mapping[str, Tensor]:
     """All that the activations lens needs of one layer and batch.
 
     Args:
@@ -42,6 +45,7 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
         layer: says where the units are.
         weakest: float64[unit], the least of each unit's strongest values so far; only stronger ones are looked up.
         top_k: how many of a batch's examples can be among the strongest.
+        seen: examples before this batch; the sample goes on where it was left.
 
     Returns: rows of the output; sum, maximum, zeros, bounded, sampled by unit; totals (values, sum of squares, minimum, maximum,
         non-finite values); example, unit, value, position of the candidates; bins and special of the histogram.
@@ -64,7 +68,8 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     norms = planes[:, :, 0].abs() if single else torch.linalg.vector_norm(planes, dim=along)
     total = sums.double().sum(0)
     nonfinite = 0 if bool(torch.isfinite(total).all()) else int((~torch.isfinite(signal)).sum())
-    sample = _sample(planes).contiguous()  # it is read several times; from here on without the strides
+    extents = signal.shape[2:] if layer.layout in ("maps", "channels") else planes.shape[2:]
+    sample = _sample(planes, extents, seen)
     lowest = float(sample.min()) if layer.activation in ("relu", "relu6") else float(planes.amin())
     if layer.activation in ("relu", "relu6") and lowest > 0:
         lowest = float(planes.amin())
@@ -91,12 +96,43 @@ def summarise(output: Tensor, layer: Layer, weakest: NDArray[np.float64] | None,
     }
 
 
-def _sample(planes: Tensor) -> Tensor:
-    """Every n-th position of every unit and example; n grows with the layer, at least one position is left."""
+def _sample(planes: Tensor, extents: tuple[int, ...], seen: int) -> Tensor:
+    """float[batch unit position]: some positions of every example, the same for all its units; all where they are few.
+
+    How many depends on the layer alone: about SAMPLE values an example, at least one position.
+    """
     batch, units, positions = planes.shape
-    wanted = max(1, SAMPLE // (batch * units))
-    step = max(1, positions // wanted)
-    return planes[:, :, step // 2 :: step]
+    wanted = max(1, SAMPLE // units)
+    if positions < 2 * wanted:
+        return planes.contiguous()
+    chosen = spread(seen, batch, wanted, tuple(extents)).to(planes.device)
+    return planes.gather(2, chosen[:, None].expand(-1, units, -1))
+
+
+@lru_cache(maxsize=64)
+def spread(seen: int, batch: int, wanted: int, extents: tuple[int, ...]) -> Tensor:
+    """Positions of each example, spread evenly over all axes at once, so that no row or column of a map is preferred.
+
+    They are consecutive points of one additive sequence of low discrepancy, the golden ratio's on one axis, R2 on two: those
+    of an example are as evenly spread as those of all examples together, and over the examples every position is seen.
+
+    Args:
+        seen: examples before the first.
+        batch: how many examples.
+        wanted: points an example.
+        extents: of each axis of positions.
+    Returns: int64[batch wanted], flat positions.
+    Source: Roberts 2018, The unreasonable effectiveness of quasirandom sequences.
+    """
+    import torch
+
+    ratio = 2.0
+    for _ in range(64):  # the root of x ** (axes + 1) = x + 1
+        ratio = (1 + ratio) ** (1 / (len(extents) + 1))
+    numbers = np.arange(seen * wanted, (seen + batch) * wanted)
+    points = [(0.5 + numbers * ratio**-axis) % 1 for axis in range(1, len(extents) + 1)]
+    places = tuple((point * extent).astype(np.int64) for point, extent in zip(points, extents, strict=True))
+    return torch.from_numpy(np.ravel_multi_index(places, extents, mode="clip").reshape(batch, wanted))
 
 
 def _bounded(sample: Tensor, layer: Layer) -> Tensor:
