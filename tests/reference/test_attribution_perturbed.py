@@ -106,6 +106,10 @@ def test_memory_that_fails_in_the_models_own_forward_halves_the_batch() -> None:
 def test_what_cannot_be_right_is_refused() -> None:
     with pytest.raises(OptionError, match="window must fit into the positions"):
         pellucid.attribute(linear(), images(), 0, Occlusion(window=9))
+    with pytest.raises(
+        OptionError, match=r"stride must not be larger than its window.*\(2, 3\) and a window of \(2, 2\)"
+    ):
+        pellucid.attribute(linear(), images(), 0, Occlusion(window=2, stride=(2, 3)))
     with pytest.raises(OptionError, match="2 masks or more"):
         Rise(masks=1)
     with pytest.raises(MethodError, match="RISE masks inputs of shape"):

@@ -28,7 +28,7 @@ class Occlusion(Method):
         window: extent of the window along each position axis (all but batch and channel; of a table, its columns); one
             number for all axes. None for an eighth of the extent. Of an input of three axes the model tells which one counts
             positions; two numbers are for both axes behind the batch, and decide themselves: (1, features) is one step.
-        stride: by how much it moves; None for half the window. A last window at the edge covers what is left.
+        stride: by how much it moves, at most the window; None for half of it. A last window at the edge covers what is left.
         fill: what covered values become.
         batch_size: rows at a time; None for the size that is best on the device.
 
@@ -62,6 +62,12 @@ class Occlusion(Method):
         extents = tuple(leaf.shape[axis] for axis in axes)
         window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
         stride = self._along(self.stride, extents, "stride", tuple(max(one // 2, 1) for one in window))
+        sizes = zip(extents, window, stride, strict=True)
+        if any(length < min(extent, step) for extent, length, step in sizes):
+            raise OptionError(
+                f"Occlusion's stride must not be larger than its window, or positions between windows are never covered; got "
+                f"a stride of {stride} and a window of {window} on positions {extents}."
+            )
         windows = _windows(extents, window, stride)
         total, square, count = (torch.zeros(len(leaf), *extents, dtype=torch.float64) for _ in range(3))
         copies = Copies(problem, self.name, len(windows), self.batch_size)
