@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.attribution.cam import no_cam
 from pellucid.lenses import LensContext
 from pellucid.lenses.focus import answer_of
-from pellucid.lenses.rows import Unlike, merge_unlike, unlike_words
+from pellucid.lenses.rows import Unlike, merge_unlike, unlike_rows, unlike_words
 from pellucid.measures import histogram
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.record.schema import Finding, FocusExample, GradientLayer, GradientsPanel
@@ -62,7 +62,8 @@ class GradientsLens:
         if isinstance(seen.batch.inputs, torch.Tensor):
             self.input_shape = list(seen.batch.inputs.shape[1:])
         examples = len(seen.batch)
-        self._leave_out({name: [len(one), examples] for name, one in seen.gradients.items() if len(one) != examples})
+        rows = {name: len(one) for name, one in seen.gradients.items()}
+        self._leave_out(unlike_rows(seen.layers, rows, examples))
         for name, gradient in seen.gradients.items():
             if name in self.unlike:
                 continue
