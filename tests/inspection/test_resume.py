@@ -75,8 +75,8 @@ def test_an_inspection_killed_at_any_moment_is_finished_to_the_same_bytes(
     finished = inspect(out, model=model, resume=True)
     assert finished.state == "complete"
     assert contents(out) == contents(uninterrupted)
-    # What was finished was not run again: seven for the trace, two of them together, the rest of the sweep, the closer look. (It does not
-    # keep count of its forwards for gradients by the parameters.)
+    # What was finished was not run again: seven for the trace, two of them together, the rest of the sweep, the closer look.
+    # (The network does not keep count of its forwards for gradients by the parameters.)
     assert model.seen == 7 + EXAMPLES - kept + CHOSEN
 
 

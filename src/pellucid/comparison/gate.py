@@ -132,9 +132,13 @@ def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> Gate
     Raises: OptionError: no such class, column or value, or the measure is not defined here.
     """
     found = _difference(rule, pair, all_, unit)
-    if found.difference is None or found.interval is None:
-        raise OptionError(f"--fail-if {rule.text!r} cannot be judged: {found.why or 'one example gives no interval'}.")
+    if found.difference is None:
+        raise OptionError(f"--fail-if {rule.text!r} cannot be judged: {found.why}.")
     _refuse_what_is_missing(rule, pair)
+    if found.interval is None:
+        raise OptionError(
+            f"--fail-if {rule.text!r} cannot be judged: {found.why or 'one example, or the same in all, gives no interval'}."
+        )
     if rule.relative and found.old is not None and found.old < 0:
         raise OptionError(
             f"--fail-if {rule.text!r} cannot be judged: the old mean loss is {found.old:.4g} {unit}".rstrip()

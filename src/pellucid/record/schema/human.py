@@ -154,7 +154,8 @@ class HumanAgreement(msgspec.Struct, frozen=True):
 class HumanConfusion(msgspec.Struct, frozen=True):
     """Who answered what: rows are true categories, columns answers, both places in `categories`; filled cells only.
 
-    Beside a model only the images that both answered are counted. The column after the last category is "no answer". `observer` is a place in `observers`, -1 for all people together.
+    Beside a model only the images that both answered are counted. The column after the last category is "no answer".
+    `observer` is a place in `observers`, -1 for all people together.
     """
 
     observer: int
