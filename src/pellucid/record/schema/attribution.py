@@ -91,9 +91,10 @@ class AttributionAnswer(msgspec.Struct, frozen=True):
 
     What is explained: `aim` "class" (the logit of class `explained`; of a regression its one number, and None), "loss" (in nats,
     or the squared error of a regression) or "unit" (`unit` of `layer` at `place`: "mean", "max" or a position). Tensors:
-    "input.values" as in a focus file, of whole numbers "input.ids" int32; "<method>.input" float16[height width], [token] or [feature], for a tree "<method>.input.<path>"; "<method>.error" the
-    standard error in the same shape; "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions
-    a side, the strongest of each cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file.
+    "input.values" as in a focus file, of whole numbers "input.ids" int32; "<method>.input" float16[height width], [token]
+    or [feature], for a tree "<method>.input.<path>"; "<method>.error" the standard error in the same shape;
+    "<method>.<index>" of a layer, [height width], [token] or [unit], at most 56 positions a side, the strongest of each
+    cell. Channels are summed, of saliency the largest is taken. `scales` as in a focus file.
     `partial` answers come while the question is under way.
     """
 
