@@ -164,7 +164,7 @@ describe.skipIf(missing !== "")(`attribution with a model at hand${missing ? ` (
     const { page, complaints } = await visit(
       here,
       here.served,
-      "#/gradients?example=1&v.method=occlusion&v.occlusion.stride=12",
+      "#/gradients?example=1&v.method=occlusion&v.occlusion.window=8&v.occlusion.stride=4",
     );
     await status(page, "saliency", "ready");
     const settings = hand(page).getByRole("group", { name: "settings of Occlusion" });
