@@ -14,7 +14,7 @@ from pellucid.lenses.loss_parts import benchmarks_of, infinite_mean, merged_mome
 from pellucid.measures import histogram
 from pellucid.measures.decomposition import Cells, bin_of, entropy_of_rows, terms
 from pellucid.measures.histogram import ExponentHistogram
-from pellucid.measures.intervals import mean_interval
+from pellucid.measures.intervals import LEAST_P, mean_interval
 from pellucid.measures.label_errors import Thresholds
 from pellucid.measures.labels import multi_hot
 from pellucid.measures.losses import Loss, class_costs, default_loss, log_probabilities
@@ -325,7 +325,7 @@ class LossLens:
             return []
         from scipy import special
 
-        tail = float(special.pdtrc(self.surprises - 1, max(self.allowed, 1e-9)))
+        tail = max(LEAST_P, float(special.pdtrc(self.surprises - 1, max(self.allowed, 1e-9))))
         if tail > 1e-6 or self.surprises < 3 * self.allowed + LEAST_ISSUES:
             return []
         worst = issues[0]
