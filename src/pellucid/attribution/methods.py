@@ -17,7 +17,7 @@ from pellucid.attribution.rows import by_example
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal
 from pellucid.capture import Captured, Session
-from pellucid.capture.session import row_each
+from pellucid.capture.reached import row_each
 from pellucid.capture.trees import batch_size
 from pellucid.errors import LayerError, MethodError, TargetError
 from pellucid.types import Layer, Passes, Tree

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pellucid.capture.session import row_each
+from pellucid.capture.reached import row_each
 from pellucid.errors import LayerError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved
+from pellucid.capture.reached import row_each, unreached
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
 from pellucid.errors import LayerError, MethodError
@@ -365,24 +366,6 @@ class Session:
     def inside(self) -> str:
         """Path of the module whose forward is running."""
         return self._path[-1] if self._path else ""
-
-
-def unreached(name: str) -> LayerError:
-    """The error for a layer that a forward did not reach, where it was asked for by name."""
-    return LayerError(f"Layer '{name}' was not reached in this forward; the model's path depends on its input.")
-
-
-def row_each(name: str, output: Tensor | None, examples: int) -> Tensor:
-    """A layer's output as it is. Raises: LayerError: it has not one row an example, or is None: the layer was not reached."""
-    if output is None:
-        raise unreached(name)
-    rows = len(output) if output.ndim else 1
-    if rows != examples:
-        raise LayerError(
-            f"Layer '{name}' gave {rows} row{'' if rows == 1 else 's'} for a batch of {examples}: it sees only some of the "
-            "examples, or they are not its first axis. Which row is of which example cannot be told."
-        )
-    return output
 
 
 class _Functions(TorchFunctionMode):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from pellucid.capture.call import to_device
-from pellucid.capture.session import Session, unreached
+from pellucid.capture.reached import unreached
+from pellucid.capture.session import Session
 from pellucid.errors import LayerError, MethodError
 from pellucid.types import Layer, Tree
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pellucid.attribution.layouts import as_maps, channels_of
 from pellucid.capture import Captured, Session
-from pellucid.capture.session import row_each, unreached
+from pellucid.capture.reached import row_each, unreached
 from pellucid.errors import OptionError
 from pellucid.features.concepts.anchors import Anchors, Interpolation, grid_of
 from pellucid.features.concepts.counts import BLOCKS, NULLS, Agreement, Presence, iou

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pellucid.capture import Session
-from pellucid.capture.session import row_each
+from pellucid.capture.reached import row_each
 from pellucid.errors import LayerError, OptionError
 from pellucid.features.concepts.sets import Concept, Picture, spans_of
 from pellucid.features.probing import Lightness

@@ -42,7 +42,7 @@ class Maps(Question, frozen=True):
 
         from pellucid.attribution.cam import as_maps, no_cam
         from pellucid.capture import Session, unwrapped
-        from pellucid.capture.session import row_each
+        from pellucid.capture.reached import row_each
         from pellucid.lenses.focus import Packed
 
         _check_few("row", self.row, MOST_ROWS)

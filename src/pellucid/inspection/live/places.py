@@ -76,7 +76,7 @@ class Places(Question, frozen=True):
         """Rows, float32[example kept], the layer's width and what to warn of, of all examples or those before the asker left."""
         from pellucid.capture import Session, unwrapped
         from pellucid.capture.memory import Batches
-        from pellucid.capture.session import row_each
+        from pellucid.capture.reached import row_each
         from pellucid.capture.until import until
         from pellucid.lenses import LensContext
         from pellucid.lenses.similarity import SimilarityLens
