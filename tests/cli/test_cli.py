@@ -54,6 +54,12 @@ def test_version_is_that_of_the_package(pellucid: Program) -> None:
     assert (answered.code, answered.out, answered.err) == (0, f"pellucid {__version__}\n", "")
 
 
+def test_the_package_is_the_program() -> None:
+    command = [sys.executable, "-m", "pellucid", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"pellucid {__version__}\n", "")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(pellucid: Program, command: str) -> None:
     answered = pellucid(command, "--help")

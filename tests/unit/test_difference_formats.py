@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pellucid.graph import Graph, trace
@@ -51,6 +52,11 @@ def onnx(model: nn.Module, example: Tensor, folder: Path) -> Graph:
     return read_graph(folder / "m.onnx")
 
 
+def weights_of(model: nn.Module, folder: Path) -> Graph:
+    save_file(model.state_dict(), folder / "m.safetensors")
+    return read_graph(folder / "m.safetensors")
+
+
 @pytest.mark.parametrize(("model", "example"), [(images(), IMAGE), (Reader(), IDS)])
 def test_one_model_in_three_formats_does_the_same(tmp_path: Path, model: nn.Module, example: Tensor) -> None:
     graphs = [trace(model.eval(), example), exported(model, example), onnx(model, example, tmp_path)]
@@ -77,6 +83,48 @@ def test_planted_edits_are_told_across_formats(tmp_path: Path) -> None:
     assert changes["0"] == ("parameters", "shape")
     assert changes["4"] == ("parameters",)
     assert {path: what for path, what in changes.items() if what != ("shape",)}.keys() == {"0", "4"}
+
+
+@pytest.mark.parametrize(("model", "example"), [(images(), IMAGE), (Reader(), IDS)])
+def test_weights_alone_hold_what_the_model_holds(tmp_path: Path, model: nn.Module, example: Tensor) -> None:
+    weights = weights_of(model, tmp_path)
+    for graph in (trace(model.eval(), example), exported(model, example), onnx(model, example, tmp_path)):
+        for found in (difference(weights, graph), difference(graph, weights)):
+            assert found.changes == ()
+            assert len(found.matches) >= len(weights.nodes) - 1  # all but the module without a name that holds the rest
+
+
+def test_weights_alone_tell_what_a_model_has_more_and_less(tmp_path: Path) -> None:
+    class Net(nn.Module):
+        def __init__(self, *, later: bool) -> None:
+            super().__init__()
+            self.body, self.spare = nn.Linear(4, 6 if later else 4), nn.Linear(3, 3)
+            self.mix = nn.MultiheadAttention(6 if later else 4, 2)  # never calls the layer in it that it reads
+            self.block = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6)) if later else nn.Sequential()
+            self.head = nn.Sequential() if later else nn.Linear(4, 2)
+            if not later:
+                self.last = nn.Linear(2, 2)
+
+        def forward(self, values: Tensor) -> Tensor:
+            states = self.body(values)
+            return self.head(self.block(self.mix(states, states, states)[0]))
+
+    weights, graph = weights_of(Net(later=False), tmp_path), trace(Net(later=True).eval(), torch.zeros(1, 4))
+    found = difference(weights, graph)
+    told = {
+        (change.kind, (graph.nodes[change.new] if change.old is None else weights.nodes[change.old]).path): change.what
+        for change in found.changes
+    }
+    assert told == {
+        ("added", "block"): (),
+        ("changed", "head"): ("parameters",),
+        ("changed", "body"): ("parameters",),
+        ("changed", "mix"): ("parameters",),
+        ("removed", "last"): (),
+    }
+    mirrored = {(change.kind, change.new, change.old) for change in difference(graph, weights).changes}
+    kinds = {"added": "removed", "removed": "added", "changed": "changed"}
+    assert mirrored == {(kinds[change.kind], change.old, change.new) for change in found.changes}
 
 
 def test_what_the_exporter_takes_in_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pellucid.cli.drawing import shapes
+from pellucid.graph.meaning import WEIGHTS
 
 if TYPE_CHECKING:
     from pellucid.graph import Graph, Node
@@ -19,7 +20,8 @@ def difference_lines(difference: Difference, old_name: str, new_name: str) -> It
     """The counts, then a line for each change; calls that only have another shape are counted, the first of them named."""
     old, new = difference.old, difference.new
     if not difference.changes and difference.formats:
-        yield f"{old_name} and {new_name} do the same: {old.parameters:,} and {new.parameters:,} parameters."
+        do = "hold the same" if WEIGHTS in difference.formats else "do the same"
+        yield f"{old_name} and {new_name} {do}: {old.parameters:,} and {new.parameters:,} parameters."
         return
     if not difference.changes:
         yield f"{old_name} and {new_name} have the same graph: {len(new.nodes):,} calls, {new.parameters:,} parameters."
@@ -45,6 +47,11 @@ def formats(difference: Difference) -> str:
     if difference.formats is None:
         return ""
     old, new = difference.formats
+    if WEIGHTS in difference.formats:
+        return (
+            f"They are from different formats ({old}; {new}): modules are matched by their names, and compared by how many "
+            "parameters they hold; weights alone say no more."
+        )
     return (
         f"They are from different formats ({old}; {new}): operations are compared by what they do; names, settings and "
         "constants, which each format has its own of, are not."

@@ -11,8 +11,9 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from pellucid.graph.alignment import in_order
+from pellucid.graph.holding import held
 from pellucid.graph.matching import Matching
-from pellucid.graph.meaning import format_of, translated
+from pellucid.graph.meaning import WEIGHTS, format_of, translated
 from pellucid.graph.outline import ROOT, Outline, Tables
 from pellucid.graph.structure import Graph, Node
 from pellucid.graph.wiring import rewired
@@ -96,12 +97,16 @@ def difference(old: Graph, new: Graph) -> Difference:
     Calls are matched by structure, whatever they are called: a layer that is put into a Sequential leaves those behind it
     the same although their numbers shift. What follows from a change further up is reported where it shows ("shape").
     The other way round gives the mirror image, and a graph does not differ from itself. Graphs of different formats are
-    compared by what their operations do, and without settings, which each format tells in its own way.
+    compared by what their operations do, and without settings, which each format tells in its own way; a file of weights
+    alone by which modules hold how many parameters.
     """
     if _digest(old) > _digest(new):
         # Always from the same of the two, so that of several equally good answers both ways round give the same one.
         return _mirrored(difference(new, old))
-    if format_of(old) != format_of(new):
+    languages = format_of(old), format_of(new)
+    if languages[0] != languages[1]:
+        if WEIGHTS in languages:
+            return _of_weights(old, new) if languages[0] == WEIGHTS else _mirrored(_of_weights(new, old))
         return _across(old, new)
     matches, changes = _compared(old, new)
     return Difference(old, new, matches, tuple(changes))
@@ -113,6 +118,14 @@ def _compared(old: Graph, new: Graph) -> tuple[tuple[tuple[int, int], ...], list
     found = Matching(before, after)
     matches = tuple(sorted((one, other) for one, other in found.of.items() if one != ROOT))
     return matches, _changes(before, after, found, matches)
+
+
+def _of_weights(weights: Graph, graph: Graph) -> Difference:
+    """What a graph has that a file of weights has not, by the modules that hold parameters."""
+    removed, added, pairs, changed = held(weights, graph)
+    changes = [Change("added", None, id_) for id_ in added] + [Change("removed", id_, None) for id_ in removed]
+    changes += [Change("changed", one, other, ("parameters",)) for one, other in changed]
+    return Difference(weights, graph, tuple(pairs), tuple(sorted(changes, key=_order)))
 
 
 def _across(old: Graph, new: Graph) -> Difference:

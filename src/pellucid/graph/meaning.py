@@ -14,7 +14,8 @@ import msgspec
 
 from pellucid.graph.structure import Edge, Graph, Node
 
-_TRACED, _EXPORTED, _ONNX, _WEIGHTS = "a traced model", "a program of torch.export", "ONNX", "weights alone"
+WEIGHTS = "weights alone"
+_TRACED, _EXPORTED, _ONNX = "a traced model", "a program of torch.export", "ONNX"
 
 # What ONNX calls its commonest operators, as neither torch's modules nor its functions are called.
 _OF_ONNX = frozenset((
@@ -59,7 +60,7 @@ def format_of(graph: Graph) -> str:
     holders = {node.parent for node in graph.nodes}
     called = {node.operation for node in graph.nodes if node.id not in holders and node.kind in ("module", "function")}
     if not graph.edges:
-        return _WEIGHTS
+        return WEIGHTS
     return _ONNX if called & _OF_ONNX or any("::" in one for one in called) else _EXPORTED
 
 

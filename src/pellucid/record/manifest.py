@@ -59,5 +59,5 @@ def manifest_of(content: bytes, root: Path) -> schema.Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(
             f"{root / 'manifest.json'} is truncated or altered: {error}. Restore it from a copy, or make the record "
-            "again with --overwrite."
+            "again in its place (--overwrite; overwrite=True)."
         ) from error
