@@ -1,8 +1,9 @@
 /** Accuracy and mean loss of any selection, from typed arrays. Examples without target or prediction do not count. */
-import { remembered } from "./chosen";
+import { everyRow, ofSelection, remembered, restOf } from "./chosen";
 import { talliesOf } from "./classification";
 import { confusionOf } from "./confusion";
 import { type Bounds, meanInterval, wilson } from "./intervals";
+import { keepsDigits, left } from "./remaining";
 import { tally } from "./tally";
 
 export interface Answers {
@@ -73,7 +74,28 @@ export function lossInterval(losses: Float64Array, sum: number, squares: number,
 const anyNegative = remembered((losses: Float64Array) => losses.some((loss) => loss < 0));
 
 /** Sums over the losses that are defined; made once for a selection. */
-export const lossSums = remembered((rows: Uint32Array, losses: Float64Array) => {
+export const lossSums = ofSelection((rows, losses: Float64Array): LossSums => {
+  const rest = restOf(rows, losses.length);
+  return (rest && withoutRest(rest, losses)) ?? rowByRow(rows, losses);
+});
+
+export interface LossSums {
+  readonly count: number;
+  readonly sum: number;
+  readonly squares: number;
+}
+
+/** The sums over all rows less those over the rest; null where that would cost digits. */
+function withoutRest(rest: Uint32Array, losses: Float64Array): LossSums | null {
+  const all: LossSums = lossSums(everyRow(losses.length), losses);
+  const less = rowByRow(rest, losses);
+  const squares = all.squares - less.squares;
+  return keepsDigits(squares, all.squares)
+    ? { count: all.count - less.count, sum: left(all.sum, less.sum), squares }
+    : null;
+}
+
+function rowByRow(rows: Uint32Array, losses: Float64Array): LossSums {
   const counted = allDefined(losses) ? rows : rows.filter((row) => Number.isFinite(losses[row]));
   // Two sums beside one another, so that neither waits for the other.
   let [even, odd, evenSquares, oddSquares] = [0, 0, 0, 0];
@@ -86,7 +108,7 @@ export const lossSums = remembered((rows: Uint32Array, losses: Float64Array) => 
     oddSquares += other * other;
   }
   return { sum: even + odd, squares: evenSquares + oddSquares, count: counted.length };
-});
+}
 
 const allDefined = remembered((losses: Float64Array) => losses.every(Number.isFinite));
 

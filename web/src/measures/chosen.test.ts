@@ -39,7 +39,7 @@ describe.each(subsets.map((rows) => [rows.length, rows] as const))("a selection 
   it("is counted by its rest where that is few", () => {
     const chosen = new Set(rows);
     const others = [...new Array(COUNT).keys()].filter((row) => !chosen.has(row));
-    const few = others.length > 0 && others.length < COUNT / 4;
+    const few = others.length > 0 && others.length < (3 / 8) * COUNT;
     expect(restOf(rows, COUNT)).toEqual(few ? Uint32Array.from(others) : null);
   });
 

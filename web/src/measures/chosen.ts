@@ -14,11 +14,11 @@ export function marksOf(rows: Uint32Array, count: number): Uint8Array {
 }
 
 /** Of a selection of more than so much of all, the rest is counted in its place. */
-const NEARLY_ALL = 3 / 4;
+const MOST = 5 / 8;
 
-/** The rows that are not among `rows`, of `count` in all, where those are nearly all but not all; made once for a selection. */
+/** The rows that are not among `rows`, of `count` in all, where those are most but not all; made once for a selection. */
 export function restOf(rows: Uint32Array, count: number): Uint32Array | null {
-  return rows.length > NEARLY_ALL * count && rows.length < count ? unmarked(rows, count) : null;
+  return rows.length > MOST * count && rows.length < count ? unmarked(rows, count) : null;
 }
 
 const unmarked = remembered((rows: Uint32Array, count: number): Uint32Array => {

@@ -49,7 +49,7 @@ export interface Agreement {
   readonly kappaInterval: Bounds | null;
 }
 
-const UNDEFINED: Difference = { count: 0, old: null, new: null, difference: null, interval: null };
+export const UNDEFINED: Difference = { count: 0, old: null, new: null, difference: null, interval: null };
 
 export function flipsOf(rows: Uint32Array, pair: Pair): Flips {
   let [fixed, broken, bothRight, bothWrong] = [0, 0, 0, 0];

@@ -1,8 +1,9 @@
 /** The loss of any selection, taken apart: its distribution, its classes, its concentration. */
 import { lossInterval, lossSums } from "./accuracy";
-import { inOrder, marksOf, ofSelection, remembered } from "./chosen";
+import { everyRow, inOrder, marksOf, ofSelection, remembered, restOf } from "./chosen";
 import type { Bounds } from "./intervals";
 import { orderOnce } from "./order";
+import { keepsDigits, left } from "./remaining";
 import { type Codes, packed, tally } from "./tally";
 
 export interface ClassLoss {
@@ -39,7 +40,20 @@ export function lossByClass(
 }
 
 /** How many losses each code has, their sum and that of their squares, side by side, and the sum over all codes. */
-const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array, size: number) => {
+const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array, size: number): ByCode => {
+  const rest = restOf(rows, codes.length);
+  const sums = (rest && withoutRest(rest, codes, losses, size)) ?? rowByRow(rows, codes, losses, size);
+  let total = 0;
+  for (let code = 0; code < size; code++) total += sums[3 * code + 1] as number;
+  return { sums, total };
+});
+
+interface ByCode {
+  readonly sums: Float64Array;
+  readonly total: number;
+}
+
+function rowByRow(rows: Uint32Array, codes: Int32Array, losses: Float64Array, size: number): Float64Array {
   const counted = countedCodes(codes, losses, size);
   // What does not count is summed behind the last code, rather than asked about each time.
   const sums = new Float64Array(3 * (size + 1));
@@ -51,10 +65,21 @@ const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array,
     sums[at + 1] = (sums[at + 1] as number) + loss;
     sums[at + 2] = (sums[at + 2] as number) + loss * loss;
   }
-  let total = 0;
-  for (let code = 0; code < size; code++) total += sums[3 * code + 1] as number;
-  return { sums, total };
-});
+  return sums;
+}
+
+/** The sums over all rows less those over the rest; null where that would cost any code's digits. */
+function withoutRest(rest: Uint32Array, codes: Int32Array, losses: Float64Array, size: number): Float64Array | null {
+  const all = lossesByCode(everyRow(codes.length), codes, losses, size).sums;
+  const less = rowByRow(rest, codes, losses, size);
+  const sums = all.map((sum, at) => left(sum, less[at] as number));
+  for (let code = 0; code < size; code++) {
+    const at = 3 * code;
+    if (sums[at] === 0) sums.fill(0, at, at + 3);
+    else if (!keepsDigits(sums[at + 2] as number, all[at + 2] as number)) return null;
+  }
+  return sums;
+}
 
 /** The code of each row; `size` where it has none from 0 up to below that, or its loss is not defined. Made once for a column. */
 const countedCodes = remembered((codes: Int32Array, losses: Float64Array, size: number): Codes => {

@@ -2,7 +2,7 @@
  * Scores of a million examples with single labels: by row once for a record, then one pass of typed arrays for a selection, from whose
  * sums all parts and their intervals follow; see `lossparts`.
  */
-import { ofSelection, remembered } from "./chosen";
+import { everyRow, ofSelection, remembered, restOf } from "./chosen";
 import { meanInterval } from "./intervals";
 import {
   answerOf,
@@ -21,6 +21,7 @@ import {
   tangent,
   wholeOf,
 } from "./lossscores";
+import { keepsDigits, left } from "./remaining";
 import { packed } from "./tally";
 
 /** Two outcomes in each bin: wrong, right. */
@@ -80,14 +81,14 @@ function answered(
   return { places, offsets, answers, wholes, any };
 }
 
-/** What is summed in each cell, side by side. */
-const [COUNT, OFFSET, ANSWER, WHOLE, OFFSET2, ANSWER2, BOTH, WIDTH] = [0, 1, 2, 3, 4, 5, 6, 8];
+/** What is summed in each cell, side by side; the naming is what the score is more than that of the first answer. */
+const [COUNT, OFFSET, ANSWER, NAMING, OFFSET2, ANSWER2, BOTH, WIDTH] = [0, 1, 2, 3, 4, 5, 6, 8];
 
 /** Sums of a selection by cell: a group, a bin and an outcome. Rows of no group are in the one behind the last. */
 export interface Summed {
   readonly groups: number;
   readonly cells: Float64Array;
-  /** Sums of squares over all rows: of the score, and of what it is more than that of the first answer. */
+  /** Sums of squares over all rows: of the score, and of the naming. */
   readonly wholes: number;
   readonly namings: number;
 }
@@ -97,9 +98,28 @@ export const NO_GROUPS: Int32Array = new Int32Array(0);
 
 /** The sums over rows with single labels, by what group each row of the record is in; made once for a selection and a grouping. */
 export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Summed => {
-  const { answers, offsets, wholes } = of;
   if (!of.any) return { groups: 0, cells: new Float64Array(PLACES * WIDTH), wholes: 0, namings: 0 };
-  const { cellOf, groups } = cellsBy(groupOf, of.places);
+  const rest = restOf(rows, of.places.length);
+  return (rest && withoutRest(rest, groupOf, of)) ?? rowByRow(rows, groupOf, of);
+});
+
+/** The sums over all rows less those over the rest; null where that would cost digits. */
+function withoutRest(rest: Uint32Array, groupOf: Int32Array, of: Answered): Summed | null {
+  const all: Summed = summed(everyRow(of.places.length), groupOf, of);
+  const less = rowByRow(rest, groupOf, of);
+  const wholes = all.wholes - less.wholes;
+  if (!keepsDigits(wholes, all.wholes)) return null;
+  const namings = left(all.namings, less.namings);
+  return {
+    groups: all.groups,
+    cells: all.cells.map((sum, at) => left(sum, less.cells[at] as number)),
+    wholes,
+    namings,
+  };
+}
+
+function rowByRow(rows: Uint32Array, groupOf: Int32Array, { answers, offsets, wholes, places }: Answered): Summed {
+  const { cellOf, groups } = cellsBy(groupOf, places);
   const cells = new Float64Array(((groups + 1) * PLACES + 1) * WIDTH);
   let [wholes2, namings2] = [0, 0];
   const none = (groups + 1) * PLACES;
@@ -115,7 +135,7 @@ export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Sum
     cells[at + COUNT] = (cells[at + COUNT] as number) + 1;
     cells[at + OFFSET] = (cells[at + OFFSET] as number) + offset;
     cells[at + ANSWER] = (cells[at + ANSWER] as number) + answer;
-    cells[at + WHOLE] = (cells[at + WHOLE] as number) + whole;
+    cells[at + NAMING] = (cells[at + NAMING] as number) + naming;
     cells[at + OFFSET2] = (cells[at + OFFSET2] as number) + offset * offset;
     cells[at + ANSWER2] = (cells[at + ANSWER2] as number) + answer * answer;
     cells[at + BOTH] = (cells[at + BOTH] as number) + offset * answer;
@@ -123,7 +143,7 @@ export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Sum
     namings2 += naming * naming;
   }
   return { groups, cells, wholes: wholes2, namings: namings2 };
-});
+}
 
 /** The cell of each row, and how many groups there are; made once for a grouping. */
 const cellsBy = remembered((groupOf: Int32Array, places: Uint8Array) => {
@@ -148,7 +168,7 @@ export function sumsAt({ cells }: Summed, group: number, bin: number): Sums {
     found.hits += hit * count;
     found.confidence += count * (MIDDLES[bin] as number) + (cells[at + OFFSET] as number);
     found.answer += cells[at + ANSWER] as number;
-    found.whole += cells[at + WHOLE] as number;
+    found.whole += (cells[at + ANSWER] as number) + (cells[at + NAMING] as number);
   }
   return found;
 }
@@ -181,8 +201,8 @@ export function intervalsOfAnswers(all: Summed, score: Score): PartIntervals {
       const risen = slope * sum(OFFSET);
       const risen2 = slope * slope * sum(OFFSET2);
       count += many;
-      total += sum(WHOLE);
-      naming += sum(WHOLE) - sum(ANSWER);
+      total += sum(ANSWER) + sum(NAMING);
+      naming += sum(NAMING);
       calibration += many * gap + risen;
       calibration2 += many * gap * gap + 2 * gap * risen + risen2;
       refinement += many * atShare;

@@ -1,4 +1,6 @@
 /** Ways to say how far confidence is from accuracy, all from fine bins: a twin of pellucid.measures.calibration. */
+
+import type { AccuracyPanel } from "../record/schema.gen";
 import { type Answers, outcomesOf, RIGHT, UNKNOWN } from "./accuracy";
 import type { CalibrationBin } from "./calibration";
 import { errorInterval, Gaps } from "./calibrationintervals";
@@ -30,6 +32,12 @@ export interface CalibrationError {
   readonly why: string;
   /** Of the model's own error, without what chance adds to the found one; null where there are too few examples. */
   readonly interval: Bounds | null;
+}
+
+/** Why a whole record has no calibration, which holds of any selection of it, too; "" where it has one. */
+export function calibrationUndefined(panel: AccuracyPanel | null): string {
+  const [first] = panel?.calibration_errors ?? [];
+  return first && first.value === null ? first.why : "";
 }
 
 export function fineOf(

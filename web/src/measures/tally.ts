@@ -7,7 +7,7 @@ export type Codes = Uint8Array | Uint16Array | Int32Array;
 /** Counters of fewer codes than this are kept twice, so that two equal codes in turn need not wait for one another. */
 const FEW = 4096;
 
-/** Counts by code; made once for a selection and a column of codes. Of nearly all rows it is what all have, less what the rest have. */
+/** Counts by code; made once for a selection and a column of codes. Of most rows it is what all have, less what the rest have. */
 export const tally = ofSelection((rows, codes: Codes, size: number): Uint32Array => {
   const rest = restOf(rows, codes.length);
   if (!rest) return size < FEW ? countedTwice(rows, codes, size) : counted(rows, codes, size);

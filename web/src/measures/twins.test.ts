@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { AccuracyPanel } from "../record/schema.gen";
 import { byClass } from "./accuracy";
 import { fBeta, scoresOf } from "./classification";
 import { confusionOf } from "./confusion";
 import { averagePrecision, averagePrecisionInterval, orderedOf, rocArea, thresholdsOf } from "./curves";
 import { type Bounds, f1Interval, newcombeArea } from "./intervals";
-import { calibrationErrors, diagramOf, equalMass, equalWidth, fineOf } from "./miscalibration";
+import { calibrationErrors, calibrationUndefined, diagramOf, equalMass, equalWidth, fineOf } from "./miscalibration";
 import { lacksRanks, rankCounts, topKCurve } from "./ranking";
 import { pairsOf, regressionScores } from "./regression";
 import { fisher, foundSlices, slicesOf } from "./slices";
@@ -220,6 +221,13 @@ describe("what is not defined", () => {
     const two = { targets: Int32Array.of(1, 0, -1), predictions: Int32Array.of(1, 1, 1) };
     expect(lacksRanks(every(3), two, Int32Array.of(0, -1, -1))).toBe(true);
     expect(lacksRanks(every(3), two, Int32Array.of(0, 1, -1))).toBe(false);
+  });
+
+  it("has no calibration of a selection where the whole record has none", () => {
+    const said = (value: number | null, why: string) => ({ calibration_errors: [{ value, why }] }) as AccuracyPanel;
+    expect(calibrationUndefined(said(null, "labels are soft"))).toBe("labels are soft");
+    expect(calibrationUndefined(said(0.1, ""))).toBe("");
+    expect(calibrationUndefined(null)).toBe("");
   });
 
   it("weighs recall by beta", () => {
