@@ -27,6 +27,7 @@ class Answers:
         targets: float64[example], a class index or a number; NaN where unknown.
         predictions: int64[example], -1 where there is none.
         losses, confidences: float64[example], NaN where not defined; the loss of a label that was given no probability is infinite.
+        soft: whether a label is soft and not of one class: no confidence can be held against right and wrong.
     """
 
     record: Record
@@ -36,6 +37,7 @@ class Answers:
     predictions: NDArray[np.int64]
     losses: NDArray[np.float64]
     confidences: NDArray[np.float64]
+    soft: bool = False
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -65,6 +67,7 @@ def answers_of(record: Record) -> Answers:
         predictions=predictions,
         losses=losses,
         confidences=np.where(predictions >= 0, _numbers(table["confidence"], np.nan), np.nan),
+        soft=_soft(table),
     )
 
 
@@ -78,6 +81,13 @@ def _losses(record: Record, table: pa.Table) -> NDArray[np.float64]:
             labelled |= ~table["targets"].is_null().to_numpy()
         losses[labelled & np.isnan(losses) & ~table["nonfinite"].to_numpy()] = np.inf
     return losses
+
+
+def _soft(table: pa.Table) -> bool:
+    if "soft_target" not in table.column_names:
+        return False
+    shares: NDArray[np.float64] = table["soft_target"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return bool(((shares > 0) & (shares < 1)).any())
 
 
 def _numbers(column: pa.ChunkedArray, missing: float) -> NDArray[np.float64]:

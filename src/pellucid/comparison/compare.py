@@ -139,7 +139,7 @@ def _model(all_: Together, index: int) -> schema.ComparedModel:
     rights = all_.rights[index, common]
     count, correct = len(rights), int(rights.sum())
     confidences = _comparable(all_.confidences[:, common])[index]
-    bins, ece = _calibration(confidences, rights)
+    bins, ece = _calibration(confidences[:0], rights[:0]) if all_.soft else _calibration(confidences, rights)
     losses = _comparable(all_.losses[:, common])[index]
     losses = losses[~np.isnan(losses)]
     mean = float(losses.mean()) if len(losses) and np.isfinite(losses).all() else None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.comparison.together import BASE, Together
+from pellucid.measures.calibration_errors import SOFT_LABELS
 from pellucid.measures.intervals import LEVEL, benjamini_hochberg, wilson
 from pellucid.measures.paired import (
     calibration_difference,
@@ -42,6 +43,7 @@ class Pair:
         losses, confidences: of both, float64[2 example], NaN where there is none; losses may be infinite.
         names: of both.
         task: of both.
+        soft: whether labels are soft.
     """
 
     labels: NDArray[np.int64]
@@ -51,6 +53,7 @@ class Pair:
     confidences: NDArray[np.float64]
     names: tuple[str, str] = ("the old model", "the new model")
     task: str = "classification"
+    soft: bool = False
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -98,6 +101,7 @@ def pair_of(all_: Together, old: int, new: int) -> Pair:
         np.where(shared, all_.confidences[both], np.nan),
         (all_.names[old], all_.names[new]),
         all_.task,
+        all_.soft,
     )
 
 
@@ -155,6 +159,8 @@ def loss_difference(pair: Pair, unit: str, level: float = LEVEL) -> MeasureDiffe
 
 def ece_difference(pair: Pair, level: float = LEVEL) -> MeasureDifference:
     """How the expected calibration error changed, over the answers of both."""
+    if pair.soft:
+        return _undefined("ece", "share", SOFT_LABELS)
     kept = pair.judged & np.isfinite(pair.confidences).all(axis=0)
     old, new = pair.confidences[:, kept]
     found = calibration_difference(old, pair.old_right[kept], new, pair.new_right[kept], level)

@@ -48,6 +48,11 @@ class Together:
         return self.answers[BASE].record.manifest.task
 
     @property
+    def soft(self) -> bool:
+        """Whether labels are soft."""
+        return any(one.soft for one in self.answers)
+
+    @property
     def rights(self) -> NDArray[np.bool_]:
         """bool[model example]: the prediction is the label."""
         right: NDArray[np.bool_] = (self.predictions >= 0) & (self.predictions == self.labels)

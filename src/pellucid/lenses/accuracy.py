@@ -21,7 +21,7 @@ from pellucid.measures.calibration import (
     equal_width,
     expected_error,
 )
-from pellucid.measures.calibration_errors import calibration_errors
+from pellucid.measures.calibration_errors import SOFT_LABELS, calibration_errors
 from pellucid.measures.classification import Tallies, tallies
 from pellucid.measures.classification import scores as class_scores
 from pellucid.measures.confusion import SparseCounts, added_square, of_square
@@ -50,6 +50,7 @@ class AccuracyLens:
             batches that came with every cell.
         confidences: counts, sums of confidences and right answers by fine bin of confidence.
         variance: sum of c (1 - c) over confidences c.
+        soft: examples whose label is soft and not of one class: no confidence can be held against right and wrong.
         scores: probabilities of the classes in bins, the fields of ScoreCells; scored: of how many examples; sampled: of
             how many with all their classes.
         halves: fields of TemperatureSums, of the half that fits and the half that tests.
@@ -69,6 +70,7 @@ class AccuracyLens:
     square: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     confidences: dict[str, Any] = field(default_factory=lambda: _fine_bins(_sure(np.zeros(0), np.zeros(0, bool))))
     variance: float = 0.0
+    soft: int = 0
     scores: dict[str, Any] = field(default_factory=lambda: vars(ScoreCells()))
     scored: int = 0
     sampled: int = 0
@@ -119,6 +121,8 @@ class AccuracyLens:
         known = (target >= 0) & (prediction >= 0)
         right = target == prediction
         self.classes = max(self.classes, int(outputs.shape[-1]))
+        if "soft_target" in seen.columns:
+            self.soft += int(np.count_nonzero(known & (np.asarray(seen.columns["soft_target"]).max(axis=1) < 1.0)))
         ranks = _where(known, rank)
         self.ranks = _sum(self.ranks, rank_counts(ranks, self.classes))
         self.unranked += int(np.count_nonzero(ranks < 0))
@@ -187,6 +191,7 @@ class AccuracyLens:
         self.square = added_square(self.square, other.square)
         self.confidences = _added(self.confidences, other.confidences)
         self.variance += other.variance
+        self.soft += other.soft
         total = ScoreCells(**self.scores)
         total.merge(ScoreCells(**other.scores))
         self.scores = vars(total)
@@ -214,6 +219,7 @@ class AccuracyLens:
         count, correct = int(cells.counts.sum()), int(of.right.sum())
         by_class = class_rows(of, scored, self.scored, self.sampled)
         bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
+        judged = Reliability.empty(FINE) if self.soft else bins
         recalls = [entry.recall for entry in by_class if entry.recall is not None]
         fitted, tested = (TemperatureSums(**half) for half in self.halves)
         counts = ValueCounts(**self.slices)
@@ -223,7 +229,7 @@ class AccuracyLens:
         return _panel(
             count=count,
             findings=[
-                *calibration_findings(bins, self.variance),
+                *calibration_findings(judged, self.variance),
                 *class_findings(by_class, count, correct, self.context.classes),
                 *slice_findings(slices),
             ],
@@ -234,18 +240,18 @@ class AccuracyLens:
             top_k=[one for k in TOP_K if k <= most and (one := top_k(ranks, k)) is not None],
             by_class=listed(by_class),
             classes=len(by_class),
-            calibration=equal_width(bins).to_schema(),
-            ece=expected_error(equal_width(bins)),
+            calibration=equal_width(judged).to_schema(),
+            ece=expected_error(equal_width(judged)),
             mean_confidence=float(bins.confidences.sum()) / bins.total if bins.total else None,
             ranks=[] if self.unranked else np.trim_zeros(ranks, "b").tolist(),
             scores=class_scores(cells),
             areas=area_scores(by_class, scored, self.scored, self.sampled),
-            equal_mass=equal_mass(bins).to_schema(),
+            equal_mass=equal_mass(judged).to_schema(),
             calibration_errors=[
-                *calibration_errors(bins),
-                class_wise_error(scored, number, self.sampled, exclusive=True),
+                *calibration_errors(judged, SOFT_LABELS if self.soft else ""),
+                class_wise_error(scored, number, self.sampled, exclusive=True, why=SOFT_LABELS if self.soft else ""),
             ],
-            temperature=temperature(fitted, tested, share_of(max(self.classes, 1))),
+            temperature=None if self.soft else temperature(fitted, tested, share_of(max(self.classes, 1))),
             without_probabilities=count - bins.total,
             slices=slices,
             columns_left_out=counts.left_out,

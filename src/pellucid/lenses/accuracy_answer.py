@@ -119,7 +119,9 @@ def macro_f1_score(rows: Sequence[ClassAccuracy], count: int) -> Score:
     return _mean_score("macro F1", [(one.f1, one.f1_interval, 0.0) for one in rows], count)
 
 
-def class_wise_error(cells: ScoreCells, classes: int, sampled: int, *, exclusive: bool) -> CalibrationError:
+def class_wise_error(
+    cells: ScoreCells, classes: int, sampled: int, *, exclusive: bool, why: str = ""
+) -> CalibrationError:
     """The class-wise calibration error; its chance level is not known without the classes' covariances.
 
     Args:
@@ -127,9 +129,10 @@ def class_wise_error(cells: ScoreCells, classes: int, sampled: int, *, exclusive
         classes: how many there are.
         sampled: examples whose every class is counted.
         exclusive: whether one class is true of an example, else any number.
+        why: it is not defined; "" where it is, as far as probabilities are known.
     """
-    if not sampled:
-        return CalibrationError("class-wise", None, None, None, BINS, 0, UNKNOWN)
+    if why or not sampled:
+        return CalibrationError("class-wise", None, None, None, BINS, 0, why or UNKNOWN)
     bins = cells.reliability(classes, sampled)
     interval = class_wise_interval(*bins, exclusive=exclusive)
     return CalibrationError("class-wise", class_wise(*bins), None, None, BINS, sampled, "", interval)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,12 @@ class Reliability:
     counts: Integers
     confidences: Floats
     correct: Integers
+
+    @classmethod
+    def empty(cls, number: int) -> Self:
+        """That many bins of equal width without an example."""
+        nothing = np.zeros(number, np.int64)
+        return cls(np.arange(number + 1) / number, nothing, np.zeros(number), nothing)
 
     @property
     def total(self) -> int:

@@ -15,12 +15,21 @@ from pellucid.measures.calibration import (
 from pellucid.measures.calibration_kernel import kernel_error, kernel_interval
 from pellucid.record.schema import CalibrationError, Interval
 
+SOFT_LABELS = (
+    "labels are soft, and no confidence can be held against one as right or wrong; see the calibration part of the loss"
+)
 
-def calibration_errors(bins: Reliability) -> list[CalibrationError]:
-    """Every way to say how far confidence is from accuracy, from fine bins."""
+
+def calibration_errors(bins: Reliability, why: str = "") -> list[CalibrationError]:
+    """Every way to say how far confidence is from accuracy, from fine bins.
+
+    Args:
+        bins: by confidence.
+        why: none of them is defined; "" where they are, or are not because there is no example.
+    """
     wide, mass, ordered = equal_width(bins), equal_mass(bins), monotone(bins)
     total = bins.total
-    why = "" if total else "no example has a target and a confidence"
+    why = why or ("" if total else "no example has a target and a confidence")
     alone = "" if debiased_error(mass) is not None else "every bin holds one example, so that its chance is not known"
 
     def binned(name: str, of: Reliability, interval: Interval | None) -> CalibrationError:
