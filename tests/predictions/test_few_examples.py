@@ -42,6 +42,25 @@ def test_five_examples_are_too_few_for_a_grave_finding(tmp_path: Path) -> None:
     assert never.severity == "medium"
 
 
+def test_a_class_that_only_examples_without_a_label_are_called_is_never_predicted_among_the_others(
+    tmp_path: Path,
+) -> None:
+    never, *_ = findings(tmp_path, [0] * 40 + [1] * 40 + [2] * 20 + [-1] * 30, [0] * 40 + [1] * 60 + [2] * 30)
+    assert never.kind == "never-predicted"
+    assert never.sentence == "Of 100 examples with a label none is called class 2, though 20 are of it."
+
+
+def test_the_others_of_a_slice_are_those_that_have_its_column(tmp_path: Path) -> None:
+    """80 examples have a site; 800 wrong ones without one are no others."""
+    site = pa.array(["a"] * 40 + ["b"] * 40 + [None] * 800)
+    labels = np.arange(880) % 2
+    wrong = np.r_[np.ones(30), np.zeros(50), np.ones(800)].astype(np.int64)
+    table = pa.table({"prediction": (labels + wrong) % 2, "label": labels, "site": site})
+    record = pellucid.import_predictions(table, out=tmp_path / "record")
+    (weak,) = [one for one in record.panel("accuracy").findings if one.kind == "weak-slice"]
+    assert weak.sentence.endswith("; of the 40 others with another site 100.0%.")
+
+
 class Counted(np.ndarray):
     """An array that counts how often it is added up."""
 

@@ -231,7 +231,7 @@ class AccuracyLens:
             findings=[
                 *calibration_findings(judged, self.variance),
                 *class_findings(by_class, count, correct, self.context.classes),
-                *slice_findings(slices),
+                *slice_findings(slices, counts.totals()),
             ],
             correct=correct,
             accuracy=correct / count if count else None,

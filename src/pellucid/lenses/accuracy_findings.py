@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pellucid.measures.calibration import Reliability
 from pellucid.measures.intervals import wilson
@@ -74,7 +74,7 @@ def class_findings(by_class: list[ClassAccuracy], count: int, correct: int, name
         rest = wilson(correct - entry.true_positive, others)
         if recall is None or own is None or rest is None:
             continue
-        name = names[entry.index] if entry.index < len(names) else str(entry.index)
+        name = _named(entry.index, names)
         share = (correct - entry.true_positive) / others
         never = entry.predicted == 0 and entry.support >= 5
         # Both are counts: Newcombe's interval of their difference, and Fisher's test of the two.
@@ -90,7 +90,7 @@ def class_findings(by_class: list[ClassAccuracy], count: int, correct: int, name
                 kind="never-predicted" if never else "weak-class",
                 severity="high" if surely and recall < share / 2 else "medium",
                 sentence=(
-                    f"{name} is never predicted, though {entry.support:,} examples are {name}."
+                    f"Of {count:,} examples with a label none is called {name}, though {entry.support:,} are of it."
                     if never
                     else f"{name} is recognised in {recall:.1%} of {entry.support:,} examples (95% interval "
                     f"{own.low:.1%} to {own.high:.1%}); the other classes in {share:.1%} of {others:,}."
@@ -106,10 +106,22 @@ def class_findings(by_class: list[ClassAccuracy], count: int, correct: int, name
     return sorted(findings, key=lambda finding: -finding.weight)[:3]
 
 
-def slice_findings(slices: Sequence[SliceAccuracy]) -> list[Finding]:
-    """Slices that are answered worse than the rest of their column."""
+def _named(index: int, names: Sequence[str]) -> str:
+    """A class in a sentence: its name, and that it is a class where that is a number."""
+    name = names[index] if index < len(names) else str(index)
+    return f"class {name}" if name.isdecimal() else name
+
+
+def slice_findings(slices: Sequence[SliceAccuracy], totals: Mapping[str, tuple[int, int]]) -> list[Finding]:
+    """Slices that are answered worse than the rest of their column.
+
+    Args:
+        slices: of all columns.
+        totals: column -> examples that have a value of it, and right answers among them.
+    """
     findings = []
     for one in slices:
+        others = totals[one.column][0] - one.count
         if one.adjusted < DISCOVERY and one.rest is not None and one.interval.high < one.rest - SLICE_POINTS:
             findings.append(
                 Finding(
@@ -117,7 +129,8 @@ def slice_findings(slices: Sequence[SliceAccuracy]) -> list[Finding]:
                     severity="high" if one.accuracy < one.rest / 2 else "medium",
                     sentence=(
                         f"Where {one.column} is {one.value}, {one.accuracy:.1%} of {one.count:,} examples are right (95% interval "
-                        f"{one.interval.low:.1%} to {one.interval.high:.1%}); of the others {one.rest:.1%}."
+                        f"{one.interval.low:.1%} to {one.interval.high:.1%}); of the {others:,} others with another {one.column} "
+                        f"{one.rest:.1%}."
                     ),
                     count=one.count,
                     interval=one.interval,

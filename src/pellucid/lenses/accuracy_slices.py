@@ -75,11 +75,14 @@ class ValueCounts:
             for column, values in self.values.items()
             for value, found in values.items()
         }
-        totals = {
+        return slices_of(counts, self.totals())
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Examples that have a value of a column, and right answers among them, by column."""
+        return {
             column: (sum(found[0] for found in values.values()), sum(found[1] for found in values.values()))
             for column, values in self.values.items()
         }
-        return slices_of(counts, totals)
 
 
 def value_text(value: Scalar) -> str:
