@@ -57,6 +57,24 @@ def test_models_that_differ_in_the_seed_alone_are_replicates() -> None:
     ]  # fmt: skip
 
 
+def test_what_else_stands_in_a_name_keeps_models_apart_and_needs_no_number() -> None:
+    names = [
+        "sgd-width16-seed0",
+        "adam-width16-seed0",
+        "base-seed0",
+        "base_seed1",
+        "width4.seed2.late",
+        "width4-Seed3-late",
+    ]
+    groups = groups_of([model(name) for name in [*names, "seed0", "seed1", "seeded2"]])
+    assert [(group.name, group.members) for group in groups] == [
+        ("sgd-width16-seed0", [0]), ("adam-width16-seed0", [1]), ("base", [2, 3]), ("width4-late", [4, 5]), ("seed", [6, 7]),
+        ("seeded2", [8]),
+    ]  # fmt: skip
+    assert groups[3].factors == {"width": 4.0}
+    assert [group.members for group in groups_of([model("base-seed0", 100), model("base-seed1", 200)])] == [[0], [1]]
+
+
 def test_seeds_that_agree_exactly_have_the_interval_of_the_examples() -> None:
     both = [
         msgspec.structs.replace(model(f"width8-seed{seed}"), correct=48, count=50, accuracy=0.96) for seed in (0, 1)

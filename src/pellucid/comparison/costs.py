@@ -14,6 +14,7 @@ from pellucid.record.schema import LearningPoint
 WHOLE_MODEL = ""
 ACCURACIES = ("validation_accuracy", "accuracy")
 REPLICATE = "seed"
+_SEED = re.compile(rf"(?<![a-z]){REPLICATE}[-_]?\d+(?:\.\d+)?", re.IGNORECASE)
 _FACTOR = re.compile(r"([a-z]+)[-_]?(\d+(?:\.\d+)?)")
 
 
@@ -84,6 +85,16 @@ def factors_of(name: str) -> dict[str, float]:
     {'width': 1.25, 'seed': 1.0}
     """
     return {word: float(number) for word, number in _FACTOR.findall(name.lower())}
+
+
+def without_seed(name: str) -> str | None:
+    """What a name is without its seed; None where it has none.
+
+    >>> without_seed("adam-width8-seed0")
+    'adam-width8'
+    """
+    parts = _SEED.split(name)
+    return "-".join(kept for part in parts if (kept := part.strip("-_. "))) if len(parts) > 1 else None
 
 
 def flops_of(record: Record) -> int | None:

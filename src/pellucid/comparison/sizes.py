@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.comparison.costs import REPLICATE, reached
+from pellucid.comparison.costs import REPLICATE, reached, without_seed
 from pellucid.comparison.together import Together
 from pellucid.measures.intervals import LEVEL, mean_interval, wilson
 from pellucid.measures.paired import mean_difference, share_difference
@@ -53,20 +53,17 @@ class Group:
 
 
 def groups_of(models: list[ComparedModel]) -> list[Group]:
-    """Models whose names differ in the seed alone belong together; any other stands alone."""
+    """Models of as many parameters whose names differ in the seed alone belong together; any other stands alone."""
     found: dict[object, list[int]] = {}
     for place, model in enumerate(models):
-        rest = tuple((name, value) for name, value in model.factors.items() if name != REPLICATE)
-        key = (rest, model.parameters) if REPLICATE in model.factors and rest else place
+        rest = without_seed(model.name)
+        key = place if rest is None else (rest, model.parameters)
         found.setdefault(key, []).append(place)
     grouped = []
     for members in found.values():
         factors = {name: value for name, value in models[members[0]].factors.items() if name != REPLICATE}
-        name = (
-            models[members[0]].name
-            if len(members) == 1
-            else "-".join(f"{one}{value:g}" for one, value in factors.items())
-        )
+        first = models[members[0]].name
+        name = first if len(members) == 1 else without_seed(first) or REPLICATE
         grouped.append(Group(name, members, factors))
     return grouped
 
