@@ -165,13 +165,19 @@ def classes_of(view: View) -> list[schema.HumanClass]:
             people=float(shares.mean()) if number else None,
             model=float(rights.mean()) if number else None,
             difference=mean,
-            interval=mean_interval(number, (mean or 0.0) * number, spread),
+            interval=_difference_interval(number, mean or 0.0, spread),
             p_value=p_value,
             adjusted=None if p_value is None else float(corrected),
         )
         for (name, number, shares, rights, mean, spread, p_value), corrected in zip(rows, adjusted, strict=True)
         if number
     ]
+
+
+def _difference_interval(number: int, mean: float, spread: float) -> schema.Interval | None:
+    """Student's, of shares' mean difference, within -1 and 1; None where nothing varies: how it would vary is not known."""
+    found = mean_interval(number, mean * number, spread) if spread > 0 else None
+    return found and schema.Interval(max(-1.0, found.low), min(1.0, found.high), found.level, found.method)
 
 
 def outcomes_of(view: View) -> tuple[NDArray[np.int8], schema.HumanOutcomes | None]:

@@ -27,8 +27,9 @@ export function count(value: number | null | undefined): string {
 export function number(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e6) return integers.format(value).replace("-", "−");
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return integers.format(value).replace("-", "−");
+  // The form is that of what will stand there: 999.7 is written as 1,000 is.
+  const size = Math.abs(rounded(value, digits));
   const text =
     size >= 1e6 || size < 1e-3
       ? value.toExponential(Math.max(0, digits - 1)).replace("e+", "e")
@@ -37,6 +38,9 @@ export function number(value: number | null | undefined, digits = 3): string {
         : value.toPrecision(digits);
   return text.replace("-", "−").replace("e-", "e−");
 }
+
+/** To so many significant digits. */
+const rounded = (value: number, digits = 3): number => Number(value.toPrecision(digits));
 
 /**
  * What stands at the ticks of an axis: no zeros that say nothing (0.1 and not 0.100), and on an axis of equal steps as
@@ -75,12 +79,23 @@ export function percent(value: number | null | undefined, digits?: number): stri
   // Sums of many parts end a little beside 1.
   const whole = Math.abs(1 - value) < ROUNDING ? 0 : Math.abs(1 - value);
   const edge = Math.min(Math.abs(value), whole);
-  // What rounds to an end and is not there.
-  if (digits === undefined && edge > 0 && edge < 5e-5 && value > 0 && value < 1)
-    return value < 0.5 ? "<0.01%" : ">99.99%";
   const decimals = digits ?? (edge > 0 && edge < 0.001 ? 2 : 1);
-  return `${(100 * value).toFixed(decimals)}%`;
+  const text = (100 * value).toFixed(decimals);
+  const atEnd = Number(text) === 0 || Number(text) === 100;
+  if (!atEnd || edge === 0 || value < 0 || value > 1)
+    return `${Number(text) === 0 ? text.replace("-", "") : minus(text)}%`;
+  const least = 10 ** -decimals;
+  return value < 0.5 ? `<${least.toFixed(decimals)}%` : `>${(100 - least).toFixed(decimals)}%`;
 }
+
+/** A difference of shares in points of 100: "+1.2", "−0.4", "0.0" where that is what it rounds to. */
+export function points(value: number, decimals = 1): string {
+  const text = (100 * value).toFixed(decimals);
+  if (Number(text) === 0) return text.replace("-", "");
+  return `${value > 0 ? "+" : ""}${minus(text)}`;
+}
+
+const minus = (text: string): string => text.replace("-", "−");
 
 /** "88.4% to 93.4%" */
 export function percentInterval(interval: { low: number; high: number } | null | undefined): string {
@@ -100,30 +115,31 @@ export function withUnit(text: string, unit: string): string {
 
 /** 1.2 million */
 export function quantity(value: number | null | undefined): string {
-  if (value === null || value === undefined) return NOT_DEFINED;
-  if (value >= 1e9) return `${number(value / 1e9)} billion`;
-  if (value >= 1e6) return `${number(value / 1e6)} million`;
-  return integers.format(value);
+  if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
+  if (value < 1e6) return minus(integers.format(value));
+  const size = rounded(value);
+  return size >= 1e9 ? `${number(value / 1e9)} billion` : `${number(value / 1e6)} million`;
 }
 
 /** 1.4 MB */
 export function bytes(value: number | null | undefined): string {
-  if (value === null || value === undefined) return NOT_DEFINED;
+  if (value === null || value === undefined || Number.isNaN(value)) return NOT_DEFINED;
   for (const [size, unit] of [
     [1e9, "GB"],
     [1e6, "MB"],
     [1e3, "kB"],
   ] as const) {
-    if (value >= size) return `${number(value / size)} ${unit}`;
+    if (value >= 1e3 && rounded(value) >= size) return `${number(value / size)} ${unit}`;
   }
   return `${value} B`;
 }
 
 /** 3.2 s, 4 min 10 s */
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${number(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (rounded(seconds) < 60) return `${number(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(seconds / 60);
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 

@@ -48,8 +48,57 @@ describe("numbers as people read them", () => {
     ]);
   });
 
+  it("never writes an end that is not reached, however few digits it has", () => {
+    expect([0, 0.004, 0.005, 0.5, 0.9946, 0.995, 0.9999, 1].map((value) => format.percent(value, 0))).toEqual([
+      "0%",
+      "<1%",
+      "1%",
+      "50%",
+      "99%",
+      ">99%",
+      ">99%",
+      "100%",
+    ]);
+    expect([0.0004, 0.9996].map((value) => format.percent(value, 1))).toEqual(["<0.1%", ">99.9%"]);
+  });
+
+  it("rounds first, and then chooses the form", () => {
+    expect([999.4, 999.7, -999.7, 999_999.7, 0.00099996].map((value) => format.number(value))).toEqual([
+      "999",
+      "1,000",
+      "−1,000",
+      "1.00e6",
+      "0.00100",
+    ]);
+    expect([999_999, 999_999_600, 1.2e6, Number.NaN].map(format.quantity)).toEqual([
+      "999,999",
+      "1.00 billion",
+      "1.20 million",
+      "–",
+    ]);
+    expect([999, 999_400, 999_700, 999_999_999].map(format.bytes)).toEqual(["999 B", "999 kB", "1.00 MB", "1.00 GB"]);
+    expect([3.2, 59.94, 59.97, 119.7, 3599.7, 7199].map(format.duration)).toEqual([
+      "3.20 s",
+      "59.9 s",
+      "1 min 0 s",
+      "2 min 0 s",
+      "1 h 0 min",
+      "2 h 0 min",
+    ]);
+  });
+
+  it("writes differences of shares in points, and none that rounds to nothing with a sign", () => {
+    expect([0.0123, -0.0123, -0.0004, 0].map((value) => format.points(value))).toEqual(["+1.2", "−1.2", "0.0", "0.0"]);
+    expect([format.points(-0.004, 0), format.points(0.126, 0)]).toEqual(["0", "+13"]);
+  });
+
   it("writes what is taken away with a minus, not a hyphen", () => {
     expect([format.count(-1234), format.count(8), format.number(-0.5)]).toEqual(["−1,234", "8", "−0.500"]);
+    expect([format.percent(-0.0123), format.percent(-1e-9), format.quantity(-1234)]).toEqual([
+      "−1.2%",
+      "0.00%",
+      "−1,234",
+    ]);
   });
 
   it("puts a unit of many words in brackets", () => {

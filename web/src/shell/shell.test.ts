@@ -6,11 +6,26 @@ import { chipsOf } from "./chips";
 import { fileName } from "./download";
 import { find } from "./find";
 import { graphAlone, type PageModule, pagesOf } from "./pages";
-import { csvOf, leastRoom, sortedRows, type TableColumn, tableOf } from "./table";
+import { csvOf, leastRoom, sortedRows, type TableColumn, tableOf, textOf } from "./table";
 
 const column = (model: ReturnType<typeof tableOf>, index: number) => model.columns[index] as TableColumn;
 
 describe("tables", () => {
+  it("say shares as percent, and keep them as they are for sorting and for files", () => {
+    const shares = tableOf(
+      "t",
+      ["accuracy", "kappa"],
+      [
+        [0.33, 0.33],
+        [-0.0123, null],
+      ],
+      ["accuracy"],
+    );
+    expect([0, 1].map((row) => textOf(column(shares, 0), row))).toEqual(["33.0%", "−1.2%"]);
+    expect(textOf(column(shares, 1), 0)).toBe("0.3300");
+    expect(csvOf(shares)).toContain("0.33,0.33");
+  });
+
   const model = tableOf(
     "t",
     ["name", "loss"],

@@ -1,6 +1,6 @@
 /** A table behind a picture: columns and cells by row number, so that a million rows cost nothing until shown. */
 import type { Width } from "../marks/fitting";
-import { number, plain } from "../marks/format";
+import { number, percent, plain } from "../marks/format";
 import { orderOf } from "../measures/order";
 import type { Scalar } from "../record/examples";
 
@@ -35,8 +35,13 @@ export interface TableModel {
   isCurrent?(row: number): boolean;
 }
 
-/** A table from plain rows of values. */
-export function tableOf(title: string, columns: readonly string[], rows: readonly (readonly Scalar[])[]): TableModel {
+/** A table from plain rows of values; the columns of these names hold `shares`, which read as percent. */
+export function tableOf(
+  title: string,
+  columns: readonly string[],
+  rows: readonly (readonly Scalar[])[],
+  shares: readonly string[] = [],
+): TableModel {
   return {
     title,
     count: rows.length,
@@ -45,9 +50,12 @@ export function tableOf(title: string, columns: readonly string[], rows: readonl
       title: name,
       numeric: rows.some((row) => typeof row[index] === "number"),
       cell: (row) => rows[row]?.[index] ?? null,
+      ...(shares.includes(name) ? { text: (row: number) => shareText(rows[row]?.[index] ?? null) } : {}),
     })),
   };
 }
+
+const shareText = (value: Scalar): string => (typeof value === "number" ? percent(value) : "");
 
 const LEAST = { number: 80, text: 112 };
 const MOST_TITLED = 200;

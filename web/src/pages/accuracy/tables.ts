@@ -61,6 +61,7 @@ export function classTable(
         ...more,
       ];
     }),
+    ["recall", "recall low", "recall high", "precision", "precision low", "precision high"],
   );
 }
 
@@ -117,6 +118,7 @@ export function sliceTable({ slices }: Sliced): TableModel {
       one.pValue,
       one.adjusted,
     ]),
+    ["share", "low", "high", "others"],
   );
 }
 

@@ -36,6 +36,7 @@ export function groupTable(groups: readonly Group[], old: string, now: string): 
       one.pValue,
       one.adjusted,
     ]),
+    [`recall of ${old}`, `recall of ${now}`, "difference", "low", "high"],
   );
 }
 

@@ -84,6 +84,8 @@ describe("the images", () => {
     expect(found.model).toMatchObject({ value: 0.5, count: 4, images: 4 });
     expect(found.difference.value).toBeCloseTo((0 - 0.9 + 0.75 + 0) / 4, 12);
     expect(standing(images, Int32Array.from([4, 5])).people.value).toBeNull();
+    // Of two images, -0.9 and 0, Student's interval alone would reach below -1.
+    expect(standing(images, Int32Array.from([0, 1])).difference.interval?.low).toBe(-1);
   });
 
   it("are points where both numbers are known", () => {

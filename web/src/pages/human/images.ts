@@ -97,9 +97,15 @@ export function standing(images: Images, places: Int32Array): Standing {
   return {
     people: clusteredShare(successes, trials),
     model: oneEach(model),
-    difference: pairedDifference(differences),
+    difference: withinAll(pairedDifference(differences)),
   };
 }
+
+/** A difference of shares is between -1 and 1, and so is what it may be. */
+const withinAll = ({ interval, ...found }: MeanDifference): MeanDifference => ({
+  ...found,
+  interval: interval && { low: Math.max(-1, interval.low), high: Math.min(1, interval.high) },
+});
 
 /** A share of images with one answer each: Wilson's interval, as everywhere else in the app. */
 function oneEach(right: readonly number[]): Share {

@@ -24,6 +24,7 @@ function accuracyTable(panel: HumanPanel): TableModel {
       one.interval?.low ?? null,
       one.interval?.high ?? null,
     ]),
+    ["accuracy", "low", "high"],
   );
 }
 
@@ -67,6 +68,7 @@ function pairTable(panel: HumanPanel): TableModel {
       pair.p_value,
       pair.why,
     ]),
+    ["observed", "expected"],
   );
 }
 
@@ -87,5 +89,6 @@ export function observerTable(panel: HumanPanel): TableModel {
       one.seconds,
       [...one.flags, ...(one.excluded ? ["left out"] : [])].join(", "),
     ]),
+    ["accuracy", "low", "high"],
   );
 }
