@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pellucid.measures.intervals import p_words, wilson
+import numpy as np
+
+from pellucid.measures.intervals import benjamini_hochberg, p_words, wilson
+from pellucid.measures.slices import LEAST
 from pellucid.record.schema import (
     ComparedModel,
     ComparedPair,
@@ -36,9 +39,7 @@ def findings_of(
         judged = pair.measures[0].difference is not None
         found += _accuracy(pair, old, new) if judged else _loss(pair, old, new)
         found += [*_flips(pair, old, new), *_others(pair.measures[1 if judged else 2 : 3], old, new)]
-        found += _groups(pair.by_class, "recall of", old, new, None)
-        for one in pair.by_slice:
-            found += _groups(one.groups, f"accuracy where {one.column} is", old, new, one.column)
+        found += _groups(pair, old, new)
     return found + _trends(trends, target)
 
 
@@ -111,17 +112,16 @@ def _outcome(low: float, high: float) -> tuple[str, str]:
 def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     if not pair.broken:
         return
+    right, wrong = pair.broken + pair.both_right, pair.fixed + pair.both_wrong
+    of_wrong = f"; of the {wrong:,} that {old} had not, it is right on {pair.fixed:,}" if wrong else ""
     yield Finding(
         kind="broken",
         severity="medium" if pair.broken > pair.fixed else "low",
-        sentence=(
-            f"{new} is not right on {pair.broken:,} of {pair.count:,} examples that {old} had right; it is right on {pair.fixed:,} "
-            f"that {old} had not."
-        ),
-        count=pair.count,
-        interval=wilson(pair.broken, pair.count),
+        sentence=f"Of the {right:,} examples that {old} had right, {new} is not right on {pair.broken:,}{of_wrong}.",
+        count=right,
+        interval=wilson(pair.broken, right),
         page=PAGE,
-        weight=pair.broken / pair.count,
+        weight=pair.broken / right,
         evidence={"fixed": pair.fixed, "broken": pair.broken},
         selection={f"column.{pair.flip}": "broken"},
     )
@@ -156,34 +156,50 @@ def _others(measures: list[MeasureDifference], old: str, new: str) -> Iterable[F
         )
 
 
-def _groups(groups: list[GroupDifference], what: str, old: str, new: str, column: str | None) -> Iterable[Finding]:
-    """Groups in which more broke than can be chance, the largest fall first."""
-    fell = [
-        one
+def _groups(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
+    """Groups in which more broke than can be chance, of the classes and of every column those with the largest fall.
+
+    All that are tested are adjusted together: with many columns a group of one of them falls by chance in most comparisons.
+    """
+    families = [(None, "recall of", pair.by_class)]
+    families += [(one.column, f"accuracy where {one.column} is", one.groups) for one in pair.by_slice]
+    tested = [
+        (column, what, one)
+        for column, what, groups in families
         for one in groups
-        if one.adjusted is not None
-        and one.adjusted < FALSE_ALARMS
-        and one.difference is not None
-        and one.difference < 0
+        if one.count >= LEAST and one.p_value is not None
     ]
-    for one in sorted(fell, key=lambda group: group.difference or 0.0)[:MOST_GROUPS]:
-        if one.difference is None or one.interval is None:
-            continue
-        yield Finding(
-            kind="fell-in-group",
-            severity="high",
-            sentence=(
-                f"From {old} to {new} the {what} {one.group} fell by {points(-one.difference, signed=False)} "
-                f"({points_interval(one.interval)}) over {one.count:,} examples: {one.broken:,} broke, {one.fixed:,} were fixed "
-                f"({p_words(one.adjusted)} after correction for {len(groups):,} groups)."
-            ),
-            count=one.count,
-            interval=one.interval,
-            page=PAGE,
-            weight=min(1.0, -one.difference),
-            evidence={"difference": one.difference, "p_value": one.p_value, "adjusted": one.adjusted},
-            selection={"true": str(one.index)} if column is None else {f"column.{column}": one.group},
-        )
+    adjusted = benjamini_hochberg(np.array([one.p_value for *_, one in tested], np.float64))
+    for column, what, _ in families:
+        fell = [
+            (one, float(q_value))
+            for (of, _, one), q_value in zip(tested, adjusted, strict=True)
+            if of == column and q_value < FALSE_ALARMS and one.difference is not None and one.difference < 0
+        ]
+        for one, q_value in sorted(fell, key=lambda found: found[0].difference or 0.0)[:MOST_GROUPS]:
+            yield from _fell(one, q_value, len(tested), what, column, (old, new))
+
+
+def _fell(
+    one: GroupDifference, adjusted: float, tests: int, what: str, column: str | None, names: tuple[str, str]
+) -> Iterable[Finding]:
+    if one.difference is None or one.interval is None:
+        return
+    yield Finding(
+        kind="fell-in-group",
+        severity="high",
+        sentence=(
+            f"From {names[0]} to {names[1]} the {what} {one.group} fell by {points(-one.difference, signed=False)} "
+            f"({points_interval(one.interval)}) over {one.count:,} examples: {one.broken:,} broke, {one.fixed:,} were fixed "
+            f"({p_words(adjusted)} after correction for {tests:,} groups)."
+        ),
+        count=one.count,
+        interval=one.interval,
+        page=PAGE,
+        weight=min(1.0, -one.difference),
+        evidence={"difference": one.difference, "p_value": one.p_value, "adjusted": adjusted},
+        selection={"true": str(one.index)} if column is None else {f"column.{column}": one.group},
+    )
 
 
 def _trends(trends: list[Trend], target: float | None) -> list[Finding]:
