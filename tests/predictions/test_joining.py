@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pellucid
-from pellucid.predictions import joining
+from pellucid.predictions import joining, panels_of
 from pellucid.predictions.files import open_columns
 from pellucid.record import Record
 from support.program import in_process
@@ -92,3 +92,10 @@ def test_the_program_says_how_labels_were_found(
         "Labels were found by 'id'. Predictions without a label: 1; labels without a prediction, left out: 0."
         in done.err
     )
+
+
+def test_the_answers_alone_find_their_labels_by_id_too() -> None:
+    order = np.random.default_rng(1).permutation(60)
+    accuracy = panels_of(HERE, THERE.take(order), lenses=["accuracy"])["accuracy"]
+    assert isinstance(accuracy, pellucid.record.schema.AccuracyPanel)
+    assert accuracy.accuracy == (LOGITS.argmax(axis=1) == TARGETS).mean()

@@ -28,6 +28,12 @@ LabelKindOption = Annotated[
     Literal["class", "soft", "sets"] | None,
     typer.Option(help="What lists and columns of labels are. Told by their form if left out; 'class' splits no text."),
 ]
+NumbersOption = Annotated[
+    Literal["names", "indices"] | None,
+    typer.Option(
+        help="What whole numbers are where classes are called by numbers. Told if left out, and refused where unsafe."
+    ),
+]
 IdColumn = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="The column of ids; 'row' numbers the examples. 'id' if there is one."),
@@ -43,6 +49,7 @@ def import_(
     column: Column = None,
     id_column: IdColumn = None,
     label_kind: LabelKindOption = None,
+    numbers: NumbersOption = None,
     loss: options.LossName = None,
     target_loss: options.TargetLoss = None,
     title: options.Title = None,
@@ -64,6 +71,7 @@ def import_(
             column=column,
             id_column=id_column,
             label_kind=label_kind,
+            numbers=numbers,
             loss=loss,
             target_loss=target_loss,
             title=title,
@@ -97,6 +105,12 @@ def _say_what_was_odd(saved: object) -> None:
         say(f"{saved.unnormalised:,} rows did not add up to one and were divided by their sum.")
     if saved.trimmed:
         say(f"{saved.trimmed:,} names of classes have spaces around them, which were left out.")
+    if saved.numbers == "names":
+        say("Whole numbers were read as names of classes, not as indices (--numbers).")
+    if saved.ignored:
+        say(f"{saved.ignored:,} labels are -100, which stands for a label that is not known.")
+    if saved.alike:
+        say(f"Names of classes that differ by case alone are kept apart: {', '.join(saved.alike)}.")
     if saved.undecodable:
         say(f"{saved.undecodable:,} pictures could not be read and are left out.")
     if saved.left_out:

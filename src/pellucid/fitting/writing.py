@@ -65,6 +65,7 @@ def write_fit(fit: Fit, out: str | Path, *, title: str | None = None, overwrite:
         kind="logits",
         column="logits",
         classes=list(fit.classes),
+        numbers="indices",
         title=title or f"{fit.panel.model} on {fit.panel.data}",
         overwrite=overwrite,
     )

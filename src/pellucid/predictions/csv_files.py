@@ -13,7 +13,7 @@ from pellucid.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pellucid.predictions.files import Columns
+    from pellucid.predictions.files import Columns, Digits
 
 _BLOCK = 1 << 22
 _NO_VALUE = ["", "NaN", "nan", "null"]
@@ -80,6 +80,9 @@ class _Csv:
         for piece in _csv_pieces(self.path, self.types, list(columns)):
             for start in range(0, piece.num_rows, rows):
                 yield piece.slice(start, rows)
+
+    def digits(self, column: str) -> Digits:
+        return "text"
 
     def extremes(self, column: str) -> tuple[int, int] | None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 VALUES = "values"
 """The one column of an array that has no names."""
+
+Digits: TypeAlias = Literal["text", "numbers", "indices"]
+"""Where a column's whole numbers come from: digits of a text file, numbers, or indices of columns that are one a class."""
 
 # Bytes that a Parquet column reads ahead; there may be thousands of columns.
 _READ_AHEAD = 1 << 16
@@ -47,6 +50,9 @@ class Columns(Protocol):
 
     def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """These columns, in order; pieces of at most so many rows. Raises: DataError: it is damaged."""
+
+    def digits(self, column: str) -> Digits:
+        """Where the whole numbers of a column come from."""
 
     def extremes(self, column: str) -> tuple[int, int] | None:
         """Least and largest of a column of whole numbers, as the file says itself; None where it does not."""
@@ -160,6 +166,9 @@ class _Array:
         for start in range(0, self.rows, rows):
             yield self._piece(start, min(start + rows, self.rows))
 
+    def digits(self, column: str) -> Digits:
+        return "numbers"
+
     def extremes(self, column: str) -> tuple[int, int] | None:
         return None
 
@@ -201,9 +210,9 @@ def _read(values: NDArray[Any], start: int, end: int) -> NDArray[Any]:
 # --- tables ---------------------------------------------------------------------------------------------------
 
 
-def held(table: pa.Table, source: str, name: str) -> Columns:
-    """A table in memory that stands for one that was read from `source`."""
-    return _Held(table, source, name)
+def held(table: pa.Table, origin: Columns) -> Columns:
+    """A table in memory that stands for one that was read."""
+    return _Held(table, origin.source, origin.name, origin)
 
 
 @dataclass(frozen=True)
@@ -213,6 +222,7 @@ class _Held:
     table: pa.Table
     source: str
     name: str
+    origin: Columns | None = None
 
     @property
     def rows(self) -> int:
@@ -224,6 +234,9 @@ class _Held:
 
     def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         yield from self.table.select(list(columns)).to_batches(max_chunksize=rows)
+
+    def digits(self, column: str) -> Digits:
+        return "numbers" if self.origin is None else self.origin.digits(column)
 
     def extremes(self, column: str) -> tuple[int, int] | None:
         return None
@@ -254,6 +267,9 @@ class _Parquet:
                     yield from file.iter_batches(rows, [group], list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.path} is damaged: {error}.") from error
+
+    def digits(self, column: str) -> Digits:
+        return "numbers"
 
     def extremes(self, column: str) -> tuple[int, int] | None:
         import pyarrow as pa

@@ -65,7 +65,7 @@ def joined(predictions: Columns, own: str, labels: Columns, theirs: str, columns
     table = pa.Table.from_batches(list(labels.pieces(columns, _ROWS)))
     taken = table.take(places).replace_schema_metadata(labels.schema.metadata)
     unmatched = len(there) - pc.count_distinct(places, mode="only_valid").as_py()
-    return Joined(held(taken, labels.source, labels.name), places.null_count, unmatched)
+    return Joined(held(taken, labels), places.null_count, unmatched)
 
 
 def _same(predictions: Columns, own: str, labels: Columns, theirs: str) -> bool:

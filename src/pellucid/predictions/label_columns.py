@@ -144,7 +144,7 @@ def from_columns(
         return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(missing))
 
     made = pa.field(COLUMN, types[kind])
-    return written(table, made, tuple(columns), make, names)
+    return written(table, made, tuple(columns), make, names, digits="indices")
 
 
 def _matrix(columns: Sequence[Any]) -> Floats:

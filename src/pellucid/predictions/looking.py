@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,14 +13,19 @@ from pellucid.data.naming import names_in
 from pellucid.errors import DataError, OptionError
 from pellucid.predictions.ids import IdHashes, refuse_repeated
 from pellucid.predictions.kinds import Kind, ScoreCounts
+from pellucid.predictions.naming import (
+    MOST_CLASSES,
+    NumbersAre,
+    Texts,
+    WholeNumbers,
+    by_name_of,
+    numbers_called,
+    under_which_names,
+)
 from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import LabelKind, is_counted, is_indicated, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
-
-# More than this are no classes but ids, or free text.
-MOST_CLASSES = 1 << 20
-SHOWN = 5
 
 _WORDS: dict[LabelKind, str] = {"class": "one class an example", "soft": "soft labels", "sets": "sets of classes"}
 
@@ -36,6 +41,8 @@ class Look:
         kind: what was saved.
         classes: names in order of index.
         by_name: index by name, where classes are named in the files; None where they are numbers.
+        by_number: index by number, where whole numbers are names of classes, of the "label" and of the "prediction"; empty where
+            they are indices.
         unnormalised: rows of probabilities that do not add up to one by more than rounding; where each class has a probability
             of its own, none is to.
         trimmed: names that have spaces around them somewhere in the files, which are left out.
@@ -48,6 +55,7 @@ class Look:
     unnormalised: int = 0
     trimmed: int = 0
     labels: LabelKind = "class"
+    by_number: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -56,7 +64,12 @@ class Look:
 
 
 def look_through(
-    saved: Saved, classes: Sequence[str] | None, asked: Kind | None, hear: Hear, asked_labels: LabelKind | None = None
+    saved: Saved,
+    classes: Sequence[str] | None,
+    asked: Kind | None,
+    hear: Hear,
+    asked_labels: LabelKind | None = None,
+    asked_numbers: NumbersAre | None = None,
 ) -> Look:
     """Goes through everything once.
 
@@ -66,16 +79,18 @@ def look_through(
         asked: what kind of predictions they are, likewise.
         hear: hears how far it has come.
         asked_labels: what the labels are, where the caller says so.
+        asked_numbers: what whole numbers are where classes are called by numbers, likewise.
 
     Raises: DataError: what makes the whole of no use, with the number of rows and the first of them. OptionError: the labels are
         not what was asked for.
     """
     names = _names(saved, classes)
-    texts = _Texts()
-    scores, targets, predictions = ScoreCounts(), _Range("label"), _Range("prediction")
+    texts = Texts()
+    scores = ScoreCounts()
+    targets, predictions = _numbers(saved, names, given=classes is not None)
     hashes = IdHashes.first_of(saved.rows)
     labels = _label_kind(saved, asked_labels)
-    told = _told(saved, names)
+    told = None if targets.called or predictions.called else _told(saved, names)
     if told is not None:
         predictions.largest, targets.largest = told
     for piece in () if told is not None else saved.looked_at():
@@ -87,7 +102,7 @@ def look_through(
         if target is not None and labels == "class":
             _add_classes(targets, texts, target, names, piece.start)
         elif target is not None:
-            _check_several(target, labels, texts, scores.classes, piece.start)
+            _check_several(target, labels, texts, targets, scores.classes, piece.start)
         ids = saved.ids(piece)
         if ids is not None:
             hashes.add(ids)
@@ -95,15 +110,39 @@ def look_through(
     if saved.id_column:
         refuse_repeated(hashes, saved.all_ids, saved.predictions.source, saved.id_column)
     settled = _settled(saved, names, texts, scores, targets, predictions)
-    by_name = _by_name(settled) if texts.are_names(names) else None
+    by_name = by_name_of(settled) if texts.are_names(names, asked_numbers) else None
     texts.check(by_name, len(settled))
-    targets.check(len(settled), saved)
-    predictions.check(len(settled), saved)
+    by_number = under_which_names((targets, predictions), settled, asked_numbers)
+    for numbers in (targets, predictions):
+        if not by_number:
+            numbers.check(len(settled), saved.predictions.source)
     if not saved.roles.scores:
-        return Look("classes", settled, by_name, trimmed=len(texts.trimmed))
+        return Look("classes", settled, by_name, trimmed=len(texts.trimmed), by_number=by_number)
     kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
     divided = kind == "probabilities" and labels != "sets"
-    return Look(kind, settled, by_name, scores.unnormalised.count if divided else 0, len(texts.trimmed), labels)
+    divided_rows = scores.unnormalised.count if divided else 0
+    return Look(kind, settled, by_name, divided_rows, len(texts.trimmed), labels, by_number)
+
+
+def _numbers(saved: Saved, names: tuple[str, ...] | None, *, given: bool) -> tuple[WholeNumbers, WholeNumbers]:
+    """What gathers whole numbers among the labels and among the predictions.
+
+    Args:
+        saved: the tables.
+        names: of the classes, as far as they are known.
+        given: the caller names them. Those in a file's metadata are the names of its numbers, which are indices.
+    """
+    found = []
+    table, target = saved.target_column
+    for what, where, column in (
+        ("label", table, target),
+        ("prediction", saved.predictions, saved.roles.prediction),
+    ):
+        kind = where.schema.field(column).type if column else None
+        digits = where.digits(column) if column else "indices"
+        digits = digits if given or digits == "text" else "indices"
+        found.append(WholeNumbers(what, numbers_called(names, booleans=str(kind) == "bool"), digits))
+    return found[0], found[1]
 
 
 def _told(saved: Saved, names: tuple[str, ...] | None) -> tuple[int, int] | None:
@@ -152,7 +191,9 @@ def _label_kind(saved: Saved, asked: LabelKind | None) -> LabelKind:
     return labels
 
 
-def _check_several(column: Any, labels: LabelKind, texts: _Texts, classes: int, start: int) -> None:
+def _check_several(
+    column: Any, labels: LabelKind, texts: Texts, numbers: WholeNumbers, classes: int, start: int
+) -> None:
     """Looks labels of several classes through; names are checked when all are known."""
     if is_text(column.type.value_type):
         texts.add(column.flatten(), "label")
@@ -160,6 +201,8 @@ def _check_several(column: Any, labels: LabelKind, texts: _Texts, classes: int, 
         pass  # rows of scores are missing so far: what is read later is held against their number
     elif labels == "soft":
         soft_of(column, classes, start)
+    elif numbers.called and is_counted(column.type) and not is_indicated(column.type):
+        numbers.add(classes_of(column.flatten(), None, "label", start), start)
     else:
         sets_of(column, None, classes, start)
 
@@ -212,102 +255,7 @@ def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | N
     counts.add(scores, piece.start)
 
 
-@dataclass
-class _Texts:
-    """Distinct texts that stand for classes, and by the column, "prediction" or "label", that has them."""
-
-    found: set[str] = field(default_factory=set)
-    by_column: dict[str, set[str]] = field(default_factory=dict)
-    trimmed: set[str] = field(default_factory=set)
-
-    def add(self, column: Any, what: str) -> None:
-        written = {one for one in column.unique().to_pylist() if one is not None}
-        fresh = {one.strip() for one in written} - {""}
-        self.trimmed |= {one.strip() for one in written - fresh} - {""}
-        self.by_column.setdefault(what, set()).update(fresh)
-        self.found |= fresh
-        if len(self.found) > MOST_CLASSES:
-            raise DataError(
-                f"There are more than {MOST_CLASSES:,} names of classes, '{next(iter(self.found))}' among them: is this the "
-                "column of classes? Name it (--labels COLUMN, --column COLUMN)."
-            )
-
-    def are_names(self, names: tuple[str, ...] | None) -> bool:
-        """Whether they are names, rather than numbers that were written as text."""
-        if not self.found:
-            return False
-        return bool(self.found & set(names or ())) or not _are_numbers(self.found)
-
-    def refuse_beside_numbers(self, numbers: Sequence[_Range]) -> None:
-        """Refuses names in one column where the other has numbers: sorted, names would be classes in an order of their own."""
-        named = {what: found for what, found in self.by_column.items() if not _are_numbers(found)}
-        shown = {one.what: f"{one.largest} in row {one.row:,}" for one in numbers if one.largest > NO_CLASS}
-        for what, found in self.by_column.items():
-            others = set().union(*(has for other, has in self.by_column.items() if other != what))
-            if found and _are_numbers(found) and not found <= others:
-                shown[what] = f"'{min(found)}'"
-        if named and shown:
-            (what, found), (other, number) = next(iter(named.items())), next(iter(shown.items()))
-            raise DataError(
-                f"The {what}s are names ({', '.join(sorted(found)[:SHOWN])}) and the {other}s are numbers ({number}): nothing says "
-                "which number is whose. Give the names in order of index (--classes FILE)."
-            )
-
-    def check(self, by_name: dict[str, int] | None, classes: int) -> None:
-        """Refuses names that are no class, or numbers beyond the classes."""
-        if by_name is None:
-            unknown = sorted(one for one in self.found if int(one) >= classes)
-            told = f"There are {classes} classes, 0 to {classes - 1}"
-        else:
-            unknown = sorted(self.found - set(by_name))
-            told = f"The classes are {', '.join(list(by_name)[:SHOWN])}{', ...' if len(by_name) > SHOWN else ''}"
-        if unknown:
-            more = f" and {len(unknown) - SHOWN:,} more" if len(unknown) > SHOWN else ""
-            raise DataError(
-                f"{told}; the files also name {', '.join(map(repr, unknown[:SHOWN]))}{more}. Correct them, or the names of the "
-                "classes (--classes FILE)."
-            )
-
-
-def _by_name(classes: tuple[str, ...]) -> dict[str, int]:
-    """Index by name. Raises: DataError: two classes are called the same."""
-    found: dict[str, int] = {}
-    for index, name in enumerate(classes):
-        if found.setdefault(name, index) != index:
-            raise DataError(
-                f"Classes {found[name]} and {index} are both called '{name}', and the files name classes: nothing says which "
-                "of them is meant. Give each a name of its own (--classes FILE), or write numbers."
-            )
-    return found
-
-
-def _are_numbers(texts: Iterable[str]) -> bool:
-    return all(one.lstrip("-").isdigit() for one in texts)
-
-
-@dataclass
-class _Range:
-    """The largest class index so far, with its row."""
-
-    what: str
-    largest: int = NO_CLASS
-    row: int = 0
-
-    def add(self, indices: NDArray[np.integer], start: int) -> None:
-        largest = int(indices.max()) if len(indices) else NO_CLASS
-        if largest > self.largest:
-            self.largest, self.row = largest, start + int(indices.argmax())
-
-    def check(self, classes: int, saved: Saved) -> None:
-        """Refuses classes that there are not."""
-        if self.largest >= classes:
-            raise DataError(
-                f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}. Is "
-                f"this the right file of labels for {saved.predictions.source}?"
-            )
-
-
-def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ...] | None, start: int) -> None:
+def _add_classes(found: WholeNumbers, texts: Texts, column: Any, names: tuple[str, ...] | None, start: int) -> None:
     if is_text(column.type):
         texts.add(column.dictionary_decode() if hasattr(column, "dictionary_decode") else column, found.what)
         return
@@ -325,10 +273,10 @@ def _add_classes(found: _Range, texts: _Texts, column: Any, names: tuple[str, ..
 def _settled(
     saved: Saved,
     names: tuple[str, ...] | None,
-    texts: _Texts,
+    texts: Texts,
     scores: ScoreCounts,
-    targets: _Range,
-    predictions: _Range,
+    targets: WholeNumbers,
+    predictions: WholeNumbers,
 ) -> tuple[str, ...]:
     """Names of all classes, in order of index."""
     if saved.roles.scores:

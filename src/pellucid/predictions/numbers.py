@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +137,9 @@ def _floating(values: NDArray[Any]) -> NDArray[np.floating]:
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int) -> NDArray[np.integer]:
+def classes_of(
+    column: Any, names: dict[str, int] | None, what: str, start: int, numbers: Mapping[int, int] | None = None
+) -> NDArray[np.integer]:
     """Classes as indices, int32 or int64[example], -1 where there is none.
 
     Args:
@@ -145,6 +147,7 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
         names: index by name, for text; None where text is numbers.
         what: "label" or "prediction", for the error's words.
         start: row of the first example, likewise.
+        numbers: index by number, where classes are called by numbers; None where numbers are indices.
 
     Raises: DataError: it is no class, with the row.
     """
@@ -165,6 +168,8 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
                 f"{', '.join(named)}, ... ({len(unknown):,} such rows among {len(column):,})."
             )
         return table[places]
+    if numbers is not None:
+        return under_names(classes_of(column, None, what, start), numbers, what, start)
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
         raise DataError(f"The {what}s are {column.type}; expected whole numbers, or names of classes.")
     plain = bounded(column)
@@ -191,6 +196,29 @@ def classes_of(column: Any, names: dict[str, int] | None, what: str, start: int)
             "regression are not taken: inspect its model."
         )
     return indices
+
+
+def under_names(values: NDArray[np.integer], numbers: Mapping[int, int], what: str, start: int) -> NDArray[np.integer]:
+    """Indices of classes that are called by numbers, int64[example], -1 where there is none.
+
+    Args:
+        values: int[example], -1 where there is none.
+        numbers: index by number.
+        what: "label" or "prediction", for the error's words.
+        start: row of the first example, likewise.
+
+    Raises: DataError: no class is called so, with the row.
+    """
+    distinct, places = np.unique(values, return_inverse=True)
+    unknown = NO_CLASS - 1
+    found = np.array([NO_CLASS if one < 0 else numbers.get(one, unknown) for one in distinct.tolist()], np.int64)
+    wrong = np.flatnonzero(found[places] == unknown)
+    if len(wrong):
+        raise DataError(
+            f"The {what} of row {start + int(wrong[0]):,} is {values[wrong[0]]}, and no class is called so ({len(wrong):,} such "
+            f"rows among {len(values):,}). Correct it, or the names of the classes (--classes FILE)."
+        )
+    return found[places]
 
 
 def bounded(column: Any) -> NDArray[np.integer] | None:

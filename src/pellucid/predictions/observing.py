@@ -83,16 +83,18 @@ class Observing:
         column, look = self.saved.target(piece), self.look
         if column is None:
             return None, None, ()
+        numbers = look.by_number.get("label")
         if look.labels == "sets":
-            return None, None, sets_of(column, look.by_name, len(look.classes), piece.start)
+            return None, None, sets_of(column, look.by_name, len(look.classes), piece.start, numbers)
         if look.labels == "soft":
             soft = soft_of(column, len(look.classes), piece.start)
             return majority(soft), soft, ()
-        return classes_of(column, look.by_name, "label", piece.start), None, ()
+        return classes_of(column, look.by_name, "label", piece.start, numbers), None, ()
 
     def _of_classes(self, piece: Piece, targets: np.ndarray | None) -> Columns:
         column = piece.columns[self.saved.roles.prediction]
-        called = classes_of(column, self.look.by_name, "prediction", piece.start)
+        numbers = self.look.by_number.get("prediction")
+        called = classes_of(column, self.look.by_name, "prediction", piece.start, numbers)
         for what, classes in (("prediction", called), ("label", targets)):
             largest = NO_CLASS if classes is None else int(classes.max(initial=NO_CLASS))
             if largest >= len(self.look.classes):

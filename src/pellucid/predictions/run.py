@@ -22,9 +22,9 @@ from pellucid.measures.losses import Loss
 from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through
+from pellucid.predictions.naming import NumbersAre
 from pellucid.predictions.observing import Observing
 from pellucid.predictions.opening import opened
-from pellucid.predictions.roles import BY_ROW
 from pellucid.predictions.saved import Saved
 from pellucid.predictions.several import LabelKind
 from pellucid.record import Record, Writer, schema
@@ -51,6 +51,7 @@ def import_predictions(
     column: str | None = None,
     id_column: str | None = None,
     label_kind: LabelKind | None = None,
+    numbers: NumbersAre | None = None,
     loss: LossChoice = None,
     target_loss: float | None = None,
     title: str | None = None,
@@ -73,6 +74,8 @@ def import_predictions(
         column: the column of predictions, where several could be it.
         id_column: the column of ids; "row" to number the examples. A column called id is found where None.
         label_kind: "class", "soft" or "sets": what labels are that may be one or the other; told by their form where None.
+        numbers: "names" or "indices": what whole numbers are where classes are called by numbers ("10"); told where None, and
+            refused where that is not safe.
         loss: the loss to look at, by name, or a function of outputs and targets; the task's own where None.
         target_loss: a loss that one wants to reach, to compare with.
         title: of the record; the name of the predictions where None.
@@ -86,9 +89,11 @@ def import_predictions(
         raise OptionError(f"kind must be 'classes', 'probabilities' or 'logits'; got {kind!r}.")
     if label_kind not in (None, "class", "soft", "sets"):
         raise OptionError(f"label_kind must be 'class', 'soft' or 'sets'; got {label_kind!r}.")
+    if numbers not in (None, "names", "indices"):
+        raise OptionError(f"numbers must be 'names' or 'indices'; got {numbers!r}.")
     saved = opened(predictions, labels, classes, kind, column, id_column, label_kind)
     chosen = chosen_loss(loss)
-    look = look_through(saved, classes, kind, progress, label_kind)
+    look = look_through(saved, classes, kind, progress, label_kind, numbers)
     context = _context(look, chosen, target_loss)
     manifest = _manifest(saved, look, title, context)
     with made(Path(out), manifest, overwrite=overwrite) as writer:
@@ -105,6 +110,7 @@ def panels_of(
     kind: Kind | None = None,
     column: str | None = None,
     label_kind: LabelKind | None = None,
+    numbers: NumbersAre | None = None,
     loss: LossChoice = None,
     target_loss: float | None = None,
     progress: Hear = silent,
@@ -119,16 +125,18 @@ def panels_of(
         kind: likewise.
         column: likewise.
         label_kind: likewise.
+        numbers: likewise.
         loss: likewise.
         target_loss: likewise.
         progress: likewise.
 
     Raises: OptionError, DataError.
     """
-    saved = opened(predictions, labels, classes, kind, column, BY_ROW, label_kind)
-    saved = replace(saved, roles=replace(saved.roles, media=""))
+    saved = opened(predictions, labels, classes, kind, column, None, label_kind)
+    # Ids say which label is whose; once that is known nobody asks for them.
+    saved = replace(saved, roles=replace(saved.roles, media="", id=""), label_roles=replace(saved.label_roles, id=""))
     chosen = chosen_loss(loss)
-    look = look_through(saved, classes, kind, progress, label_kind)
+    look = look_through(saved, classes, kind, progress, label_kind, numbers)
     known = {lens.name: lens for lens in without_model(_context(look, chosen, target_loss))}
     unknown = [name for name in lenses or () if name not in known]
     if unknown:
@@ -172,6 +180,7 @@ def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext)
             unlabelled=saved.unlabelled,
             unmatched=saved.unmatched,
             trimmed=look.trimmed,
+            numbers="names" if look.by_number else "indices",
         ),
         data=_data_info(saved, look, ""),
         task=look.task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -124,7 +125,9 @@ def majority(soft: Floats) -> NDArray[np.int64]:
     return np.where(known, np.where(known[:, None], soft, 0.0).argmax(axis=1), NO_CLASS)
 
 
-def sets_of(column: Any, names: dict[str, int] | None, classes: int, start: int) -> Sets:
+def sets_of(
+    column: Any, names: dict[str, int] | None, classes: int, start: int, numbers: Mapping[int, int] | None = None
+) -> Sets:
     """Sets of classes by index, None where a set is not known.
 
     Args:
@@ -132,6 +135,7 @@ def sets_of(column: Any, names: dict[str, int] | None, classes: int, start: int)
         names: index by name, for text; None where text is numbers.
         classes: how many there are.
         start: row of the first example, for the error's words.
+        numbers: index by number, where classes are called by numbers; None where numbers are indices.
 
     Raises: DataError: another number of booleans than classes, or no class, with the row.
     """
@@ -141,7 +145,7 @@ def sets_of(column: Any, names: dict[str, int] | None, classes: int, start: int)
         return _of_booleans(column, classes, start)
     lengths = _lengths(column)
     values = column.flatten()
-    indices = _indices(values, names)
+    indices = _indices(values, names, numbers)
     wrong = np.flatnonzero((indices < 0) | (indices >= classes))
     ends = np.cumsum(np.maximum(lengths, 0))
     if len(wrong):
@@ -188,11 +192,12 @@ def _lengths(column: Any) -> NDArray[np.int64]:
     return np.asarray(pc.fill_null(pc.list_value_length(column), -1), np.int64)
 
 
-def _indices(values: Any, names: dict[str, int] | None) -> NDArray[np.int64]:
+def _indices(values: Any, names: dict[str, int] | None, numbers: Mapping[int, int] | None = None) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
     if not is_text(values.type):
-        return np.asarray(pc.fill_null(values.cast("int64"), NO_CLASS), np.int64)
+        whole = np.asarray(pc.fill_null(values.cast("int64"), NO_CLASS), np.int64)
+        return whole if numbers is None else np.array([numbers.get(one, NO_CLASS) for one in whole.tolist()], np.int64)
     distinct = values if hasattr(values, "dictionary") else values.dictionary_encode()
     table = np.array([index_of(name, names) for name in distinct.dictionary.to_pylist()] + [NO_CLASS], np.int64)
     return table[np.asarray(pc.fill_null(distinct.indices, len(table) - 1), np.int64)]

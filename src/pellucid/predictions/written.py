@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.predictions.files import Columns
+from pellucid.predictions.files import Columns, Digits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +26,8 @@ def written(
     sources: tuple[str, ...],
     make: Callable[[list[Any]], pa.Array],
     names: tuple[str, ...] = (),
+    *,
+    digits: Digits = "text",
 ) -> Columns:
     """A table with a column made of others.
 
@@ -35,8 +37,9 @@ def written(
         sources: columns that it is made of; they are no longer there.
         make: makes it of them, a piece at a time.
         names: of the classes in order of index, where the sources are called so; else empty.
+        digits: where the whole numbers of the column come from.
     """
-    return _Written(inner, made, sources, make, names)
+    return _Written(inner, made, sources, make, names, digits)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class _Written:
     sources: tuple[str, ...]
     make: Callable[[list[Any]], pa.Array]
     names: tuple[str, ...]
+    made_of: Digits
 
     @property
     def source(self) -> str:
@@ -82,6 +86,9 @@ class _Written:
             held = dict(zip(piece.schema.names, piece.columns, strict=True))
             made = self.make([held[one] for one in self.sources])
             yield pa.record_batch({one: made if one == name else held[one] for one in columns})
+
+    def digits(self, column: str) -> Digits:
+        return self.made_of if column == self.made.name else self.inner.digits(column)
 
     def extremes(self, column: str) -> tuple[int, int] | None:
         return None if column == self.made.name else self.inner.extremes(column)

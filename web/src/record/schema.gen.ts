@@ -2116,6 +2116,8 @@ export interface Preprocessing {
  * counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
  * column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
  * prediction. `trimmed` counts names of classes with spaces around them, which were left out.
+ * `numbers` says what whole numbers were read as: indices of classes, or names of classes that are called by numbers. `ignored`
+ * counts labels of -100, torch's ignore_index, which are not known. `alike` are names of classes that differ by case alone.
  */
 export interface SavedPredictions {
   name: string;
@@ -2129,6 +2131,9 @@ export interface SavedPredictions {
   unlabelled: number;
   unmatched: number;
   trimmed: number;
+  numbers: "indices" | "names";
+  ignored: number;
+  alike: string[];
 }
 
 /** An example that was left out, and why. */

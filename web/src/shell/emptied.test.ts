@@ -14,6 +14,9 @@ const saved: SavedPredictions = {
   unlabelled: 0,
   unmatched: 0,
   trimmed: 0,
+  numbers: "indices",
+  ignored: 0,
+  alike: [],
 };
 
 const of = (task: Manifest["task"], predictions: SavedPredictions | null = null) => ({ task, saved: predictions });

@@ -31,6 +31,8 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     counts rows of probabilities that did not add up to one, `undecodable` pictures that could not be read. `matched_by` is the
     column of ids by which labels in another order were found; `unlabelled` predictions then have no label, `unmatched` labels no
     prediction. `trimmed` counts names of classes with spaces around them, which were left out.
+    `numbers` says what whole numbers were read as: indices of classes, or names of classes that are called by numbers. `ignored`
+    counts labels of -100, torch's ignore_index, which are not known. `alike` are names of classes that differ by case alone.
     """
 
     name: str
@@ -44,6 +46,9 @@ class SavedPredictions(msgspec.Struct, frozen=True):
     unlabelled: int = 0
     unmatched: int = 0
     trimmed: int = 0
+    numbers: Literal["indices", "names"] = "indices"
+    ignored: int = 0
+    alike: list[str] = field(default_factory=list)
 
 
 class DataInfo(msgspec.Struct, frozen=True):
