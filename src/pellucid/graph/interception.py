@@ -6,11 +6,12 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -218,6 +219,22 @@ class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # calls is none of the model's functions.
         with torch._C.DisableTorchFunction():
             self._before(func, args, named)
+            if not isinstance(func, OpOverload):
+                args, named = self._heard(args), {name: self._heard(one) for name, one in named.items()}
             result = func(*args, **named) if self._run is None else self._run(func, args, named)
             self._after(func, args, named, result)
         return result
+
+    def _heard(self, given: Any) -> Any:
+        """What an operator that takes functions is given: of what these call it is told too, for they are the model's."""
+        if type(given) in (tuple, list):
+            return type(given)([self._heard(one) for one in given])
+        if not isinstance(given, FunctionType | MethodType | functools.partial):
+            return given
+
+        @functools.wraps(given)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return given(*args, **kwargs)
+
+        return called
