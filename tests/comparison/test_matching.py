@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -86,6 +87,49 @@ def test_records_of_different_data_are_refused(tmp_path: Path) -> None:
     strange = answered(tmp_path / "strange", targets, targets, classes=["car", "ship", "plane"])
     with pytest.raises(DataError, match=r"other classes: 3 \(car, ship, plane\) and 3 \(cat, dog, bird\)"):
         compare(old, strange)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_different_data_of_one_frequent_class_are_refused_though_most_labels_agree(tmp_path: Path, named: bool) -> None:
+    """3% of both are of the second class: by chance 94% of the labels agree."""
+    first, second = (np.random.default_rng(seed).random(400) < 0.03 for seed in (1, 2))
+    ids = [f"img-{row}" for row in range(400)] if named else [str(row) for row in range(400)]
+    old, new = (
+        answered(tmp_path / name, labels.astype(int).tolist(), [0] * 400, classes=["no", "yes"], ids=ids)
+        for name, labels in (("old", first), ("new", second))
+    )
+    with pytest.raises(
+        DataError, match=r"of 400 examples .* about \d+ would by chance: they are records of different data"
+    ):
+        compare(old, new)
+
+
+def test_few_corrections_of_a_rare_class_are_no_other_data(tmp_path: Path) -> None:
+    targets = [0] * 190 + [1] * 10
+    corrected = [*targets[:-2], 0, 0]
+    for ids in ([str(row) for row in range(200)], [f"img-{row}" for row in range(200)]):
+        old = answered(tmp_path / "old", targets, targets, classes=["no", "yes"], ids=ids)
+        new = answered(tmp_path / "new", corrected, targets, classes=["no", "yes"], ids=ids)
+        assert compare(old, new).panel.models[0].relabelled == 2
+        rmtree(tmp_path / "old")
+        rmtree(tmp_path / "new")
+
+
+def test_pictures_say_that_examples_are_the_same_where_ids_are_numbers_of_rows(tmp_path: Path) -> None:
+    targets = [0] * 40
+    corrected = [*targets[:-1], 1]
+    old, new = (
+        answered(
+            tmp_path / name,
+            labels,
+            targets,
+            classes=["no", "yes"],
+            ids=[str(row) for row in range(40)],
+            pictures=range(40),
+        )
+        for name, labels in (("old", targets), ("new", corrected))
+    )
+    assert compare(old, new).panel.models[0].relabelled == 1
 
 
 def test_classes_in_another_order_or_more_of_them_are_matched_by_name(tmp_path: Path) -> None:

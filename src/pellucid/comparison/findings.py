@@ -161,7 +161,7 @@ def _groups(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
 
     All that are tested are adjusted together: with many columns a group of one of them falls by chance in most comparisons.
     """
-    families = [(None, "recall of", pair.by_class)]
+    families: list[tuple[str | None, str, list[GroupDifference]]] = [(None, "recall of", pair.by_class)]
     families += [(one.column, f"accuracy where {one.column} is", one.groups) for one in pair.by_slice]
     tested = [
         (column, what, one)

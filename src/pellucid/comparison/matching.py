@@ -19,6 +19,11 @@ MatchedBy: TypeAlias = Literal["itself", "id", "content", "id and content", "non
 
 # Labels are corrected now and then; where more than this share of them differ, the data are not the same.
 _MOST_RELABELLED = 0.1
+# Of what would differ by chance, where nothing but the number of a row says that examples are the same.
+_MOST_OF_CHANCE = 0.5
+# Where ids are names: fewer labels than this say little, and so does what chance does more often than this.
+_LEAST_BY_CHANCE = 10
+_SELDOM = 1e-3
 _NAMED = 3
 
 
@@ -32,6 +37,7 @@ class Match:
         unmatched: old examples that the new record does not have; unanswered: new ones that the old does not have.
         repeated: old and new examples whose id and picture are not unique.
         other_pictures: examples of the same id with another picture.
+        by_row: whether ids are the numbers of the rows in both, and no pictures say that the examples are the same.
     """
 
     partners: NDArray[np.int64]
@@ -40,6 +46,7 @@ class Match:
     unanswered: int
     repeated: int
     other_pictures: int
+    by_row: bool = False
 
     @property
     def count(self) -> int:
@@ -62,11 +69,11 @@ def match(old: Answers, new: Answers) -> Match:
     """
     by_id, repeated_ids = _partners(old.ids, new.ids)
     by_content, _ = _partners(old.media, new.media)
-    other = _other_pictures(old, new, by_id)
+    same, other = _pictures(old, new, by_id)
     found = int(np.count_nonzero(by_id >= 0))
     content = int(np.count_nonzero(by_content >= 0))
     if 2 * other > found and content >= found:
-        by_id, found, other = np.full_like(by_id, -1), 0, 0
+        by_id, found, same, other = np.full_like(by_id, -1), 0, 0, 0
     taken = np.zeros(len(old), np.bool_)
     taken[by_id[by_id >= 0]] = True
     free = (by_id < 0) & (by_content >= 0)
@@ -79,7 +86,8 @@ def match(old: Answers, new: Answers) -> Match:
             f"different data ({_some(new.ids)} here, {_some(old.ids)} there). Inspect both models on the same data."
         )
     by: MatchedBy = "id and content" if free.any() and found else "content" if free.any() else "id"
-    return Match(partners, by, len(old) - total, len(new) - total, repeated_ids, other)
+    by_row = by == "id" and 2 * same < total and _numbers_rows(old.ids) and _numbers_rows(new.ids)
+    return Match(partners, by, len(old) - total, len(new) - total, repeated_ids, other, by_row)
 
 
 def _partners(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[NDArray[np.int64], int]:
@@ -103,17 +111,23 @@ def _partners(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[NDArray[np.in
     return partners.astype(np.int64), repeated
 
 
-def _other_pictures(old: Answers, new: Answers, partners: NDArray[np.int64]) -> int:
-    """How many pairs of the same id have two pictures that differ."""
+def _pictures(old: Answers, new: Answers, partners: NDArray[np.int64]) -> tuple[int, int]:
+    """How many pairs of the same id have the same picture, and how many have two that differ."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     rows = np.flatnonzero(partners >= 0)
     if not len(rows):
-        return 0
-    here = new.media.take(pa.array(rows))
-    there = old.media.take(pa.array(partners[rows]))
-    return int(pc.sum(pc.not_equal(here, there)).as_py() or 0)
+        return 0, 0
+    same = pc.equal(new.media.take(pa.array(rows)), old.media.take(pa.array(partners[rows])))
+    return int(pc.sum(same).as_py() or 0), int(pc.sum(pc.invert(same)).as_py() or 0)
+
+
+def _numbers_rows(ids: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.equal(ids, pc.cast(pa.array(np.arange(len(ids))), ids.type))).as_py())
 
 
 def _some(ids: pa.ChunkedArray) -> str:
@@ -166,23 +180,52 @@ def _listed(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:_NAMED])}{', ...' if len(names) > _NAMED else ''})"
 
 
-def relabelled(old: NDArray[np.float64], new: NDArray[np.float64], names: tuple[str, str]) -> NDArray[np.bool_]:
+def relabelled(
+    old: NDArray[np.float64], new: NDArray[np.float64], names: tuple[str, str], *, by_row: bool = False
+) -> NDArray[np.bool_]:
     """Which matched examples have another label in the other record: bool[example].
+
+    Where most examples are of one class, the labels of different data differ seldom, too: how many differ is held against how
+    many would by chance, given how frequent the labels are. Names that are equal are some evidence by themselves, numbers of
+    rows are none.
 
     Args:
         old: float64[example] labels there, NaN where unknown.
         new: float64[example] labels here.
         names: what the records are called.
+        by_row: whether nothing but the number of its row says that an example is the same.
 
-    Raises: DataError: so many that they cannot be the same data.
+    Raises: DataError: so many that they cannot be the same data, or about as many as by chance.
     """
-    differ: NDArray[np.bool_] = np.isfinite(old) & np.isfinite(new) & (old != new)
-    known = int(np.count_nonzero(np.isfinite(old) & np.isfinite(new)))
-    number = int(np.count_nonzero(differ))
+    both = np.isfinite(old) & np.isfinite(new)
+    differ: NDArray[np.bool_] = both & (old != new)
+    known, number = int(np.count_nonzero(both)), int(np.count_nonzero(differ))
+    if not number:
+        return differ
+    chance = _differ_by_chance(old[both], new[both])
     if number > _MOST_RELABELLED * known:
-        raise DataError(
-            f"{number:,} of {known:,} examples that {names[0]} and {names[1]} have in common have another label in each: "
-            "they are records of different data whose ids happen to be equal, or their classes are in another order. "
-            "Inspect both models on the same data."
-        )
-    return differ
+        why = ""
+    elif number > _MOST_OF_CHANCE * chance if by_row else number >= _LEAST_BY_CHANCE and _no_fewer(number, chance):
+        why = f", and of labels with these frequencies about {chance:,.0f} would by chance"
+    else:
+        return differ
+    cause = "whose rows are numbered alike" if by_row else "whose ids happen to be equal"
+    raise DataError(
+        f"{number:,} of {known:,} examples that {names[0]} and {names[1]} have in common have another label in each{why}: "
+        f"they are records of different data {cause}, or their classes are in another order. Inspect both models on the same "
+        f"data{', or import both with ids' if by_row else ''}."
+    )
+
+
+def _differ_by_chance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
+    """How many labels would differ if those of both records were dealt out anew."""
+    values, codes = np.unique(np.concatenate([old, new]), return_inverse=True)
+    first, second = (np.bincount(one, minlength=len(values)) for one in np.split(codes, [len(old)]))
+    return len(old) - float(first.astype(np.float64) @ second) / len(old)
+
+
+def _no_fewer(number: int, chance: float) -> bool:
+    """Whether labels that agree no better than by chance differ as seldom as this once in a thousand times."""
+    from scipy import special  # scipy.stats takes a second to import
+
+    return float(special.pdtr(number, chance)) > _SELDOM

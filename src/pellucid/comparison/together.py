@@ -96,7 +96,7 @@ def together(answers: Sequence[Answers], names: list[str]) -> Together:
         own_targets, own_predictions = moved[index]
         rows = np.flatnonzero(found.partners >= 0)
         partners = found.partners[rows]
-        differ = relabelled(own_targets[partners], targets[rows], (names[index], names[BASE]))
+        differ = relabelled(own_targets[partners], targets[rows], (names[index], names[BASE]), by_row=found.by_row)
         changed.append(int(np.count_nonzero(differ)))
         rows, partners = rows[~differ], partners[~differ]
         predictions[index, rows] = own_predictions[partners]
