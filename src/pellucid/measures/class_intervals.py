@@ -95,6 +95,12 @@ def agreement_intervals(cells: SparseCounts, kappa: float, mcc: float) -> tuple[
     return lent.score(kappa, *lent.kappa(), low=-1.0), lent.score(mcc, *lent.mcc(), low=-1.0)
 
 
+def kappa_interval(cells: SparseCounts, kappa: float) -> Interval | None:
+    """Of kappa alone: of two models' answers, where neither's are the targets, it hardly matters which of them the rows are."""
+    lent = Lent.of(cells)
+    return None if lent is None else lent.score(kappa, *lent.kappa(), low=-1.0)
+
+
 @dataclass(frozen=True)
 class Influence:
     """By how much a statistic grows with the share of a cell: row + column, and `same` more on the diagonal; float64[class]."""

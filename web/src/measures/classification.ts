@@ -99,7 +99,7 @@ export function scoresOf(cells: ConfusionCounts, classes: number): Score[] {
 const NO_TARGET = "no example has a target";
 
 /** Only the classes that occur or are called: the others change nothing. */
-function countedOf(cells: ConfusionCounts, classes: number): Counted {
+export function countedOf(cells: ConfusionCounts, classes: number): Counted {
   const of = talliesOf(cells, classes);
   const places = new Int32Array(classes).fill(-1);
   let held = 0;

@@ -1,4 +1,6 @@
 /** Two models on the same examples, for any selection: twins of pellucid.measures.paired. */
+import { countedOf } from "./classification";
+import { kappaInterval } from "./classintervals";
 import { type Bounds, wilson } from "./intervals";
 import { logGamma, studentQuantile } from "./student";
 
@@ -261,22 +263,33 @@ class Reliability {
 }
 
 /**
- * Churn with Wilson's interval, and Cohen's kappa of the predictions with that of Fleiss, Cohen & Everitt 1969, over the rows
- * that either model answers: no answer is a class of its own, the first.
+ * Churn with Wilson's interval, and Cohen's kappa of the predictions with a score interval, over the rows that either model
+ * answers: no answer is a class of its own, the first.
  */
 export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agreement {
-  const first = new Float64Array(classes + 1);
-  const second = new Float64Array(classes + 1);
-  let [answered, agreed] = [0, 0];
+  const number = classes + 1;
+  const same = new Float64Array(number);
+  const apart = new Map<number, number>();
   for (let place = 0; place < rows.length; place++) {
     const row = rows[place] as number;
     const [one, other] = [(pair.old[row] as number) + 1, (pair.new[row] as number) + 1];
     if (one + other === 0 || one > classes || other > classes) continue;
-    answered += 1;
-    if (one === other) agreed += 1;
-    first[one] = (first[one] as number) + 1;
-    second[other] = (second[other] as number) + 1;
+    if (one === other) same[one] = (same[one] as number) + 1;
+    else apart.set(one * number + other, (apart.get(one * number + other) ?? 0) + 1);
   }
+  const cells = [...apart, ...Array.from(same, (count, index) => [index * (number + 1), count] as const)]
+    .filter(([, count]) => count > 0)
+    .sort(([one], [other]) => one - other);
+  const of = countedOf(
+    {
+      rows: Int32Array.from(cells, ([code]) => Math.floor(code / number)),
+      columns: Int32Array.from(cells, ([code]) => code % number),
+      counts: Float64Array.from(cells, ([, count]) => count),
+    },
+    number,
+  );
+  const total = (counts: Float64Array) => counts.reduce((all, one) => all + one, 0);
+  const [answered, agreed] = [total(of.support), total(of.right)];
   const changed = answered - agreed;
   const known = {
     answered,
@@ -284,23 +297,14 @@ export function agreementOf(rows: Uint32Array, pair: Pair, classes: number): Agr
     churn: answered > 0 ? changed / answered : null,
     churnInterval: wilson(changed, answered),
   };
-  let expected = 0;
-  for (let index = 0; index <= classes; index++)
-    expected += ((first[index] as number) / answered) * ((second[index] as number) / answered);
+  const expected = of.support.reduce(
+    (sum, one, index) => sum + (one / answered) * ((of.called[index] as number) / answered),
+    0,
+  );
   if (answered === 0 || expected >= 1) return { ...known, kappa: null, kappaInterval: null };
   const kappa = (agreed / answered - expected) / (1 - expected);
-  if (first.includes(answered) || second.includes(answered)) return { ...known, kappa, kappaInterval: null };
-  let sum = 0;
-  for (let place = 0; place < rows.length; place++) {
-    const row = rows[place] as number;
-    const [one, other] = [(pair.old[row] as number) + 1, (pair.new[row] as number) + 1];
-    if (one + other === 0 || one > classes || other > classes) continue;
-    const frequency = ((second[one] as number) + (first[other] as number)) / answered;
-    sum += one === other ? (1 - frequency * (1 - kappa)) ** 2 : ((1 - kappa) * frequency) ** 2;
-  }
-  const variance = Math.max(0, sum / answered - (kappa - expected * (1 - kappa)) ** 2);
-  const half = (Z95 * Math.sqrt(variance / answered)) / (1 - expected);
-  return { ...known, kappa, kappaInterval: { low: Math.max(-1, kappa - half), high: Math.min(1, kappa + half) } };
+  const oneClass = of.support.includes(answered) || of.called.includes(answered);
+  return { ...known, kappa, kappaInterval: oneClass ? null : kappaInterval(of, kappa) };
 }
 
 /** P values adjusted for their number, holding the share of false discoveries. Source: Benjamini & Hochberg 1995. */
