@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 
 from pellucid.errors import ModelError, OptionError
+from pellucid.graph import trace
 from pellucid.models import check_classes, open_model
 from pellucid.models.classes import read_classes
 from pellucid.models.fingerprint import fingerprint
@@ -244,3 +245,30 @@ def test_recipes_that_prepare_differently_have_different_fingerprints() -> None:
     recipes = [Recipe(**one) for one in settings]
     assert len({recipe.to_schema().fingerprint for recipe in recipes}) == len(recipes)
     assert Recipe(resize=8, origin="flags").to_schema().fingerprint == Recipe(resize=8).to_schema().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("r3d_18", [(1, 3, 16, 112, 112)]),
+        ("s3d", [(1, 3, 16, 224, 224)]),
+        ("lraspp_mobilenet_v3_large", [(1, 3, 224, 224)]),
+        ("raft_small", [(1, 3, 224, 224), (1, 3, 224, 224)]),
+    ],
+)
+def test_torchvisions_models_of_clips_and_pairs_bring_an_example(name: str, shapes: list[tuple[int, ...]]) -> None:
+    pytest.importorskip("torchvision")
+    with torch.device("meta"):
+        opened = open_model(f"torchvision:{name}", values=False)
+    assert opened.example is not None
+    assert [one.shape for one in opened.example.args] == shapes
+    assert trace(opened.model, *opened.example.args).error is None
+
+
+def test_a_detector_of_torchvision_gets_a_list_of_one_image() -> None:
+    pytest.importorskip("torchvision")
+    with torch.device("meta"):
+        example = open_model("torchvision:ssdlite320_mobilenet_v3_large", values=False).example
+        assert open_model("torchvision:resnet18", values=False).example is None
+    assert example is not None
+    assert ([one.shape for one in example.args[0]], example.batch) == ([(3, 224, 224)], 1)

@@ -113,8 +113,9 @@ def traced(opened: OpenedModel, asked: Sequence[Argument]) -> Called:
     from pellucid.graph import trace
 
     if not asked and opened.example is not None:
-        graph = trace(opened.model, *opened.example.args, **opened.example.kwargs)
-        return Called(graph, "the example that comes with it")
+        example = opened.example
+        graph = trace(opened.model, *example.args, **example.kwargs)
+        return Called(replace(graph, batch=example.batch or graph.batch), "the example that comes with it")
     given = tuple(asked) or (Argument("", _prepared(opened)),)
     graph = _traced(opened.model, given)
     told: tuple[str, ...] = ()

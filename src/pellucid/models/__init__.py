@@ -21,10 +21,15 @@ __all__ = ["Inputs", "OpenedModel", "check_classes", "open_model"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model can be called with: `model(*args, **kwargs)`. Values mean nothing; shapes and types fit."""
+    """What a model can be called with: `model(*args, **kwargs)`. Values mean nothing; shapes and types fit.
+
+    Attributes:
+        batch: how many examples that is, where the first tensor's first axis does not say it: of images in a list.
+    """
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    batch: int | None = None
 
 
 @dataclass(frozen=True)

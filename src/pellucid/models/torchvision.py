@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import MissingExtraError
-from pellucid.models import OpenedModel
+from pellucid.models import Inputs, OpenedModel
 from pellucid.models.zoo import classes_of, unknown_name
 from pellucid.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_SIDE = 224  # of an image where the weights' transform names no crop
+_FRAMES = (
+    16  # of a clip: what the video models were trained and are evaluated on, or more than the fewest that they take
+)
 
 
 def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
@@ -30,7 +35,29 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     classes = classes_of(state, model, len(named))
     if classes != len(named):
         model, named = _built(name, num_classes=classes), ()
-    return OpenedModel(model, name, spec, named or None, _recipe(weights))
+    return OpenedModel(model, name, spec, named or None, _recipe(weights), _example(name, weights))
+
+
+def _example(name: str, weights: Any) -> Inputs | None:
+    """What a model takes that is not given one image: a clip, two images, a list of images; or no crop is named of it."""
+    import torch
+    from torchvision import models
+
+    task = models.get_model_builder(name).__module__.removeprefix("torchvision.models.").partition(".")[0]
+    if task == "video":
+        frames = max(_FRAMES, weights.meta.get("min_temporal_size", 1))
+        return Inputs((torch.zeros(1, 3, frames, *_crop(weights.transforms())),))
+    if task == "detection":
+        return Inputs(([torch.zeros(3, _SIDE, _SIDE)],), batch=1)
+    if task == "optical_flow":
+        return Inputs((torch.zeros(1, 3, _SIDE, _SIDE), torch.zeros(1, 3, _SIDE, _SIDE)))
+    return Inputs((torch.zeros(1, 3, _SIDE, _SIDE),)) if task == "segmentation" else None
+
+
+def _crop(transform: Any) -> tuple[int, int]:
+    """Height and width of what the transform cuts out: it says one length for a square."""
+    height, *width = transform.crop_size
+    return height, width[0] if width else height
 
 
 def _built(name: str, **wanted: int) -> Any:
@@ -51,10 +78,9 @@ def _recipe(weights: Any) -> Recipe | None:
     transform = weights.transforms()
     if not hasattr(transform, "crop_size"):
         return None
-    crop = transform.crop_size[0]
     return Recipe(
         resize=transform.resize_size[0],
-        crop=(crop, crop),
+        crop=_crop(transform),
         mean=tuple(transform.mean),
         std=tuple(transform.std),
         interpolation=transform.interpolation.value,
