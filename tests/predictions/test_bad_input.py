@@ -151,7 +151,7 @@ def test_numbers_that_would_be_more_classes_than_there_can_be(tmp_path: Path) ->
 
 def test_columns_that_are_not_there_or_could_be_two(tmp_path: Path) -> None:
     table = pa.table({"a": LISTS, "b": LISTS, "label": TARGETS})
-    assert "a and b could be the scores" in refused(tmp_path, table)
+    assert "'a' and 'b' could be the answers" in refused(tmp_path, table)
     assert pellucid.import_predictions(table, out=tmp_path / "a", column="a").summary().examples == 30
     assert "--column names 'c'" in refused(tmp_path, table, column="c", error=OptionError)
     assert "--id-column names 'c'" in refused(tmp_path, table, column="a", id_column="c", error=OptionError)

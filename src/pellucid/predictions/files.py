@@ -72,7 +72,7 @@ def open_columns(source: object, purpose: str) -> Columns:
     if isinstance(source, pa.Table):
         return _Held(source, f"{purpose} in memory", f"{purpose} in memory")
     if not isinstance(source, str | Path):
-        return _Array(_numbers(source, purpose), f"{purpose} in memory")
+        return _array(_numbers(source, purpose), f"{purpose} in memory")
     path = Path(source)
     if not path.is_file():
         raise DataError(f"There is no file {path}. Expected the {purpose} as .parquet, .csv, .tsv or .npy.")
@@ -81,7 +81,7 @@ def open_columns(source: object, purpose: str) -> Columns:
     if path.suffix in (".csv", ".tsv"):
         return open_csv(path)
     if path.suffix == ".npy":
-        return _Array(_mapped(path), str(path))
+        return _array(_mapped(path), str(path))
     hint = ""
     if path.suffix in (".pt", ".pth", ".pkl", ".npz"):
         hint = " Pickled files can run code: write numpy.save('FILE.npy', scores.numpy())."
@@ -133,6 +133,11 @@ def _mapped(path: Path) -> NDArray[Any]:
             f"{path} is no .npy file of numbers that can be read: {error}. Arrays of objects are pickled, which can run "
             "code: write numbers, or text of one length (dtype U)."
         ) from error
+
+
+def _array(values: NDArray[Any], source: str) -> _Array:
+    """An array as a table; a second axis of one number an example, as `labels[:, None]` has, says no more than none."""
+    return _Array(values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values, source)
 
 
 @dataclass(frozen=True)

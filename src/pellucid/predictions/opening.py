@@ -55,7 +55,7 @@ def opened(
         # Scores in columns that are called as those of the labels.
         named = names_in(beside.schema, label_columns.COLUMN)
         names = named if names is None and set(named or ()) <= set(table.schema.names) else names
-    roles = roles_of(table, column=column, target=target, id_column=id_column, classes=names)
+    roles = roles_of(table, column=column, target=target, id_column=id_column, classes=names, kind=kind)
     roles = _as_asked(roles, table.schema, kind, table.source)
     if beside is None:
         if roles.scores and roles.target:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import DataError, OptionError
 from pellucid.measures.saved import GIVEN
 from pellucid.predictions.files import VALUES, Columns
+from pellucid.predictions.kinds import Kind
 from pellucid.predictions.several import is_listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SCORES = ("probabilities", "probs", "logits", "scores")
+# Words of a column's name, or of numbered columns', that say that they are scores.
+_SCORE_WORDS = {*SCORES, "p", "prob", "proba", "probability", "score", "logit", "logprob", "logprobs", "softmax"}
 PREDICTION = ("prediction", "predicted", "pred", "predictions")
 TARGET = ("label", "labels", "target", "targets", "fine_label")
 ID = "id"
@@ -59,7 +62,13 @@ class Roles:
 
 
 def roles_of(
-    table: Columns, *, column: str | None, target: str | None, id_column: str | None, classes: Sequence[str] | None
+    table: Columns,
+    *,
+    column: str | None,
+    target: str | None,
+    id_column: str | None,
+    classes: Sequence[str] | None,
+    kind: Kind | None = None,
 ) -> Roles:
     """What the columns of a table of predictions are.
 
@@ -69,6 +78,7 @@ def roles_of(
         target: likewise of the target; "" where the targets come from elsewhere.
         id_column: likewise of the ids; "row" for none.
         classes: names of the classes, which columns of scores may have.
+        kind: what the caller says that they are: lists of whole numbers are no scores but then.
 
     Raises: DataError, OptionError: a column is not there, or several could be it.
     """
@@ -80,7 +90,7 @@ def roles_of(
         "media": next((entry.name for entry in schema if holds_pictures(entry.type)), ""),
     }
     free = [entry for entry in schema if entry.name not in reserved.values()]
-    scores, prediction = _answer(free, column, classes, where)
+    scores, prediction = _answer(free, column, classes, where, kind)
     given = tuple(name for name in GIVEN if name in schema.names and is_number(schema.field(name).type))
     given = given if prediction else ()
     others = [entry for entry in free if entry.name not in (*scores, prediction, *given)]
@@ -169,35 +179,82 @@ def _id_of(schema: pa.Schema, asked: str | None, where: str) -> str:
 
 
 def _answer(
-    free: Sequence[Any], column: str | None, classes: Sequence[str] | None, where: str
+    free: Sequence[Any], column: str | None, classes: Sequence[str] | None, where: str, kind: Kind | None
 ) -> tuple[tuple[str, ...], str]:
     """The columns of scores, or the one of predicted classes."""
     by_name = {entry.name: entry for entry in free}
     if column is not None:
-        if column not in by_name:
-            raise OptionError(f"--column names '{column}', which is no column of scores or classes. {where}.")
-        return ((column,), "") if _is_list(by_name[column].type) else ((), column)
+        return _asked(by_name, column, where)
     if classes is not None and len(classes) > 1 and all(name in by_name for name in classes):
         return tuple(classes), ""
-    lists = [entry for entry in free if _is_list(entry.type)]
-    usual = [entry.name for entry in lists if entry.name.lower() in SCORES]
-    floats = usual[:1] or [entry.name for entry in lists if _is_float_list(entry.type)]
-    if len(floats) == 1:
-        return tuple(floats), ""
-    if len(floats) > 1:
-        raise DataError(f"{where}; {' and '.join(floats)} could be the scores. Say which: --column NAME.")
-    groups = list(numbered([entry.name for entry in free if is_number(entry.type)]).values())
-    if len(groups) == 1:
-        return groups[0], ""
     prediction = next((name for name in PREDICTION if name in by_name and _is_plain(by_name[name].type)), "")
-    if not prediction and list(by_name) == [VALUES]:
+    if not prediction and list(by_name) == [VALUES] and _is_plain(by_name[VALUES].type):
         prediction = VALUES
+    if prediction and kind == "classes":
+        return (), prediction
+    scored = kind in ("probabilities", "logits")
+    found, named = _scores(free, scored=scored)
+    if found and prediction and not named and not scored:
+        # Numbers that nothing calls scores may be anything beside a predicted class: coordinates, an embedding.
+        found = {name: columns for name, columns in found.items() if _are_floats([by_name[one] for one in columns])}
+        could = [*found, prediction] if found else []
+    else:
+        could = list(found) if len(found) > 1 else []
+    if could:
+        shown = " and ".join(f"'{name}'" if name in by_name else f"'{name}' (numbered)" for name in could)
+        raise DataError(f"{where}; {shown} could be the answers. Say which: --column NAME.")
+    if found:
+        return next(iter(found.values())), ""
+    if not prediction and list(by_name) == [VALUES]:
+        raise DataError(
+            f"The predictions are rows of {by_name[VALUES].type.value_type}, of which nothing says what they are. If they are "
+            "scores, say which: --kind logits or --kind probabilities. If each has a single 1 (one-hot), give the class of each "
+            "row: argmax(axis=1)."
+        )
     if not prediction:
         raise DataError(
             f"{where}; expected a column of lists (one score a class), columns numbered by class (p_0, p_1, ...) or named as "
             "the classes are (--classes FILE), or a column 'prediction' with classes. Say which: --column NAME."
         )
     return (), prediction
+
+
+def _asked(by_name: dict[str, Any], column: str, where: str) -> tuple[tuple[str, ...], str]:
+    """The column that was asked for: lists of scores, predicted classes, or columns by what stands before their numbers."""
+    groups = numbered([name for name, entry in by_name.items() if is_number(entry.type)])
+    if column in by_name:
+        return ((column,), "") if _is_list(by_name[column].type) else ((), column)
+    if column in groups:
+        return groups[column], ""
+    raise OptionError(f"--column names '{column}', which is no column of scores or classes. {where}.")
+
+
+def _scores(free: Sequence[Any], *, scored: bool) -> tuple[dict[str, tuple[str, ...]], bool]:
+    """Columns that could be the scores, by what they are called, and whether their names say so.
+
+    Lists go before numbered columns, and before both what is called scores.
+    """
+    lists = [entry for entry in free if _is_list(entry.type)]
+    usual = [entry.name for entry in lists if entry.name.lower() in SCORES]
+    if usual:
+        return {usual[0]: (usual[0],)}, True
+    floats = {entry.name: (entry.name,) for entry in lists if scored or _is_float_list(entry.type)}
+    groups = numbered([entry.name for entry in free if is_number(entry.type)])
+    for found in (floats, groups):
+        named = {name: columns for name, columns in found.items() if _is_called_scores(name)}
+        if named:
+            return named, True
+    return floats or groups, False
+
+
+def _is_called_scores(name: str) -> bool:
+    return bool(_SCORE_WORDS.intersection(re.split(r"[^a-z]+", name.lower())))
+
+
+def _are_floats(entries: Sequence[Any]) -> bool:
+    import pyarrow as pa
+
+    return all(_is_list(entry.type) or pa.types.is_floating(entry.type) for entry in entries)
 
 
 def _is_float_list(kind: Any) -> bool:
