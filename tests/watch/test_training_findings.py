@@ -91,9 +91,130 @@ def test_a_layer_whose_gradient_vanishes_is_named() -> None:
     assert finding.evidence["layers"] == 1
 
 
-def test_a_gradient_of_zero_vanishes() -> None:
-    finding = found(changed(healthy(), ("stem", "gradient_norm"), lambda step, value: 0.0))["vanishing-gradients"]
+def test_a_gradient_of_zero_beside_one_that_vanishes_is_the_smallest() -> None:
+    series = changed(healthy(), ("stem", "gradient_norm"), lambda step, value: 0.0)
+    series = changed(series, ("block1", "gradient_norm"), lambda step, value: value * 1e-6)
+    (finding,) = found(series).values()
+    assert finding.kind == "vanishing-gradients"
     assert "those of stem are zero, unlike the median layer's" in finding.sentence
+    assert "layers stem, block1" in finding.sentence
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.01])
+def test_gradients_that_vanish_layer_by_layer_explode_in_none(factor: float) -> None:
+    """Half of the layers vanish, the one in the middle too: those that are left are as large as ever."""
+    series: Series = {("", "loss"): dict.fromkeys(range(1, STEPS + 1), 0.7)}
+    for place in range(20):
+        layer = f"layer{place}"
+        series[layer, "gradient_norm"] = dict.fromkeys(range(1, STEPS + 1), 0.1 * factor ** (19 - place))
+        series[layer, "weight_norm"] = dict.fromkeys(range(1, STEPS + 1), 3.0)
+        series[layer, "update_ratio"] = dict.fromkeys(range(1, STEPS + 1), 0.03 * factor ** (19 - place))
+    (finding,) = found(series).values()
+    assert finding.kind == "vanishing-gradients"
+    assert finding.selection == {"layer": "layer0"}
+    assert "times smaller than those of layer19" in finding.sentence
+    # The same the other way round, by its size beside the loss, explodes, and vanishes in none.
+    for place in range(20):
+        layer = f"layer{place}"
+        series[layer, "gradient_norm"] = dict.fromkeys(range(1, STEPS + 1), 0.1 * factor**-place)
+        series[layer, "update_ratio"] = dict.fromkeys(range(1, STEPS + 1), 1e-3)
+    (finding,) = found(series).values()
+    assert finding.kind == "exploding-gradients"
+    assert finding.selection == {"layer": "layer19"}
+
+
+def test_weights_that_begin_at_zero_make_the_others_gradients_no_smaller() -> None:
+    series = changed(healthy(), ("head", "weight_norm"), lambda step, value: 1e-6 * step)
+    series = changed(series, ("head", "gradient_norm"), lambda step, value: 0.1)
+    assert training_findings(table_of(series)) == []
+
+
+def without(series: Series, layer: str, steps: Callable[[int], bool], *, zeros: bool = False) -> Series:
+    """The series, where no gradient reaches a layer at some steps, and its weights stay."""
+    changes = {(layer, "update_ratio"): {s: 0.0 if steps(s) else v for s, v in series[layer, "update_ratio"].items()}}
+    norms = series[layer, "gradient_norm"].items()
+    changes[layer, "gradient_norm"] = (
+        {s: 0.0 if steps(s) else v for s, v in norms} if zeros else {s: v for s, v in norms if not steps(s)}
+    )
+    return series | changes
+
+
+@pytest.mark.parametrize("zeros", [False, True], ids=["none", "zeros"])
+@pytest.mark.parametrize(
+    ("steps", "severity", "words"),
+    [
+        (lambda step: True, ("medium", "high"), "at any of 40 recorded steps: the loss does not depend on"),
+        (lambda step: step > 12, ("medium", "high"), "at 28 of 40 recorded steps, all after step 12 among them: the"),
+        (lambda step: step > 28, ("medium", "high"), "at 12 of 40 recorded steps, all after step 28 among them: the"),
+        (lambda step: step % 5 != 0, ("low", "low"), "at 32 of 40 recorded steps: the other steps alone"),
+    ],
+    ids=["never", "early", "late", "rarely"],
+)
+def test_a_layer_that_no_gradient_reaches_is_named_and_its_learning_rate_is_not_blamed(
+    zeros: bool, steps: Callable[[int], bool], severity: tuple[str, str], words: str
+) -> None:
+    (finding,) = found(without(healthy(), "head", steps, zeros=zeros)).values()
+    assert (finding.kind, finding.severity) == ("no-gradient", severity[zeros])
+    assert f"No gradient reached layer head {words}" in finding.sentence
+    assert finding.selection == {"layer": "head"}
+
+
+def test_a_layer_that_is_used_at_every_second_step_gives_no_finding() -> None:
+    assert training_findings(table_of(without(healthy(), "head", lambda step: step % 2 == 0))) == []
+
+
+def test_an_optimizer_that_frees_gradients_before_its_step_gives_no_finding() -> None:
+    series = {key: values for key, values in healthy().items() if key[1] != "gradient_norm"}
+    assert training_findings(table_of(series)) == []
+
+
+def test_a_network_that_dies_is_found_unless_its_loss_is_zero() -> None:
+    series = healthy()
+    for layer in LAYERS:
+        series = without(series, layer, lambda step: step > 10, zeros=True)
+    (finding,) = found(series).values()
+    assert (finding.kind, finding.severity) == ("no-gradient", "high")
+    assert finding.evidence == {"layers": len(LAYERS), "steps": 30}
+    assert "nothing learns" in finding.sentence
+    ended = changed(series, ("", "loss"), lambda step, value: value if step <= 10 else 0.0)
+    assert training_findings(table_of(ended)) == []
+
+
+def test_weights_that_grow_from_zero_are_not_thrown_about() -> None:
+    """At step t a step of the size of all before is 1 / t of the weights: of 12 steps, 0.13 at the median of the late ones."""
+    series = {key: {step: value for step, value in values.items() if step <= 12} for key, values in healthy().items()}
+    grown = changed(series, ("head", "update_ratio"), lambda step, value: 1 / (step - 1) if step > 1 else math.nan)
+    assert training_findings(table_of(grown)) == []
+    assert "large-updates" in found(changed(series, ("head", "update_ratio"), lambda step, value: 0.5))
+
+
+def test_accuracy_in_percent_is_read_as_such() -> None:
+    percent = changed(healthy(), ("", "accuracy"), lambda step, value: 100 * value)
+    assert training_findings(table_of(percent)) == []
+    worse = changed(percent, ("", "validation_accuracy"), lambda step, value: 100 * (value - 0.3))
+    (finding,) = found(worse).values()
+    assert "in training and 60.5% on validation" in finding.sentence
+    counts = changed(percent, ("", "accuracy"), lambda step, value: 3_000 * value)
+    assert training_findings(table_of(counts)) == []
+
+
+def with_outputs(series: Series, zero: Callable[[int], bool]) -> pa.Table:
+    """The table with histograms of an activation's outputs, all 0 at some steps."""
+    rows = [
+        {
+            "step": step, "seconds": 0.1 * step, "layer": "relu", "quantity": "activation_histogram",
+            "bins": [-1] if zero(step) else [-1, 500], "counts": [64] if zero(step) else [30, 34],
+        }
+        for step in range(1, STEPS + 1)
+    ]  # fmt: skip
+    return pa.concat_tables([table_of(series), pa.Table.from_pylist(rows, training_schema())])
+
+
+def test_an_activation_whose_outputs_are_all_zero_is_dead() -> None:
+    (finding,) = training_findings(with_outputs(healthy(), lambda step: step > 10))
+    assert (finding.kind, finding.severity) == ("dead-activations", "high")
+    assert "output of layer relu is 0 in the second half of the run (relu: at 30 of 40" in finding.sentence
+    assert training_findings(with_outputs(healthy(), lambda step: step % 4 > 0)) == []
 
 
 def test_a_layer_whose_gradient_explodes_is_named() -> None:
@@ -267,7 +388,9 @@ def test_the_vanishing_gradient_of_a_deep_sigmoid_network_is_found(tmp_path: Pat
     record = trained(perceptron(nn.Sigmoid, 12), tmp_path / "run", rate=0.02)
     finding = next(one for one in record.findings if one.kind == "vanishing-gradients")
     assert finding.selection == {"layer": "0"}
-    assert "vanishing in layers 0, 2: " in finding.sentence
+    assert "vanishing in layers 0, 2, 4 and " in finding.sentence
+    assert "smaller than those of 24 " in finding.sentence
+    assert {"exploding-gradients", "small-updates"}.isdisjoint({one.kind for one in record.findings})
 
 
 def test_a_learning_rate_far_too_high_is_found(tmp_path: Path) -> None:

@@ -1,32 +1,26 @@
-"""What a training table says in words: gradients that vanish or explode, updates of the wrong size, a lost loss, a gap.
+"""What a training table says in words: what layers show, a gradient that grows without end, a lost loss, a gap.
 
 Needs no torch. Each check rests on medians over many steps, so that one odd step says nothing.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.record.schema import Finding, LastValue, Severity, TrainingPanel
+from pellucid.watch.layer_findings import layer_findings
+from pellucid.watch.series import series_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    Series: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]
+    from pellucid.watch.series import AllSeries
 
-# A layer's gradient, next to the median layer's, relative to its weights.
-VANISHING = 1e-4
-EXPLODING = 1e4
 # Growth of the whole gradient over the run.
 GROWTH = 1e3
-# Size of an update next to the weights; around 1e-3 is common.
-SMALL_UPDATE, LARGE_UPDATE = 1e-6, 0.1
-# Median gradient of a layer next to its largest: below it the layer has learnt what it could.
-CONVERGED = 1e-3
 # Accuracy lost from training to validation.
 GAP = 0.1
 # Rise of the validation loss above its lowest: of that, or of its fall from the first value where it reaches 0.
@@ -36,7 +30,8 @@ _LEAST = 0.05
 # A rise of a loss that reaches 0, next to the median second difference: about four standard deviations of noise.
 _NOISE = 2.5
 _FEWEST = 5
-_NAMED = 3
+# A share, or one in percent, is no larger, but for rounding.
+_MOST_SHARE, _MOST_PERCENT = 1 + 1e-6, 100 * (1 + 1e-6)
 
 
 def training_findings(table: pa.Table) -> list[Finding]:
@@ -45,8 +40,8 @@ def training_findings(table: pa.Table) -> list[Finding]:
     Args:
         table: columns of docs/format.md, rows in any order.
     """
-    series = _series(table)
-    found = [*_lost(series), *_gradients(series), *_updates(series), *_gap(series)]
+    series = series_of(table)
+    found = [*_lost(series), *_growth(series), *layer_findings(table, series), *_gap(series)]
     severities: tuple[Severity, ...] = ("high", "medium", "low", "info")
     return sorted(found, key=lambda finding: (severities.index(finding.severity), -finding.weight))
 
@@ -80,7 +75,7 @@ def training_panel(table: pa.Table, steps: int, layers: list[str]) -> TrainingPa
         steps: that the optimizer took.
         layers: names, in order of the model.
     """
-    series = _series(table)
+    series = series_of(table)
     recorded = {int(step) for (layer, _), (at, _) in series.items() if layer for step in at}
     last = [
         LastValue(quantity, int(at[-1]), float(values[-1]) if np.isfinite(values[-1]) else None)
@@ -93,21 +88,7 @@ def training_panel(table: pa.Table, steps: int, layers: list[str]) -> TrainingPa
     )
 
 
-def _series(table: pa.Table) -> dict[tuple[str, str], Series]:
-    """Steps and values by layer and quantity, in order of steps; NaN where the value was not finite."""
-    import pyarrow.compute as pc
-
-    table = table.filter(pc.is_null(table["counts"])).select(["step", "layer", "quantity", "value"])
-    table = table.sort_by("step")
-    steps = table["step"].to_numpy()
-    values = table["value"].to_numpy(zero_copy_only=False).astype(np.float64)
-    places: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for place, key in enumerate(zip(table["layer"].to_pylist(), table["quantity"].to_pylist(), strict=True)):
-        places[key].append(place)
-    return {key: (steps[indices], values[indices]) for key, indices in places.items()}
-
-
-def _lost(series: dict[tuple[str, str], Series]) -> list[Finding]:
+def _lost(series: AllSeries) -> list[Finding]:
     """The loss was NaN or infinite."""
     steps, values = series.get(("", "loss"), (np.zeros(0, np.int64), np.zeros(0)))
     lost = steps[~np.isfinite(values)]
@@ -130,44 +111,8 @@ def _lost(series: dict[tuple[str, str], Series]) -> list[Finding]:
     ]
 
 
-def _gradients(series: dict[tuple[str, str], Series]) -> list[Finding]:
-    """Layers whose gradients are far from the others', and a gradient that grows without end."""
-    found: list[Finding] = []
-    relative: dict[str, float] = {}
-    for (layer, quantity), (steps, values) in series.items():
-        weights = series.get((layer, "weight_norm"))
-        if layer and quantity == "gradient_norm" and weights is not None and np.isfinite(values).sum() >= _FEWEST:
-            weight = float(np.nanmedian(weights[1]))
-            relative[layer] = float(np.nanmedian(values[len(steps) // 2 :])) / weight if weight else np.nan
-    known = {layer: value for layer, value in relative.items() if np.isfinite(value)}
-    middle = float(np.median(list(known.values()))) if len(known) >= 2 else 0.0
-    if middle > 0:
-        vanished = sorted((layer for layer in known if known[layer] < VANISHING * middle), key=lambda one: known[one])
-        exploded = sorted((layer for layer in known if known[layer] > EXPLODING * middle), key=lambda one: -known[one])
-        count = max(len(at) for (layer, quantity), (at, _) in series.items() if layer and quantity == "gradient_norm")
-        for kind, layers, word in (("vanishing", vanished, "smaller"), ("exploding", exploded, "larger")):
-            if layers:
-                factor = known[layers[0]] / middle
-                size = f"{max(factor, 1 / factor):.0e} times {word} than" if factor else "zero, unlike"
-                found.append(
-                    Finding(
-                        kind=f"{kind}-gradients",
-                        severity="high",
-                        sentence=(
-                            f"Gradients are {kind} in {_named(layers)}: relative to the weights, those of {layers[0]} "
-                            f"are {size} the median layer's (in the second half of the run)."
-                        ),
-                        count=count,
-                        page="training",
-                        weight=0.8,
-                        evidence={"layers": len(layers), "factor": factor, "median": middle},
-                        selection={"layer": layers[0]},
-                    )
-                )
-    return found + _growth(series)
-
-
-def _growth(series: dict[tuple[str, str], Series]) -> list[Finding]:
+def _growth(series: AllSeries) -> list[Finding]:
+    """The gradient of the whole model grows without end, or is lost."""
     steps, values = series.get(("", "gradient_norm"), (np.zeros(0, np.int64), np.zeros(0)))
     finite = np.isfinite(values)
     known = values[finite]
@@ -198,65 +143,20 @@ def _growth(series: dict[tuple[str, str], Series]) -> list[Finding]:
     ]
 
 
-def _updates(series: dict[tuple[str, str], Series]) -> list[Finding]:
-    """Layers that the optimizer hardly moves, or throws about."""
-    medians: dict[str, float] = {}
-    count = 0
-    for (layer, quantity), (_, values) in series.items():
-        known = values[np.isfinite(values)]
-        if layer and quantity == "update_ratio" and len(known) >= _FEWEST:
-            medians[layer] = float(np.median(known))
-            count = max(count, len(known))
-    found: list[Finding] = []
-    small = sorted(
-        (layer for layer, value in medians.items() if value < SMALL_UPDATE and not _converged(series, layer)),
-        key=lambda one: medians[one],
-    )
-    large = sorted((layer for layer, value in medians.items() if value > LARGE_UPDATE), key=lambda one: -medians[one])
-    for kind, layers, advice in (
-        ("small-updates", small, "they hardly learn; the learning rate may be far too low"),
-        ("large-updates", large, "they are thrown about; the learning rate may be far too high"),
-    ):
-        if layers:
-            found.append(
-                Finding(
-                    kind=kind,
-                    severity="medium",
-                    sentence=(
-                        f"A step changes the weights of {_named(layers)} by {medians[layers[0]]:.1e} of their size at "
-                        f"the median, where about 1e-3 is common: {advice}."
-                    ),
-                    count=count,
-                    page="training",
-                    weight=0.6,
-                    evidence={"layers": len(layers), "median": medians[layers[0]]},
-                    selection={"layer": layers[0]},
-                )
-            )
-    return found
-
-
-def _converged(series: dict[tuple[str, str], Series], layer: str) -> bool:
-    """Whether there is nothing left to learn: the gradient has shrunk with the updates."""
-    _, values = series.get((layer, "gradient_norm"), (np.zeros(0, np.int64), np.zeros(0)))
-    known = values[np.isfinite(values)]
-    return len(known) > 0 and float(np.median(known)) < CONVERGED * float(known.max())
-
-
-def _gap(series: dict[tuple[str, str], Series]) -> list[Finding]:
+def _gap(series: AllSeries) -> list[Finding]:
     """Worse on validation than in training at the end, or a validation loss that rises again."""
     evidence: dict[str, str | int | float | None] = {}
     words: list[str] = []
     count = 0
-    training, validation = series.get(("", "accuracy")), series.get(("", "validation_accuracy"))
+    training, validation = _shares(series, "accuracy"), _shares(series, "validation_accuracy")
     if training is not None and validation is not None:
-        late = training[1][-max(1, len(training[1]) // 10) :]
-        if np.isfinite(late).any() and np.isfinite(validation[1][-1]):
-            seen, unseen = float(np.nanmean(late)), float(validation[1][-1])
+        late = training[-max(1, len(training) // 10) :]
+        if np.isfinite(late).any() and np.isfinite(validation[-1]):
+            seen, unseen = float(np.nanmean(late)), float(validation[-1])
             if seen - unseen > GAP:
                 words.append(f"the accuracy is {seen:.1%} in training and {unseen:.1%} on validation")
                 evidence |= {"accuracy": seen, "validation_accuracy": unseen}
-                count = len(validation[1])
+                count = len(validation)
     losses = series.get(("", "validation_loss"))
     if losses is not None and len(losses[1]) >= _FEWEST and np.isfinite(losses[1]).all():
         lowest = int(np.argmin(losses[1]))
@@ -282,6 +182,15 @@ def _gap(series: dict[tuple[str, str], Series]) -> list[Finding]:
     ]
 
 
+def _shares(series: AllSeries, name: str) -> NDArray[np.float64] | None:
+    """An accuracy as shares, also where percents were logged; None where it is neither, or was not logged."""
+    _, values = series.get(("", name), (None, np.zeros(0)))
+    if not np.isfinite(values).any():
+        return None
+    most = float(np.nanmax(values))
+    return values if most <= _MOST_SHARE else values / 100 if most <= _MOST_PERCENT else None
+
+
 def _has_risen(losses: NDArray[np.float64], end: float) -> bool:
     """Whether the end lies far above the lowest.
 
@@ -295,9 +204,3 @@ def _has_risen(losses: NDArray[np.float64], end: float) -> bool:
     noise = float(np.median(np.abs(np.diff(losses, n=2))))
     scale = max(fall, -_LEAST * lowest)
     return scale > 0 and rise > max(RISE * scale, _NOISE * noise)
-
-
-def _named(layers: list[str]) -> str:
-    shown = ", ".join(layers[:_NAMED])
-    more = f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
-    return f"{'layers' if len(layers) > 1 else 'layer'} {shown}{more}"
