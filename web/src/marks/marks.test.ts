@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { colormap, colour, textOn } from "./colormap";
 import { fitting } from "./fitting";
 import * as format from "./format";
-import { clippedDomain, domainOf, ranked } from "./raster";
+import { clippedDomain, domainOf, heldBy, ranked } from "./raster";
 import { dotDomain, scale, ticks } from "./scale";
 
 describe("the number at a rank", () => {
@@ -29,7 +29,7 @@ describe("the number at a rank", () => {
 
   it("lets the strongest hundredth run out of a scale, and what is not finite count as 0", () => {
     const values = Float32Array.from({ length: 2000 }, (_, at) => (at === 5 ? 1000 : at === 6 ? Number.NaN : at % 100));
-    expect(clippedDomain(values, false)).toEqual({ domain: [0, 99], clipped: true });
+    expect(clippedDomain(values, false)).toEqual({ domain: [0, 99], clipped: true, held: "values" });
     expect(clippedDomain(values.slice(0, 900), false).clipped).toBe(false);
   });
 });
@@ -190,11 +190,46 @@ describe("domains", () => {
     expect(domainOf([0, 0], false)).toEqual([0, 1]);
     expect(domainOf([], true)).toEqual([-1, 1]);
   });
+
+  it("are not made up: of no finite value there is none, of zeros one number", () => {
+    const none = [Number.NaN, Number.POSITIVE_INFINITY];
+    expect([[], none, [0, -0, Number.NaN], [0, 1e-9]].map(heldBy)).toEqual(["none", "none", "zeros", "values"]);
+    expect(clippedDomain(new Float32Array(2000), true).held).toBe("zeros");
+  });
 });
 
 describe("axes", () => {
   it("tick powers of ten on a logarithmic scale", () => {
     expect(ticks(scale("log", [1e-6, 1e2], [0, 400]), "log", 5)).toEqual([1e-6, 1e-4, 1e-2, 1, 100]);
+  });
+
+  it("tick all of a short logarithmic scale, without touching, however narrow it is", () => {
+    const domains = [
+      [1, 2.2],
+      [3, 7],
+      [0.9, 2.1],
+      [0.03, 0.2],
+      [0.5, 12],
+      [1.01, 1.09],
+      [400, 999],
+      [2, 19],
+    ] as const;
+    for (const domain of domains)
+      for (const width of [180, 340, 800, 1600]) {
+        const of = scale("log", domain, [0, width]);
+        const most = Math.max(2, Math.floor(width / 80));
+        const found = ticks(of, "log", most);
+        const places = found.map(of);
+        const said = `${domain} in ${width}: ${found}`;
+        expect(found.length, said).toBeGreaterThanOrEqual(2);
+        expect(found.length, said).toBeLessThanOrEqual(most);
+        for (let at = 1; at < places.length; at++)
+          expect((places[at] as number) - (places[at - 1] as number), said).toBeGreaterThan(40);
+        // No end is bare for more than half of it.
+        expect(places[0] as number, said).toBeLessThan(width * 0.6);
+        expect(places.at(-1) as number, said).toBeGreaterThan(width * 0.4);
+      }
+    expect(ticks(scale("log", [0.02, 0.6], [0, 800]), "log", 10)).toEqual([0.02, 0.05, 0.1, 0.2, 0.5]);
   });
 });
 

@@ -1,6 +1,20 @@
 /** From numbers to pixels. */
 
-/** Least and largest finite value; symmetric around zero where the values are signed. Never empty. */
+/** What there is to draw: without a finite value there is no scale, and of zeros alone there is one number. */
+export type Held = "values" | "zeros" | "none";
+
+export function heldBy(values: ArrayLike<number>): Held {
+  let held: Held = "none";
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index] as number;
+    if (!Number.isFinite(value)) continue;
+    if (value !== 0) return "values";
+    held = "zeros";
+  }
+  return held;
+}
+
+/** Least and largest finite value; symmetric around zero where the values are signed. Never empty: a scale to draw by. */
 export function domainOf(values: ArrayLike<number>, signed: boolean): readonly [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -20,24 +34,28 @@ export function domainOf(values: ArrayLike<number>, signed: boolean): readonly [
   return high > start ? [start, high] : [start, start + 1];
 }
 
+export interface Stretched {
+  readonly domain: readonly [number, number];
+  readonly clipped: boolean;
+  readonly held: Held;
+}
+
 /**
  * As `domainOf`, but the strongest hundredth of many values may run out of the scale: one outlier must not make
  * everything else dark. `clipped` tells that it does, so that the legend can say it.
  */
-export function clippedDomain(
-  values: ArrayLike<number>,
-  signed: boolean,
-): { domain: readonly [number, number]; clipped: boolean } {
+export function clippedDomain(values: ArrayLike<number>, signed: boolean): Stretched {
   const domain = domainOf(values, signed);
-  if (values.length < 1000) return { domain, clipped: false };
+  const held = heldBy(values);
+  if (values.length < 1000) return { domain, clipped: false, held };
   const sizes = new Float32Array(values.length);
   for (let index = 0; index < sizes.length; index++) {
     const size = Math.abs(values[index] as number);
     if (Number.isFinite(size)) sizes[index] = size;
   }
   const high = ranked(sizes, Math.floor(0.99 * (sizes.length - 1)));
-  if (!(high > 0) || high >= domain[1]) return { domain, clipped: false };
-  return { domain: signed ? [-high, high] : [domain[0], high], clipped: true };
+  if (!(high > 0) || high >= domain[1]) return { domain, clipped: false, held };
+  return { domain: signed ? [-high, high] : [domain[0], high], clipped: true, held };
 }
 
 /**

@@ -6,6 +6,7 @@ export type ScaleKind = "linear" | "log" | "sqrt" | "symlog";
 export interface Scale {
   (value: number): number;
   invert(position: number): number;
+  range(): number[];
   ticks(count: number): number[];
 }
 
@@ -33,9 +34,46 @@ export function ticks(of: Scale, kind: ScaleKind, most: number): number[] {
   const stride = Math.max(1, Math.ceil(powers.length / most));
   const kept = powers.filter((_, index) => index % stride === 0);
   if (kept.length >= 2) return kept;
-  // Of a short axis one, two and five of each power: what stands between crowds towards the next.
-  const leading = of
-    .ticks(10)
-    .filter((value) => [1, 2, 5].includes(Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9))));
-  return (leading.length >= 2 ? leading : of.ticks(most)).slice(0, most);
+  return shortTicks(of, most);
 }
+
+/** Ticks of equal worth, the roundest first: powers of ten, then two and five of each, then its other digits, then halves. */
+const WORTH: readonly ((leading: number) => boolean)[] = [
+  (leading) => leading === 1,
+  (leading) => leading === 2 || leading === 5,
+  (leading) => Number.isInteger(leading),
+  (leading) => Number.isInteger(2 * leading),
+  () => true,
+];
+
+/**
+ * Of a logarithmic axis without two powers of ten: as many rounds as there is room for, each whole, so that ticks reach over all
+ * of it; where even two of a round would touch, those of it that have room.
+ */
+function shortTicks(of: Scale, most: number): number[] {
+  const [start = 0, end = 0] = of.range();
+  const room = (0.6 * Math.abs(end - start)) / most;
+  const apart = (kept: readonly number[]) =>
+    kept.every((value, at) => at === 0 || Math.abs(of(value) - of(kept[at - 1] as number)) >= room);
+  const joined = (kept: readonly number[], more: readonly number[]) =>
+    [...new Set([...kept, ...more])].sort((one, other) => one - other);
+  const candidates = of.ticks(10);
+  let kept: number[] = [];
+  for (const worth of WORTH) {
+    const round = candidates.filter((value) => worth(leadingOf(value)));
+    const all = joined(kept, round);
+    if (all.length <= most && apart(all)) kept = all;
+    else if (kept.length < 2) {
+      // The ends first: two ticks near one of them say little.
+      for (const value of [...round.slice(0, 1), ...round.slice(-1), ...round]) {
+        const next = joined(kept, [value]);
+        if (next.length <= most && apart(next)) kept = next;
+      }
+    }
+  }
+  return kept;
+}
+
+/** 2.5 of 0.0025. */
+const leadingOf = (value: number): number =>
+  Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(6));

@@ -70,6 +70,13 @@ class Instrument {
     return this.#rows;
   }
 
+  /** Whether the address names an example that the record does not have. */
+  get noExample(): boolean {
+    const { example } = place.selection;
+    const all = this.examples?.count ?? this.manifest?.examples ?? null;
+    return example !== null && all !== null && example >= all;
+  }
+
   get source(): RecordSource {
     if (!this.#source) throw new Error("The instrument was not opened on a record yet.");
     return this.#source;

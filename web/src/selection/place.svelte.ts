@@ -1,5 +1,6 @@
 /** Where the app is: the page and the selection, in step with the URL. Back and forward walk through both. */
 import { EMPTY, parseHash, type Selection, withoutFilter, writeHash } from "./selection";
+import { oneOf, within } from "./settings";
 
 export interface Step {
   /** Go to this page, else stay. */
@@ -46,6 +47,20 @@ class Place {
   /** A page's setting, v.<name>. */
   view(name: string, fallback: string): string {
     return this.selection.view[name] ?? fallback;
+  }
+
+  /** The same where the page knows but these words. */
+  oneOf<Value extends string>(
+    name: string,
+    values: readonly Value[] | Readonly<Record<Value, unknown>>,
+    fallback: NoInfer<Value>,
+  ): Value {
+    return oneOf(this.selection.view[name], values, fallback);
+  }
+
+  /** The same of a number within a range, ends included. */
+  within(name: string, range: readonly [number, number], fallback: number): number {
+    return within(this.selection.view[name], range, fallback);
   }
 
   /** Settings replace the entry in the history: back does not walk through them. null forgets the setting. */

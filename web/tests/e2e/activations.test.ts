@@ -94,7 +94,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("lays examples side by side, on one scale", async () => {
-    const seen = await visit(here, net, "#/activations?v.view=batch&layer=after&unit=1");
+    const seen = await visit(here, net, "#/activations?v.activations-view=batch&layer=after&unit=1");
     await seen.page
       .getByRole("img", { name: /^Channel 1 for <b>/ })
       .nth(23)
@@ -103,7 +103,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("says what each pooling keeps, and weighs the last maps by the head", async () => {
-    const seen = await visit(here, net, "#/activations?v.view=pooling&example=1", { width: 390, dark: true });
+    const seen = await visit(here, net, "#/activations?v.activations-view=pooling&example=1", { width: 390, dark: true });
     const { page } = seen;
     await page.getByText("this layer takes the maximum").waitFor();
     await page.getByText("this layer takes the average").first().waitFor();
@@ -118,7 +118,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("measures what a layer really sees against what it can see", async () => {
-    const seen = await visit(here, net, "#/activations?v.view=fields&layer=after");
+    const seen = await visit(here, net, "#/activations?v.activations-view=fields&layer=after");
     await seen.page
       .getByText(/^Over 32 examples, half of the gradient lies in \d+ pixels.* has 64 and holds 100/)
       .waitFor();
@@ -126,7 +126,7 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("says how alike layers are", async () => {
-    const seen = await visit(here, net, "#/activations?v.view=layers", { width: 390 });
+    const seen = await visit(here, net, "#/activations?v.activations-view=layers", { width: 390 });
     const matrix = seen.page.getByRole("img", { name: /^Likeness of \d+ layers/ });
     await matrix.press("ArrowDown");
     await seen.page.getByText(/ In hand: /).waitFor();
@@ -137,15 +137,15 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("places examples of the sample and of the whole, and selects those in a loop", async () => {
-    const seen = await visit(here, net, "#/activations?v.view=space&layer=after");
+    const seen = await visit(here, net, "#/activations?v.activations-view=space&layer=after");
     const { page } = seen;
     const plane = page.getByRole("img", { name: /^40 examples; draw a loop/ });
     await plane.waitFor();
     await page.getByText(/^Across: first principal component, [\d.]+% of the variance/).waitFor();
-    await go(page, "#/activations?v.view=space&layer=after&v.many=30");
+    await go(page, "#/activations?v.activations-view=space&layer=after&v.many=30");
     await page.getByRole("img", { name: /^30 examples; draw a loop/ }).waitFor();
     await page.getByText("30 examples, spread evenly over 40").waitFor();
-    await go(page, "#/activations?v.view=space&layer=after");
+    await go(page, "#/activations?v.activations-view=space&layer=after");
     await plane.waitFor();
     const box = await plane.boundingBox();
     if (!box) throw new Error("The plane has no size.");

@@ -49,6 +49,30 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
     await page.context().close();
   });
 
+  it("open whatever an address says", async () => {
+    const { page, complaints } = await visit(
+      here,
+      here.served,
+      "#/accuracy?v.accuracy-measure=zzz&v.rank=zzz&v.beta=zzz",
+    );
+    const shows = async (hash: string, text: string | RegExp) => {
+      await page.evaluate((to) => {
+        location.hash = to;
+      }, hash);
+      await page.getByText(text).first().waitFor();
+      expect(await page.getByRole("alert").count(), hash).toBe(0);
+    };
+    await shows("#/accuracy?v.accuracy-measure=zzz", "Recall of each class");
+    await shows("#/accuracy?v.part=curves&v.of=999&v.from=zzz", "Precision and recall");
+    await shows("#/histograms?v.kind=constructor", "value of the activation");
+    await shows("#/confusion?v.divide=zzz&v.order=zzz", "What does it take for what?");
+    await shows("#/examples?v.sort=zzz-down", "Show me.");
+    await shows("#/training?step=99999&v.quantity=zzz", /Step 99,999 was not recorded/);
+    await shows("#/gradients?example=99999", /No example 99,999 is in this record/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("select a range of losses by dragging, from end to end all of them", async () => {
     const { page } = await visit(here, here.served, "#/loss");
     const histogram = page.getByRole("img", { name: /^Distribution of the loss/ });

@@ -11,7 +11,9 @@ class Hand {
     const inside = this.chosen.filter((example) => this.#selected.has(example.row));
     return inside.length > 0 ? inside : this.chosen;
   });
-  readonly row: number | null = $derived(place.selection.example ?? this.offered[0]?.row ?? null);
+  readonly row: number | null = $derived(
+    (instrument.noExample ? null : place.selection.example) ?? this.offered[0]?.row ?? null,
+  );
   readonly stored = $derived(this.row !== null && this.chosen.some((example) => example.row === this.row));
 }
 

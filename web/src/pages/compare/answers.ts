@@ -3,6 +3,7 @@ import type { Pair } from "../../measures/compare";
 import { SAID } from "../../record/compared";
 import type { Examples } from "../../record/examples";
 import type { ComparisonPanel } from "../../record/schema.gen";
+import type { Selection } from "../../selection/selection";
 
 /** The model whose record the comparison is: the second. */
 export const BASE = 1;
@@ -97,10 +98,31 @@ export function pairOf(examples: Examples, panel: ComparisonPanel, old: number, 
   };
 }
 
+/** Columns that the comparison added: what the other models say, and what flipped. */
+function addedColumns(panel: ComparisonPanel): Set<string> {
+  const added = new Set(panel.pairs.map((pair) => pair.flip));
+  for (const model of panel.models) for (const what of SAID) added.add(`${model.name}.${what}`);
+  return added;
+}
+
+/**
+ * The parts of a selection that choose examples by how a model answered them, in words. Of such examples no verdict holds: those
+ * that one model has wrong are bound to look better under any other.
+ */
+export function chosenByAnswers(selection: Selection, panel: ComparisonPanel): string[] {
+  const added = addedColumns(panel);
+  return [
+    ...(selection.predicted.length + selection.class.length > 0 ? ["predicted class"] : []),
+    ...(selection.outcome !== null ? ["outcome"] : []),
+    ...(selection.losses !== null ? ["loss"] : []),
+    ...(selection.confidences !== null ? ["confidence"] : []),
+    ...Object.keys(selection.columns).filter((name) => name === "output" || added.has(name)),
+  ];
+}
+
 /** Columns that came with the examples, not with the comparison, and have few values. */
 export function sliceColumns(examples: Examples, panel: ComparisonPanel): string[] {
-  const own = new Set(panel.pairs.map((pair) => pair.flip));
-  for (const model of panel.models) for (const what of SAID) own.add(`${model.name}.${what}`);
+  const own = addedColumns(panel);
   return [...examples.columns]
     .filter(([name, column]) => !own.has(name) && column.values.length >= 2 && column.values.length <= MOST_VALUES)
     .map(([name]) => name);

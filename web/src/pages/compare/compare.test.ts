@@ -3,7 +3,8 @@ import { chance } from "../../marks/chance";
 import type { Pair } from "../../measures/compare";
 import type { Examples } from "../../record/examples";
 import type { ComparedModel, ComparisonPanel } from "../../record/schema.gen";
-import { answeredByAny, answersOf, flipped, lossesByAll, pairOf } from "./answers";
+import { EMPTY, type Selection } from "../../selection/selection";
+import { answeredByAny, answersOf, chosenByAnswers, flipped, lossesByAll, pairOf } from "./answers";
 import { cumulative } from "./curves";
 import { infiniteLosses, leftOut } from "./left";
 import { costsOf, judge, sizesOf } from "./sizes";
@@ -29,6 +30,27 @@ describe("the curve of losses", () => {
   it("ends below 1 where losses are infinite", () => {
     const curve = cumulative(every(4), Float64Array.from([1, 2, Infinity, Number.NaN]));
     expect([curve.count, curve.points.at(-1)?.[1]]).toEqual([3, 2 / 3]);
+  });
+});
+
+describe("examples that were chosen by how they were answered", () => {
+  const panel = { models: [{ name: "a" }, { name: "b" }], pairs: [{ flip: "flip" }] } as unknown as ComparisonPanel;
+  const of = (part: Partial<Selection>) => chosenByAnswers({ ...EMPTY, ...part }, panel);
+
+  it("are told by every part of the selection that asks for an answer", () => {
+    const range = { low: 0, high: 1 };
+    expect(of({ predicted: [1], outcome: "wrong", losses: range, confidences: range })).toEqual([
+      "predicted class",
+      "outcome",
+      "loss",
+      "confidence",
+    ]);
+    expect(of({ class: [2] })).toEqual(["predicted class"]);
+    expect(of({ columns: { flip: "fixed", "a.prediction": "3" } })).toEqual(["flip", "a.prediction"]);
+  });
+
+  it("are not those of a true class, a column of the data or a list", () => {
+    expect(of({ true: [1], columns: { shelf: "left" }, rows: [1, 2], example: 4 })).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import { instrument } from "../../selection/instrument.svelte";
 import { type TableModel, tableOf } from "../../shell/table";
 import { type Cost, costOf, type Judged } from "./sizes";
 
-export function groupTable(groups: readonly Group[], old: string, now: string): TableModel {
+export function groupTable(groups: readonly Group[], old: string, now: string, tested: boolean): TableModel {
   return tableOf(
     "difference by class",
     [
@@ -33,8 +33,8 @@ export function groupTable(groups: readonly Group[], old: string, now: string): 
       one.interval?.high ?? null,
       one.fixed,
       one.broken,
-      one.pValue,
-      one.adjusted,
+      tested ? one.pValue : null,
+      tested ? one.adjusted : null,
     ]),
     [`recall of ${old}`, `recall of ${now}`, "difference", "low", "high"],
   );

@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { further, gradientTimesInput, hasGradient, imageShape, picture, planeOf, saliency, strongest } from "./maps";
+import {
+  further,
+  gradientTimesInput,
+  hasGradient,
+  imageShape,
+  inputParts,
+  picture,
+  planeOf,
+  saliency,
+  stepMaps,
+  strongest,
+} from "./maps";
 
 const tensor = (shape: number[], ...values: number[]) => ({ shape, values: Float32Array.from(values) });
 // Two channels of 2 x 3.
@@ -32,6 +43,27 @@ describe("maps of the input", () => {
 
   it("take one channel out of a stack", () => {
     expect(planeOf(GRADIENT, 1)).toEqual({ height: 2, width: 3, values: GRADIENT.values.subarray(6) });
+  });
+});
+
+describe("parts of the input", () => {
+  const held = new Map([
+    ["input.gradient", tensor([3], 1, -2, 0)],
+    ["input.values", tensor([3], 2, 1, 5)],
+    ["input.table.gradient", tensor([1], 4)],
+  ]);
+
+  it("are those with a gradient, and the only one has no name", () => {
+    const parts = inputParts([...held.keys(), "3.gradient", "input.ids.values"], (name) => held.get(name) ?? null);
+    expect(parts.map((part) => [part.name, part.values !== null])).toEqual([
+      ["", true],
+      ["table", false],
+    ]);
+    expect(parts.map(stepMaps)).toEqual([
+      { saliency: Float32Array.of(1, 2, 0), product: Float32Array.of(2, -2, 0) },
+      { saliency: Float32Array.of(4), product: null },
+    ]);
+    expect(stepMaps({ name: "", values: null, gradient: GRADIENT })).toBeNull();
   });
 });
 

@@ -18,6 +18,23 @@ export function hasGradient(names: readonly string[]): boolean {
   return names.some((name) => name.startsWith("input.") && name.endsWith(".gradient"));
 }
 
+/** A part of the input that has a gradient: the only one has no name. */
+export interface InputPart {
+  readonly name: string;
+  readonly values: Tensor | null;
+  readonly gradient: Tensor;
+}
+
+/** Every part of the input with a gradient, in the order in which the file holds them. */
+export function inputParts(names: readonly string[], floats: (name: string) => Tensor | null): InputPart[] {
+  return names.flatMap((each) => {
+    const found = /^input\.(?:(.+)\.)?gradient$/.exec(each);
+    const gradient = found ? floats(each) : null;
+    const values = floats(each.replace(/gradient$/, "values"));
+    return found && gradient ? [{ name: found[1] ?? "", values, gradient }] : [];
+  });
+}
+
 /** What the model at hand would add to the stored maps of an input, and why it is not stored. */
 export function further(names: readonly string[], image: boolean): { readonly what: string; readonly why: string } {
   if (!hasGradient(names))
@@ -37,6 +54,18 @@ export function imageShape(shape: readonly number[]): { channels: number; height
   if (shape.length !== 3) return null;
   const [channels = 0, height = 0, width = 0] = shape;
   return channels >= 1 && channels <= 4 && height > 1 && width > 1 ? { channels, height, width } : null;
+}
+
+/** The maps of an input along one axis, such as a row of a table: the absolute gradient, and gradient times input. */
+export function stepMaps({
+  gradient,
+  values,
+}: InputPart): { saliency: Float32Array; product: Float32Array | null } | null {
+  if (gradient.shape.length !== 1) return null;
+  return {
+    saliency: gradient.values.map(Math.abs),
+    product: values && gradient.values.map((slope, at) => slope * (values.values[at] ?? 0)),
+  };
 }
 
 /** Saliency (Simonyan et al. 2014, eq. 4): the largest absolute gradient over the channels. */

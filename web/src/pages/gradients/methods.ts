@@ -1,6 +1,6 @@
 /** How maps of methods are named, grouped, drawn and measured; what their badges mean. */
 import { NOT_DEFINED, number, percent } from "../../marks/format";
-import { clippedDomain } from "../../marks/raster";
+import { clippedDomain, type Held } from "../../marks/raster";
 import type { AnswerFile, FloatTensor } from "../../record/answer";
 import type { AttributedMethod, AttributionAnswer, Manifest, MethodInfo, SanityAnswer } from "../../record/schema.gen";
 import type { Parameters } from "../../record/source";
@@ -73,6 +73,7 @@ export interface Scale {
   readonly colours: "viridis" | "signed";
   readonly domain: readonly [number, number];
   readonly clipped: boolean;
+  readonly held: Held;
 }
 
 const scales = new WeakMap<FloatTensor, Scale>();

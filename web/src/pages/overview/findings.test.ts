@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Finding } from "../../record/schema.gen";
-import { evidence, intervalWords } from "./findings";
+import type { Finding, Manifest, Summary } from "../../record/schema.gen";
+import { evidence, intervalWords, nothingFound } from "./findings";
 
 const finding = (numbers: Finding["evidence"]): Finding => ({
   kind: "confused-pair",
@@ -31,4 +31,36 @@ test("an interval is of a share only where the finding is of one, and is not sai
   expect(intervalWords({ ...pair, kind: "errors-unlike-people", page: "human" })).toBe("95% interval 0.0630 to 0.0960");
   expect(intervalWords({ ...pair, sentence: "78 of 1,000 (95% interval 6.3% to 9.6%)" })).toBe("");
   expect(intervalWords(finding({}))).toBe("");
+});
+
+test("a record without findings says what was looked for, and nothing else", () => {
+  const said = (lenses: string[], manifest: Partial<Manifest>, summary: Partial<Summary>) =>
+    nothingFound(
+      {
+        state: "complete",
+        examples: 9,
+        model: {},
+        saved: null,
+        task: "classification",
+        watched: false,
+        files: lenses.map((lens) => ({ path: `panels/${lens}.json` })),
+        ...manifest,
+      } as unknown as Manifest,
+      { accuracy: null, mean_loss: null, ...summary } as Summary,
+    );
+  const all = ["graph", "confusion", "loss", "activations", "weights"];
+  expect(said(all, {}, { accuracy: 0.9, mean_loss: 1 })).toBe(
+    "Nothing stood out: no classes confused beyond chance, no dead layers, no weights that are not finite, no labels that look wrong. That is no proof; look around.",
+  );
+  const unlabelled = said(all, {}, {});
+  expect(unlabelled).toContain("Nothing stood out: no dead layers, no weights that are not finite.");
+  expect(unlabelled).toContain("no labels");
+  expect(said(all, { task: "regression" }, { mean_loss: 1 })).not.toMatch(/confused|labels/);
+  expect(said(all, { task: "none" }, {})).not.toMatch(/confused|labels/);
+  expect(said(["loss", "confusion"], { model: null, saved: {} as Manifest["saved"] }, { accuracy: 0.9 })).not.toContain(
+    "dead",
+  );
+  expect(said(["graph"], { examples: 0 }, {})).toContain("graph alone");
+  expect(said(["loss"], { task: "regression" }, { mean_loss: 1 })).toContain("None of the lenses");
+  expect(said([], { model: null }, {})).toContain("No model answered");
 });

@@ -1,7 +1,8 @@
 /** Findings as the overview lists them: worst first, as a table too. */
 import { pValue } from "../../marks/chance";
 import { interval, number, percentInterval } from "../../marks/format";
-import type { Finding, Severity } from "../../record/schema.gen";
+import type { Finding, Manifest, Severity, Summary } from "../../record/schema.gen";
+import { graphAlone } from "../../shell/pages";
 import { type TableModel, tableOf } from "../../shell/table";
 
 const ORDER: Readonly<Record<Severity, number>> = { high: 0, medium: 1, low: 2, info: 3 };
@@ -44,4 +45,39 @@ export function evidence(finding: Finding): string {
 
 function amount(name: string, value: number): string {
   return name === "p_value" || name === "adjusted" ? pValue(value) : number(value);
+}
+
+/** What a record without findings was looked through for, in words. */
+function checked(
+  { files, task, watched }: Pick<Manifest, "files" | "task" | "watched">,
+  { accuracy }: Pick<Summary, "accuracy">,
+): string[] {
+  const holds = (lens: string) => files.some(({ path }) => path === `panels/${lens}.json`);
+  const classes = task === "classification" && accuracy !== null;
+  return [
+    ...(classes && holds("confusion") ? ["no classes confused beyond chance"] : []),
+    ...(holds("activations") ? ["no dead layers"] : []),
+    ...(holds("weights") ? ["no weights that are not finite"] : []),
+    ...(classes && holds("loss") ? ["no labels that look wrong"] : []),
+    ...(watched ? ["no trouble in the training"] : []),
+  ];
+}
+
+/** Said where there are no findings: as much as was looked for, and no more. */
+export function nothingFound(
+  manifest: Pick<Manifest, "state" | "examples" | "model" | "saved" | "files" | "task" | "watched"> | null,
+  summary: Pick<Summary, "accuracy" | "mean_loss"> | null,
+): string {
+  if (!manifest || !summary) return "";
+  if (graphAlone(manifest)) return "This is a graph alone: nothing was run, so that nothing was looked for.";
+  const looked = checked(manifest, summary);
+  if (looked.length > 0) {
+    const unlabelled =
+      manifest.examples > 0 && manifest.task !== "none" && summary.accuracy === null && summary.mean_loss === null;
+    return `Nothing stood out: ${looked.join(", ")}. That is no proof; look around.${unlabelled ? " The examples have no labels, so that no answer was called right or wrong." : ""}`;
+  }
+  if (!manifest.model && !manifest.saved) return "No model answered these examples, so that nothing was looked for.";
+  return summary.accuracy === null && summary.mean_loss === null
+    ? "The examples have no labels, so that nothing could be looked for."
+    : "None of the lenses that look for something was run.";
 }
