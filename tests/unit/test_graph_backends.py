@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -23,17 +24,16 @@ def _seed() -> None:
 
 
 def test_nothing_is_computed_where_shapes_are_enough() -> None:
-    seen: list[Tensor] = []
+    seen: list[tuple[object, ...]] = []
 
     def forward(self: nn.Module, x: Tensor) -> Tensor:
-        seen.append(self.linear(x))
-        return seen[-1].relu()
+        states = self.linear(x)
+        seen.append((type(states), states.shape, states.device, states.dtype))
+        return states.relu()
 
     graph = trace(Functional(forward, linear=nn.Linear(3, 2)), torch.ones(4, 3))
     assert (graph.backend, graph.backend_reason, graph.data_dependent) == ("fake", "", ())
-    assert len(seen) == 1
-    assert type(seen[0]) is Fake
-    assert (seen[0].shape, seen[0].device, seen[0].dtype) == ((4, 2), torch.device("cpu"), torch.float32)
+    assert seen == [(Fake, (4, 2), torch.device("cpu"), torch.float32)]
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,15 @@ def test_shapes_types_and_order_of_axes_are_those_of_a_run_with_values() -> None
         depth=nn.Conv2d(4, 8, (1, 3), padding="same", groups=2, dilation=2),
     ).eval()  # fmt: skip
     inputs = torch.randn(2, 3, 9, 12), torch.tensor([1, 2])
-    fakes: list[list[Tensor]] = []
-    model.register_forward_hook(lambda module, args, output: fakes.append(output))
+    made: list[list[tuple[tuple[int, ...], torch.dtype, tuple[int, ...]]]] = []
+    model.register_forward_hook(
+        lambda module, args, output: made.append([(tuple(one.shape), one.dtype, one.stride()) for one in output])
+    )
     graph = trace(model, *inputs)
     assert (graph.backend, graph.error) == ("fake", None)
     with torch.no_grad():
         model(*inputs)
-    found, expected = [[(tuple(one.shape), one.dtype, one.stride()) for one in outputs] for outputs in fakes]
+    found, expected = made
     assert found == expected
 
 
@@ -310,3 +312,15 @@ def test_a_timed_trace_of_a_model_without_values_or_with_an_error_measures_nothi
     assert all(node.seconds is None for node in trace_timed(model, torch.ones(1, 3)).nodes)
     broken = trace_timed(nn.Sequential(nn.Linear(3, 3)), torch.ones(1, 4))
     assert broken.error is not None
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.jagged, torch.strided])
+def test_of_nested_tensors_the_axis_in_which_examples_differ_has_no_length(layout: torch.layout) -> None:
+    inputs = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(3, 4)], layout=layout)
+    graph = trace(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), inputs)
+    assert (graph.error, graph.backend_reason, graph.batch) == (None, "a nested tensor needs values.", 2)
+    assert [node.outputs for node in graph.nodes[:3]] == [((2, -1, 4),), ((2, -1, 3),), ((2, -1, 3),)]
+    assert graph.flops == 2 * 5 * 4 * 3
+    assert graph.nodes[1].memory == 5 * 3 * 4
+    assert msgspec.json.decode(msgspec.json.encode(graph.to_panel()))["nodes"][0]["outputs"] == [[2, -1, 4]]

@@ -121,7 +121,7 @@ class PerExample:
         try:
             self._stack.enter_context(torch.inference_mode(False))
             # A module that keeps a tensor of its forward would keep one of vmap's, which nobody can read: all is taken back.
-            self._stack.enter_context(untouched(self.model, attributes=True))
+            self._stack.enter_context(untouched(self.model))
             self._stack.enter_context(preserved(self.model))
             self._stack.enter_context(unfused(self.model.modules()))
             self._copy()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import itertools
-import operator
 import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,39 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pellucid.graph.keeping import Kept
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_HOLDERS = (dict, collections.OrderedDict, list, set, collections.deque)
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)
-_HELD = operator.itemgetter(*_HOOKS, "_buffers")
-
 
 @contextlib.contextmanager
-def untouched(model: nn.Module, attributes: bool = False, modules: Sequence[nn.Module] | None = None) -> Iterator[None]:
-    """Evaluation mode inside; afterwards mode, buffers, hooks and random state are as they were, also after an error.
+def untouched(model: nn.Module, modules: Sequence[nn.Module] | None = None) -> Iterator[None]:
+    """Evaluation mode inside; afterwards all that `Kept` names, mode and random state are as they were, also after an error.
 
     Modes are set flag by flag: a model's own `train` and `eval` may do more than that. Attention's fast path, which hides
     what it computes, and compiled graphs are off inside.
 
     Args:
         model: what runs inside.
-        attributes: whether all that a module keeps of a forward (a cache, a counter, the last activations) is taken back
-            too, as must be where tensors without values run through it.
         modules: its modules, where they are known.
     """
     if modules is None:
         modules = list(model.modules())
-    modes = [(module, module.training) for module in modules]
-    kept = _Kept(modules, attributes)
+    # A frozen script has no mode.
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]
+    kept = Kept(modules)
     buffers = [buffer for module in modules for buffer in _buffers(module)]
     values = [
         (buffer, (buffer.detach() if buffer.requires_grad else buffer).clone(), _version(buffer)) for buffer in buffers
@@ -78,81 +64,6 @@ def _buffers(module: nn.Module) -> list[Tensor]:
         return list(module.buffers(recurse=False))
     # What `buffers` gives too, which walks over the module's insides to tell that it need not.
     return list({id(buffer): buffer for buffer in module._buffers.values() if buffer is not None}.values())
-
-
-class _Kept:
-    """What modules hold beside their parameters' values: buffers, and hooks, which may take themselves away once they
-    were called; with `attributes` also every other attribute, and what their lists, dictionaries and sets hold.
-    """
-
-    def __init__(self, modules: Sequence[nn.Module], attributes: bool) -> None:
-        self._all = attributes
-        self._own = [vars(module) for module in modules]
-        self._names: list[list[str]] = []
-        self._values: list[Any] = []
-        if attributes:
-            for own in self._own:
-                self._names.append([*own])
-                self._values.extend(own.values())
-            held = self._values
-        else:
-            held = [*itertools.chain.from_iterable(map(_held_by, self._own))]
-        kinds = frozenset(kind for kind in set(map(type, held)) if issubclass(kind, _HOLDERS))
-        holders = [*itertools.compress(held, map(kinds.__contains__, map(type, held)))]
-        # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
-        self._empty = [one for one in holders if not one]
-        self._held = [(one, one.copy()) for one in holders if one]
-
-    def restore(self) -> None:
-        """Puts back what has changed."""
-        for held, before in self._held:
-            _put_back(held, before)
-        if any(self._empty):
-            for one in self._empty:
-                one.clear()
-        if self._all and not self._as_it_was():
-            self._put_attributes_back()
-
-    def _as_it_was(self) -> bool:
-        values: list[Any] = []
-        for own, names in zip(self._own, self._names, strict=True):
-            if [*own] != names:
-                return False
-            values.extend(own.values())
-        return len(values) == len(self._values) and all(map(operator.is_, values, self._values))
-
-    def _put_attributes_back(self) -> None:
-        begun = 0
-        for own, names in zip(self._own, self._names, strict=True):
-            kept = dict(zip(names, self._values[begun : begun + len(names)], strict=True))
-            begun += len(names)
-            for name in own.keys() - kept.keys():
-                del own[name]
-            for name, value in kept.items():
-                if name not in own or own[name] is not value:
-                    own[name] = value
-
-
-def _held_by(own: dict[str, Any]) -> tuple[Any, ...]:
-    try:
-        held: tuple[Any, ...] = _HELD(own)
-    except KeyError:  # a scripted module keeps them elsewhere
-        return tuple([own.get(name) for name in (*_HOOKS, "_buffers")])
-    return held
-
-
-def _put_back(held: Any, before: Any) -> None:
-    if isinstance(held, list | collections.deque):
-        if len(held) != len(before) or not all(map(operator.is_, held, before)):
-            held.clear()
-            held.extend(before)
-    elif isinstance(held, dict):
-        if [*held] != [*before] or not all(map(operator.is_, held.values(), before.values())):
-            held.clear()
-            held.update(before)
-    else:
-        held.intersection_update(before)
-        held.update(before)
 
 
 class ParameterGuard:

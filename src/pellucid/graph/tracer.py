@@ -21,6 +21,7 @@ from torch import nn
 from pellucid.errors import ModelError
 from pellucid.graph.control_flow import uncompiled
 from pellucid.graph.dataflow import mapped
+from pellucid.graph.escaped import alive, take_back
 from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
 from pellucid.graph.guard import ParameterGuard, untouched
@@ -142,20 +143,22 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
     device = _device(model)
     meta = device.type == "meta" or any(parameter.is_meta for parameter in parameters)
     with _LOCK:
+        before = alive()
         first = _by_shapes(parts, device, meta, args, kwargs)
-        if not isinstance(first, _Run):
+        take_back(before)
+        if not isinstance(first, _Stopped):
             return first
         with _unhurried() if _is_light(parameters) else contextlib.nullcontext():
             return _with_values(parts, device, args, kwargs, first)
 
 
-def _with_values(parts: Parts, device: torch.device, args: Any, kwargs: Any, first: _Run) -> tuple[Graph, bool]:
+def _with_values(parts: Parts, device: torch.device, args: Any, kwargs: Any, first: _Stopped) -> tuple[Graph, bool]:
     """The same from a run with values, after a first without."""
     run = _run(parts, None, device, args, kwargs)
     if run.raised is None:
-        return sealed(run.seen, "real", None, _reason(first), None), run.writes
+        return sealed(run.seen, "real", None, first.reason, None), run.writes
     error, _, raised = _told(run)
-    return sealed(run.seen, "real", error, _reason(first) if _asked(first) else "", raised), run.writes
+    return sealed(run.seen, "real", error, first.reason if first.asked else "", raised), run.writes
 
 
 def _is_light(parameters: list[nn.Parameter]) -> bool:
@@ -194,12 +197,19 @@ def _unhurried() -> Iterator[None]:
 
 @_unhurried()
 @_threads_in_silence()
-def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs: Any) -> tuple[Graph, bool] | _Run:
-    """The same without values, of which no garbage takes memory; the run itself where it needs some and there are some."""
+def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs: Any) -> tuple[Graph, bool] | _Stopped:
+    """The same without values, of which no garbage takes memory; why not where it needs some and there are some."""
     run = _run(parts, Valueless(parts, device), device, args, kwargs)
     if run.raised is None:
         return sealed(run.seen, "meta" if meta else "fake", None, "", None), run.writes
-    return (sealed(run.seen, "meta", *_told(run)), run.writes) if meta else run
+    return (sealed(run.seen, "meta", *_told(run)), run.writes) if meta else _Stopped(_reason(run), _asked(run))
+
+
+class _Stopped(NamedTuple):
+    """A run without values that did not reach the end: why, and whether it asked for a value."""
+
+    reason: str
+    asked: bool
 
 
 class _Run(NamedTuple):
@@ -214,7 +224,7 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
     seen = Recording(parts, _run.__code__, valueless)
     raised: BaseException | None = None
     model = parts.model
-    with untouched(model, attributes=valueless is not None, modules=parts.modules):
+    with untouched(model, modules=parts.modules):
         guard = ParameterGuard(model, parts.parameters.values())
 
         def before(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -1,0 +1,152 @@
+"""What a model holds beside its parameters' values, saved before it runs and put back after."""
+
+from __future__ import annotations
+
+import collections
+import enum
+import itertools
+import operator
+import random
+import sys
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+_DICTS = (dict, collections.OrderedDict)
+_LISTS = (list, set, collections.deque)
+# What has attributes of its own that are none of a model's state, or is saved elsewhere.
+_CLOSED = (
+    torch.Tensor, nn.Module, type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType,
+    enum.Enum, BaseException,
+)  # fmt: skip
+# So many things that modules keep are looked into; a model that holds a whole data set is not copied.
+_MOST = 50_000
+
+
+class Kept:
+    """What modules keep: buffers, hooks, which may take themselves away once they were called, and every other attribute
+    (a cache, a counter, the last activations), with what the lists, dictionaries, sets and plain objects in them hold, and
+    the state of random generators among them.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self._own = [vars(module) for module in modules]
+        self._names = [[*own] for own in self._own]
+        self._values: list[Any] = [value for own in self._own for value in own.values()]
+        # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
+        self._empty: list[Any] = []
+        self._held: list[tuple[Any, Any]] = []
+        self._generators: list[tuple[Callable[[Any], object], Any]] = []
+        seen = set(map(id, self._own))
+        values: Iterable[Any] = self._values
+        while values := self._looked_into(values, seen):
+            pass
+
+    def _looked_into(self, values: Iterable[Any], seen: set[int]) -> list[Any]:
+        """Saves what values hold. Returns: what is held in turn."""
+        within: list[Any] = []
+        kinds = {kind: _Kind.of(kind) for kind in set(map(type, values))}
+        open_ = frozenset(kind for kind, one in kinds.items() if one is not _Kind.CLOSED)
+        for value in itertools.compress(values, map(open_.__contains__, map(type, values))):
+            kind = kinds[type(value)]
+            if id(value) in seen or len(seen) > _MOST:
+                continue
+            seen.add(id(value))
+            if kind is _Kind.GENERATOR:
+                self._generators.append(_state(value))
+                continue
+            if kind is _Kind.TUPLE:
+                within.extend(value)
+                continue
+            held = vars(value) if kind is _Kind.OBJECT else value
+            if not held:
+                self._empty.append(held)
+                continue
+            self._held.append((held, held.copy()))
+            within.extend(held.values() if isinstance(held, _DICTS) else held)
+        return within
+
+    def restore(self) -> None:
+        """Puts back what has changed."""
+        for held, before in self._held:
+            _put_back(held, before)
+        if any(self._empty):
+            for one in self._empty:
+                one.clear()
+        for put, state in self._generators:
+            put(state)
+        if not self._as_it_was():
+            self._put_attributes_back()
+
+    def _as_it_was(self) -> bool:
+        values: list[Any] = []
+        for own, names in zip(self._own, self._names, strict=True):
+            if [*own] != names:
+                return False
+            values.extend(own.values())
+        return len(values) == len(self._values) and all(map(operator.is_, values, self._values))
+
+    def _put_attributes_back(self) -> None:
+        begun = 0
+        for own, names in zip(self._own, self._names, strict=True):
+            kept = dict(zip(names, self._values[begun : begun + len(names)], strict=True))
+            begun += len(names)
+            for name in own.keys() - kept.keys():
+                del own[name]
+            for name, value in kept.items():
+                if name not in own or own[name] is not value:
+                    own[name] = value
+
+
+class _Kind(enum.Enum):
+    """How a value of a type is looked into."""
+
+    CLOSED = enum.auto()
+    HOLDER = enum.auto()
+    TUPLE = enum.auto()
+    OBJECT = enum.auto()
+    GENERATOR = enum.auto()
+
+    @staticmethod
+    def of(kind: type) -> _Kind:
+        if issubclass(kind, (*_DICTS, *_LISTS)):
+            return _Kind.HOLDER
+        if issubclass(kind, tuple):
+            return _Kind.TUPLE
+        if issubclass(kind, (torch.Generator, random.Random)) or _of_numpy(kind):
+            return _Kind.GENERATOR
+        return _Kind.OBJECT if kind.__dictoffset__ and not issubclass(kind, _CLOSED) else _Kind.CLOSED
+
+
+def _of_numpy(kind: type) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, (numpy.random.Generator, numpy.random.RandomState))
+
+
+def _state(generator: Any) -> tuple[Callable[[Any], object], Any]:
+    """How to put back the state of a random generator, and that state."""
+    if isinstance(generator, torch.Generator):
+        return generator.set_state, generator.get_state()
+    if isinstance(generator, random.Random):
+        return generator.setstate, generator.getstate()
+    if hasattr(generator, "bit_generator"):
+        source = generator.bit_generator
+        return lambda state: setattr(source, "state", state), source.state
+    return generator.set_state, generator.get_state()
+
+
+def _put_back(held: Any, before: Any) -> None:
+    if isinstance(held, list | collections.deque):
+        if len(held) != len(before) or not all(map(operator.is_, held, before)):
+            held.clear()
+            held.extend(before)
+    elif isinstance(held, dict):
+        if [*held] != [*before] or not all(map(operator.is_, held.values(), before.values())):
+            held.clear()
+            held.update(before)
+    else:
+        held.intersection_update(before)
+        held.update(before)
