@@ -18,12 +18,12 @@ def count(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: 
     name = name_of(operator)
     try:
         if name in _FORMULAS:
-            return _FORMULAS[name](*args)
+            return int(_FORMULAS[name](*args))
         if name in _OF_RESULTS:
-            return _OF_RESULTS[name](*args, result=result)
+            return int(_OF_RESULTS[name](*args, result=result))
         formula = flop_registry.get(getattr(operator, "_overloadpacket", operator))
         return None if formula is None else int(formula(*args, **kwargs, out_val=result))
-    except (AssertionError, AttributeError, TypeError, ValueError, IndexError):
+    except (AssertionError, AttributeError, TypeError, ValueError, IndexError, RuntimeError):
         # Some shapes that operators take the formulas do not: not counted rather than wrong.
         return None
 

@@ -28,15 +28,37 @@ def looks_of(tensors: list[Tensor]) -> Looks:
         look = only.look or only.looks() if type(only) is Fake else None
         if look is None:
             dtype = only.dtype
-            return Looks((tuple(only.shape),), (_name(dtype),), only.numel() * dtype.itemsize, dtype.is_floating_point)
+            return Looks((shape_of(only),), (_name(dtype),), _numbers(only) * dtype.itemsize, dtype.is_floating_point)
         return Looks((look.shape,), (look.name,), look.memory, look.floating)
     looks = [one.look or one.looks() if type(one) is Fake else None for one in tensors]
     return Looks(
-        tuple([tuple(one.shape) if look is None else look.shape for one, look in zip(tensors, looks, strict=True)]),
+        tuple([shape_of(one) if look is None else look.shape for one, look in zip(tensors, looks, strict=True)]),
         tuple([_name(one.dtype) if look is None else look.name for one, look in zip(tensors, looks, strict=True)]),
-        sum([one.numel() * one.element_size() for one in tensors]),
+        sum([_numbers(one) * one.element_size() for one in tensors]),
         bool(tensors) and tensors[0].is_floating_point(),
     )
+
+
+def shape_of(tensor: Tensor) -> Shape:
+    """Lengths of the axes; -1 where examples differ in it (nested tensors)."""
+    if type(tensor) in _PLAIN and not tensor.is_nested:
+        return tuple(tensor.shape)
+    return tuple([_length(tensor, axis) for axis in range(tensor.dim())])
+
+
+def _length(tensor: Tensor, axis: int) -> int:
+    try:
+        length: object = tensor.size(axis)
+    except RuntimeError:  # what torch says of an axis along which examples differ
+        return -1
+    return length if type(length) is int else -1
+
+
+def _numbers(tensor: Tensor) -> int:
+    return int(tensor.numel())
+
+
+_PLAIN = frozenset({Tensor, torch.nn.Parameter, Fake})
 
 
 @cache

@@ -17,6 +17,7 @@ from pellucid.graph.dataflow import gathered, named_tensors, versions
 from pellucid.graph.fake import Fake, ValuesNeededError
 from pellucid.graph.frames import Frame
 from pellucid.graph.guard import writes_to_arguments
+from pellucid.graph.looks import shape_of
 from pellucid.graph.loops import steps_of
 from pellucid.graph.names import (
     CallNames,
@@ -82,7 +83,7 @@ class Recording(Nodes):
         with torch._C.DisableTorchFunction():  # what is asked here is no function of the model's
             for index, (name, tensor) in enumerate(named_tensors(named)):
                 if index == 0 and tensor.ndim:
-                    self.batch = tensor.shape[0]
+                    self.batch = tensor.size(0)  # which nested tensors know, who have no shape
                 frame = self._frame(name, name, "input", "input", 1)
                 frame.reached, frame.origin = True, frame.id
                 frame.came_out([tensor])
@@ -304,7 +305,7 @@ class Recording(Nodes):
         frame.reads = self._reads(inputs)
         self._name(frame, count=True)
         known = None if key is None else self._recall.known.get(key)
-        frame.outputs = tuple([tuple(one.shape) for one in outputs])
+        frame.outputs = tuple([shape_of(one) for one in outputs])
         self._describe(frame, settings, known)
         self._play(frame, args, kwargs, frame.outputs[0] if outputs else None)
         return self._made(frame, inputs, before, result, alias_too=False)

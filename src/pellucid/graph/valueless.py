@@ -208,6 +208,8 @@ class Valueless:
 
     def _twin(self, tensor: Tensor) -> Tensor:
         """A tensor on the meta device with its shape; over memory of its own, but where the real one was written to."""
+        if tensor.is_nested:
+            raise ValuesNeededError("a nested tensor")
         if type(tensor) not in (Tensor, nn.Parameter) or tensor.layout != torch.strided or tensor.is_quantized:
             kind = type(tensor).__name__ if tensor.layout == torch.strided else f"tensor of layout {tensor.layout}"
             raise ValuesNeededError(f"a {kind}")
