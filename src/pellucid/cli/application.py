@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from pellucid import __version__
 from pellucid.cli import options
@@ -26,8 +27,8 @@ from pellucid.cli.importing import import_
 from pellucid.cli.landscape import landscape
 from pellucid.cli.sweep import sweep
 from pellucid.cli.terminal import REFUSED as REFUSED
-from pellucid.cli.terminal import answer, answer_json, fail, progress_bars, say, stage_progress
-from pellucid.errors import OptionError, PellucidError
+from pellucid.cli.terminal import answer, answer_json, answers_alone, fail, progress_bars, say, stage_progress
+from pellucid.errors import ModelError, OptionError, PellucidError
 
 if TYPE_CHECKING:
     from pellucid.inspection import Explains
@@ -298,6 +299,25 @@ def demo(
 
 application.command()(sweep)
 application.add_typer(human)
+
+
+class _Command(typer.core.TyperCommand):
+    """A command: its answers alone go to stdout, and only it ends the program."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with answers_alone():
+                return super().invoke(ctx)
+        except SystemExit as ended:
+            raise ModelError(
+                f"The code of the model or of the data ended the program: sys.exit({ended.code!r}). Take that out, or have it "
+                "raise an error that says what is wrong."
+            ) from ended
+
+
+for _group in (application, human):
+    for _registered in _group.registered_commands:
+        _registered.cls = _Command
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from pellucid.cli import options
-from pellucid.cli.terminal import REFUSED, answer, answer_json, say
+from pellucid.cli.terminal import REFUSED, answer, answer_json, answering, say
 from pellucid.errors import ForwardError, OptionError
 
 if TYPE_CHECKING:
@@ -122,9 +121,10 @@ def _put(path: Path, drawing: str) -> None:
 
     content = drawing.encode()
     if path == _STDOUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        stdout = answering()
+        stdout.flush()
+        stdout.buffer.write(content)
+        stdout.buffer.flush()
         return
     put(path, content)
     say(f"{path}: {len(content) / 1e3:.0f} kB")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from pellucid.types import Stage
@@ -34,6 +34,25 @@ STAGES = {
 }
 
 
+_ANSWERS: list[TextIO] = []  # where answers go while all that others print goes to stderr
+
+
+@contextmanager
+def answers_alone() -> Iterator[None]:
+    """Inside, stdout is for answers: what the code of a model, of data or of a library prints goes to stderr."""
+    _ANSWERS.append(answering())
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _ANSWERS.pop()
+
+
+def answering() -> TextIO:
+    """Where answers go."""
+    return _ANSWERS[-1] if _ANSWERS else sys.stdout
+
+
 def plain(text: str) -> str:
     r"""Text from a file or a person, safe to print: control characters, ANSI escapes and reversals made visible.
 
@@ -52,20 +71,20 @@ def say(text: str) -> None:
 
 def answer(text: str) -> None:
     """A line of the answer, on stdout."""
-    _write(sys.stdout, plain(text))
+    _write(answering(), plain(text))
 
 
 def answer_json(value: object) -> None:
     """The whole answer as one JSON document on stdout, in ASCII: no character of a name can steer a terminal."""
     import msgspec
 
-    _write(sys.stdout, json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=True, allow_nan=False))
+    _write(answering(), json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=True, allow_nan=False))
 
 
 def fail(kind: str, message: str, *, as_json: bool) -> None:
     """A failure: as a message on stderr, or as JSON on stdout."""
     if as_json:
-        _write(sys.stdout, json.dumps({"kind": kind, "message": message}, indent=2))
+        _write(answering(), json.dumps({"kind": kind, "message": message}, indent=2))
     else:
         say(f"pellucid: {message}")
 
