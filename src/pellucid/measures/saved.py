@@ -112,13 +112,19 @@ def columns_of_sigmoids(probabilities: NDArray[np.floating], sets: Sets, *, loss
     """
     logits = logits_of_sigmoids(probabilities)
     columns = labelled_columns(logits, None, task="multilabel", loss=loss, sets=sets)
+    true, _ = multi_hot(sets or [None] * len(logits), logits.shape[1])
+    _cost_infinitely(columns, logits == np.where(true > 0, -CERTAIN, CERTAIN), loss)
+    return columns
+
+
+def _cost_infinitely(columns: dict[str, Any], impossible: NDArray[np.bool_], loss: Loss | None) -> None:
+    """Makes the loss of sets infinite where what is the case was given no probability, bool[example class]; not one's own loss."""
     chosen = loss or default_loss("multilabel")
     if chosen is not None and chosen.spec.startswith("binary-"):
-        true, known = multi_hot(sets or [None] * len(logits), logits.shape[1])
-        counted = np.ones(logits.shape[1], np.bool_) if not chosen.weights else np.asarray(chosen.weights) > 0
-        impossible = (logits == np.where(true > 0, -CERTAIN, CERTAIN)) & counted
-        columns["loss"] = np.where(known & ~columns["nonfinite"] & impossible.any(axis=1), np.inf, columns["loss"])
-    return columns
+        counted = np.ones(impossible.shape[1], np.bool_) if not chosen.weights else np.asarray(chosen.weights) > 0
+        columns["loss"] = np.where(
+            (impossible & counted).any(axis=1) & ~np.isnan(columns["loss"]), np.inf, columns["loss"]
+        )
 
 
 def _of_probabilities(probabilities: NDArray[np.floating], highest: NDArray[np.floating]) -> Weighed:
@@ -161,10 +167,60 @@ def columns_of_scores(
     Raises: OptionError: the loss is of another task.
     """
     if kind == "logits":
+        out = ruled_out(scores)
+        if out.any():
+            return _with_ruled_out(scores, out, task, targets, loss=loss, soft=soft, sets=sets)
         return scores, labelled_columns(scores, targets, task=task, loss=loss, soft=soft, sets=sets)
     if task == "multilabel":
         return logits_of_sigmoids(scores), columns_of_sigmoids(scores, sets, loss=loss)
     return LogProbabilities(scores), labelled_columns_of_probabilities(scores, targets, loss=loss, soft=soft)
+
+
+def ruled_out(logits: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Classes that a model has ruled out by a logit of -infinity, bool[example class]; none where a row has no number at all."""
+    out = np.isneginf(logits) if logits.ndim == 2 else np.zeros(logits.shape, np.bool_)
+    return out & np.isfinite(logits).any(axis=-1, keepdims=True) if out.any() else out
+
+
+def _with_ruled_out(
+    logits: NDArray[np.floating],
+    out: NDArray[np.bool_],
+    task: Task,
+    targets: NDArray[np.generic] | None,
+    *,
+    loss: Loss | None,
+    soft: NDArray[np.float64] | None,
+    sets: Sets,
+) -> tuple[NDArray[np.floating], dict[str, Any]]:
+    """Logits and columns where some classes are ruled out: their probability is 0, so that such a label costs infinitely much.
+
+    Args:
+        logits: as for `columns_of_scores`; the others likewise.
+        out: bool[example class], those with -infinity.
+        task: likewise.
+        targets: likewise.
+        loss: likewise.
+        soft: likewise.
+        sets: likewise.
+    """
+    # So far below all others that nothing is left of it in float64, and the order of the others is as it was.
+    lowest = np.where(out, np.inf, logits).min(axis=1, keepdims=True).astype(np.float64)
+    low = np.where(out, np.minimum(lowest, 0.0) - CERTAIN, logits)
+    if task == "multilabel":
+        columns = labelled_columns(low, None, task=task, loss=loss, sets=sets)
+        true, _ = multi_hot(sets or [None] * len(low), low.shape[1])
+        _cost_infinitely(columns, out & (true > 0), loss)
+        return low, columns
+    columns = labelled_columns(low, targets, task=task)
+    if targets is not None:
+        impossible = np.take_along_axis(out, np.maximum(columns["target"], 0)[:, None], axis=1)[:, 0]
+        columns["loss"] = np.where(impossible & ~np.isnan(columns["loss"]), np.inf, columns["loss"])
+    chosen = loss or default_loss("classification")
+    if chosen is not None and not (chosen.plain and soft is None):
+        check_fits(chosen, "classification", soft=soft is not None)
+        with np.errstate(invalid="ignore"):
+            relabel(columns, logits, chosen, soft)
+    return logits, columns
 
 
 def columns_of_classes(

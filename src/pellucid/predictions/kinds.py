@@ -47,7 +47,8 @@ class ScoreCounts:
     """What the rows of scores look like, counted.
 
     Attributes:
-        rows, nonfinite: all, and those with NaN or infinity, which count for no kind.
+        rows, nonfinite: all, and those without an answer, which count for no kind: with NaN or +infinity, or -infinity throughout.
+            Elsewhere -infinity is the logit of a class that is ruled out, a negative number.
         like: between 0 and 1 with the sum one.
         unnormalised: between 0 and 1 with another sum; empty: those of them that are 0 throughout.
         negative, large: with a number below 0; with none, but one above 1.
@@ -72,7 +73,7 @@ class ScoreCounts:
             return
         self.classes = scores.shape[1]
         lowest, highest = scores.min(axis=1), scores.max(axis=1)
-        finite = np.isfinite(lowest) & np.isfinite(highest)
+        finite = np.isfinite(highest) & ~np.isnan(lowest)
         self.nonfinite.add(~finite, start, lowest)
         with np.errstate(invalid="ignore", over="ignore"):
             negative = finite & (lowest < 0)
@@ -85,12 +86,12 @@ class ScoreCounts:
         self.empty.add(within & (highest == 0), start, sums)
         self.negative.add(negative, start, lowest)
         self.large.add(large, start, highest)
-        beyond = finite & ((highest > LARGEST) | (lowest < -LARGEST))
+        beyond = finite & ((highest > LARGEST) | ((lowest < -LARGEST) & ~np.isinf(lowest)))
         self.beyond.add(beyond, start, np.where(highest > LARGEST, highest, lowest))
 
     @property
     def finite(self) -> int:
-        """Rows that are numbers throughout."""
+        """Rows with an answer."""
         return self.rows - self.nonfinite.count
 
     def kind(self, asked: Kind | None, source: str, *, singly: bool = False) -> Kind:
