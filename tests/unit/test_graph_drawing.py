@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from pellucid.graph import Graph, trace
 from pellucid.graph.difference import difference
-from pellucid.graph.drawing import difference_svg, svg
+from pellucid.graph.drawing import difference_svg, place, svg
 from pellucid.graph.drawing.lines import Line, Placed
 from pellucid.graph.drawing.place import placed
-from pellucid.graph.drawing.visible import FOLLOWS, ROOT, Box, seen, suited_depth
+from pellucid.graph.drawing.visible import FOLLOWS, ROOT, Arrow, Box, seen, suited_depth
 from support.tagged_nets import Chain, Residual
 
 
@@ -253,3 +253,24 @@ def test_both_ways_from_the_graph_itself() -> None:
 def test_a_graph_without_calls_is_a_drawing_all_the_same() -> None:
     empty = Graph((), (), 0, 0, None, (), "real")
     assert ElementTree.fromstring(svg(empty)).tag.endswith("svg")  # noqa: S314
+
+
+def test_a_long_chain_costs_what_its_length_does() -> None:
+    def reads(length: int) -> int:
+        counted = 0
+
+        class Counted(Placed):
+            @property
+            def middle(self) -> float:
+                nonlocal counted
+                counted += 1
+                return super().middle
+
+        boxes = [Box(id_) for id_ in range(length)]
+        whole = Box(ROOT, boxes, arrows=[Arrow(id_, id_ + 1) for id_ in range(length - 1)])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place, "Placed", Counted)
+            place.placed(whole, lambda box: (40.0, 20.0))
+        return counted
+
+    assert reads(200) < 2.2 * reads(100)

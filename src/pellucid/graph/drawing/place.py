@@ -93,7 +93,9 @@ def _columns(rows: list[list[int]], arrows: list[Arrow], boxes: dict[int, Placed
         for row in rows if sweep % 2 == 0 else rows[::-1]:
             wanted = [_mean([boxes[one].middle for one in beside[id_]], boxes[id_].middle) for id_ in row]
             _spread(row, wanted, boxes)
-        straight = {id_: _mean([boxes[one].middle for one in chain], 0.0) for chain in chains for id_ in chain}
+        straight: dict[int, float] = {}
+        for chain in chains:
+            straight |= dict.fromkeys(chain, _mean([boxes[one].middle for one in chain], 0.0))
         for row in rows:
             _spread(row, [straight[id_] for id_ in row], boxes)
 

@@ -142,10 +142,11 @@ class _Drawing:
         for child in holder.children:
             yield from self._box(child, x + child.x, y + child.y)
         said: set[int] = set()
+        boxes = {child.box.id: child.box for child in holder.children}
         for line in holder.lines:
             yield _path(line, x, y)
         for line in holder.lines:
-            giver = next((child.box for child in holder.children if child.box.id == line.arrow.source), None)
+            giver = boxes.get(line.arrow.source)
             label = line.arrow.label or (giver.after if giver is not None else None)
             if label and giver is not None and giver.id not in said and self.graph.nodes[giver.id].activation != label:
                 said.add(giver.id)
