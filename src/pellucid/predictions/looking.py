@@ -22,7 +22,7 @@ from pellucid.predictions.naming import (
     numbers_called,
     under_which_names,
 )
-from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, is_text, scores_of
+from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, ignored_in, is_text, scores_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import LabelKind, is_counted, is_indicated, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
@@ -46,6 +46,7 @@ class Look:
         unnormalised: rows of probabilities that do not add up to one by more than rounding; where each class has a probability
             of its own, none is to.
         trimmed: names that have spaces around them somewhere in the files, which are left out.
+        ignored: labels of -100, which are not known.
         labels: what a label is: one class, a soft label, or the set of all true classes.
     """
 
@@ -56,6 +57,7 @@ class Look:
     trimmed: int = 0
     labels: LabelKind = "class"
     by_number: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    ignored: int = 0
 
     @property
     def task(self) -> Task:
@@ -116,12 +118,19 @@ def look_through(
     for numbers in (targets, predictions):
         if not by_number:
             numbers.check(len(settled), saved.predictions.source)
-    if not saved.roles.scores:
-        return Look("classes", settled, by_name, trimmed=len(texts.trimmed), by_number=by_number)
-    kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
-    divided = kind == "probabilities" and labels != "sets"
-    divided_rows = scores.unnormalised.count if divided else 0
-    return Look(kind, settled, by_name, divided_rows, len(texts.trimmed), labels, by_number)
+    kind: Kind = "classes"
+    if saved.roles.scores:
+        kind = scores.kind(asked, saved.predictions.source, singly=labels == "sets")
+    return Look(
+        kind,
+        settled,
+        by_name,
+        unnormalised=scores.unnormalised.count if kind == "probabilities" and labels != "sets" else 0,
+        trimmed=len(texts.trimmed),
+        labels=labels,
+        by_number=by_number,
+        ignored=targets.ignored,
+    )
 
 
 def _numbers(saved: Saved, names: tuple[str, ...] | None, *, given: bool) -> tuple[WholeNumbers, WholeNumbers]:
@@ -261,6 +270,8 @@ def _add_classes(found: WholeNumbers, texts: Texts, column: Any, names: tuple[st
         return
     try:
         indices = bounded(column)
+        if indices is None and found.what == "label":
+            found.ignored += ignored_in(column)
         found.add(classes_of(column, None, found.what, start) if indices is None else indices, start)
     except DataError as error:
         if found.what == "prediction" and str(column.type) in ("float", "double", "halffloat"):

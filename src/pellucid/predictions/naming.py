@@ -125,6 +125,7 @@ class WholeNumbers:
         digits: where they come from.
         largest, row: the largest so far, and where it stands.
         smallest: of those that are there.
+        ignored: labels of -100.
         unnamed: the first that no class is called by; None where there is none.
         other: the first that is another class by name than by index; likewise.
     """
@@ -135,6 +136,7 @@ class WholeNumbers:
     largest: int = NO_CLASS
     row: int = 0
     smallest: int = MOST_CLASSES
+    ignored: int = 0
     unnamed: int | None = None
     other: int | None = None
 
@@ -143,8 +145,11 @@ class WholeNumbers:
         largest = int(indices.max()) if len(indices) else NO_CLASS
         if largest > self.largest:
             self.largest, self.row = largest, start + int(indices.argmax())
+        if largest > NO_CLASS:
+            least = int(indices.min())
+            self.smallest = min(self.smallest, least if least > NO_CLASS else int(indices[indices > NO_CLASS].min()))
         if self.called and self.digits != "indices":
-            self._look_up(np.unique(indices[indices >= 0]).tolist())
+            self._look_up(np.unique(indices[indices > NO_CLASS]).tolist())
 
     def _look_up(self, values: list[int]) -> None:
         for value in values:
@@ -161,9 +166,11 @@ class WholeNumbers:
         named = ""
         if self.called and self.unnamed is not None:
             named = f"; nor are they names, for no class is called {self.unnamed}"
+        hint = f"Is this the right file of labels for {source}?"
+        if self.largest == classes and self.smallest >= 1:
+            hint = f"They go from {self.smallest} to {self.largest}: are they counted from 1? Subtract 1."
         raise DataError(
-            f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}{named}. "
-            f"Is this the right file of labels for {source}?"
+            f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}{named}. {hint}"
         )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_CLASS = -1
+# What torch's losses leave out (ignore_index): a label that is not known.
+IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def classes_of(
     else:
         wrong = values > np.iinfo(np.int32).max
     indices = values.astype(np.int64)
+    if what == "label":
+        indices[indices == IGNORED] = NO_CLASS
     wrong |= indices < NO_CLASS
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
@@ -219,6 +223,13 @@ def under_names(values: NDArray[np.integer], numbers: Mapping[int, int], what: s
             f"rows among {len(values):,}). Correct it, or the names of the classes (--classes FILE)."
         )
     return found[places]
+
+
+def ignored_in(column: Any) -> int:
+    """How many labels of a column of numbers are -100."""
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.equal(column, IGNORED)).as_py() or 0) if column.type != "bool" else 0
 
 
 def bounded(column: Any) -> NDArray[np.integer] | None:

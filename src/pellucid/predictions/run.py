@@ -181,6 +181,7 @@ def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext)
             unmatched=saved.unmatched,
             trimmed=look.trimmed,
             numbers="names" if look.by_number else "indices",
+            ignored=look.ignored,
         ),
         data=_data_info(saved, look, ""),
         task=look.task,

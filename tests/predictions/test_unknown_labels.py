@@ -1,0 +1,45 @@
+"""Labels that are not known are counted, however they are written; those that are counted from 1 are asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import pellucid
+from pellucid.errors import DataError
+from support.program import in_process
+from support.saved import answered, softmax
+
+
+def test_minus_100_is_a_label_that_is_not_known_and_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    logits, targets = answered(40)
+    left = np.where(np.arange(40) % 8 == 0, -100, targets)
+    np.save("p.npy", softmax(logits))
+    np.save("labels.npy", left)
+    done = in_process(capfd, monkeypatch)("import", "p.npy", "--labels", "labels.npy", "--out", "net")
+    assert done.code == 0, done.err
+    assert "5 labels are -100" in done.err
+    record = pellucid.Record("net")
+    assert record.manifest.saved is not None
+    assert record.manifest.saved.ignored == 5
+    assert record.examples()["target"].to_pylist() == [None if one < 0 else one for one in left.tolist()]
+    for labels in (left.astype(np.float64), pa.table({"label": left})):
+        read = pellucid.import_predictions(softmax(logits), labels, out=tmp_path / "again", overwrite=True)
+        assert read.manifest.saved is not None
+        assert read.manifest.saved.ignored == 5
+    with pytest.raises(DataError, match="The prediction of row 0 is -100"):
+        pellucid.import_predictions(left, targets, out=tmp_path / "other")
+    with pytest.raises(DataError, match="The label of row 0 is -99"):
+        pellucid.import_predictions(softmax(logits), np.where(left == -100, -99, left), out=tmp_path / "other")
+
+
+def test_labels_from_1_are_asked_whether_they_are_counted_from_1(tmp_path: Path) -> None:
+    logits, targets = answered(40)
+    with pytest.raises(DataError, match=r"They go from 1 to 4: are they counted from 1\? Subtract 1"):
+        pellucid.import_predictions(softmax(logits), targets + 1, out=tmp_path / "net")
