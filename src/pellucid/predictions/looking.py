@@ -270,9 +270,9 @@ def _add_classes(found: WholeNumbers, texts: Texts, column: Any, names: tuple[st
         return
     try:
         indices = bounded(column)
+        found.add(classes_of(column, None, found.what, start) if indices is None else indices, start)
         if indices is None and found.what == "label":
             found.ignored += ignored_in(column)
-        found.add(classes_of(column, None, found.what, start) if indices is None else indices, start)
     except DataError as error:
         if found.what == "prediction" and str(column.type) in ("float", "double", "halffloat"):
             raise DataError(

@@ -170,7 +170,8 @@ class WholeNumbers:
         if self.largest == classes and self.smallest >= 1:
             hint = f"They go from {self.smallest} to {self.largest}: are they counted from 1? Subtract 1."
         raise DataError(
-            f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}{named}. {hint}"
+            f"The {self.what} of row {self.row:,} is {self.largest}, but there are {classes} classes, 0 to {classes - 1}{named}. "
+            + hint
         )
 
 
