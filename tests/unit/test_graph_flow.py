@@ -299,6 +299,9 @@ def test_functions_vectorised_by_torch_func_are_on_the_way() -> None:
     graph = trace(Functional(forward, linear=nn.Linear(3, 3)), torch.ones(2, 3))
     assert {("linear", "relu()"), ("relu()", "mul()")} <= flows(graph)
     assert dead_ends(graph) == set()
+    # A call looks like one example's, and counts for all of them.
+    relu = next(node for node in graph.nodes if node.name == "relu()")
+    assert (relu.outputs, relu.memory) == (((3,),), 2 * 3 * 4)
 
 
 def test_branches_in_other_threads_are_not_lost() -> None:

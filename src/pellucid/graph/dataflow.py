@@ -67,7 +67,7 @@ class Dataflow:
     def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> Source:
         """A node has made this tensor, of these; unless it is a view of one of them, its memory is the node's too."""
         self._clock += 1
-        tensor = _bare(tensor)
+        tensor = bare(tensor)
         source = Source(node, output, self._clock)
         place = self.place(tensor)
         if type(tensor) is Fake:
@@ -77,7 +77,7 @@ class Dataflow:
         if place is None or place.owner is not None:
             return source
         may_look = type(tensor) is Fake or tensor._base is not None
-        if not may_look or not any(self.place(_bare(given)) is place for given in inputs):
+        if not may_look or not any(self.place(bare(given)) is place for given in inputs):
             place.owner = source
         return source
 
@@ -89,7 +89,7 @@ class Dataflow:
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
         source = self.made(tensor, node, output)
-        place = self.place(_bare(tensor))
+        place = self.place(bare(tensor))
         if place is not None:
             place.writer, place.written = source, (tensor.numel(), int(tensor.storage_offset()))
             self._written = True
@@ -101,7 +101,7 @@ class Dataflow:
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether a node has made this very tensor."""
-        return self._maker(_bare(tensor)) is not None
+        return self._maker(bare(tensor)) is not None
 
     def place(self, tensor: Tensor, make: bool = True) -> Place | None:
         """What is noted of the memory that a tensor looks at; None where it has none of its own, or nothing is noted yet."""
@@ -143,7 +143,7 @@ class Dataflow:
             if maker is not None and (not self._written or (tensor.place is None and tensor.apart)):
                 return maker
         else:
-            tensor = _bare(tensor)
+            tensor = bare(tensor)
             maker = self._maker(tensor)
             if maker is not None and not self._written:
                 return maker
@@ -163,7 +163,7 @@ class Dataflow:
         )
 
 
-def _bare(tensor: Tensor) -> Tensor:
+def bare(tensor: Tensor) -> Tensor:
     """The tensor inside the wrappers of torch.func, which come and go with every call."""
     if type(tensor) is Fake:
         return tensor

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pellucid.graph.dataflow import bare
 from pellucid.graph.fake import Fake
 from pellucid.graph.structure import Shape
 
@@ -55,7 +56,8 @@ def _length(tensor: Tensor, axis: int) -> int:
 
 
 def _numbers(tensor: Tensor) -> int:
-    return int(tensor.numel())
+    """How many it holds; under torch.vmap, where it looks like one example's, of all of them."""
+    return int(bare(tensor).numel())
 
 
 _PLAIN = frozenset({Tensor, torch.nn.Parameter, Fake})
