@@ -14,7 +14,9 @@ from PIL import Image
 
 from pellucid.data import check_targets, collate, from_python, open_data
 from pellucid.data.naming import under_names
+from pellucid.data.numbers import number_targets
 from pellucid.data.targets import soft_label, target_of, written
+from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, OptionError
 from pellucid.types import Example
 
@@ -38,6 +40,10 @@ PICTURE = torch.zeros(1, 2, 2)
         (torch.tensor([1, 0, 1]), (None, None, frozenset({0, 2}))),
         (np.zeros(3, np.float32), (None, None, frozenset())),
         (np.array([2, 0, 1]), (0, (2 / 3, 0.0, 1 / 3), None)),
+        ([1.0, 0.0, 1.0], (None, None, frozenset({0, 2}))),
+        ([0.25, 0.75], (1, (0.25, 0.75), None)),
+        ((True, False, True), (None, None, frozenset({0, 2}))),
+        (-100, (-100, None, None)),
     ],
 )
 def test_a_target_is_what_it_is_given_as(given: Any, found: object) -> None:
@@ -56,7 +62,16 @@ def test_a_target_is_what_it_is_given_as(given: Any, found: object) -> None:
         ({-1}, "must be indices of at least 0; got -1"),
         ({"cat"}, "must be indices of at least 0; got 'cat'"),
         (np.zeros((2, 2)), r"is a ndarray of shape \(2, 2\); expected a class index"),
-        ("cat", "is a str; expected a class index, a number or None, a set of classes"),
+        ("cat", r"is 'cat', and no names of classes are known. Give them in order of index \(classes=\[...\]"),
+        (
+            [0, 2],
+            "is a list of whole numbers.*give a Python set; if they are one 0 or 1, or one count, a class, an array or tensor",
+        ),
+        ([2, -100, 1], "holds -100, which stands for no label in a row of labels.*give None in their place"),
+        (
+            torch.tensor([2, -100, 1]),
+            "holds -100, which stands for no label in a row of labels.*give None in their place",
+        ),
     ],
 )
 def test_what_could_be_two_things_is_refused(given: Any, words: str) -> None:
@@ -164,3 +179,18 @@ def test_a_sampler_of_indices_says_which_examples_there_are() -> None:
         assert [source.example(row).target for row in range(3)] == [2, 5, 7]
     weighted = torch.utils.data.WeightedRandomSampler([0.1] * 10, 4)
     assert len(from_python(torch.utils.data.DataLoader(held, sampler=weighted))) == 10
+
+
+def test_what_torch_ignores_is_no_class_and_may_be_a_number() -> None:
+    items = [(PICTURE, 1), (PICTURE, -100), (PICTURE, 0)]
+    source = whole_targets(from_python(items))
+    batch = next(source.batches(8))
+    assert batch.targets is not None
+    assert batch.targets.tolist() == [1, -1, 0]
+    assert [source.example(row).target for row in range(3)] == [1, None, 0]
+    floating = next(whole_targets(from_python([(PICTURE, 1.0), (PICTURE, -100.0)])).batches(8))
+    assert floating.targets is not None
+    assert floating.targets.tolist() == [1, -1]
+    numbers = next(number_targets(from_python(items)).batches(8))
+    assert numbers.targets is not None
+    assert numbers.targets.tolist() == [1, -100, 0]

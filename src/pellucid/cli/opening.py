@@ -86,7 +86,7 @@ def opened_again(
     record: Record, model: str, data: str, weights: Path | None, preparation: Preparation, *, trust: bool
 ) -> tuple[OpenedModel, Source]:
     """The inspected model and data, as the record says they were prepared. Raises: PellucidError: they cannot be opened."""
-    from pellucid.data import open_data
+    from pellucid.data import open_data, read_for
     from pellucid.inspection.live import recipe_of
     from pellucid.models import open_model
 
@@ -99,7 +99,7 @@ def opened_again(
         skip_bad=bool(record.manifest.skipped),
         labels=(record.manifest.data.labels or None) if record.manifest.data else None,
     )
-    return opened, source
+    return opened, read_for(source, opened.model, opened.classes)
 
 
 @dataclass(frozen=True)

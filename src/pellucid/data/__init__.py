@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pellucid.record.schema import Preprocessing, Skipped
     from pellucid.types import Batch, Example
 
-__all__ = ["Recipe", "Source", "check_targets", "collate", "from_python", "open_data"]
+__all__ = ["Recipe", "Source", "check_targets", "collate", "from_python", "open_data", "read_for"]
 
 
 @runtime_checkable
@@ -117,3 +117,16 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     from pellucid.data.memory import from_python as build
 
     return build(examples, limit=limit, classes=classes)
+
+
+def read_for(source: Source, model: object, classes: Sequence[str] | None = None) -> Source:
+    """The same examples, read as they are given to a model: of a mapping what its forward names is its input.
+
+    Args:
+        source: any; one that holds no items of a program is returned as it is.
+        model: whose forward is called with them.
+        classes: names of the model's classes, for targets that are text where the data know no names.
+    """
+    from pellucid.data.memory import read_for as read
+
+    return read(source, model, classes)

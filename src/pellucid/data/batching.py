@@ -62,7 +62,7 @@ def _cut(tree: Any, start: int, stop: int) -> Any:
     if isinstance(tree, tuple | list):
         parts = [_cut(leaf, start, stop) for leaf in tree]
         return tuple(parts) if isinstance(tree, tuple) else parts
-    return tree[start:stop]
+    return tree[start:stop] if hasattr(tree, "shape") else tree
 
 
 def _soft(examples: Sequence[Example]) -> NDArray[np.float64] | None:
@@ -84,19 +84,48 @@ def _stacked(trees: Sequence[Any], examples: Sequence[Example]) -> Any:
     import torch
 
     first = trees[0]
-    if isinstance(first, torch.Tensor):
-        other = next((place for place, tree in enumerate(trees) if tree.shape != first.shape), None)
-        if other is not None:
-            advice = "Resize or crop them (--size, --resize, --crop)" if first.ndim > 2 else "Pad them to one length"
-            raise DataError(
-                f"Examples of one batch must have one shape: {examples[0].id} has {tuple(first.shape)}, "
-                f"{examples[other].id} has {tuple(trees[other].shape)}. {advice}, or use --batch-size 1."
-            )
-        return torch.stack(list(trees))
+    for place, tree in enumerate(trees):
+        if _plan(tree) != _plan(first):
+            raise _unlike(examples[0].id, _plan(first), examples[place].id, _plan(tree))
     if isinstance(first, dict):
         return {name: _stacked([tree[name] for tree in trees], examples) for name in first}
-    parts = [_stacked([tree[place] for tree in trees], examples) for place in range(len(first))]
-    return tuple(parts) if isinstance(first, tuple) else parts
+    if isinstance(first, tuple | list):
+        parts = [_stacked([tree[place] for tree in trees], examples) for place in range(len(first))]
+        return tuple(parts) if isinstance(first, tuple) else parts
+    if not isinstance(first, torch.Tensor):
+        return first
+    other = next((place for place, tree in enumerate(trees) if tree.shape != first.shape), None)
+    if other is not None:
+        raise DataError(
+            f"Examples of one batch must have one shape: {examples[0].id} has {tuple(first.shape)}, "
+            f"{examples[other].id} has {tuple(trees[other].shape)}. {_shaped_alike(first.ndim)}"
+        )
+    return torch.stack(list(trees))
+
+
+def _plan(tree: Any) -> Any:
+    """What the examples of one batch must have in common: the entries, the number of parts, or what is no tensor."""
+    if isinstance(tree, dict):
+        return set(tree)
+    if isinstance(tree, tuple | list):
+        return f"{len(tree)} parts"
+    return "a tensor" if hasattr(tree, "shape") else repr(tree)
+
+
+def _shaped_alike(ndim: int) -> str:
+    if ndim > 2:
+        return "Resize or crop them (--size, --resize, --crop), or use --batch-size 1."
+    return (
+        "Pad them to one length, or use --batch-size 1. The collate_fn of a DataLoader is called for each example alone, and "
+        "cannot pad one to another: pad them in the data set."
+    )
+
+
+def _unlike(one: str, first: object, other: str, second: object) -> DataError:
+    return DataError(
+        f"Examples of one batch must have the same parts, and the same of what is no tensor: {one} has {first}, {other} has "
+        f"{second}. Make them alike, or use --batch-size 1."
+    )
 
 
 def in_batches(examples: Iterable[Example], batch_size: int, start: int) -> Iterator[Batch]:

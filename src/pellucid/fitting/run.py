@@ -10,7 +10,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from pellucid.data import Source, collate, from_python
+from pellucid.data import Source, collate, from_python, read_for
+from pellucid.data.memory import words_about
 from pellucid.errors import DataError, ForwardError, OptionError
 from pellucid.fitting.labels import by_order, moved, places
 from pellucid.fitting.likeness import Likeness, likeness
@@ -117,6 +118,8 @@ def fit(
     source = examples if isinstance(examples, Source) else from_python(examples)
     reference = trained_on if trained_on is None or isinstance(trained_on, Source) else from_python(trained_on)
     inner = unwrapped(model)
+    source = read_for(source, inner, classes)
+    reference = None if reference is None else read_for(reference, inner)
     with on_device(model, device) as place:
         first = collate([source.example(0)], 0)
         if isinstance(reference, Source):
@@ -125,7 +128,8 @@ def fit(
         graph = trace(inner, *positional, **named)
         if graph.error is not None:
             raise ForwardError(
-                f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}."
+                f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}. "
+                f"{words_about(source)}".rstrip()
             )
         with Session(inner, (), device=place) as session:
             output = session.forward(first.inputs).outputs

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.data import Source, from_python
+from pellucid.data import Source, from_python, read_for
 from pellucid.data.naming import under_names
 from pellucid.inspection.describe import check_same, manifest_of
 from pellucid.inspection.live import LiveModel
@@ -95,6 +95,7 @@ def inspect(
     options = Options(target, names, batch_size, limit, seed, chosen, learned, spec, target_loss, outputs)
     build(names, LensContext())  # an unknown name is refused before anything is written
     source = examples if isinstance(examples, Source) else from_python(examples, limit=limit, classes=classes)
+    source = read_for(source, model, classes)
     if classes is not None:
         source = under_names(source, classes)
     known = classes if classes is not None else source.classes or ()

@@ -13,8 +13,10 @@ import numpy as np
 from pellucid import lenses
 from pellucid.data import Source, collate
 from pellucid.data.batching import part_of
+from pellucid.data.memory import words_about
 from pellucid.data.numbers import number_targets
 from pellucid.data.several import as_sets, set_targets
+from pellucid.data.targets import check_scores
 from pellucid.data.whole import whole_targets
 from pellucid.errors import DataError, ForwardError, MethodError, OptionError, TargetError
 from pellucid.inspection.answers import check_signs, scores_of, some_labels, task_of
@@ -80,7 +82,8 @@ class Inspection:
         if graph.error is not None:
             raise ForwardError(
                 f"The model raised in its own forward: {graph.error}. It was called with the first example, "
-                f"{first.ids[0]}. Check that the examples have the shape and type that the model expects."
+                f"{first.ids[0]}. Check that the examples have the shape and type that the model expects. "
+                f"{words_about(self.source)}".rstrip()
             ) from self._cause(first)
         self.layers = {layer.name: layer for layer in graph.layers}
         with Session(model, graph.layers, device=self.device) as session:
@@ -124,6 +127,7 @@ class Inspection:
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
         check_explains(self.options.target, self.task)
         if self.task == "classification":
+        check_scores(labels, tuple(outputs.shape), self.task, self.source.source)
             self.source = whole_targets(self.source)
         elif self.task == "regression":
             self.source = number_targets(self.source)
