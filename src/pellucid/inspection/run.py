@@ -125,9 +125,9 @@ class Inspection:
         elif single and said != "numbers":
             check_signs(labels, self.source)
         self.task = task_of(outputs, labels.targets, self.classes, sets=bool(labels.sets), numbers=said == "numbers")
+        check_scores(labels, tuple(outputs.shape), self.task, self.source.source)
         check_explains(self.options.target, self.task)
         if self.task == "classification":
-        check_scores(labels, tuple(outputs.shape), self.task, self.source.source)
             self.source = whole_targets(self.source)
         elif self.task == "regression":
             self.source = number_targets(self.source)

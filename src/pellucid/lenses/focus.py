@@ -168,11 +168,11 @@ def leaves_of(values: Tree, gradients: Tree | None, path: str) -> list[tuple[str
 
     if isinstance(values, torch.Tensor):
         return [(path, values, gradients if isinstance(gradients, torch.Tensor) else None)]
+    if not isinstance(values, dict | tuple | list):
+        return []  # None, or a number or flag that the forward takes for a whole batch
     parts = values.items() if isinstance(values, dict) else enumerate(values)
     found = []
     for key, part in parts:
-    if not isinstance(values, dict | tuple | list):
-        return []  # None, or a number or flag that the forward takes for a whole batch
         inner = None if gradients is None else gradients[key]  # type: ignore[index]
         found += leaves_of(part, inner, f"{path}.{key}")
     return found
