@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pellucid.measures.saved import CERTAIN, GIVEN
-from pellucid.predictions import ids, kinds, run, several
+from pellucid.predictions import ids, kinds, rounding, run, several
 from pellucid.predictions.roles import BY_ROW, ID, PREDICTION, TARGET
 
 TEXT = (Path(__file__).parents[2] / "docs" / "importing.md").read_text(encoding="utf-8")
@@ -20,7 +20,8 @@ def test_the_columns_that_are_found_by_name_are_named() -> None:
 
 
 def test_thresholds_and_sizes_are_those_of_the_code() -> None:
-    assert f"within {kinds.SUM_TOLERANCE} for" in WORDS
+    assert f"within {rounding.SUM_TOLERANCE} for" in WORDS
+    assert f"within up to {rounding.MOST_OFF} where" in WORDS
     assert f"one in {1 / kinds._CHANCE:.0f} may by chance" in WORDS
     assert "at least half of the rows" in WORDS
     assert kinds._OUTSIDE == 0.5

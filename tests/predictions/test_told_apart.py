@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import pellucid
 from pellucid.errors import DataError
 from pellucid.predictions.kinds import Kind, ScoreCounts
+from pellucid.predictions.rounding import MOST_OFF, SUM_TOLERANCE
 from support.saved import answered, softmax
 
 
@@ -138,3 +139,29 @@ def test_scores_of_which_nothing_can_be_summed_are_refused() -> None:
             kind_of(wide, asked)
     wide[8, 2] = np.finfo(np.float32).min
     assert kind_of(wide) == "logits"
+
+
+@pytest.mark.parametrize(("classes", "digits"), [(100, 3), (1000, 4), (10, 2), (3, 2)])
+def test_few_digits_of_many_classes_are_probabilities(classes: int, digits: int) -> None:
+    exact = softmax(np.random.default_rng(0).normal(size=(300, classes)))
+    for rounded in (np.round(exact.astype(np.float64), digits), np.round(exact, digits)):
+        assert np.abs(rounded.sum(axis=1) - 1).max() > SUM_TOLERANCE
+        assert kind_of(rounded) == "probabilities"
+    # As far from one, and no rounding: numbers with all their digits.
+    scaled = exact.astype(np.float64) * (1 + np.resize([0.01, -0.01], 300))[:, None]
+    with pytest.raises(DataError, match="300 lie between 0 and 1 and do not add up to one"):
+        kind_of(scaled)
+    # As few digits, and further from one than they explain.
+    lost = np.round(exact.astype(np.float64), digits)
+    lost[np.arange(300), exact.argmin(axis=1)] += MOST_OFF + classes * 0.5 * 0.1**digits
+    with pytest.raises(DataError, match="300 lie between 0 and 1 and do not add up to one"):
+        kind_of(np.round(lost, digits))
+
+
+def test_probabilities_of_bfloat16_are_probabilities() -> None:
+    torch = pytest.importorskip("torch")
+    exact = torch.from_numpy(softmax(np.random.default_rng(0).normal(size=(2000, 3))))
+    rounded = exact.bfloat16().float().numpy()
+    assert np.abs(rounded.sum(axis=1) - 1).max() > SUM_TOLERANCE
+    assert kind_of(rounded) == kind_of(rounded.astype(np.float64)) == "probabilities"
+    assert pellucid.predictions.panels_of(exact.bfloat16(), lenses=["predictions"])

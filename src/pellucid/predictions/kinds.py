@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import DataError
+from pellucid.predictions.rounding import MOST_OFF, SUM_TOLERANCE, is_rounding
 
 Kind: TypeAlias = Literal["classes", "probabilities", "logits"]
-
-# How far from one a sum may be by rounding: of half floats, or of numbers written with four digits.
-SUM_TOLERANCE = 2e-3
 
 # Logits of two or three classes may add up to one by chance, those of more do not.
 _CHANCE_CLASSES = 3
@@ -80,7 +78,11 @@ class ScoreCounts:
             large = finite & (lowest >= 0) & (highest > 1 + SUM_TOLERANCE)
             within = finite & ~negative & ~large
             sums = scores.sum(axis=1, dtype=np.float64)
-            like = within & (np.abs(sums - 1) <= SUM_TOLERANCE)
+            off = np.abs(sums - 1)
+            like = within & (off <= SUM_TOLERANCE)
+            near = np.flatnonzero(within & ~like & (off <= MOST_OFF))
+        if len(near):
+            like[near] = is_rounding(scores[near], off[near])
         self.like.add(like, start, sums)
         self.unnormalised.add(within & ~like, start, sums)
         self.empty.add(within & (highest == 0), start, sums)
