@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pellucid
-from pellucid.watch import findings, journal, readings, watcher
+from pellucid.watch import findings, journal, layer_findings, readings, watcher
 
 TEXT = (Path(__file__).parents[2] / "docs" / "watch.md").read_text(encoding="utf-8")
 SECTIONS = {heading: body for heading, _, body in (part.partition("\n") for part in TEXT.split("\n## ")[1:])}
@@ -36,18 +36,19 @@ def test_every_quantity_is_on_the_page() -> None:
 
 
 def test_every_finding_is_on_the_page_with_its_thresholds() -> None:
-    source = inspect.getsource(findings)
-    kinds = set(re.findall(r'"((?:\w+-)+(?:loss|gradients|updates|gap|steps))"', source))
+    source = inspect.getsource(findings) + inspect.getsource(layer_findings)
+    kinds = set(re.findall(r'"((?:\w+-)+(?:loss|gradients?|updates|gap|steps|activations))"', source))
     kinds |= {f"{kind}-gradients" for kind in ("vanishing", "exploding")}
     assert set(first_cells("Findings")) == kinds
     rows = dict(re.findall(r"^\| `([\w-]+)` \| \w+ \| (.*) \|$", SECTIONS["Findings"], re.MULTILINE))
-    assert f"below {findings.VANISHING:.0e}".replace("e-0", "e-") in rows["vanishing-gradients"]
-    assert f"above {findings.EXPLODING:.0e}".replace("e+0", "e") in rows["exploding-gradients"]
+    assert f"below {layer_findings.VANISHING:.0e}".replace("e-0", "e-") in rows["vanishing-gradients"]
+    assert f"above {layer_findings.EXPLODING:.0e}".replace("e+0", "e") in rows["exploding-gradients"]
     assert f"more than {findings.GROWTH:,.0f} times" in rows["exploding-gradients"]
-    assert f"below {findings.SMALL_UPDATE:.0e}".replace("e-0", "e-") in rows["small-updates"]
-    assert f"{findings.CONVERGED:.0e} of".replace("e-0", "e-") in rows["small-updates"]
-    assert f"above {findings.LARGE_UPDATE}:" in rows["large-updates"]
-    assert f"by more than {findings.GAP};" in rows["train-validation-gap"]
+    assert f"below {layer_findings.SMALL_UPDATE:.0e}".replace("e-0", "e-") in rows["small-updates"]
+    assert f"{layer_findings.CONVERGED:.0e} of".replace("e-0", "e-") in rows["small-updates"]
+    assert f"above {layer_findings.LARGE_UPDATE}, and above {layer_findings.GROWING:.0f} / t" in rows["large-updates"]
+    assert f"above {layer_findings.LARGE_GRADIENT:,.0f} times" in rows["exploding-gradients"]
+    assert f"by more than {findings.GAP} (" in rows["train-validation-gap"]
     assert f"more than {findings.RISE:.0%} of" in rows["train-validation-gap"]
 
 

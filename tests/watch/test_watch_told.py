@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 import pellucid
-from pellucid.errors import RecordError
+from pellucid.errors import OptionError, RecordError
 from pellucid.record import Record
 from support.watched import small, values
 
@@ -140,3 +142,60 @@ def test_what_is_told_after_the_block_is_warned_of_once(tmp_path: Path) -> None:
     watch.observe(LOGITS, CLASSES, 1.0)  # a second warning would be an error
     assert [one.filename for one in warned] == [__file__]
     assert rows(tmp_path / "run") == {"loss"}
+
+
+@pytest.mark.parametrize("value", [np.array(2.0), np.array([2]), np.float32(2), True + 1, torch.tensor([[2.0]])])
+def test_one_number_of_any_kind_is_taken(tmp_path: Path, value: Any) -> None:
+    model = small()
+    with pellucid.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), out=tmp_path / "run") as watch:
+        watch.log(score=value)
+    assert values(Record(tmp_path / "run").training()[0], "score") == {0: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (10**400, "got a larger one"),
+        (np.zeros(2), "got ndarray"),
+        (np.complex64(1j), "got complex64"),
+        (torch.tensor(1j), "got a complex one"),
+    ],
+)
+def test_what_is_no_number_of_a_record_is_refused_in_words(tmp_path: Path, value: Any, words: str) -> None:
+    model = small()
+    with (
+        pellucid.watch(model, torch.optim.SGD(model.parameters(), lr=0.1), out=tmp_path / "run") as watch,
+        pytest.raises(OptionError, match=rf"log\(score=\.\.\.\) takes one .*{words}"),
+    ):
+        watch.log(score=value)
+
+
+def test_names_that_the_watch_writes_itself_are_kept_apart(tmp_path: Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1) as watch:
+        model(LOGITS.new_ones(4, 5)).sum().backward()
+        optimizer.step()
+        with pytest.warns(UserWarning, match="what is logged under that name stands as logged_learning_rate") as warned:
+            watch.log(learning_rate=0.5, gradient_norm=7.0, weight_histogram=1)
+        assert len(warned) == 1
+        optimizer.step()
+        watch.log(learning_rate=0.5, gradient_norm=7.0, weight_histogram=1)
+    table, _ = Record(tmp_path / "run").training()
+    own = table.filter((pc.field("layer") == "") & pc.field("quantity").isin(["learning_rate", "gradient_norm"]))
+    assert own.num_rows == 4
+    assert values(table, "learning_rate") == pytest.approx({1: 0.1, 2: 0.1})
+    assert values(table, "logged_learning_rate") == {1: 0.5, 2: 0.5}
+    assert values(table, "logged_gradient_norm") == {1: 7.0, 2: 7.0}
+    assert values(table, "logged_weight_histogram") == {1: 1.0, 2: 1.0}
+
+
+def test_a_rate_that_the_optimizer_does_not_tell_is_the_loops_to_log(tmp_path: Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1) as watch:
+        model(LOGITS.new_ones(4, 5)).sum().backward()
+        optimizer.step()
+        del optimizer.param_groups[0]["lr"]
+        watch.log(learning_rate=0.5)
+    assert "logged_learning_rate" not in rows(tmp_path / "run")

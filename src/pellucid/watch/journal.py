@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pellucid.errors import RecordError
 from pellucid.record import tables
-from pellucid.record.manifest import read_manifest
+from pellucid.record.reader import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pellucid.record.training import TrainingWriter
-    from pellucid.watch.layers import Watched
     from pellucid.watch.readings import Counted
 
 # A flush is worth it after a second, when it takes a 250th of the time since the last one, and after a minute.
@@ -34,6 +33,7 @@ class Norms:
     """What one recorded step gave for each parameter.
 
     Attributes:
+        layers: name of each parameter's layer.
         indices: of the parameters that `values` speak of.
         values: float32[parameter] by quantity: "gradient" (unscaled) and "weight" of whole tensors, "update" and
             "before" of samples.
@@ -42,6 +42,7 @@ class Norms:
 
     step: int
     seconds: float
+    layers: tuple[str, ...]
     values: dict[str, Tensor]
     indices: dict[str, list[int]]
     shares: NDArray[np.float64]
@@ -51,7 +52,6 @@ class Norms:
 class Journal:
     """Numbers that wait, and when they are written."""
 
-    watched: Watched
     table: TrainingWriter
     began: float
     scalars: list[tuple[int, float, str, list[float | Tensor]]] = field(default_factory=list)
@@ -103,14 +103,14 @@ class Journal:
     def _add_norms(self, norms: Norms, values: dict[str, NDArray[np.float64]]) -> None:
         whole: dict[str, dict[str, float]] = {name: defaultdict(float) for name in values}
         for name, squares in whole.items():
-            share = norms.shares if name in ("update", "before") else np.ones(len(self.watched.layers))
+            share = norms.shares if name in ("update", "before") else np.ones(len(norms.layers))
             for index, value in zip(norms.indices[name], values[name], strict=True):
-                squares[self.watched.layers[index]] += float(value) ** 2 * float(share[index])
+                squares[norms.layers[index]] += float(value) ** 2 * float(share[index])
         with np.errstate(invalid="ignore", over="ignore"):
             if "gradient" in whole:
                 total = float(np.sqrt(np.sum(np.fromiter(whole["gradient"].values(), np.float64))))
                 self.table.add(norms.step, norms.seconds, "gradient_norm", total)
-            for layer in self.watched.names:
+            for layer in dict.fromkeys(norms.layers):
                 for name in ("gradient", "weight"):
                     if layer in whole.get(name, ()):
                         value = float(np.sqrt(whole[name][layer]))
@@ -124,11 +124,12 @@ class Journal:
 def refuse_record(out: Path) -> None:
     """Raises: RecordError: there is a record already; says so in the words of Python, not of the command line."""
     try:
-        present = read_manifest(out)
+        present = Record(out)
     except RecordError:
         return  # there is none, or the writer will say what is wrong with it
+    title = present.manifest.title or "untitled"
     raise RecordError(
-        f"There is a record at {out} already ({present.title or 'untitled'}, {present.state}). Choose another path, or replace "
+        f"There is a record at {out} already ({title}, {present.state}). Choose another path, or replace "
         "it: pellucid.watch(..., overwrite=True)."
     )
 

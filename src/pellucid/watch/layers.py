@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from pellucid.capture.call import unwrapped
@@ -12,7 +13,6 @@ from pellucid.errors import OptionError
 from pellucid.graph.names import is_opaque, module_role
 
 if TYPE_CHECKING:
-    from torch import nn
     from torch.optim import Optimizer
 
 
@@ -35,6 +35,11 @@ class Watched:
         """Layers that have parameters, each once."""
         return list(dict.fromkeys(self.layers))
 
+    def others(self, optimizer: Optimizer) -> frozenset[int]:
+        """Ids of the optimizer's parameters that are not watched."""
+        owned = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        return frozenset(owned.difference(map(id, self.parameters)))
+
 
 def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
     """Finds what to watch.
@@ -43,8 +48,15 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
         model: as it was given, in its wrappers. What is compiled in it has no outputs to count.
         optimizer: of its parameters.
 
-    Raises: OptionError: the optimizer has none of the model's parameters, or a parameter has no shape yet.
+    Raises: OptionError: one of them is none, the optimizer has none of the model's parameters, or a parameter has no shape yet.
     """
+    if not isinstance(model, nn.Module):
+        raise OptionError(f"The model is a torch.nn.Module; got {type(model).__name__}.")
+    if not hasattr(optimizer, "param_groups") or not hasattr(optimizer, "register_step_pre_hook"):
+        raise OptionError(
+            f"The optimizer is the torch.optim.Optimizer that trains the model: its steps are watched; got "
+            f"{type(optimizer).__name__}."
+        )
     owned = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     seen: dict[int, tuple[nn.Parameter, str]] = {}
     outputs: dict[str, nn.Module] = {}

@@ -13,9 +13,18 @@ from pellucid.measures.histogram import ExponentHistogram
 SAMPLE = 16_384
 
 
+def local(tensor: Tensor) -> Tensor:
+    """The part of a tensor that this process holds, where several share it (DTensor)."""
+    to_local = getattr(tensor, "to_local", None)
+    if to_local is None:
+        return tensor
+    part: Tensor = to_local()
+    return part
+
+
 def flat(tensor: Tensor) -> Tensor:
     """All values in one row, without copying where memory has no gaps; in the order of memory."""
-    values = tensor.detach()
+    values = local(tensor.detach())
     if values.is_sparse:
         values = values.coalesce().values()
     if values.is_contiguous():
@@ -39,7 +48,7 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     """L2 norm of each, float32[tensor] (float64 where one of them is), on the device of the first."""
     if not tensors:
         return torch.zeros(0)
-    dense = [_real(flat(tensor) if tensor.is_sparse else tensor.detach()) for tensor in tensors]
+    dense = [_real(flat(tensor) if tensor.is_sparse else local(tensor.detach())) for tensor in tensors]
     wide = any(tensor.dtype == torch.float64 for tensor in dense)
     each = torch._foreach_norm(dense, 2, dtype=torch.float64 if wide else torch.float32)
     place = each[0].device

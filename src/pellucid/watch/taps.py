@@ -36,6 +36,10 @@ class Taps:
         self._taps: list[_Tap] = []
         self._forward: set[str] = set()
 
+    def follow(self, modules: dict[str, nn.Module]) -> None:
+        """Hooks go on these from the next time on."""
+        self._modules = modules
+
     def put_on(self) -> None:
         """Puts a hook on each layer."""
         self._forward.clear()

@@ -14,6 +14,15 @@ from pellucid.errors import ModelError, OptionError
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-6
 
 
+# Names of what a Watch writes itself.
+OWN_NAMES = frozenset(
+    (
+        "learning_rate", "gradient_norm", "weight_norm", "update_ratio", "weight_histogram", "gradient_histogram",
+        "activation_histogram",
+    )
+)  # fmt: skip
+
+
 def number(name: str, value: object) -> Tensor | float:
     """One number of the loop, copied: the loop may add to its loss in place. Raises: OptionError: it is none."""
     if isinstance(value, Tensor):
@@ -21,9 +30,16 @@ def number(name: str, value: object) -> Tensor | float:
             raise OptionError(
                 f"log({name}=...) takes one number; got a tensor of shape {tuple(value.shape)}. Pass its mean."
             )
+        if value.is_complex():
+            raise OptionError(f"log({name}=...) takes one real number; got a complex one. Pass its abs().")
         return value.detach().clone()
-    if isinstance(value, int | float | np.number):
-        return float(value)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, int | float | np.number) and not isinstance(value, np.complexfloating):
+        try:
+            return float(value)
+        except OverflowError:
+            raise OptionError(f"log({name}=...) takes one number of up to 1.8e308; got a larger one.") from None
     raise OptionError(f"log({name}=...) takes one number; got {type(value).__name__} {value!r}.")
 
 
@@ -48,19 +64,21 @@ def accuracy(outputs: object, targets: object, loss: Tensor | float) -> Tensor |
         return None
     if scores.ndim != 2 or not scores.shape[1] or targets.shape != scores.shape[:1] or not scores.is_floating_point():
         return None
-    targets = targets.detach().to(scores.device)
+    targets = targets.detach()
+    if targets.device != scores.device:
+        targets = targets.to(scores.device)
     labelled = targets >= 0
     if scores.shape[1] > 1:
-        return _share(scores.argmax(dim=1) == targets, labelled)
+        return _share(scores.argmax(dim=1) == targets, labelled)  # no negative target is the largest
     logits = scores.reshape(-1).to(torch.float32)
     # Binary cross-entropy; torch's own takes several times as long.
     entropy = (F.softplus(logits * (1 - 2 * targets.to(logits))) * labelled).sum() / labelled.sum()
-    share = _share((logits > 0) == targets, labelled)
+    share = _share(((logits > 0) == targets) & labelled, labelled)
     return torch.where(_equal(entropy, loss) & (targets <= 1).all(), share, float("nan"))
 
 
 def _share(right: Tensor, labelled: Tensor) -> Tensor:
-    return (right & labelled).sum() / labelled.sum()
+    return right.count_nonzero() / labelled.count_nonzero()  # on a CPU several times as fast as their sums
 
 
 def _equal(entropy: Tensor, loss: Tensor | float) -> Tensor:

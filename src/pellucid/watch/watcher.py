@@ -18,64 +18,19 @@ from torch.optim import Optimizer
 from pellucid.capture.call import unwrapped
 from pellucid.errors import OptionError, RecordError, StorageError
 from pellucid.record import schema
-from pellucid.record.reader import Record
 from pellucid.record.training import TrainingWriter
 from pellucid.record.writer import Writer
 from pellucid.watch.cadence import Cadence
-from pellucid.watch.findings import no_steps, training_findings, training_panel
 from pellucid.watch.journal import Journal, Norms, refuse_record, warm_up
 from pellucid.watch.layers import watched
-from pellucid.watch.readings import SAMPLE, Counted, norms, sampled
+from pellucid.watch.readings import SAMPLE, Counted, local, norms, sampled
+from pellucid.watch.sealing import seal
 from pellucid.watch.taps import Taps
-from pellucid.watch.told import accuracy, number
+from pellucid.watch.told import OWN_NAMES, accuracy, number
 
 # Together with flushing and the hooks themselves well under 3% of the training's time.
 _NORMS_SHARE = 0.008
 _HISTOGRAMS_SHARE = 0.007
-
-
-def watch(
-    model: nn.Module,
-    optimizer: Optimizer,
-    *,
-    out: str | Path,
-    every: int | None = None,
-    histograms_every: int | None = None,
-    title: str | None = None,
-    exact: bool = False,
-    overwrite: bool = False,
-) -> Watch:
-    """Keeps what a model's training looks like from inside: gradients, updates, weights, activations, loss.
-
-        with pellucid.watch(model, optimizer, out="run.pellucid") as w:
-            ...                                     # the training loop, as it is
-            w.observe(outputs, targets, loss)
-
-    Training goes exactly as it would without. `pellucid open run.pellucid` follows it live.
-
-    Args:
-        model: the module that is trained; wrappers of torch.compile and DataParallel are looked through.
-        optimizer: any optimizer of torch; gradients are read when it steps, without a scaler's factor.
-        out: folder of the record.
-        every: look at the norms of layers at every so many steps; None: as often as 0.8% of the time allows.
-        histograms_every: the same for histograms.
-        title: of the record; the model's class where None.
-        exact: count every value in histograms and updates, not a sample of 16,384 values of each tensor.
-        overwrite: replace a record that is there.
-
-    Returns: the Watch, to be entered with `with`, which raises RecordError where something is at `out` already.
-    Raises: OptionError: a cadence below 1, an optimizer of another model, or parameters that have no shape yet.
-    """
-    return Watch(
-        model,
-        optimizer,
-        out=out,
-        every=every,
-        histograms_every=histograms_every,
-        title=title,
-        exact=exact,
-        overwrite=overwrite,
-    )
 
 
 class Watch:
@@ -101,31 +56,36 @@ class Watch:
         for name, value in (("every", every), ("histograms_every", histograms_every)):
             if value is not None and value < 1:
                 raise OptionError(f"'{name}' is a number of steps of at least 1, or None; got {value!r}.")
-        self.step = 0
-        self._model = unwrapped(model)
+        self._given = model
         self._optimizer = optimizer
-        self._watched = watched(model, optimizer)
         self._out = Path(out)
-        self._title = title or type(self._model).__name__
+        self._title = title or type(unwrapped(model)).__name__
         self._limit = None if exact else SAMPLE
         self._overwrite = overwrite
-        self._norms = Cadence(every, _NORMS_SHARE)
-        self._histograms = Cadence(histograms_every, _HISTOGRAMS_SHARE)
         self._options: dict[str, Any] = {"every": every, "histograms_every": histograms_every, "exact": exact}
         self._writer: Writer | None = None
+        self._ended = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is recorded yet, also where this Watch had a block before."""
+        self.step = 0
+        self._watched = watched(self._given, self._optimizer)
+        self._layers = self._watched.names
+        self._others = self._watched.others(self._optimizer)
+        self._norms = Cadence(self._options["every"], _NORMS_SHARE)
+        self._histograms = Cadence(self._options["histograms_every"], _HISTOGRAMS_SHARE)
         self._handles: list[Any] = []
         self._taps = Taps(self._watched.outputs, self._read_output, self._missed_output)
-        self._old: list[Tensor] = []
-        self._owned: list[int] = []
-        self._moving: list[int] = []
-        self._ended = False
         self._warned: set[str] = set()
         self._clear()
 
     def __enter__(self) -> Self:
-        self._ended = False
+        if self._writer is not None and not self._ended:
+            raise RecordError("This Watch is entered already: it records one block at a time.")
         if not self._overwrite:
             refuse_record(self._out)
+        self._begin()
         manifest = schema.Manifest(
             title=self._title,
             watched=True,
@@ -135,14 +95,22 @@ class Watch:
         )
         try:
             self._warm_up()
-            self._handles.append(self._optimizer.register_step_pre_hook(self._before_step))
-            self._handles.append(self._optimizer.register_step_post_hook(self._after_step))
+            # A compiler that has optimizer.step() before it leaves the hooks out of what it compiles.
+            before, after = map(torch.compiler.disable, (self._before_step, self._after_step))
+            self._handles.append(self._optimizer.register_step_pre_hook(before))
+            self._handles.append(self._optimizer.register_step_post_hook(after))
             self._decide()
             self._writer = Writer.create(self._out, manifest, overwrite=self._overwrite)
         except BaseException:
             self._let_go()
             raise
-        self._journal = Journal(self._watched, TrainingWriter(self._writer), time.perf_counter())
+        self._journal = Journal(TrainingWriter(self._writer), time.perf_counter())
+        self._ended = False
+        if any(local(parameter) is not parameter for parameter in self._watched.parameters):
+            words = (
+                "Parameters are shared among processes (DTensor): norms and histograms are of this one's part alone."
+            )
+            self._warn("shards", words, stacklevel=3)
         return self
 
     def __exit__(
@@ -156,20 +124,11 @@ class Watch:
             "complete" if error is None else "failed" if isinstance(error, Exception) else "interrupted"
         )
         words = None if error is None else f"{type(error).__name__}: {error}".removesuffix(": ")
-        try:
-            self._journal.flush()
-            table, _ = Record(self._out).training()
-            panel = training_panel(table, self.step, self._watched.names)
-            if not self.step:
-                panel.findings.append(no_steps(table.num_rows))
-            panel.findings.extend(training_findings(table))
-            self._writer.write_panel(panel)
-            self._writer.finish(state, words)
-        except StorageError as full:
-            self._writer.close()
+        for told in seal(self._writer, self._journal, self.step, self._layers, state, words):
             if error is None:
-                raise
-            error.add_note(str(full))
+                warnings.warn(told, stacklevel=2)
+            else:
+                error.add_note(told)
 
     # --- what the training loop tells -------------------------------------------------------------------------
 
@@ -177,7 +136,7 @@ class Watch:
         """Notes numbers of the whole model at this step: `loss`, `accuracy`, `validation_loss`, ... or your own.
 
         Several values of one name at the same step are averaged. Nothing waits for a GPU. After the block nothing is noted,
-        with one warning.
+        with one warning. A name that the Watch writes itself, as `learning_rate`, is kept as `logged_learning_rate`.
 
         Raises:
             OptionError: not a single number.
@@ -186,7 +145,18 @@ class Watch:
         if not self._is_open():
             return
         for name, value in values.items():
-            self._scalars.setdefault(name, []).append(number(name, value))
+            self._scalars.setdefault(self._kept_name(name), []).append(number(name, value))
+
+    def _kept_name(self, name: str) -> str:
+        """The name that a number of the loop is recorded under."""
+        if name not in OWN_NAMES or (name == "learning_rate" and self._rate() is None):
+            return name
+        self._warn(
+            "names",
+            f"The Watch records {name} itself: what is logged under that name stands as logged_{name}.",
+            stacklevel=4,
+        )
+        return f"logged_{name}"
 
     def observe(self, outputs: Any, targets: Any, loss: Tensor | float) -> None:
         """Notes a batch's loss, and its accuracy where targets are int[batch] and outputs float[batch class].
@@ -228,6 +198,7 @@ class Watch:
         if not (self._look or self._count):
             return None
         start = time.perf_counter()
+        self._follow()
         # Asked anew each time: a layer that is unfrozen comes with a new group.
         owned = {id(parameter) for group in self._optimizer.param_groups for parameter in group["params"]}
         self._owned = [index for index, one in enumerate(self._watched.parameters) if id(one) in owned]
@@ -247,6 +218,22 @@ class Watch:
             answer = ((*own, reading, *rest[1:]), kwargs) if rest else (args, {**kwargs, "closure": reading})
         self._spent += time.perf_counter() - start
         return answer
+
+    def _follow(self) -> None:
+        """Watches the model's layers as they are now, where the optimizer has got other parameters."""
+        others = self._watched.others(self._optimizer)
+        if others == self._others:
+            return
+        self._others = others
+        try:
+            now = watched(self._given, self._optimizer)
+        except OptionError as error:
+            self._warn("layers", f"The Watch cannot follow the optimizer to its new parameters: {error}", stacklevel=5)
+            return
+        self._watched = now
+        self._layers = list(dict.fromkeys([*self._layers, *now.names]))
+        self._others = now.others(self._optimizer)
+        self._taps.follow(now.outputs)
 
     def _evaluated(self, closure: Callable[[], Any]) -> Any:
         loss = closure()
@@ -359,16 +346,21 @@ class Watch:
         self._indices["weight"] = everything
         moving = self._moving
         now = self._samples(moving)
-        sizes = np.array([parameter.numel() for parameter in self._watched.parameters], np.float64)
+        sizes = np.array([local(parameter).numel() for parameter in self._watched.parameters], np.float64)
         shares = np.ones(len(everything))
         shares[moving] = sizes[moving] / np.maximum(1, [len(sample) for sample in now])
         self._values["before"] = norms(self._old)
         self._values["update"] = norms([new - old for new, old in zip(now, self._old, strict=True)])
         self._indices["before"] = self._indices["update"] = moving
-        rate = self._optimizer.param_groups[0].get("lr")  # an optimizer that finds its own may have none
+        rate = self._rate()
         if rate is not None:
             self._journal.scalars.append((self.step, seconds, "learning_rate", [number("learning_rate", rate)]))
-        self._journal.norms.append(Norms(self.step, seconds, self._values, self._indices, shares))
+        layers = self._watched.layers
+        self._journal.norms.append(Norms(self.step, seconds, layers, self._values, self._indices, shares))
+
+    def _rate(self) -> Any:
+        """The learning rate; an optimizer that finds its own may have none."""
+        return self._optimizer.param_groups[0].get("lr")
 
     def _samples(self, indices: Iterable[int], *, copy: bool = False) -> list[Tensor]:
         """Values of some parameters, to be compared before and after the optimizer's step."""
