@@ -122,7 +122,7 @@ def test_noise_that_sends_a_copy_to_another_expert_is_noticed() -> None:
     model, images = on_maps(), pictures()[[0, 1, 4, 7]]
     still = pellucid.attribute(model, images, 1, SmoothGrad(samples=4, noise=1e-4), layers=["experts.1.1"])
     assert still.layers["experts.1.1"].shape == (4, 6, 8, 8)
-    with pytest.raises(LayerError, match=r"'experts\.1\.1' gave \d+ rows for a batch of 32"):
+    with pytest.raises(LayerError, match=r"'experts\.1\.1' gave \d+ rows for a batch of 4"):
         pellucid.attribute(model, images, 1, SmoothGrad(samples=8, noise=2), layers=["experts.1.1"])
 
 

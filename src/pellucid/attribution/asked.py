@@ -7,13 +7,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from pellucid.attribution.batches import ROWS_ELSEWHERE, ROWS_ON_CPU, relative_error
+from pellucid.attribution.batches import DEPENDENT, ROWS_ELSEWHERE, ROWS_ON_CPU, alike, relative_error
 from pellucid.attribution.features import Features
 from pellucid.attribution.methods import Problem, Progress, View
 from pellucid.attribution.surrogates import Taken
 from pellucid.attribution.trees import merged, rows_of
 from pellucid.capture.memory import for_memory
-from pellucid.errors import ForwardError, MethodError
+from pellucid.errors import MethodError
 
 
 class StoppedError(Exception):
@@ -102,6 +102,28 @@ class Asked:
         """The scores of an example's copies; no watcher is told."""
         return torch.cat([self._some(example, part) for part in torch.split(there, self.rows)])
 
+    def compare(self, scores: Tensor) -> None:
+        """Looks whether an example has the score among its copies that it has in the batch; else it is asked for alone.
+
+        Args:
+            scores: float[batch], of the examples as they are.
+
+        Raises: MethodError: the examples are several, and their scores depend on each other.
+        """
+        if self.rows < 2:
+            return
+        none, all_ = torch.zeros(self._features.count), torch.ones(self._features.count)
+        if alike(scores[:1].cpu(), self._some(0, torch.stack([none, all_]))):
+            return
+        if len(self.found) > 1:
+            raise MethodError(
+                "The score of an example depends on the others in its batch, or changes from forward to forward, and "
+                f"{self._method.name} asks for one example at a time: its map would be that of another score. Give one "
+                "example."
+            )
+        self.rows = 1
+        self.notes.append(DEPENDENT)
+
     def map(self) -> Any:
         """The map so far: NaN where nothing was found yet."""
         return self._spread(self.found)
@@ -128,9 +150,13 @@ class Asked:
         tree = merged(self._features.on(self._problem.inputs, lambda _: shown), tree)
         try:
             return self._view.scores(tree, rows, len(self.found)).detach().double().cpu()
-        except (MemoryError, torch.OutOfMemoryError, ForwardError) as error:
+        except Exception as error:
             if not for_memory(error):
-                raise
+                if len(there) == 1:
+                    raise
+                # What one copy alone raises as well is raised then.
+                self.rows = 1
+                return torch.cat([self._some(example, part) for part in torch.split(there, 1)])
             if len(there) == 1:
                 raise MethodError(
                     f"Memory does not suffice for a single example ({self._method.name}). Give smaller inputs, or free memory."

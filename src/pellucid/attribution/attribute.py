@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from pellucid.attribution.cam import no_cam
 from pellucid.attribution.cams import refuse_cam
@@ -22,8 +23,9 @@ from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
 from pellucid.capture import Captured, whole_graph
+from pellucid.capture.call import shapes
 from pellucid.capture.memory import for_memory
-from pellucid.capture.trees import batch_size
+from pellucid.capture.trees import batch_size, parts_of
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph import Graph
 from pellucid.graph.dataflow import tensors_in
@@ -133,6 +135,12 @@ def attribute(
         if told:
             passes.add(cost)
             found[name] = replace(maps, warnings=(*maps.warnings, *told))
+    if goal.found.taken:
+        told = (
+            f"The model gives several tensors, and {goal.found.taken} was explained. If it is another one, give target as a "
+            "function from the output, or a model that returns that tensor alone or as 'logits'.",
+        )
+        found = {name: replace(maps, warnings=(*maps.warnings, *told)) for name, maps in found.items()}
     made = {each.name: _attribution(each.name, found[each.name], passes) for each in chosen}
     return made[chosen[0].name] if one else made
 
@@ -143,10 +151,29 @@ def _check(model: object, inputs: Tree, layers: object) -> None:
         raise ModelError(f"attribute explains an nn.Module; got {type(model).__name__}. Give the model itself.")
     if isinstance(layers, str):
         raise LayerError(f"layers is a list of names; got the text '{layers}'. Write layers=['{layers}'].")
-    leaf = next(tensors_in(inputs), None)
-    if leaf is None or (leaf.ndim and not len(leaf)):
-        shape = "no tensor" if leaf is None else f"shape {tuple(leaf.shape)}"
-        raise MethodError(f"There is nothing to explain: the inputs hold no example, {shape}.")
+    if any(isinstance(part, PackedSequence) for part in _containers(inputs)) or any(
+        leaf.is_nested for leaf in tensors_in(inputs)
+    ):
+        raise MethodError(
+            "The inputs are sequences of several lengths in one nested or packed tensor, whose first axis no method can take for "
+            "the examples. Give them padded, with lengths or a mask, to a module that packs them; or one sequence at a time."
+        )
+    leaf = next((leaf for leaf in tensors_in(inputs) if leaf.ndim), None)
+    if leaf is None or not len(leaf):
+        shape = f"no tensor with axes, {shapes(inputs)}" if leaf is None else f"shape {tuple(leaf.shape)}"
+        raise MethodError(
+            f"There is nothing to explain: the inputs hold no example, {shape}. Expected tensors with the examples along "
+            "their first axis, alone or in tuples, lists, mappings and dataclasses."
+        )
+
+
+def _containers(tree: Any) -> Iterator[Any]:
+    """The containers in a tree of inputs, itself among them."""
+    parts = parts_of(tree)
+    if parts is not None:
+        yield tree
+        for part in parts.values():
+            yield from _containers(part)
 
 
 def _need_layers(chosen: Sequence[Method], layers: Sequence[str] | None) -> None:

@@ -12,9 +12,15 @@ from torch import Tensor
 from pellucid.attribution.methods import Problem, Progress, View
 from pellucid.attribution.trees import examples_in, rows_of
 from pellucid.capture.memory import for_memory
-from pellucid.errors import ForwardError, MethodError, OptionError
+from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
+# A relative change of scores beyond this is no rounding: of float32 in batches of other sizes, and of shorter types.
+ROUNDING, SHORT_ROUNDING = 1e-3, 3e-2
+DEPENDENT = (
+    "The score of an example depends on the others in its batch, or changes from forward to forward: each copy of the batch was "
+    "scored in a forward of its own. The map is one of these examples together."
+)
 ROWS_ON_CPU = 32
 ROWS_ELSEWHERE = 128
 
@@ -50,6 +56,8 @@ class Copies:
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more; got {self.batch_size}.")
         self._examples = examples_in(self.problem.inputs)
+        if self.problem.goal.found.dependent:
+            self.warnings.append(DEPENDENT)
 
     def run(
         self,
@@ -61,6 +69,9 @@ class Copies:
     ) -> Iterator[tuple[Any, Tensor, Tensor]]:
         """Yields the work's answer with its rows and copies, until all is done or the watcher says to stop.
 
+        The last copy of a method's first batch is worked on once more, alone: where it has other scores then, or where several
+        copies cannot be scored together, all are taken one at a time.
+
         Args:
             view: on the model.
             vary: makes the copies what they are.
@@ -70,23 +81,34 @@ class Copies:
         """
         size = self.batch_size or (ROWS_ON_CPU if view.device.type == "cpu" else ROWS_ELSEWHERE)
         # Whole copies of the batch, as many as fit; fewer rows than one copy only where memory makes it so.
-        size = max(size // self._examples, 1) * self._examples
+        found = self.problem.goal.found
+        size = self._examples if found.apart else max(size // self._examples, 1) * self._examples
         place, end = 0, self.total * self._examples
-        whole = size
+        whole, failed = size, False
         while place < end:
             at = torch.arange(place, min(place + size, end))
             rows, copies = at % self._examples, at // self._examples
             try:
                 answer = work(vary(rows_of(self.problem.inputs, rows), rows, copies), rows, copies)
-            except (MemoryError, RuntimeError, ForwardError, MethodError) as failure:
+                if len(rows) > self._examples and self.name not in found.together:
+                    self._compare(view, vary, work, rows, copies)
+            except _ApartError:
+                whole = size = self._examples
+                continue
+            except Exception as failure:
                 if not for_memory(failure):
-                    raise
+                    if len(rows) <= self._examples:
+                        raise
+                    # What one copy at a time raises as well is raised then.
+                    failed, whole, size = True, self._examples, self._examples
+                    continue
                 if size == 1:
                     raise MethodError(
                         f"Memory does not suffice for a single example ({self.name}). Give smaller inputs, or free memory."
                     ) from failure
                 size = _halved(size, self._examples)
                 continue
+            found.apart |= failed
             place += len(at)
             self.done = place // self._examples
             yield answer, rows, copies
@@ -97,9 +119,33 @@ class Copies:
         if size < whole:
             self.warnings.append(f"Memory did not suffice for {whole} rows at a time: {size} were used.")
 
+    def _compare(self, view: View, vary: Vary, work: Work, rows: Tensor, copies: Tensor) -> None:
+        """Works on the last copy of a batch alone. Raises: _ApartError: its scores are others then."""
+        found, beside = self.problem.goal.found, view.latest
+        rows, copies = rows[-self._examples :], copies[-self._examples :]
+        work(vary(rows_of(self.problem.inputs, rows), rows, copies), rows, copies)
+        if beside is None or view.latest is None or alike(view.latest, beside):
+            found.together.add(self.name)
+            return
+        found.apart = found.dependent = True
+        self.warnings.append(DEPENDENT)
+        raise _ApartError
+
     def _goes_on(self, estimate: Callable[[], Any], error: Callable[[], float | None]) -> bool:
         watch = self.problem.watch
         return watch is None or watch(Progress(self.name, self.done, self.total, estimate, error)) is not False
+
+
+class _ApartError(Exception):
+    """Copies have other scores beside others than alone."""
+
+
+def alike(alone: Tensor, beside: Tensor) -> bool:
+    """Whether the last scores of a batch are those of its last copy alone, as far as its numbers are exact."""
+    slack = ROUNDING if min(alone.element_size(), beside.element_size()) >= 4 else SHORT_ROUNDING
+    alone, whole = alone.detach().double(), beside.detach().double()
+    size = whole[torch.isfinite(whole)].abs().max() if bool(torch.isfinite(whole).any()) else whole.new_zeros(())
+    return torch.allclose(alone, whole[-len(alone) :], rtol=0, atol=slack * float(size), equal_nan=True)
 
 
 def _halved(size: int, examples: int) -> int:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from pellucid.attribution.layouts import is_plane
+from pellucid.attribution.trees import rows_of
 from pellucid.capture import as_arguments, unwrapped, whole_graph
+from pellucid.capture.trees import certain_batch_size
 from pellucid.errors import LayerError
 from pellucid.graph import Graph, trace
 from pellucid.graph.axes import module_channel_last
-from pellucid.graph.dataflow import mapped, tensors_in
+from pellucid.graph.dataflow import tensors_in
 from pellucid.graph.names import is_opaque, module_role, operation_of
 from pellucid.graph.structure import layout_of
 from pellucid.types import Layer, Tree
@@ -27,9 +30,11 @@ def traced(model: nn.Module, inputs: Tree) -> Graph:
 
     Raises: ForwardError: it raises on all of them.
     """
-    leaves = list(tensors_in(inputs))
-    if all(leaf.ndim for leaf in leaves) and len({len(leaf) for leaf in leaves}) == 1:
-        positional, named = as_arguments(mapped(inputs, lambda leaf: leaf[:2]), model)
+    examples = certain_batch_size(inputs)
+    dense = all(leaf.layout == torch.strided and not leaf.is_nested for leaf in tensors_in(inputs))
+    if examples is not None and dense:
+        first = torch.arange(min(examples, 2))
+        positional, named = as_arguments(rows_of(inputs, first), model)
         graph = trace(model, *positional, **named)
         if graph.error is None:
             return graph

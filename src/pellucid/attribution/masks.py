@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pellucid.attribution.trees import floating, leafwise
+from pellucid.attribution.trees import by_batch, floating, leafwise
 from pellucid.capture import unwrapped
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
@@ -16,11 +16,11 @@ _HIDDEN = -1e4
 
 
 def of_numbers(inputs: Tree, model: nn.Module) -> Any:
-    """The inputs with None where a leaf cannot be changed by a little, or is the mask of token ids.
+    """The inputs with None where a leaf cannot be changed by a little and by example, or is the mask of token ids.
 
     A mask has the shape of ids, in a model with an nn.Embedding, and holds two values: 0 and 1, or 0 and what hides.
     """
-    leaves = floating(inputs)
+    leaves = floating(by_batch(inputs))
     shapes = {leaf.shape for leaf in tensors_in(inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
     if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(model).modules()):
         return leaves

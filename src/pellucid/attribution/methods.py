@@ -18,7 +18,7 @@ from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal
 from pellucid.capture import Captured, Session
 from pellucid.capture.reached import row_each
-from pellucid.capture.trees import batch_size
+from pellucid.capture.trees import batch_size, certain_batch_size
 from pellucid.errors import LayerError, MethodError, TargetError
 from pellucid.types import Layer, Passes, Tree
 
@@ -82,6 +82,7 @@ class View:
 
     Attributes:
         passes: what has been spent through it.
+        latest: the scores of the latest forward, one a row; None before the first.
     """
 
     def __init__(self, session: Session, goal: Goal, layers: Sequence[Layer], named: Sequence[str]) -> None:
@@ -91,6 +92,7 @@ class View:
         self._named = tuple(layer for layer in layers if layer.name in named)
         self.passes = session.passes
         self.device = session.device
+        self.latest: Tensor | None = None
 
     def explain(
         self,
@@ -118,9 +120,10 @@ class View:
         def score(output: Any) -> Tensor:
             if unit is not None:
                 return self._response(lambda: self._session.output(unit[0].name))
-            return self._goal.scores(output, rows, batch)
+            return self._scored(output, inputs, rows, batch)
 
         seen = self._session.explain(inputs, score, within, input_gradients=input_gradients)
+        self.latest = seen.scores
         if rows is not None:
             seen = by_example(seen, self._named, count, [layer.name for layer in self._named])
         if unit is None or any(layer.name == unit[0].name for layer in self._layers):
@@ -160,10 +163,10 @@ class View:
                 kept.append(self._response(lambda: row_each(layer.name, output if made is None else made, count)))
             return made
 
-        if unit is None and change is None:
-            return self._goal.scores(self._session.forward(inputs).outputs, rows, batch)
-        outputs = self._session.forward_with(inputs, tap)
-        return self._goal.scores(outputs, rows, batch) if unit is None else kept[0]
+        plain = unit is None and change is None
+        outputs = self._session.forward(inputs).outputs if plain else self._session.forward_with(inputs, tap)
+        self.latest = kept[0] if unit is not None else self._scored(outputs, inputs, rows, batch)
+        return self.latest
 
     def outputs(
         self, inputs: Tree, rows: Tensor | None = None, batch: int | None = None
@@ -185,7 +188,11 @@ class View:
                 kept[layer.name] = output.clone()
 
         outputs = self._session.forward_with(inputs, keep)
-        return responses[0] if unit is not None else self._goal.scores(outputs, rows, batch), kept
+        self.latest = responses[0] if unit is not None else self._scored(outputs, inputs, rows, batch)
+        return self.latest, kept
+
+    def _scored(self, output: Any, inputs: Tree, rows: Tensor | None, batch: int | None) -> Tensor:
+        return self._goal.scores(output, rows, certain_batch_size(inputs) if rows is None else batch)
 
     def _response(self, output: Callable[[], Tensor]) -> Tensor:
         """The response of the target's unit in the output of its layer: float[batch]."""

@@ -13,6 +13,7 @@ from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import examples_in, leafwise, merged, numbered
+from pellucid.capture.call import shapes
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -49,7 +50,10 @@ class _Noisy(Method):
         """
         leaves = of_numbers(problem.inputs, problem.model)
         if next(tensors_in(leaves), None) is None:
-            raise MethodError(f"{self.title} adds noise to inputs of numbers; the inputs of this model are integers.")
+            raise MethodError(
+                f"{self.title} adds noise to inputs of numbers, one dense entry an example; the inputs of this model are "
+                f"{shapes(problem.inputs)}."
+            )
         examples = examples_in(problem.inputs)
         sums, copies = Mean(), Copies(problem, self.name, self.samples, self.batch_size)
 
@@ -63,7 +67,13 @@ class _Noisy(Method):
 
             def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> tuple[Any, Mapping[str, Tensor]]:
                 seen = view.explain(tree, rows, examples)
-                return seen.input_gradients, seen.gradients
+                # An input that the score does not depend on has no gradient.
+                slopes = leafwise(
+                    lambda leaf, slope: leaf.new_zeros(len(rows), *leaf.shape[1:]) if slope is None else slope,
+                    leaves,
+                    seen.input_gradients,
+                )
+                return slopes, seen.gradients
 
             def spread() -> float | None:
                 return relative_error(self._map(sums, leaves), self._errors(sums, leaves))

@@ -12,6 +12,7 @@ from torch import Tensor
 from pellucid.attribution.methods import Maps, Problem
 from pellucid.attribution.trees import examples_in, rows_of
 from pellucid.capture.memory import for_memory
+from pellucid.capture.trees import along
 from pellucid.errors import ForwardError, MethodError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Passes
@@ -96,12 +97,4 @@ def _by_name(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 def _along_batch(trees: Sequence[Any]) -> Any:
     """Trees of one form, leaf by leaf one after the other; None where they have none."""
-    first = trees[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(trees))
-    if isinstance(first, dict):
-        return {name: _along_batch([tree[name] for tree in trees]) for name in first}
-    if isinstance(first, tuple | list):
-        joined = [_along_batch(list(leaves)) for leaves in zip(*trees, strict=True)]
-        return tuple(joined) if isinstance(first, tuple) else joined
-    return None
+    return along(lambda *leaves: torch.cat(leaves), *trees)

@@ -79,6 +79,7 @@ class _Captums(Method):
             scores = view.scores(problem.inputs)
             asked = Asked(self, problem, view, features)
             asked.notes.extend(features.notes)
+            asked.compare(scores)
             for example in range(examples):
                 asked.begin(example)
                 with torch.random.fork_rng([view.device] if view.device.type == "cuda" else []):

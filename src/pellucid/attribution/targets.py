@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
-from pellucid.capture import as_logits, explained_scores, logits_of
+from pellucid.capture import as_logits, explained_scores, logits_of, taken_from
+from pellucid.capture.call import shapes
+from pellucid.capture.trees import along, parts_of
 from pellucid.errors import MethodError, OptionError, TargetError
-from pellucid.graph.dataflow import mapped
 
 if TYPE_CHECKING:
     from pellucid.types import Layer
@@ -63,16 +64,35 @@ class Unit:
 Target = int | Sequence[int] | Tensor | Literal["prediction"] | Callable[[Any], Tensor] | Unit
 
 
+@dataclass
+class Found:
+    """What a call's first passes say of the model and its target.
+
+    Attributes:
+        taken: which of several outputs was explained, where nothing says that it holds the scores.
+        together: methods whose copies have the same scores beside others as alone.
+        apart: whether a copy must be scored without others beside it.
+        dependent: whether that is so because its score is another one beside others.
+    """
+
+    taken: str = ""
+    together: set[str] = field(default_factory=set)
+    apart: bool = False
+    dependent: bool = False
+
+
 class Goal:
     """The target of a call; "prediction" is settled by the first output of the whole batch and stays that class.
 
     Attributes:
         unit: the layer that must be captured for a target inside the model, and the unit; None for others.
+        found: what all goals of one call have found out about the model.
     """
 
-    def __init__(self, target: Target, layer: Layer | None = None) -> None:
+    def __init__(self, target: Target, layer: Layer | None = None, found: Found | None = None) -> None:
         self.target = target
         self.unit = (layer, target) if layer is not None and isinstance(target, Unit) else None
+        self.found = found or Found()
         self._index: Tensor | None = None
 
     @property
@@ -88,7 +108,7 @@ class Goal:
             if each.ndim and len(each.reshape(-1)) != batch:
                 raise TargetError(_one_each(len(each.reshape(-1)), batch))
             target = each.reshape(-1)[rows.to(each.device)] if each.ndim else each
-        return Goal(target, None if self.unit is None else self.unit[0])
+        return Goal(target, None if self.unit is None else self.unit[0], self.found)
 
     def scores(self, output: Any, rows: Tensor | None = None, batch: int | None = None) -> Tensor:
         """One score a row.
@@ -96,18 +116,23 @@ class Goal:
         Args:
             output: what the model returned.
             rows: which example each row of the output is a copy of; None for the batch as it is.
-            batch: how many examples the whole batch has, where rows are given.
+            batch: how many examples the whole batch has; None where that is not certain, and no rows are given.
 
-        Raises: TargetError: the output has no such class.
+        Raises: TargetError: the output has no such class, or the target is not one number a row.
         """
         target = self.target
         if callable(target) and not isinstance(target, Tensor):
-            return target(output) if rows is None else _by_copies(target, output, rows, batch or len(rows))
-        index = self._classes(output, rows)
-        return explained_scores(logits_of(output)).gather(1, index[:, None])[:, 0]
+            return (
+                _checked(target(output), batch)
+                if rows is None
+                else _by_copies(target, output, rows, batch or len(rows))
+            )
+        outputs = _class_scores(output, batch if rows is None else len(rows))
+        self.found.taken = taken_from(output)
+        index = self._classes(as_logits(outputs), rows)
+        return explained_scores(outputs).gather(1, index[:, None])[:, 0]
 
-    def _classes(self, output: Any, rows: Tensor | None) -> Tensor:
-        logits = as_logits(logits_of(output))
+    def _classes(self, logits: Tensor, rows: Tensor | None) -> Tensor:
         if rows is None:
             self._index = class_index(logits, self.target)
             return self._index
@@ -180,8 +205,73 @@ def _by_copies(target: Callable[[Any], Tensor], output: Any, rows: Tensor, batch
             f"Memory does not suffice for one copy of all {batch} examples, and a target that is a function is asked for "
             "whole batches only. Give fewer examples at a time."
         )
-    return torch.cat([target(_copy_of(output, at * batch, batch)) for at in range(copies)])
+    if copies == 1:
+        return _checked(target(output), batch)
+    if not _by_row(output, len(rows)):
+        raise MethodError(
+            f"The model's output, {shapes(output)}, is not made of tensors with one row an example, so that copies of the examples "
+            "must be scored one at a time."
+        )
+    return torch.cat([_checked(target(_copy_of(output, at * batch, batch, len(rows))), batch) for at in range(copies)])
 
 
-def _copy_of(output: Any, start: int, length: int) -> Any:
-    return mapped(output, lambda leaf: leaf[start : start + length] if leaf.ndim else leaf)
+def _by_row(output: Any, rows: int) -> bool:
+    """Whether an output can be cut by rows: some tensor in it has so many, and no list, which may be one of examples."""
+    if isinstance(output, Tensor):
+        return output.ndim > 0 and len(output) == rows
+    if isinstance(output, list) and len(output) == rows:
+        return False
+    return any(_by_row(part, rows) for part in (parts_of(output) or {}).values())
+
+
+def _copy_of(output: Any, start: int, length: int, rows: int) -> Any:
+    """One copy's part of an output; None in the place of what has not one row an example: a function that reads it fails."""
+
+    def cut(leaf: Tensor) -> Tensor | None:
+        return leaf[start : start + length] if leaf.ndim and len(leaf) == rows else None
+
+    return along(cut, output, rest=lambda leaf: leaf if isinstance(leaf, int | float | str) else None)
+
+
+def _checked(scores: object, examples: int | None) -> Tensor:
+    """What a function gave as scores. Raises: TargetError: it is not one number an example."""
+    if not isinstance(scores, Tensor):
+        raise TargetError(
+            "A target that is a function returns a tensor float[batch], one score an example; this one returned "
+            f"{type(scores).__name__}. Compute the score from the output with torch, and do not take it out of its tensor."
+        )
+    if scores.ndim != 1:
+        raise TargetError(
+            f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}. Sum or choose "
+            "over all axes but the first."
+        )
+    if not scores.is_floating_point():
+        raise TargetError(
+            "A score is a real number of floating point, float[batch]; this target gives "
+            f"{str(scores.dtype).removeprefix('torch.')}. Of classes explain the logits."
+        )
+    if examples is not None and len(scores) != examples:
+        raise TargetError(_one_row(len(scores), examples))
+    return scores
+
+
+def _class_scores(output: Any, examples: int | None) -> Tensor:
+    """The scores of classes in an output. Raises: TargetError: they are no numbers, or not one row an example. ModelError."""
+    found = logits_of(output)
+    if not found.is_floating_point():
+        raise TargetError(
+            f"The model gives {str(found.dtype).removeprefix('torch.')} of shape {tuple(found.shape)}, and a score is a number of "
+            "floating point. Where these are classes already, as after an argmax, give the model without that step."
+        )
+    rows = len(found) if found.ndim else 1
+    if examples is not None and rows != examples and found.ndim < 3:
+        raise TargetError(_one_row(rows, examples))
+    return found
+
+
+def _one_row(scores: int, examples: int) -> str:
+    return (
+        f"One score an example is needed: got {scores} for {examples} example{'' if examples == 1 else 's'}, which the first axis "
+        "of the inputs counts. Where a model answers once for all of them, as for the nodes of a graph, put its input under a "
+        "batch axis of one; where it answers several times for each, give as target a function to one score an example."
+    )

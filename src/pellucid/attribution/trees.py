@@ -5,57 +5,65 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from pellucid.graph.dataflow import mapped, tensors_in
+from pellucid.capture.trees import along, batch_size, parts_of
+from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
 
 
-def leafwise(function: Callable[[Tensor, Tensor], Tensor | None], first: Any, second: Any) -> Any:
+def leafwise(function: Callable[[Tensor, Any], Tensor | None], first: Any, second: Any) -> Any:
     """Applies a function to the leaves of two trees; leaves that the first does not have stay None."""
-    if isinstance(first, Tensor):
-        return function(first, second)
-    if isinstance(first, dict):
-        return {name: leafwise(function, part, second[name]) for name, part in first.items()}
-    if isinstance(first, tuple | list):
-        parts = [leafwise(function, part, value) for part, value in zip(first, second, strict=True)]
-        return tuple(parts) if isinstance(first, tuple) else parts
-    return None
+    return along(function, first, second)
 
 
 def detached(tree: Tree) -> Any:
     """The same tree, without a history."""
-    return mapped(tree, lambda leaf: leaf.detach())
+    return along(lambda leaf: leaf.detach(), tree, rest=lambda leaf: leaf)
 
 
 def floating(tree: Tree) -> Any:
     """The tree with None where a leaf cannot be changed by a little: token ids, masks."""
-    if isinstance(tree, Tensor):
-        return tree if tree.is_floating_point() else None
-    if isinstance(tree, dict):
-        return {name: floating(part) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(floating(part) for part in tree)
-    return [floating(part) for part in tree] if isinstance(tree, list) else None
+    return along(lambda leaf: leaf if leaf.is_floating_point() else None, tree)
+
+
+def by_batch(tree: Tree) -> Any:
+    """The tree with None where a leaf has not one dense entry an example: a number for all, the edges of a graph, sparse ones."""
+    examples = examples_in(tree)
+    return along(lambda leaf: leaf if _is_by_batch(leaf, examples) and leaf.layout == torch.strided else None, tree)
 
 
 def paths(tree: Tree, at: str = "input") -> list[str]:
     """What to call each leaf: "input_ids", "input[1]"."""
-    if isinstance(tree, dict):
-        return [path for name, part in tree.items() for path in paths(part, str(name))]
-    if isinstance(tree, tuple | list):
-        return [path for place, part in enumerate(tree) for path in paths(part, f"{at}[{place}]")]
-    return [at] if isinstance(tree, Tensor) else []
+    if isinstance(tree, Tensor):
+        return [at]
+    named = not isinstance(tree, tuple | list)
+    parts = parts_of(tree) or {}
+    return [path for key, part in parts.items() for path in paths(part, str(key) if named else f"{at}[{key}]")]
 
 
 def rows_of(tree: Tree, rows: Tensor) -> Any:
-    """The examples of these rows, in this order; rows may repeat."""
-    return mapped(tree, lambda leaf: leaf.index_select(0, rows.to(leaf.device)))
+    """The examples of these rows, in this order; rows may repeat. Leaves that have not one entry an example stay as they are."""
+    examples = examples_in(tree)
+    if torch.equal(rows.cpu(), torch.arange(examples)):
+        return tree
+
+    def chosen(leaf: Tensor) -> Tensor:
+        if not _is_by_batch(leaf, examples):
+            return leaf
+        if leaf.layout in (torch.strided, torch.sparse_coo):
+            return leaf.index_select(0, rows.to(leaf.device))
+        # Compressed ones have no selection of their own.
+        entries: Tensor = leaf.to_sparse(layout=torch.sparse_coo).index_select(0, rows.to(leaf.device))
+        return entries.to_sparse(layout=leaf.layout)
+
+    return along(chosen, tree, rest=lambda leaf: leaf)
 
 
 def examples_in(tree: Tree) -> int:
-    """Length of the batch axis."""
-    return len(next(tensors_in(tree)))
+    """Length of the batch axis: the first axis of the first tensor that has one."""
+    return batch_size(tree)
 
 
 def per_example(tree: Any) -> Tensor:
@@ -69,15 +77,14 @@ def per_example(tree: Any) -> Tensor:
 
 def merged(changed: Any, tree: Any) -> Any:
     """The tree with those leaves replaced that the changed one has."""
-    if isinstance(tree, dict):
-        return {name: merged(changed[name], part) for name, part in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [merged(one, part) for one, part in zip(changed, tree, strict=True)]
-        return tuple(parts) if isinstance(tree, tuple) else parts
-    return tree if changed is None else changed
+    return along(lambda leaf, one: leaf if one is None else one, tree, changed, rest=lambda leaf: leaf)
 
 
 def numbered(tree: Any, function: Callable[[int, Tensor], Tensor | None]) -> Any:
     """Applies a function of a leaf's number and the leaf."""
     numbers = iter(range(len(list(tensors_in(tree)))))
     return leafwise(lambda leaf, _: function(next(numbers), leaf), tree, tree)
+
+
+def _is_by_batch(leaf: Tensor, examples: int) -> bool:
+    return leaf.ndim > 0 and len(leaf) == examples

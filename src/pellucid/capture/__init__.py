@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pellucid.capture.call import apply, as_arguments, logits_of, scores_in, taken_from, to_device, unwrapped
+from pellucid.capture.call import apply, as_arguments, to_device, unwrapped
 from pellucid.capture.graphs import whole_graph
+from pellucid.capture.logits import logits_of, scores_in, taken_from, unscored
 from pellucid.capture.placing import on_device, place_of, unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.scores import (
@@ -37,6 +38,7 @@ __all__ = [
     "taken_from",
     "to_device",
     "unfused",
+    "unscored",
     "unwrapped",
     "whole_graph",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pellucid.capture.call import logits_of
+from pellucid.capture.logits import logits_of
 from pellucid.graph.dataflow import tensors_in
 
 if TYPE_CHECKING:

@@ -128,15 +128,16 @@ def scores_of(output: Any, batch: Batch, task: Task, kind: OutputKind) -> NDArra
 
     Raises: ModelError: there are none, or what was taken for probabilities is none. DataError: a target beyond them.
     """
-    from pellucid.capture import class_scores, is_single, scores_in
+    from pellucid.capture import class_scores, is_single, logits_of, scores_in
 
-    outputs = scores_in(output, len(batch)).detach().to("cpu")
+    outputs = (scores_in(output, len(batch)) if task == "none" else logits_of(output)).detach().to("cpu")
     outputs = outputs.double() if task == "regression" else outputs.float()
-    if task != "none" and (outputs.ndim == 0 or len(outputs) != len(batch)):
+    if task != "none" and (len(outputs) if outputs.ndim else 1) != len(batch):
         raise ModelError(
             f"The model's output has the shape {tuple(outputs.shape)} for {len(batch)} examples: its first axis must be the "
             "examples. Give the model one row of outputs an example, such as logits[batch class]."
         )
+    outputs = outputs if outputs.ndim else outputs[None]
     if task in ("classification", "multilabel"):
         single = task == "classification" and is_single(outputs)
         outputs = class_scores(outputs, kind) if task == "classification" else outputs

@@ -64,6 +64,7 @@ class Inspection:
     kind: OutputKind = "logits"
     changing: tuple[int, float, float] = (0, 0.0, 0.0)
     taken_from: str = ""
+    unscored: str = ""
     layers: dict[str, Layer] = field(default_factory=dict)
     _at_once: int = 0
     _looked: Passes = field(default_factory=Passes)
@@ -110,7 +111,7 @@ class Inspection:
 
     def _learn_task(self, session: Session, first: Batch, graph: Graph) -> None:
         """Looks at one example's output: what kind of task is this, what are the numbers, and do the class names fit?"""
-        from pellucid.capture import class_scores, is_single, kind_of, scores_in, taken_from
+        from pellucid.capture import class_scores, is_single, kind_of, scores_in, taken_from, unscored
 
         output = session.forward(first.inputs).outputs
         outputs = scores_in(output, len(first))
@@ -118,6 +119,7 @@ class Inspection:
         again = changing_outputs(session, self.source, first, outputs, alone=alone)
         self.changing = changing_inputs(self.source), *again
         self._looked, self.taken_from = replace(session.passes), taken_from(output)
+        self.unscored = unscored(output, len(first))
         single, said = is_single(outputs), self.options.outputs
         labels = some_labels(self.source, first, self.options.batch_size, single=single)
         if any(one is not None for one in labels.sets):
@@ -359,6 +361,7 @@ class Inspection:
             classes=self.classes, task=self.task, seed=self.options.seed, loss=self.loss,
             target_loss=self.options.target_loss, kind=None if self.options.outputs == "logits" else self.kind,
             changing_inputs=inputs, changing_outputs=outputs, batch_dependence=beside, taken_from=self.taken_from,
+            unscored=self.unscored,
         )  # fmt: skip
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 

@@ -40,6 +40,7 @@ class LensContext:
         changing_outputs: by how much of its largest number an output changes from forward to forward; 0 where it does not.
         batch_dependence: the same, beside another example in its batch.
         taken_from: which of several outputs the scores are, where nothing says so.
+        unscored: why the model's outputs are no scores, in words, where it gives some.
         scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
@@ -54,6 +55,7 @@ class LensContext:
     changing_outputs: float = 0.0
     batch_dependence: float = 0.0
     taken_from: str = ""
+    unscored: str = ""
 
 
 @runtime_checkable

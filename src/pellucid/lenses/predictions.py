@@ -162,7 +162,14 @@ class PredictionsLens:
         return found
 
     def _taken_findings(self) -> list[Finding]:
-        """That the model gives several tensors, one of which was taken for the scores."""
+        """That the model gives several tensors, one of which was taken for the scores, or nothing that could be."""
+        if self.context.unscored:
+            sentence = self.context.unscored
+            return [
+                Finding(
+                    kind="unscored-outputs", severity="medium", sentence=sentence, count=self.count, page="graph", weight=1.0
+                )
+            ]
         taken = self.context.taken_from
         if not taken or self.context.task == "none":
             return []

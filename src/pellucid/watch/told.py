@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pellucid.capture.call import logits_of
+from pellucid.capture.logits import logits_of
 from pellucid.errors import ModelError, OptionError
 
 # How far two computations of one loss may be apart.

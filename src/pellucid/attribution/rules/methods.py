@@ -153,7 +153,11 @@ def _relevance(problem: Problem, options: LrpOptions) -> Maps:
     scores = _scores(seen.scores)
     whole = leafwise(lambda c, value: c * value.to(c.device), seen.input_gradients, problem.inputs)
     layers = {name: c * seen.activations[name] for name, c in seen.gradients.items()}
-    found = [relevance.flatten(1).sum(1) for relevance in tensors_in(whole) if len(relevance) == len(scores)]
+    found = [
+        relevance.reshape(len(scores), -1).sum(1)
+        for relevance in tensors_in(whole)
+        if relevance.ndim and len(relevance) == len(scores)
+    ]
     # Token ids carry no relevance of their own: it ends at the embedding, which is a layer.
     check = torch.stack(found).sum(0) - scores if found else None
     return Maps(whole, layers, scores, passes, check, warnings=seen.warnings)
