@@ -44,6 +44,11 @@ def test_a_rule_is_read_as_it_is_written() -> None:
     assert read_rule("loss rises by 0.2").relative is False
     assert read_rule("recall of 'polar bear' falls by .5%").group == "polar bear"
     assert read_rule("recall of drops by night drops by 2%").group == "drops by night"
+    assert read_rule("recall of may drops").group == "may"
+    assert read_rule("recall of cat may drop").may
+    assert read_rule("recall of 'may' may drop by 1e-3").amount == 0.001
+    rule = read_rule("""accuracy where 'what is it' is "it's a b" drops""")
+    assert (rule.column, rule.group) == ("what is it", "it's a b")
     rule = read_rule("accuracy where light is night drops")
     assert (rule.metric, rule.column, rule.group, rule.amount) == ("accuracy", "light", "night", 0.0)
 
@@ -171,3 +176,30 @@ def test_the_command_writes_the_app_as_one_file(pellucid: Program, records: tupl
     file = tmp_path / "both.html"
     assert pellucid("compare", *records, "--html", file).code == 0
     assert 'data-page="compare"' in file.read_text(encoding="utf-8")[:4000]
+
+
+def test_a_value_may_be_written_as_the_same_number(tmp_path: Path) -> None:
+    columns = {"site": [0, 1] * 200}
+    old = answered(tmp_path / "old", TARGETS, TARGETS, columns=columns)
+    new = answered(tmp_path / "new", TARGETS, [1] * 40 + TARGETS[40:], columns=columns)
+    said = [
+        compare(old, new, fail_if=f"accuracy where site is {one} drops").panel.gates[0] for one in ("1", "1.0", "'1'")
+    ]
+    assert [gate.difference for gate in said] == [said[0].difference] * 3
+    with pytest.raises(OptionError, match=r"names the value '1\.5' of site\. Values: 0, 1"):
+        compare(old, new, fail_if="accuracy where site is 1.5 drops")
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("accuracy drops by 1%", "a fall of more than 1 point is shown."),
+        ("accuracy drops by 2%", "a fall of more than 2 points is shown."),
+        ("accuracy may drop", "a fall is not ruled out."),
+        ("accuracy rises", "a rise is not shown."),
+        ("accuracy may rise by 1%", "a rise of more than 1 point is ruled out."),
+    ],
+)
+def test_what_a_rule_says_is_a_sentence(records: tuple[Path, Path], rule: str, told: str) -> None:
+    (gate,) = compare(*records, fail_if=rule).panel.gates
+    assert gate.sentence.endswith(f" examples): {told}")

@@ -150,6 +150,11 @@ def test_numbered_classes_take_the_names_of_the_other() -> None:
     assert [place.tolist() for place in places] == [[0, 1], [0, 1]]
 
 
+def test_one_record_alone_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"at least two records, the old and the new; got .*only alone"):
+        compare(answered(tmp_path / "only", [0, 1], [0, 1]))
+
+
 def test_names_are_unique_and_as_short_as_can_be() -> None:
     assert names_of([Path("/a/old.pellucid"), Path("/a/new.pellucid")]) == ["old", "new"]
     assert names_of([Path("/a/net.pellucid"), Path("/b/net.pellucid")]) == ["a/net", "b/net"]

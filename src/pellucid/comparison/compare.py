@@ -19,6 +19,7 @@ from pellucid.comparison.notes import notes_of
 from pellucid.comparison.pairs import compared, pair_of
 from pellucid.comparison.sizes import sizes_of, trends_of
 from pellucid.comparison.together import Together, together
+from pellucid.errors import DataError
 from pellucid.measures.calibration import BINS, bin_of, reliability
 from pellucid.measures.intervals import mean_interval, wilson
 from pellucid.record import Record, schema
@@ -54,7 +55,7 @@ class Comparison:
 
 def compare(
     old: str | Path | Record,
-    new: str | Path | Record,
+    new: str | Path | Record | None = None,
     *more: str | Path | Record,
     out: str | Path | None = None,
     fail_if: str | Iterable[str] = (),
@@ -69,7 +70,7 @@ def compare(
 
     Args:
         old: the record to compare with, the one before.
-        new: the record that is judged; its examples are those of the comparison.
+        new: the record that is judged; its examples are those of the comparison. Without it there is nothing to compare with.
         more: others, each compared with `old` too.
         out: where to write the comparison as a record; nowhere where None.
         fail_if: rules like "accuracy drops by 1% at 95%"; see docs/comparing.md.
@@ -77,12 +78,14 @@ def compare(
         overwrite: replace a record at `out`.
 
     Raises:
-        DataError: the records are of different data, classes or tasks.
+        DataError: there is one record only, or they are of different data, classes or tasks.
         OptionError: a rule that cannot be read or judged.
         RecordError: a record cannot be read.
     """
     rules = [read_rule(text) for text in ([fail_if] if isinstance(fail_if, str) else fail_if)]
     check_reach(to_accuracy)
+    if new is None:
+        raise DataError(f"A comparison needs at least two records, the old and the new; got {old} alone.")
     records = [one if isinstance(one, Record) else Record(one) for one in (old, new, *more)]
     all_ = together([answers_of(record) for record in records], names_of([record.path for record in records]))
     panel, arrays = _panel(all_, rules, to_accuracy)

@@ -26,18 +26,16 @@ GRAMMAR = (
     "METRIC [may] drops|rises [by AMOUNT[%]] [at LEVEL%], where METRIC is accuracy, loss, ece, confidence, churn, "
     "recall of CLASS, or accuracy where COLUMN is VALUE"
 )
+# In quotes, where any word may stand in it; else as short as the rest of the rule lets it be.
+_NAME = r"""'[^']+'|"[^"]+"|.+?"""
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
 _RULE = re.compile(
-    r"""
-    (?P<metric>accuracy|loss|ece|confidence|churn)
-        (?:\s+where\s+(?P<column>.+?)\s+is\s+(?P<value>.+?))?
-    |recall\s+of\s+(?P<group>.+?)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_TAIL = re.compile(
-    r"""\s+(?P<may>may\s+)?(?P<way>drops?|falls?|rises?|grows?)
-    (?:\s+by\s+(?P<amount>\d+(?:\.\d*)?|\.\d+)\s*(?P<percent>%)?)?
-    (?:\s+at\s+(?P<level>\d+(?:\.\d*)?)\s*%)?\s*$""",
+    rf"""\s*
+    (?:(?P<metric>accuracy|loss|ece|confidence|churn)(?:\s+where\s+(?P<column>{_NAME})\s+is\s+(?P<value>{_NAME}))?
+       |recall\s+of\s+(?P<group>{_NAME}))
+    \s+(?P<may>may\s+)?(?P<way>drops?|falls?|rises?|grows?)
+    (?:\s+by\s+(?P<amount>{_NUMBER})\s*(?P<percent>%)?)?
+    (?:\s+at\s+(?P<level>\d+(?:\.\d*)?)\s*%)?\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -71,38 +69,37 @@ class Rule:
 
 def read_rule(text: str) -> Rule:
     """Reads a rule. Raises: OptionError: it does not fit the grammar, its level is no probability, or it can never fail."""
-    tail = _TAIL.search(text)
-    head = _RULE.fullmatch(text[: tail.start()].strip()) if tail else None
-    if tail is None or head is None:
+    found = _RULE.fullmatch(text)
+    if found is None:
         raise OptionError(
             f"--fail-if takes {GRAMMAR}; got {text!r}. For example: --fail-if 'accuracy drops by 1% at 95%'"
         )
-    level = float(tail["level"] or 95) / 100
+    level = float(found["level"] or 95) / 100
     if not 0.5 <= level < 1:
         raise OptionError(f"The level of --fail-if lies between 50% and 100%, like 95%; got {text!r}.")
-    metric = (head["metric"] or "recall").lower()
-    if head["column"] and metric != "accuracy":
+    metric = (found["metric"] or "recall").lower()
+    if found["column"] and metric != "accuracy":
         raise OptionError(
             f"--fail-if knows slices of the accuracy only ('accuracy where COLUMN is VALUE'); got {text!r}."
         )
-    falls = tail["way"].lower()[0] in "df"
+    falls = found["way"].lower()[0] in "df"
     if metric == "churn" and falls:
         raise OptionError(
             f"Churn is the share of answers that changed; it can only rise, as in 'churn rises by 5% at 95%'; got {text!r}."
         )
-    amount = float(tail["amount"] or 0)
-    percent = tail["percent"] is not None
+    amount = float(found["amount"] or 0)
+    percent = found["percent"] is not None
     if percent:
         amount /= 100
     relative = percent and metric == "loss"
-    _refuse_beyond(text, tail["amount"] or "", amount, percent, share=metric != "loss" or (relative and falls))
+    _refuse_beyond(text, found["amount"] or "", amount, percent, share=metric != "loss" or (relative and falls))
     return Rule(
         text=text.strip(),
         metric=metric,
-        group=_unquoted(head["group"] or head["value"] or ""),
-        column=_unquoted(head["column"] or ""),
+        group=_unquoted(found["group"] or found["value"] or ""),
+        column=_unquoted(found["column"] or ""),
         falls=falls,
-        may=tail["may"] is not None,
+        may=found["may"] is not None,
         amount=amount,
         relative=relative,
         level=level,
@@ -151,9 +148,11 @@ def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> Gate
     value = ends[1] if rule.may else ends[0]
     failed = value > limit
     change = "fall" if rule.falls else "rise"
-    verdict = ("may be" if rule.may else "is shown") if failed else ("is ruled out" if rule.may else "is not shown")
+    verdict = (
+        ("is not ruled out" if rule.may else "is shown") if failed else ("is ruled out" if rule.may else "is not shown")
+    )
     scale, word = (1.0, unit) if found.measure == "loss" else (100.0, "points")
-    much = f"of more than {scale * limit:.4g} {word}" if limit else "at all"
+    much = f" of more than {_counted(scale * limit, word)}" if limit else ""
     return GateResult(
         rule=rule.text,
         model=model,
@@ -162,11 +161,18 @@ def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> Gate
         value=sign * value,
         limit=sign * limit,
         sentence=(
-            f"{model}: {rule.text}: {'FAILED' if failed else 'passed'}. The difference is {scale * found.difference:+.4g} {word} "
+            f"{model}: {rule.text}: {'FAILED' if failed else 'passed'}. The difference is "
+            f"{_counted(scale * found.difference, word, sign='+')} "
             f"({100 * rule.level:.4g}% interval {scale * found.interval.low:+.4g} to {scale * found.interval.high:+.4g}, "
-            f"{found.count:,} examples): a {change} {much} {verdict}."
+            f"{found.count:,} {'example' if found.count == 1 else 'examples'}): a {change}{much} {verdict}."
         ),
     )
+
+
+def _counted(number: float, unit: str, sign: str = "") -> str:
+    """A number with its unit: one point, two points."""
+    shown = f"{number:{sign}.4g}"
+    return f"{shown} {unit.removesuffix('s') if unit == 'points' and shown.lstrip('+-') == '1' else unit}".rstrip()
 
 
 def _difference(rule: Rule, pair: Pair, all_: Together, unit: str) -> MeasureDifference:
@@ -209,10 +215,26 @@ def _rows(rule: Rule, pair: Pair, all_: Together) -> NDArray[np.bool_]:
             f"--fail-if names the column {rule.column!r}. Columns with few values: {_listed(list(columns)) or 'none'}."
         )
     values, codes = columns[rule.column]
-    if rule.group not in values:
+    value = _value_of(rule.group, values)
+    if value is None:
         raise OptionError(f"--fail-if names the value {rule.group!r} of {rule.column}. Values: {_listed(values)}.")
-    of_value: NDArray[np.bool_] = codes == values.index(rule.group)
+    of_value: NDArray[np.bool_] = codes == values.index(value)
     return of_value
+
+
+def _value_of(text: str, values: list[str]) -> str | None:
+    """The value that is written so, else the one that is the same number: 1.0 is 1."""
+    if text in values:
+        return text
+    number = _number(text)
+    return None if number is None else next((value for value in values if _number(value) == number), None)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _listed(names: list[str]) -> str:
