@@ -30,6 +30,8 @@ def by_example(seen: Captured, layers: Sequence[Layer], examples: int, named: Co
     refusals: dict[str, str] = {}
     for layer in layers:
         try:
+            if layer.name in seen.without:
+                raise LayerError(seen.without[layer.name])
             row_each(layer.name, seen.activations.get(layer.name), examples)
         except LayerError as error:
             if layer.name in (named or ()):

@@ -1,10 +1,15 @@
-"""Layers that a forward was asked for: whether it reached them, and whether they have one row an example."""
+"""Layers that a forward was asked for: whether it and a gradient reached them, and whether they have one row an example."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
 from pellucid.errors import LayerError
+from pellucid.types import Layer
+
+_WRONG = "Methods that need gradients cannot be right on"
 
 
 def unreached(name: str) -> LayerError:
@@ -23,3 +28,33 @@ def row_each(name: str, output: Tensor | None, examples: int) -> Tensor:
             "examples, or they are not its first axis. Which row is of which example cannot be told."
         )
     return output
+
+
+def ungraded(name: str) -> str:
+    """Why a layer has no gradient that the model runs without any, in words."""
+    return f"Layer '{name}' runs under no_grad or inference_mode inside the model, so that no gradient passes it. {_WRONG} it."
+
+
+def transformed(name: str) -> str:
+    """Why nothing can be read of a layer that runs inside a transform of torch.func, in words."""
+    return f"Layer '{name}' runs inside a transform of torch.func (vmap, jvp, grad), where its values cannot be read."
+
+
+def no_gradient(inputs: Iterable[Tensor], layers: Sequence[Layer], without: Mapping[str, str]) -> str:
+    """Why a model's output has no gradient by anything that was watched, in words.
+
+    Args:
+        inputs: of the forward.
+        layers: that were to be captured.
+        without: those of them that no gradient passes, and why.
+    """
+    if without:
+        return next(iter(without.values()))
+    if not layers and not any(tensor.is_floating_point() or tensor.is_complex() for tensor in inputs):
+        return (
+            "The inputs are whole numbers, which have no gradient, and no layer has one row an example whose gradient could "
+            f"stand for them. {_WRONG} this model."
+        )
+    return (
+        f"The model's output has no gradient: it is quantised, runs under no_grad, or detaches its output. {_WRONG} it."
+    )

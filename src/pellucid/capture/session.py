@@ -10,19 +10,19 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
+from pellucid.capture.functions import CalledFunctions
 from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved
-from pellucid.capture.reached import row_each, unreached
+from pellucid.capture.reached import no_gradient, row_each, transformed, ungraded, unreached
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
-from pellucid.errors import LayerError, MethodError
+from pellucid.errors import ForwardError, LayerError, MethodError
 from pellucid.graph.control_flow import uncompiled
-from pellucid.graph.dataflow import tensors_in, versions
-from pellucid.graph.names import function_name, function_path
+from pellucid.graph.dataflow import mapped, tensors_in
+from pellucid.graph.guard import needs_gradients
 from pellucid.graph.parts import Parts
 from pellucid.types import Layer, Passes, Reduction, Tree
 
@@ -38,6 +38,7 @@ class Captured:
             to be written to: a backward may hand back a weight of the model, one tensor twice, or an expanded one.
         input_gradients: d score / d inputs, same tree as the inputs; None on leaves that have none.
         scores: float[batch].
+        without: layers that no gradient passes because of where the model runs them, and why in words; they are in none of it.
         warnings: in words, where a gradient is NaN or infinite.
     """
 
@@ -47,6 +48,7 @@ class Captured:
     gradients: Mapping[str, Tensor] = field(default_factory=dict)
     input_gradients: Tree | None = None
     scores: Tensor | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -90,6 +92,8 @@ class Session:
         self._examples = 0
         self._mutated: set[str] = set()
         self._kept: dict[str, tuple[Tensor, int]] = {}
+        self._without: dict[str, str] = {}
+        self._differentiates = False
         self._writes = Writes(self._parts)
         self._writing: list[nn.Module] = []
         self._functions = any("()" in layer.name for layer in self.layers)
@@ -113,6 +117,8 @@ class Session:
     def forward(self, inputs: Tree, reductions: Mapping[str, Reduction] | None = None) -> Captured:
         """One forward without gradients; each reduction is applied to each layer's output while it is fresh.
 
+        Of a model that differentiates in its own forward, as one of forces does by positions, it keeps those that it needs.
+
         Raises: ForwardError.
         """
         summaries: dict[str, dict[str, Mapping[str, Tensor]]] = {}
@@ -122,8 +128,7 @@ class Session:
             with torch._C.DisableTorchFunction():  # the reductions' own functions are none of the model's
                 summaries[layer.name] = {name: reduction(output, layer) for name, reduction in wanted.items()}
 
-        with torch.no_grad():
-            outputs = self._run(to_device(inputs, self.device, copy=True), reduce if wanted else None)
+        outputs = self._forward(inputs, reduce if wanted else None)
         return Captured(outputs, summaries)
 
     def forward_with(self, inputs: Tree, change: Tap) -> Any:
@@ -131,8 +136,7 @@ class Session:
 
         Raises: ForwardError, LayerError (a layer that was not reached).
         """
-        with torch.no_grad():
-            outputs = self._run(to_device(inputs, self.device, copy=True), change)
+        outputs = self._forward(inputs, change)
         missing = next((name for name in self._wanted if name not in self._reached), None)
         if missing is not None:
             raise unreached(missing)
@@ -167,6 +171,24 @@ class Session:
         return row_each(name, self._kept[name][0] if name in self._kept else None, self._examples)
 
     # --- how --------------------------------------------------------------------------------------------------
+
+    def _forward(self, inputs: Tree, tap: Tap | None) -> Any:
+        if not self._differentiates:
+            try:
+                with torch.no_grad():
+                    return self._run(to_device(inputs, self.device, copy=True), tap)
+            except ForwardError as error:
+                if not needs_gradients(error.__cause__):
+                    raise
+                self._differentiates = True
+
+        def without(layer: Layer, output: Tensor) -> Tensor | None:
+            with torch.no_grad():
+                return tap(layer, output.detach()) if tap is not None else None
+
+        with torch.inference_mode(False), torch.enable_grad():
+            outputs = self._run(to_device(inputs, self.device, copy=True), without)
+        return mapped(outputs, lambda tensor: tensor.detach())
 
     def _explain(
         self,
@@ -216,6 +238,7 @@ class Session:
             gradients=by_layer,
             input_gradients=gradients_of(self._leaf_tree, by_input),
             scores=scores.detach(),
+            without=dict(self._without),
             warnings=nonfinite(by_layer),
         )
 
@@ -260,10 +283,8 @@ class Session:
             replaced = None
             self._keep_what_is_read()
             if not torch.is_grad_enabled():
-                raise MethodError(
-                    f"Layer '{layer.name}' runs under no_grad or inference_mode inside the model, so that no gradient "
-                    "passes it. Methods that need gradients cannot be right on this model."
-                )
+                self._without[layer.name] = ungraded(layer.name)
+                return None
             if not output.requires_grad and output.is_floating_point():
                 # Nothing before this layer has a gradient (token ids, say): it becomes a leaf of its own.
                 output = output.detach().requires_grad_()
@@ -273,6 +294,7 @@ class Session:
             kept[layer.name] = (output, output._version)
             return replaced
 
+        self._without.clear()
         leaves: list[Tensor] = []
         self._leaf_tree = to_device(inputs, self.device)
         if input_gradients:
@@ -288,10 +310,7 @@ class Session:
                 f"A score is one number an example, float[batch]; this one has shape {tuple(scores.shape)}."
             )
         if not scores.requires_grad:
-            raise MethodError(
-                "The model's output has no gradient: it is quantised, runs under no_grad, or detaches its output. "
-                "Methods that need gradients cannot be right on it."
-            )
+            raise MethodError(no_gradient(tensors_in(self._leaf_tree), self.layers, self._without))
         return kept, leaves, outputs, scores
 
     def _differentiate(self, scores: Tensor, wanted: list[Tensor]) -> list[Tensor | None]:
@@ -318,7 +337,7 @@ class Session:
             watching.enter_context(self._writes.watched())
             watching.enter_context(uncompiled())
             if tap is not None and self._functions:
-                watching.enter_context(_Functions(self))
+                watching.enter_context(CalledFunctions(self, self._wanted))
             return apply(self.model, inputs)
 
     def _hook(self) -> None:
@@ -358,6 +377,9 @@ class Session:
         if layer is None:
             return None
         tensor, rebuild = _main_tensor(output)
+        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            self._without[layer.name] = transformed(layer.name)
+            return None
         self._reached.add(layer.name)
         replaced = self._tap(layer, tensor)
         return None if replaced is None else rebuild(replaced)
@@ -366,29 +388,6 @@ class Session:
     def inside(self) -> str:
         """Path of the module whose forward is running."""
         return self._path[-1] if self._path else ""
-
-
-class _Functions(TorchFunctionMode):
-    """Sees functions that modules call directly, such as F.relu in a block's forward."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-        self._names = {name.split("#")[0] for name in session._wanted if "()" in name}
-
-    def __torch_function__(
-        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
-    ) -> Any:
-        name = function_path(self._session.inside, function_name(function))
-        if name not in self._names:
-            return function(*arguments, **(named or {}))
-        given = list(tensors_in((arguments, named)))
-        before = versions(given)
-        output = function(*arguments, **(named or {}))
-        if versions(given) == before and all(any(made is one for one in given) for made in tensors_in(output)):
-            return output  # it had nothing to do: such calls are not counted in the graph either
-        replaced = self._session.reach(name, output)
-        return output if replaced is None else replaced
 
 
 def _main_tensor(output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:

@@ -168,3 +168,8 @@ def _eager() -> Iterator[None]:
             yield
         finally:
             torch.compile = compiling
+
+
+def needs_gradients(error: BaseException | None) -> bool:
+    """Whether a forward raised because it differentiates itself, and nothing is differentiable where it was run."""
+    return isinstance(error, RuntimeError) and "does not require grad" in str(error)

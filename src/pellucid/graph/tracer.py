@@ -24,7 +24,7 @@ from pellucid.graph.dataflow import mapped
 from pellucid.graph.escaped import alive, take_back
 from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
-from pellucid.graph.guard import ParameterGuard, untouched
+from pellucid.graph.guard import ParameterGuard, needs_gradients, untouched
 from pellucid.graph.interception import (
     Functions,
     Operators,
@@ -155,6 +155,8 @@ def _traced(model: nn.Module, args: Any, kwargs: Any) -> tuple[Graph, bool]:
 def _with_values(parts: Parts, device: torch.device, args: Any, kwargs: Any, first: _Stopped) -> tuple[Graph, bool]:
     """The same from a run with values, after a first without."""
     run = _run(parts, None, device, args, kwargs)
+    if needs_gradients(run.raised):
+        run = _run(parts, None, device, args, kwargs, gradients=True)
     if run.raised is None:
         return sealed(run.seen, "real", None, first.reason, None), run.writes
     error, _, raised = _told(run)
@@ -220,7 +222,9 @@ class _Run(NamedTuple):
     writes: bool
 
 
-def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any) -> _Run:
+def _run(
+    parts: Parts, valueless: Valueless | None, device: torch.device, args: Any, kwargs: Any, *, gradients: bool = False
+) -> _Run:
     seen = Recording(parts, _run.__code__, valueless)
     raised: BaseException | None = None
     model = parts.model
@@ -239,6 +243,7 @@ def _run(parts: Parts, valueless: Valueless | None, device: torch.device, args: 
                     arguments, named = mapped((args, kwargs), valueless.fake)
                     valueless.put_on_device()
                 with (
+                    torch.set_grad_enabled(gradients),
                     module_calls(seen.called, seen.elsewhere),
                     differentiable_functions(seen.differentiable),
                     uncompiled(),
