@@ -330,3 +330,44 @@ def test_a_model_of_twenty_thousand_operators_is_whole(tmp_path: Path) -> None:
     graph = read_graph(path)
     assert graph.operators == 20_000
     assert graph.parameters == 64
+
+
+def _looping(shape: list[int] | None, made: list[int] | None, *, stops: bool = False) -> Any:
+    """Three products of a state, and a product of what is left."""
+    on = (
+        helper.make_node("Less", ["step", "limit"], ["more"])
+        if stops
+        else helper.make_node("Identity", ["on"], ["more"])
+    )
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "w"], ["next"]), on],
+        "body",
+        [value("step", [], INT), value("on", [], TensorProto.BOOL), value("state", shape)],
+        [value("more", [], TensorProto.BOOL), value("next", made)],
+        [helper.make_tensor("limit", INT, [], [2])],
+    )
+    loop = helper.make_node("Loop", ["count", "", "x"], ["last"], "loop", body=body)
+    return model(
+        [loop, helper.make_node("MatMul", ["last", "w"], ["y"], "after")], [value("x", [2, 4])], [value("y", None)],
+        [weight("w", 4, 4), helper.make_tensor("count", INT, [], [3])],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "made"), [([2, 4], [2, 4]), (None, [2, 4]), ([2, 4], None)])
+def test_what_a_loop_begins_with_and_hands_on_alike_has_that_shape_after_it(
+    shape: list[int] | None, made: list[int] | None, tmp_path: Path
+) -> None:
+    graph = read(_looping(shape, made), tmp_path)
+    assert graph.by_name["after"].inputs[0] == graph.by_name["after"].outputs[0] == (2, 4)
+    assert (graph.flops, graph.backend_reason) == (4 * 2 * 2 * 4 * 4, "")
+
+
+def test_a_tensor_of_unknown_rank_is_no_scalar(tmp_path: Path) -> None:
+    graph = read(_looping(None, None), tmp_path)
+    assert graph.by_name["after"].outputs == ((-1,),)
+
+
+def test_of_a_loop_that_may_stop_early_all_steps_are_counted_and_it_is_said(tmp_path: Path) -> None:
+    graph = read(_looping([2, 4], [2, 4], stops=True), tmp_path)
+    assert graph.flops == 4 * 2 * 2 * 4 * 4
+    assert "Loop() may stop before its last step: FLOPs are those of all its steps" in graph.backend_reason

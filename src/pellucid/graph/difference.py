@@ -147,10 +147,11 @@ def _across(old: Graph, new: Graph) -> Difference:
 
 
 def _open_alike(old: Sequence[Node], new: Sequence[Node], change: Change) -> bool:
-    """Whether two shapes are the same but for sizes that one of the formats leaves open."""
+    """Whether two shapes are the same but for sizes that one of the formats leaves open, or the number of axes itself."""
     was, becomes = _shapes(old[change.old or 0]), _shapes(new[change.new or 0])
     return len(was) == len(becomes) and all(
-        len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True))
+        (-1,) in (one, other)
+        or (len(one) == len(other) and all(a == b or -1 in (a, b) for a, b in zip(one, other, strict=True)))
         for one, other in zip(was, becomes, strict=True)
     )
 

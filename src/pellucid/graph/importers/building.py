@@ -46,8 +46,8 @@ class Kind:
 
     @property
     def shown(self) -> Shape:
-        """As the graph holds it: -1 for sizes that are not fixed; () where the shape is not known at all."""
-        return _shown(self.shape or ())
+        """As the graph holds it: -1 for sizes that are not fixed; (-1,) where not even the number of axes is known."""
+        return (-1,) if self.shape is None else _shown(self.shape)
 
     def sizes(self, batch: str | None) -> tuple[int, ...] | None:
         """For one example, where the size of that name counts examples; None where another size is not fixed."""
@@ -122,6 +122,7 @@ class Draft:
 
     Attributes:
         holds: how what lies in it runs: all of it once, one of several branches, or a loop of `steps`.
+        early: whether the loop may end before its last step.
         uncounted: whether it multiplies matrices and what that costs is not known.
     """
 
@@ -143,6 +144,7 @@ class Draft:
     pool: Pool | None = None
     error: str | None = None
     holds: Literal["all", "choice", "loop"] = "all"
+    early: bool = False
     uncounted: bool = False
 
 

@@ -68,6 +68,9 @@ class Costs:
                 f"How many steps {_few(self._endless[::-1])} takes is known only when it runs: FLOPs in it are those of one "
                 "step, and those of the whole are not known."
             )
+        early = [draft.path for draft in drafts if draft.early and draft.holds == "loop" and draft.steps is not None]
+        if early:
+            yield f"{_few(early)} may stop before its last step: FLOPs are those of all its steps, an upper bound."
         left_out = Counter(draft.operation for draft in drafts if draft.uncounted)
         if left_out:
             names = [f"{name} ({count})" if count > 1 else name for name, count in left_out.items()]

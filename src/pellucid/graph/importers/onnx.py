@@ -9,6 +9,7 @@ from typing import Any
 
 from pellucid.errors import MissingExtraError, ModelError
 from pellucid.graph.importers.building import DEEPEST, Builder, Kind, text
+from pellucid.graph.importers.onnx_loops import settle
 from pellucid.graph.importers.onnx_values import initialisers, kind_of
 from pellucid.graph.importers.onnx_walk import Defines, Walk
 from pellucid.graph.structure import Graph
@@ -18,6 +19,7 @@ LARGEST = 2**31 - 1
 # Values of tensors beyond this many bytes are thrown away before shapes are inferred: no shape depends on them.
 _LARGE_TENSOR = 1 << 16
 _NAMED = 3
+_ROUNDS = 4  # of inferring shapes: one more for each Loop that lies in another or follows one
 
 
 def read_onnx(path: Path) -> Graph:
@@ -239,10 +241,14 @@ def _inferred(model: Any, onnx: Any) -> tuple[Any, str]:
             if len(getattr(tensor, part)) > _LARGE_TENSOR // 8:
                 tensor.ClearField(part)
     try:
-        return onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True), ""
+        for _ in range(_ROUNDS):
+            model = onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False, data_prop=True)
+            if not settle(model.graph):
+                break
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return model, f"Shapes could not be inferred: {text(reason)}"
+    return model, ""
 
 
 class _Bodies:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from pellucid.errors import ModelError
 from pellucid.graph.importers import scopes
 from pellucid.graph.importers.building import Builder, Draft, Kind, Scope, Value, text
+from pellucid.graph.importers.onnx_loops import may_stop
 from pellucid.graph.importers.onnx_operators import flops_of, multiplies, pool_in, role_of, steps_of
 from pellucid.graph.importers.onnx_values import (
     FEW,
@@ -177,7 +178,7 @@ class Walk:
         module = self.builder.open(
             Draft(
                 "module", draft.path, draft.operation, None, steps=steps, source=draft.source, arguments=draft.arguments,
-                holds="loop" if loop else "choice" if node.op_type == "If" else "all",
+                holds="loop" if loop else "choice" if node.op_type == "If" else "all", early=may_stop(node),
             )
         )  # fmt: skip
         given: list[Value] = []
