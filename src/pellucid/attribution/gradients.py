@@ -42,7 +42,7 @@ class GradientXInput(Method):
     """
 
     name: ClassVar[str] = "gradient_x_input"
-    title: ClassVar[str] = "Gradient x input"
+    title: ClassVar[str] = "Gradient × input"
     cost: ClassVar[Cost] = "plain"
     needs_product: ClassVar[bool] = True
 

@@ -37,7 +37,7 @@ def of_classes(loss: Loss, shares: Floats) -> list[Made]:
     """
     number = len(shares)
     made = [
-        _answered("uniform guess", loss, np.zeros(number), shares, f"every one of {number} classes as probable"),
+        _answered("uniform guess", loss, np.zeros(number), shares, f"every one of {number:,} classes as probable"),
     ]
     with np.errstate(divide="ignore"):
         scores = np.log(shares)

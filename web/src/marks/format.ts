@@ -148,6 +148,12 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** "all 12 examples", "the only example"; "the selected 3 examples", "the selected example". */
+export function those(value: number, whole: boolean): string {
+  if (value === 1) return whole ? "the only example" : "the selected example";
+  return `${whole ? "all" : "the selected"} ${plural(value, "example")}`;
+}
+
 /** [3, 224, 224] as 3 × 224 × 224. */
 export function shape(extents: readonly number[]): string {
   return extents.length === 0 ? "scalar" : extents.join(" × ");

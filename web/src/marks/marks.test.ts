@@ -92,6 +92,20 @@ describe("numbers as people read them", () => {
     expect([format.points(-0.004, 0), format.points(0.126, 0)]).toEqual(["0", "+13"]);
   });
 
+  it("counts one as one", () => {
+    expect([format.plural(1, "unit"), format.plural(2, "class", "classes"), format.plural(0, "unit")]).toEqual([
+      "1 unit",
+      "2 classes",
+      "0 units",
+    ]);
+    expect([format.those(1, true), format.those(1200, true), format.those(1, false), format.those(3, false)]).toEqual([
+      "the only example",
+      "all 1,200 examples",
+      "the selected example",
+      "the selected 3 examples",
+    ]);
+  });
+
   it("writes what is taken away with a minus, not a hyphen", () => {
     expect([format.count(-1234), format.count(8), format.number(-0.5)]).toEqual(["−1,234", "8", "−0.500"]);
     expect([format.percent(-0.0123), format.percent(-1e-9), format.quantity(-1234)]).toEqual([

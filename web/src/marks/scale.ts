@@ -48,7 +48,7 @@ const WORTH: readonly ((leading: number) => boolean)[] = [
 
 /**
  * Of a logarithmic axis without two powers of ten: as many rounds as there is room for, each whole, so that ticks reach over all
- * of it; where even two of a round would touch, those of it that have room.
+ * of it; where a round is too many, every so many of it.
  */
 function shortTicks(of: Scale, most: number): number[] {
   const [start = 0, end = 0] = of.range();
@@ -64,11 +64,9 @@ function shortTicks(of: Scale, most: number): number[] {
     const all = joined(kept, round);
     if (all.length <= most && apart(all)) kept = all;
     else if (kept.length < 2) {
-      // The ends first: two ticks near one of them say little.
-      for (const value of [...round.slice(0, 1), ...round.slice(-1), ...round]) {
-        const next = joined(kept, [value]);
-        if (next.length <= most && apart(next)) kept = next;
-      }
+      // Every so many of them: as many as there is room for.
+      const thinned = all.map((_, less) => all.filter((_, at) => at % (less + 2) === 0));
+      kept = thinned.find((some) => some.length >= 2 && some.length <= most && apart(some)) ?? kept;
     }
   }
   return kept;

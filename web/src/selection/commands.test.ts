@@ -21,6 +21,10 @@ describe("commands", () => {
     expect(commandOf("features", "my net", odd, ["--layer", "relu()#2"])).toBe(
       "pellucid features 'my net' --model 'a b.py:net' --data 'it'\\''s' --layer 'relu()#2'",
     );
+    const objects = manifest({ source: "" }, { name: "TensorDataset", source: "TensorDataset" });
+    expect(commandOf("open", "net.pellucid", objects)).toBe("pellucid open net.pellucid --model MODEL --data DATA");
+    const folder = manifest({ source: "net.py:net" }, { name: "photos", source: "photos" });
+    expect(commandOf("open", "net.pellucid", folder)).toContain("--data photos");
     expect(quoted("x\ny")).toBe("'x\ny'");
   });
 });

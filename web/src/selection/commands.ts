@@ -8,6 +8,15 @@ export function quoted(word: string): string {
 }
 
 /**
+ * What opens the data again; "" where it was an object of a program: the name of its class is nothing that a command finds. A
+ * model that was one, too, has no source, and names of files are seldom names of classes.
+ */
+function dataOf({ model, data }: Pick<Manifest, "model" | "data">): string {
+  const { name = "", source = "" } = data ?? {};
+  return model?.source === "" && source === name && /^[A-Za-z_]\w*$/.test(source) ? "" : source;
+}
+
+/**
  * What to type to run the record's model over its data again, as far as the record knows them.
  *
  * @param verb "open", "features", "landscape".
@@ -24,7 +33,7 @@ export function commandOf(
   return [
     `pellucid ${verb} ${named(record, "RECORD")} --model ${named(source, "MODEL")}`,
     ...(weights ? [`--weights ${quoted(plain(weights))}`] : []),
-    `--data ${named(manifest?.data?.source, "DATA")}`,
+    `--data ${named(manifest ? dataOf(manifest) : undefined, "DATA")}`,
     ...more.map((word) => quoted(plain(word))),
   ].join(" ");
 }

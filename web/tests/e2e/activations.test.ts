@@ -103,7 +103,10 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
   });
 
   it("says what each pooling keeps, and weighs the last maps by the head", async () => {
-    const seen = await visit(here, net, "#/activations?v.activations-view=pooling&example=1", { width: 390, dark: true });
+    const seen = await visit(here, net, "#/activations?v.activations-view=pooling&example=1", {
+      width: 390,
+      dark: true,
+    });
     const { page } = seen;
     await page.getByText("this layer takes the maximum").waitFor();
     await page.getByText("this layer takes the average").first().waitFor();

@@ -148,7 +148,7 @@ describe.skipIf(missing !== "")(`the pages${missing ? ` (skipped: ${missing})` :
       await page.waitForURL(/#\/gradients\?example=\d+$/);
       await page.locator("main .facts", { hasText: id }).waitFor();
       await page.getByRole("img", { name: "Saliency of the input" }).waitFor();
-      await page.getByRole("img", { name: "Gradient times input" }).waitFor();
+      await page.getByRole("img", { name: "Gradient × input of the input" }).waitFor();
       for (const layer of ["features.1", "features.4", "features.7"])
         await page.getByRole("img", { name: `Grad-CAM of ${layer}` }).waitFor();
       await page.getByText("2 layers can have no Grad-CAM").waitFor();

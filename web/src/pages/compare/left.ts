@@ -16,7 +16,7 @@ export function leftOut(rows: Uint32Array, pair: Pair, old: string, now: string)
   if (answers.onlyOld + answers.onlyNew > 0) {
     const all = answers.both + answers.onlyOld + answers.onlyNew;
     said.push(
-      `Of the ${count(all)} examples that ${old} or ${now} answers, ${old} leaves ${count(answers.onlyNew)} unanswered and ${now} ${count(answers.onlyOld)}: they count as not right there, and as answers that changed.`,
+      `Of the ${plural(all, "example")} that ${old} or ${now} answers, ${old} leaves ${count(answers.onlyNew)} unanswered and ${now} ${count(answers.onlyOld)}: they count as not right there, and as answers that changed.`,
     );
   }
   const neither = rows.filter((row) => (pair.labels[row] ?? -1) >= 0 && pair.old[row] === -1 && pair.new[row] === -1);
@@ -29,7 +29,7 @@ export function leftOut(rows: Uint32Array, pair: Pair, old: string, now: string)
     const sides = sidesOf(rows, before, after);
     if (sides.both > 0 && sides.onlyOld + sides.onlyNew > 0)
       said.push(
-        `Means of ${what} are over the ${count(sides.both)} examples that have one by both models; left out are ${count(sides.onlyOld)} that have one by ${old} alone and ${count(sides.onlyNew)} by ${now} alone.`,
+        `Means of ${what} are over the ${plural(sides.both, "example")} that have one by both models; left out are ${count(sides.onlyOld)} that have one by ${old} alone and ${count(sides.onlyNew)} by ${now} alone.`,
       );
   }
   return said;

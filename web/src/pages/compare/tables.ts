@@ -4,7 +4,7 @@ import type { Group } from "../../measures/compare";
 import { wilson } from "../../measures/intervals";
 import type { ComparisonPanel } from "../../record/schema.gen";
 import { instrument } from "../../selection/instrument.svelte";
-import { type TableModel, tableOf } from "../../shell/table";
+import { type TableColumn, type TableModel, tableOf } from "../../shell/table";
 import { type Cost, costOf, type Judged } from "./sizes";
 
 export function groupTable(groups: readonly Group[], old: string, now: string, tested: boolean): TableModel {
@@ -51,13 +51,15 @@ export function modelTable(panel: ComparisonPanel, judged: readonly Judged[], re
     cell,
     ...(text ? { text: (row: number) => text(cell(row)) } : {}),
   });
+  /** Millions are said in words. */
+  const large = (column: TableColumn) => ({ ...column, width: 112 });
   const cost = (name: Cost) => (row: number) => {
     const model = panel.models[row];
     return model ? costOf(model, name, reach) : null;
   };
   const costs = [
-    numeric("parameters", cost("parameters"), (value) => (value === null ? "" : quantity(value))),
-    numeric("FLOPs", cost("flops"), (value) => (value === null ? "" : quantity(value))),
+    large(numeric("parameters", cost("parameters"), (value) => (value === null ? "" : quantity(value)))),
+    large(numeric("FLOPs", cost("flops"), (value) => (value === null ? "" : quantity(value)))),
     numeric("seconds", cost("seconds")),
     numeric("steps to", cost("training_steps")),
     numeric("seconds to", cost("training_seconds")),

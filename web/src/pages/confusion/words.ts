@@ -1,5 +1,5 @@
 /** What a cell, its row and its column say in words, where an example has one class or may have several. */
-import { count, number, percent } from "../../marks/format";
+import { count, number, percent, plural } from "../../marks/format";
 import type { ConfusedPair } from "../../record/schema.gen";
 import type { Entry } from "./axis";
 
@@ -38,7 +38,7 @@ export function cellWords(there: number, row: Side, column: Side, same: boolean,
     same && !row.group ? `${row.name}, recognised` : missed(row, column),
     `${count(there)} of ${count(row.sum)} ${row.nothing ? "examples with something called and nothing missed" : `${row.group ? "labels" : "examples"} of ${row.name}`}${of}`,
     column.nothing
-      ? `of ${count(column.sum)} examples with something missed and nothing called in its place`
+      ? `of ${plural(column.sum, "example")} with something missed and nothing called in its place`
       : `of ${count(column.sum)} called ${column.name}`,
   ];
 }

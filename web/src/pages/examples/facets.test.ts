@@ -15,7 +15,8 @@ const examples = new Examples(
     id: columnFromArray(rows.map(String)),
     output: columnFromArray(outputs),
     shelf: columnFromArray(rows.map((row) => (row < 30 ? "low" : "high"))),
-    name: columnFromArray(rows.map((row) => `one of ${3 * row + COUNT}`)),
+    name: columnFromArray(rows.map((row) => `one of ${3 * (row % 50) + COUNT}`)),
+    file: columnFromArray(rows.map((row) => `${row}.png`)),
     alike: columnFromArray(rows.map(() => "x")),
   }),
 );
@@ -59,7 +60,9 @@ describe("facets", () => {
         .get("shelf")
         ?.values.map(({ text }) => text),
     ).toEqual(["low"]);
-    expect(facets().get("name")?.more).toBe(COUNT - 12);
+    expect(facets().get("name")?.more).toBe(50 - 12);
+    // A name of each example narrows to it alone.
+    expect(facets().has("file")).toBe(false);
     expect(facets().has("alike")).toBe(false);
   });
 });

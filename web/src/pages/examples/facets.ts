@@ -65,7 +65,9 @@ export function facetsOf(
   for (const [name, column] of examples.columns) {
     if (hidden.has(name)) continue;
     const groups = columnGroups(column);
-    if (groups && groups.size > 1) facets.push(columnFacet(name, groups, rows, selection));
+    // As many values as examples narrow to one each: names, not kinds.
+    if (groups && groups.size > 1 && (groups.ranges || groups.size < examples.count))
+      facets.push(columnFacet(name, groups, rows, selection));
   }
   return facets;
 }

@@ -1,5 +1,5 @@
 /** Pictures made to excite a unit: what they reach, and what is asked for them. */
-import { count, number } from "../../marks/format";
+import { number, plural } from "../../marks/format";
 import type { OptimisedPanel } from "../../record/schema.gen";
 
 export const METHODS = { fourier: "Fourier", maco: "MACO" } as const;
@@ -15,11 +15,11 @@ export function reached(response: number | null, strongest: number | null, examp
   if (strongest === null) return `reaches ${number(response)}`;
   if (strongest > 0) {
     const times = response / strongest;
-    return `reaches ${number(times, 2)} times the strongest of ${count(examples)} examples`;
+    return `reaches ${number(times, 2)} times the strongest of ${plural(examples, "example")}`;
   }
   if (response <= 0 && strongest === 0) return "no picture was found that excites it, and no example does";
-  if (strongest === 0) return `reaches ${number(response)}; none of ${count(examples)} examples excites it`;
-  return `reaches ${number(response)}; the strongest of ${count(examples)} examples is ${number(strongest)}`;
+  if (strongest === 0) return `reaches ${number(response)}; none of ${plural(examples, "example")} excites it`;
+  return `reaches ${number(response)}; the strongest of ${plural(examples, "example")} is ${number(strongest)}`;
 }
 
 /** The strongest of several responses; null where none is finite. */

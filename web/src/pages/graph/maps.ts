@@ -1,6 +1,7 @@
 /** What one example makes of each call, as a small picture: from its focus file, or said in words why there is none. */
 import type { GraphModel } from "../../layout/model";
 import { colormap } from "../../marks/colormap";
+import { plural } from "../../marks/format";
 import { domainOf, paint } from "../../marks/raster";
 import type { FocusFile } from "../../record/focus";
 import type { GraphNode, Pool } from "../../record/schema.gen";
@@ -77,7 +78,7 @@ function gridOf(model: GraphModel, file: FocusFile, id: number): Grid | null {
     values: vector.values,
     height: 1,
     width: vector.values.length,
-    words: `the values of its ${vector.values.length} units${of}, side by side`,
+    words: `the values of its ${plural(vector.values.length, "unit")}${of}, side by side`,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Psychometric curves and the course of learning as lines and marks. */
-import { count, interval, number, percent, percentInterval, plain } from "../../marks/format";
+import { count, interval, number, percent, percentInterval, plain, plural } from "../../marks/format";
 import type { PerceptualLearningPanel, PsychometricCurve, PsychometricSeries } from "../../record/schema.gen";
 import type { Level, Series, Spot } from "./Plot.svelte";
 
@@ -87,7 +87,7 @@ export function courseOf(panel: PerceptualLearningPanel, href: (step: number) =>
       `step ${count(point.step)}`,
       `mean kappa with people ${number(point.kappa)} (${point.interval ? `${interval(point.interval)} at 95%` : "no interval"})`,
       `independent errors: ${point.null ? interval(point.null) : "not known"}`,
-      `${percent(point.accuracy)} right of ${count(point.count)} images`,
+      `${percent(point.accuracy)} right of ${plural(point.count, "image")}`,
     ],
   }));
   const levels: Level[] =
