@@ -11,7 +11,7 @@ import pytest
 import pellucid
 from pellucid.data import images
 from pellucid.data.folder import EXTENSIONS
-from pellucid.data.memory import _INPUT_KEYS, _TARGET_KEYS
+from pellucid.data.items import INPUT_KEYS, TARGET_KEYS
 from pellucid.lenses import (
     accuracy,
     accuracy_findings,
@@ -143,7 +143,7 @@ def test_the_pages_on_models_and_data_name_every_format() -> None:
         assert f"`{word}`" in MODELS, word
     for extension in EXTENSIONS:
         assert re.search(rf"{re.escape(extension)}\b", DATASETS), extension
-    for key in (*_INPUT_KEYS, *_TARGET_KEYS):
+    for key in (*INPUT_KEYS, *TARGET_KEYS):
         assert f"`{key}`" in DATASETS, key
     assert f"{images.MOST_PIXELS:,} pixels" in DATASETS
 

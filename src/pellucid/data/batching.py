@@ -84,9 +84,10 @@ def _stacked(trees: Sequence[Any], examples: Sequence[Example]) -> Any:
     import torch
 
     first = trees[0]
-    for place, tree in enumerate(trees):
-        if _plan(tree) != _plan(first):
-            raise _unlike(examples[0].id, _plan(first), examples[place].id, _plan(tree))
+    plan = _plan(first)
+    for example, tree in zip(examples, trees, strict=True):
+        if _plan(tree) != plan:
+            raise _unlike(examples[0].id, plan, example.id, _plan(tree))
     if isinstance(first, dict):
         return {name: _stacked([tree[name] for tree in trees], examples) for name in first}
     if isinstance(first, tuple | list):
