@@ -84,6 +84,18 @@ def test_every_format_gives_the_same_record(tmp_path: Path) -> None:
         assert loss.mean == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("comma", [False, True])
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_a_csv_file_may_have_semicolons_and_commas_before_decimals(tmp_path: Path, separator: str, comma: bool) -> None:
+    def written(score: float) -> str:
+        text = repr(float(score))
+        return f'"{text}"' if not comma else text.replace(".", ",") if separator != "," else text
+
+    scores = {name: [written(one) for one in SAVED[:, place]] for place, name in enumerate(CLASSES)}
+    columns = {"id": list(range(40)), **scores, "label": TARGETS.tolist()}
+    the_same(imported(tmp_path, csv_of(tmp_path / "p.csv", columns, separator), classes=CLASSES))
+
+
 def test_half_floats_and_torch_tensors_are_taken(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     np.save(tmp_path / "half.npy", SAVED.astype(np.float16))

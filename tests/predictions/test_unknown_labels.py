@@ -10,8 +10,9 @@ import pytest
 
 import pellucid
 from pellucid.errors import DataError
+from pellucid.predictions import panels_of
 from support.program import in_process
-from support.saved import answered, softmax
+from support.saved import CLASSES, answered, softmax
 
 
 def test_minus_100_is_a_label_that_is_not_known_and_is_said(
@@ -43,3 +44,35 @@ def test_labels_from_1_are_asked_whether_they_are_counted_from_1(tmp_path: Path)
     logits, targets = answered(40)
     with pytest.raises(DataError, match=r"They go from 1 to 4: are they counted from 1\? Subtract 1"):
         pellucid.import_predictions(softmax(logits), targets + 1, out=tmp_path / "net")
+
+
+@pytest.mark.parametrize("word", ["", "NA", "N/A", "None", "nan", "NaN", "NULL", "<NA>"])
+def test_words_for_nothing_are_labels_that_are_not_known(tmp_path: Path, word: str) -> None:
+    logits, targets = answered(40)
+    for names in (CLASSES, tuple(map(str, range(4)))):
+        texts = [word if row % 8 == 0 else names[target] for row, target in enumerate(targets)]
+        (tmp_path / "labels.csv").write_text(
+            "\n".join(["row,label", *(f"{row},{one}" for row, one in enumerate(texts))])
+        )
+        for labels in (tmp_path / "labels.csv", pa.table({"label": texts})):
+            accuracy = panels_of(softmax(logits), labels, classes=names, lenses=["accuracy"])["accuracy"]
+            known = np.arange(40) % 8 != 0
+            assert isinstance(accuracy, pellucid.record.schema.AccuracyPanel)
+            assert accuracy.count == known.sum()
+            assert accuracy.correct == (logits.argmax(axis=1) == targets)[known].sum()
+
+
+def test_classes_may_be_called_by_such_words(tmp_path: Path) -> None:
+    logits, targets = answered(40)
+    names = ("nan", "null", "NA", "None")
+    rows = [f"{row},{names[target]},null" for row, target in enumerate(targets)]
+    (tmp_path / "labels.csv").write_text("\n".join(["id,label,site", *rows]))
+    for labels in (tmp_path / "labels.csv", np.array(names)[targets]):
+        accuracy = panels_of(softmax(logits), labels, classes=names, lenses=["accuracy"])["accuracy"]
+        assert isinstance(accuracy, pellucid.record.schema.AccuracyPanel)
+        assert (accuracy.count, accuracy.correct) == (40, (logits.argmax(axis=1) == targets).sum())
+    # Text that is no class keeps what it says: a column "country" may say NA.
+    (tmp_path / "called.csv").write_text("prediction,label,country\n0,0,NA\n1,NA,DE\n")
+    record = pellucid.import_predictions(tmp_path / "called.csv", out=tmp_path / "net")
+    assert record.examples()["country"].to_pylist() == ["NA", "DE"]
+    assert record.examples()["target"].to_pylist() == [0, None]

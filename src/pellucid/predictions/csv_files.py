@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import DataError
+from pellucid.predictions.csv_style import Style, style_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
     from pellucid.predictions.files import Columns, Digits
 
 _BLOCK = 1 << 22
-_NO_VALUE = ["", "NaN", "nan", "null"]
 
 
-def open_csv(path: Path) -> Columns:
-    """Reads it once: how many rows there are, and types that hold for all of them, not for the first only."""
+def open_csv(path: Path, classes: Sequence[str] | None = None) -> Columns:
+    """Reads it once: how many rows there are, and types that hold for all of them, not for the first only.
+
+    Args:
+        path: of the file.
+        classes: names of the classes, as far as they are known: text that is one of them is there, "nan" or "null", too.
+    """
     import pyarrow as pa
 
+    style = style_of(path, classes)
     types: dict[str, pa.DataType] = {}
     uneven = _Uneven()
     while True:
         uneven.count = rows = 0
         try:
-            for piece in _csv_pieces(path, types, uneven=uneven):
+            for piece in _csv_pieces(path, style, types, uneven=uneven):
                 rows += piece.num_rows
             break
         except pa.ArrowInvalid as error:
@@ -51,7 +57,9 @@ def open_csv(path: Path) -> Columns:
             "Text that holds the separator has to stand between double quotes."
         )
     # A column without any value has no type of its own.
-    return _Csv(path, {name: pa.float64() if pa.types.is_null(kind) else kind for name, kind in types.items()}, rows)
+    return _Csv(
+        path, style, {name: pa.float64() if pa.types.is_null(kind) else kind for name, kind in types.items()}, rows
+    )
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class _Csv:
     """A CSV file whose columns have types that hold for all of its rows."""
 
     path: Path
+    style: Style
     types: dict[str, pa.DataType]
     rows: int
 
@@ -77,7 +86,7 @@ class _Csv:
         return pa.schema(list(self.types.items()))
 
     def pieces(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        for piece in _csv_pieces(self.path, self.types, list(columns)):
+        for piece in _csv_pieces(self.path, self.style, self.types, list(columns)):
             for start in range(0, piece.num_rows, rows):
                 yield piece.slice(start, rows)
 
@@ -105,17 +114,25 @@ class _Uneven:
 
 
 def _csv_pieces(
-    path: Path, types: dict[str, pa.DataType], columns: list[str] | None = None, uneven: _Uneven | None = None
+    path: Path,
+    style: Style,
+    types: dict[str, pa.DataType],
+    columns: list[str] | None = None,
+    uneven: _Uneven | None = None,
 ) -> Iterator[pa.RecordBatch]:
     from pyarrow import csv
 
     parse = csv.ParseOptions(
-        delimiter="\t" if path.suffix == ".tsv" else ",",
+        delimiter=style.separator,
         invalid_row_handler=uneven or _Uneven(),
         newlines_in_values=True,
     )
     convert = csv.ConvertOptions(
-        column_types=types, include_columns=columns or [], null_values=_NO_VALUE, strings_can_be_null=True
+        column_types=types,
+        include_columns=columns or [],
+        null_values=list(style.no_number),
+        strings_can_be_null=False,
+        decimal_point=style.decimal,
     )
     read = csv.ReadOptions(use_threads=False, block_size=_BLOCK)
     with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
@@ -123,7 +140,22 @@ def _csv_pieces(
             types.update((entry.name, entry.type) for entry in reader.schema)
             if len(types) != len(reader.schema):
                 raise DataError(f"{path} names a column twice in its first line: {', '.join(reader.schema.names)}.")
-        yield from reader
+        for piece in reader:
+            yield _without(piece, style.no_text)
+
+
+def _without(piece: pa.RecordBatch, words: Sequence[str]) -> pa.RecordBatch:
+    """A piece in whose columns of text these words are nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [
+        pc.if_else(pc.is_in(column, value_set=pa.array(words, pa.string())), None, column)
+        if pa.types.is_string(column.type)
+        else column
+        for column in piece.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=piece.schema.names)
 
 
 def _widened(types: dict[str, pa.DataType], message: str) -> bool:

@@ -58,12 +58,13 @@ class Columns(Protocol):
         """Least and largest of a column of whole numbers, as the file says itself; None where it does not."""
 
 
-def open_columns(source: object, purpose: str) -> Columns:
+def open_columns(source: object, purpose: str, classes: Sequence[str] | None = None) -> Columns:
     """Opens a file by its ending, or takes an array, a torch tensor or an Arrow table that a program holds.
 
     Args:
         source: path, or what a program holds.
         purpose: "predictions" or "labels", for the error's words.
+        classes: names of the classes, as far as they are known: text that is one of them is not missing.
 
     Raises: DataError: no such file, or none that can be read.
     """
@@ -79,7 +80,7 @@ def open_columns(source: object, purpose: str) -> Columns:
     if path.suffix in (".parquet", ".pq"):
         return _parquet(path)
     if path.suffix in (".csv", ".tsv"):
-        return open_csv(path)
+        return open_csv(path, classes)
     if path.suffix == ".npy":
         return _array(_mapped(path), str(path))
     hint = ""

@@ -87,7 +87,7 @@ def look_through(
         not what was asked for.
     """
     names = _names(saved, classes)
-    texts = Texts()
+    texts = Texts(frozenset(names or ()))
     scores = ScoreCounts()
     targets, predictions = _numbers(saved, names, given=classes is not None)
     hashes = IdHashes.first_of(saved.rows)

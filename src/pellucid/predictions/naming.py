@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import DataError
 from pellucid.predictions.files import Digits
-from pellucid.predictions.numbers import NO_CLASS
+from pellucid.predictions.numbers import MISSING, NO_CLASS
 
 NumbersAre: TypeAlias = Literal["names", "indices"]
 """What whole numbers are, where classes are called by numbers."""
@@ -24,8 +24,13 @@ SHOWN = 5
 
 @dataclass
 class Texts:
-    """Distinct texts that stand for classes, and by the column, "prediction" or "label", that has them."""
+    """Distinct texts that stand for classes, and by the column, "prediction" or "label", that has them.
 
+    Attributes:
+        names: of the classes, as far as they are known: other words for what is missing stand for no class then.
+    """
+
+    names: frozenset[str] = frozenset()
     found: set[str] = field(default_factory=set)
     by_column: dict[str, set[str]] = field(default_factory=dict)
     trimmed: set[str] = field(default_factory=set)
@@ -34,7 +39,8 @@ class Texts:
         """Takes a piece in."""
         written = {one for one in column.unique().to_pylist() if one is not None}
         fresh = {one.strip() for one in written} - {""}
-        self.trimmed |= {one.strip() for one in written - fresh} - {""}
+        fresh -= set(MISSING) - self.names if self.names else set()
+        self.trimmed |= {one.strip() for one in written if one != one.strip()} - {""}
         self.by_column.setdefault(what, set()).update(fresh)
         self.found |= fresh
         if len(self.found) > MOST_CLASSES:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NO_CLASS = -1
 # What torch's losses leave out (ignore_index): a label that is not known.
 IGNORED = -100
+MISSING = ("NaN", "nan", "null", "NULL", "NA", "N/A", "n/a", "#N/A", "<NA>", "None")
+"""Words that stand for nothing where a number is expected, and where names of classes are known of which none is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +254,12 @@ def is_text(kind: Any) -> bool:
 
 
 def index_of(name: str, names: dict[str, int] | None) -> int:
-    """The class of that name, spaces around it left out; -1 where nothing stands there, -2 where it is none."""
+    """The class of that name, spaces around it left out; -1 where it is missing, -2 where it is none."""
     name = name.strip()
     if not name and not (names and "" in names):
         return NO_CLASS
-    if names is not None and name in names:
-        return names[name]
+    if names is not None and (name in names or name in MISSING):
+        return names.get(name, NO_CLASS)
     return int(name) if names is None and name.lstrip("-").isdigit() else NO_CLASS - 1
 
 

@@ -43,13 +43,13 @@ def opened(
 
     Raises: OptionError, DataError.
     """
-    table = open_columns(predictions, "predictions")
+    table = open_columns(predictions, "predictions", classes)
     own = labels is None or (isinstance(labels, str) and labels in table.schema.names)
     target = (None if labels is None else str(labels)) if own else ""
-    beside = None if own else open_columns(labels, "labels")
     if own and labels is None:
         table = label_columns.among_predictions(table, label_kind)
     names = classes if classes is not None else names_in(table.schema, target or "")
+    beside = None if own else open_columns(labels, "labels", names)
     if beside is not None:
         beside = label_columns.alone(beside, names, id_column or ID, label_kind)
         # Scores in columns that are called as those of the labels.
