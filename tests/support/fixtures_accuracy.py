@@ -15,8 +15,9 @@ from pellucid.measures import calibration
 from pellucid.measures.calibration_errors import calibration_errors
 from pellucid.measures.classification import scores, tallies
 from pellucid.measures.confusion import SparseCounts
-from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
-from pellucid.measures.intervals import f1_interval, newcombe_auc
+from pellucid.measures.curve_intervals import area_interval, average_precision_interval
+from pellucid.measures.curves import average_precision, ordered, roc_area
+from pellucid.measures.intervals import f1_interval
 from pellucid.measures.ranking import rank_counts, top_k
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.slices import fisher, found_slices, slices_of
@@ -37,6 +38,9 @@ AT_AN_END = (
     ([0], [1], 2),
 )
 
+# Seed, examples, share of the class and how much higher it scores: few of one kind, and curves without a mistake, among them.
+CURVES = ((3, 40, 0.3, 2), (4, 300, 0.3, 2), (7, 200, 0.02, 1), (8, 60, 0.95, 60), (9, 2, 0.5, 9))
+
 
 def made() -> dict[str, Any]:
     """The fixture as JSON values."""
@@ -48,7 +52,16 @@ def made() -> dict[str, Any]:
                 for targets, predictions, classes in AT_AN_END
             ),
         ],
-        "curves": [_curve(seed, number) for seed, number in ((3, 40), (4, 300))],
+        "curves": [
+            _curve(seed, number, share, shift)
+            for seed, number, share, shift in (
+                (3, 40, 0.3, 2),
+                (4, 300, 0.3, 2),
+                (7, 200, 0.02, 1),
+                (8, 60, 0.95, 60),
+                (9, 2, 0.5, 9),
+            )
+        ],
         "calibration": [
             _calibration(seed, number, off)
             for seed, number, off in ((5, 30, 0.06), (6, 800, 0.06), (11, 5, 0.0), (12, 3000, 0.0), (13, 3000, 0.02))
@@ -110,10 +123,10 @@ def _classes(targets: np.ndarray, predictions: np.ndarray, classes: int) -> dict
     }
 
 
-def _curve(seed: int, number: int) -> dict[str, Any]:
+def _curve(seed: int, number: int, share: float, shift: float) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    positive = rng.random(number) < 0.3
-    scores = np.round(rng.beta(1 + 2 * positive, 2), 2)
+    positive = rng.random(number) < share
+    scores = np.round(rng.beta(1 + shift * positive, 2), 2)
     of = ordered(scores, positive)
     area, precision = roc_area(of), average_precision(of)
     if area is None or precision is None:
@@ -122,7 +135,7 @@ def _curve(seed: int, number: int) -> dict[str, Any]:
         "scores": scores.tolist(),
         "positive": positive.astype(int).tolist(),
         "area": area.value,
-        "area_interval": _ends(newcombe_auc(area.value, int(positive.sum()), int((~positive).sum()))),
+        "area_interval": _ends(area_interval(of, area.value)),
         "precision": precision.value,
         "precision_interval": _ends(average_precision_interval(of, precision.value)),
     }

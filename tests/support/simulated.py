@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import integrate, stats
 
 from pellucid.measures.classification import STATISTICS, Tallies, scores, tallies
 from pellucid.measures.confusion import SparseCounts
-from pellucid.measures.curves import average_precision, average_precision_interval, ordered, roc_area
-from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
+from pellucid.measures.curve_intervals import area_interval, average_precision_interval
+from pellucid.measures.curves import average_precision, ordered, roc_area
+from pellucid.measures.intervals import f1_interval, wilson
 from pellucid.measures.regression import Moments, regression_scores
 from pellucid.measures.temperature import TemperatureSums, _interval, fit
 from pellucid.record.schema import Interval
@@ -77,15 +79,15 @@ def curves(random: Random) -> dict[str, tuple[float, Interval | None]]:
     """200 examples, about 60 of a class, normal scores."""
     positive = random.random(200) < 0.3
     of = ordered(random.normal(SEPARATION * positive, 1), positive)
-    area, precision, groups = roc_area(of), average_precision(of), (int(positive.sum()), int((~positive).sum()))
+    area, precision = roc_area(of), average_precision(of)
     if area is None or precision is None:
         raise ValueError("both groups hold examples")
     return {
-        "area under ROC (Newcombe)": (
+        "area under ROC (outer of two)": (
             float(stats.norm.cdf(SEPARATION / np.sqrt(2))),
-            newcombe_auc(area.value, *groups),
+            area_interval(of, area.value),
         ),
-        "average precision (delta method)": (PRECISION, average_precision_interval(of, precision.value)),
+        "average precision (outer of two)": (PRECISION, average_precision_interval(of, precision.value)),
     }
 
 
@@ -117,6 +119,70 @@ def temperatures(random: Random) -> dict[str, tuple[float, Interval | None]]:
     return {"temperature (sandwich)": (2.0, _interval(sums.sums, place, found[0]))}
 
 
+@dataclass(frozen=True)
+class Curves:
+    """A class among others with normal scores: few of one kind, or uneven spreads.
+
+    Attributes:
+        count: examples.
+        share: of them that are of the class.
+        shift: of the scores of the class, whose spread is 1.
+        spread: of the scores of the others.
+    """
+
+    count: int
+    share: float
+    shift: float
+    spread: float = 1.0
+
+    def area(self) -> float:
+        """The true area under the ROC curve."""
+        return float(stats.norm.cdf(self.shift / np.hypot(1.0, self.spread)))
+
+    def precision(self) -> float:
+        """The average precision of endless examples."""
+
+        def at(recall: float) -> float:
+            others = (1 - self.share) * float(stats.norm.sf(stats.norm.isf(recall, self.shift) / self.spread))
+            return self.share * recall / (self.share * recall + others)
+
+        return float(integrate.quad(at, 0, 1, limit=200)[0])
+
+    def world(self) -> World:
+        """Draws of it; both kinds occur in each."""
+        truths = {"area": self.area(), "average precision": self.precision()}
+
+        def drawn(random: Random) -> dict[str, tuple[float, Interval | None]]:
+            positive = random.random(self.count) < self.share
+            if positive.all() or not positive.any():
+                return drawn(random)
+            of = ordered(
+                np.where(positive, self.shift, 0.0) + random.normal(0, np.where(positive, 1.0, self.spread)), positive
+            )
+            area, precision = roc_area(of), average_precision(of)
+            if area is None or precision is None:
+                raise ValueError("both groups hold examples")
+            ends = (area_interval(of, area.value), average_precision_interval(of, precision.value))
+            return {name: (truth, end) for (name, truth), end in zip(truths.items(), ends, strict=True)}
+
+        return drawn
+
+
+CASES = (
+    Curves(300, 0.03, 1),
+    Curves(300, 0.03, 2),
+    Curves(1000, 0.01, 2),
+    Curves(2000, 0.005, 1),
+    Curves(300, 0.9, 2),
+    Curves(300, 0.95, 3),
+    Curves(200, 0.5, 3),
+    Curves(100, 0.5, 4),
+    Curves(300, 0.5, 2, 3),
+    Curves(300, 0.9, 0.5, 3),
+    Curves(300, 0.1, 1.5, 0.2),
+    Curves(300, 0.95, 4, 3),
+)
+
 WORLDS: tuple[World, ...] = (shares, classes, curves, numbers, temperatures)
 
 
@@ -134,3 +200,9 @@ if __name__ == "__main__":
     for one in WORLDS:
         for name, share in coverage(one, int(sys.argv[1])).items():
             sys.stdout.write(f"| {name} | {share:.1%} |\n")
+    for case in CASES:
+        found = coverage(case.world(), int(sys.argv[1]))
+        sys.stdout.write(
+            f"| {case.count:,} | {case.share:.1%} | {case.shift:g} | {case.spread:g} | {found['area']:.1%} | "
+            f"{found['average precision']:.1%} |\n"
+        )

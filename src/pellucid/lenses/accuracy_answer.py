@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pellucid.measures.calibration import BINS
 from pellucid.measures.calibration_classes import class_wise, class_wise_interval
 from pellucid.measures.classification import Tallies
-from pellucid.measures.curves import Area, Ordered, average_precision, average_precision_interval, roc_area
+from pellucid.measures.curve_intervals import area_interval, average_precision_interval
+from pellucid.measures.curves import Area, Ordered, average_precision, roc_area
 from pellucid.measures.intervals import f1_interval, newcombe_auc, wilson
 from pellucid.measures.score_cells import ScoreCells
 from pellucid.record.schema import CalibrationError, ClassAccuracy, Interval, Score
@@ -60,7 +61,7 @@ def class_rows(of: Tallies, cells: ScoreCells, scored: int, sampled: int) -> lis
 def _area_interval(area: Area | None, curve: Ordered | None) -> Interval | None:
     if area is None or curve is None:
         return None
-    return _widened(newcombe_auc(area.value, float(curve.positives.sum()), float(curve.negatives.sum())), area.error)
+    return _widened(area_interval(curve, area.value), area.error)
 
 
 def _precision_interval(precision: Area | None, curve: Ordered | None) -> Interval | None:
@@ -93,12 +94,12 @@ def area_scores(rows: Sequence[ClassAccuracy], cells: ScoreCells, scored: int, s
     if area is None or precision is None:
         return [*found, *(Score(name, None, None, scored, "there is one class only") for name in names[2:])]
     drawn = max(sampled, 1) / 2
-    area_interval = _widened(newcombe_auc(area.value, scored / 2, drawn), area.error)
-    precision_interval = _widened(wilson(min(precision.value, 1.0) * drawn, drawn), precision.error)
+    of_area = _widened(newcombe_auc(area.value, scored / 2, drawn), area.error)
+    of_precision = _widened(wilson(min(precision.value, 1.0) * drawn, drawn), precision.error)
     return [
         *found,
-        Score(names[2], area.value, area_interval, scored, error=area.error),
-        Score(names[3], precision.value, precision_interval, scored, error=precision.error),
+        Score(names[2], area.value, of_area, scored, error=area.error),
+        Score(names[3], precision.value, of_precision, scored, error=precision.error),
     ]
 
 

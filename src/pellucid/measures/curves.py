@@ -12,9 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.intervals import delta_interval, wilson
-from pellucid.record.schema import Interval
-
 Floats = NDArray[np.float64]
 
 
@@ -160,30 +157,6 @@ def _ahead(of: Ordered) -> tuple[Floats, Floats, Floats]:
     # Before the sample begins all are counted.
     before = np.concatenate([[True], of.weights == 1])
     return found, known + np.where(before, 0.0, fewest), known + np.where(before, 0.0, most)
-
-
-def average_precision_interval(of: Ordered, value: float) -> Interval | None:
-    """Interval of an average precision, on the log-odds; None without a positive, Wilson's of all positives found at exactly 1.
-
-    The delta method: an example of the class adds its own precision and raises that of all thresholds below it, another one
-    lowers them. With bins, the precision at the end of each.
-
-    Args:
-        of: the examples by score.
-        value: the average precision.
-    """
-    positives = int(of.positives.sum())
-    if not positives:
-        return None
-    true, false = np.cumsum(of.positives).astype(np.float64), np.cumsum(of.others)
-    called = np.maximum(true + false, 1.0)
-    # Sums over the thresholds at and below each place.
-    raised = np.cumsum((of.positives * false / called**2)[::-1])[::-1]
-    lowered = np.cumsum((of.positives * true / called**2)[::-1])[::-1]
-    own = (true / called - value + raised) / positives
-    weights = 1.0 if of.weights is None else of.weights
-    variance = float((of.positives * own**2).sum() + (of.negatives * (weights * lowered / positives) ** 2).sum())
-    return delta_interval(value, float(np.sqrt(variance)), "share") or wilson(positives, positives)
 
 
 def _precisions(positives: NDArray[np.int64], before: NDArray[np.int64], false: Floats) -> Floats:

@@ -14,16 +14,17 @@ from pellucid.record.schema import Interval
 LEVEL = 0.95
 
 
-def wilson(successes: float, trials: float, level: float = LEVEL) -> Interval | None:
+def wilson(successes: float, trials: float, level: float = LEVEL, *, quantile: float | None = None) -> Interval | None:
     """Score interval of a share; None where there was no trial.
 
-    Successes and trials need not be whole: a share whose variance is that of fewer independent trials.
+    Successes and trials need not be whole: a share whose variance is that of fewer independent trials. `quantile` stands for the
+    normal one of the level, where the variance is itself a guess.
 
     Source: Wilson 1927, JASA 22:209-212.
     """
     if trials == 0:
         return None
-    z = normal_quantile(0.5 + level / 2)
+    z = normal_quantile(0.5 + level / 2) if quantile is None else quantile
     share = successes / trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
@@ -127,20 +128,25 @@ def _edge(inside: float, end: float, outside: Callable[[float], bool]) -> float:
     return inside
 
 
-def delta_interval(value: float, deviation: float, scale: Literal["share", "correlation"]) -> Interval | None:
+def delta_interval(
+    value: float, deviation: float, scale: Literal["share", "correlation"], *, quantile: float | None = None
+) -> Interval | None:
     """Normal interval of a quantity on the scale where it is nearly normal, mapped back; None at the ends of its range.
 
     Args:
         value: a share in (0, 1), or a correlation in (-1, 1).
         deviation: its standard error.
         scale: the log-odds for a share, Fisher's z for a correlation.
+        quantile: in place of the normal one of 95%, where the deviation is itself a guess.
     """
     share = value if scale == "share" else (value + 1) / 2
     if not 0 < share < 1:
         return None
-    centre, half = math.log(share / (1 - share)), normal_quantile(0.5 + LEVEL / 2) * deviation / (share * (1 - share))
+    z = normal_quantile(0.5 + LEVEL / 2) if quantile is None else quantile
+    centre, half = math.log(share / (1 - share)), z * deviation / (share * (1 - share))
     half = half if scale == "share" else half / 2
-    low, high = (1 / (1 + math.exp(-edge)) for edge in (centre - half, centre + half))
+    # Beyond 700 an exponential is no number, and the share is 0 to its last digit.
+    low, high = (1 / (1 + math.exp(min(-edge, 700.0))) for edge in (centre - half, centre + half))
     return (
         Interval(low, high, LEVEL, "delta") if scale == "share" else Interval(2 * low - 1, 2 * high - 1, LEVEL, "delta")
     )

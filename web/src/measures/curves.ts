@@ -1,5 +1,4 @@
 /** ROC and precision-recall curves of one class against the others: a twin of pellucid.measures.curves. */
-import { type Bounds, deltaInterval, wilson } from "./intervals";
 
 /** Examples by score, highest first: how many of the class, and how many others, have each. */
 export interface Ordered {
@@ -175,32 +174,6 @@ export function averagePrecision({ positives, negatives }: Ordered): number | nu
     if (positives[place]) sum += ((positives[place] as number) * right) / (right + wrong);
   }
   return sum / own;
-}
-
-/** The delta method on the log-odds, from the influence of each example; Wilson's of all found where it is 1. */
-export function averagePrecisionInterval({ positives, negatives }: Ordered, value: number): Bounds | null {
-  const own = total(positives);
-  if (own === 0) return null;
-  const places = positives.length;
-  const precision = new Float64Array(places);
-  let [right, wrong] = [0, 0];
-  const [raised, lowered] = [new Float64Array(places), new Float64Array(places)];
-  for (let place = 0; place < places; place++) {
-    right += positives[place] as number;
-    wrong += negatives[place] as number;
-    const called = Math.max(1, right + wrong);
-    precision[place] = right / called;
-    raised[place] = ((positives[place] as number) * wrong) / called ** 2;
-    lowered[place] = ((positives[place] as number) * right) / called ** 2;
-  }
-  let [up, down, variance] = [0, 0, 0];
-  for (let place = places - 1; place >= 0; place--) {
-    up += raised[place] as number;
-    down += lowered[place] as number;
-    variance += (positives[place] as number) * (((precision[place] as number) - value + up) / own) ** 2;
-    variance += (negatives[place] as number) * (down / own) ** 2;
-  }
-  return deltaInterval(value, Math.sqrt(variance), "share") ?? wilson(own, own);
 }
 
 /** What calling positive from a score on would do. */

@@ -9,14 +9,15 @@ export interface Bounds {
 export const Z95 = 1.959963984540054;
 
 /**
- * Wilson's score interval of a share, 95%. Source: Wilson 1927, JASA 22:209; null where there are no observations.
+ * Wilson's score interval of a share, 95%. Source: Wilson 1927, JASA 22:209; null where there are no observations. Another quantile
+ * than the normal one is that of a variance that is itself a guess.
  */
-export function wilson(successes: number, count: number): Bounds | null {
+export function wilson(successes: number, count: number, quantile = Z95): Bounds | null {
   if (count <= 0) return null;
   const share = successes / count;
-  const squared = (Z95 * Z95) / count;
+  const squared = (quantile * quantile) / count;
   const centre = (share + squared / 2) / (1 + squared);
-  const half = (Z95 / (1 + squared)) * Math.sqrt((share * (1 - share)) / count + squared / (4 * count));
+  const half = (quantile / (1 + squared)) * Math.sqrt((share * (1 - share)) / count + squared / (4 * count));
   // At the ends the bound is exactly 0 or 1; rounding must not say otherwise.
   return {
     low: successes === 0 ? 0 : Math.max(0, centre - half),
@@ -83,11 +84,16 @@ function edge(inside: number, end: number, outside: (candidate: number) => boole
 }
 
 /** Normal on the scale where it is nearly so, log-odds for a share and Fisher's z for a correlation; null at the ends. */
-export function deltaInterval(value: number, deviation: number, scale: "share" | "correlation"): Bounds | null {
+export function deltaInterval(
+  value: number,
+  deviation: number,
+  scale: "share" | "correlation",
+  quantile = Z95,
+): Bounds | null {
   const share = scale === "share" ? value : (value + 1) / 2;
   if (!(share > 0 && share < 1)) return null;
   const centre = Math.log(share / (1 - share));
-  const half = (Z95 * deviation) / (share * (1 - share)) / (scale === "share" ? 1 : 2);
+  const half = (quantile * deviation) / (share * (1 - share)) / (scale === "share" ? 1 : 2);
   const [low, high] = [centre - half, centre + half].map((edge) => 1 / (1 + Math.exp(-edge))) as [number, number];
   return scale === "share" ? { low, high } : { low: 2 * low - 1, high: 2 * high - 1 };
 }

@@ -9,11 +9,12 @@ const MANY = 500;
 const known = new Float64Array(MANY);
 
 /**
- * The t of a two-sided 95% interval: what `studentQuantile(0.975, freedom)` is, but worked out once for each small number of degrees of
+ * The t of a two-sided 95% interval: what `studentQuantile(0.975, freedom)` is, but worked out once for each small whole number of degrees of
  * freedom, since a page asks for thousands of classes. Source: Abramowitz & Stegun 1964, 26.7.5.
  */
 export function studentQuantile95(freedom: number): number {
   if (freedom >= MANY) return aroundNormal(freedom);
+  if (!Number.isInteger(freedom)) return studentQuantile(0.975, freedom);
   if (known[freedom] === 0) known[freedom] = studentQuantile(0.975, freedom);
   return known[freedom] as number;
 }

@@ -35,10 +35,10 @@ export function storedClasses(
       f1: support + predicted > 0 ? (2 * right) / (support + predicted) : null,
       f1_interval: known(f1Interval(right, support, predicted), "wilson"),
       area: area.value,
-      area_interval: known(area.interval, "newcombe"),
+      area_interval: known(area.interval, "outer"),
       area_error: area.error,
       average_precision: precision.value,
-      average_precision_interval: known(precision.interval, "delta"),
+      average_precision_interval: known(precision.interval, "outer"),
       average_precision_error: precision.error,
     };
   });
