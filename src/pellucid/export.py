@@ -112,12 +112,19 @@ def export(
         page: which page of the app it opens with, the overview where not given.
 
     Raises:
-        OptionError: the app is not built, or the limit is not positive.
+        OptionError: the app is not built, the limit is not positive, or the file would lie in the record or is a folder.
         RecordError: the record cannot be read or the file not written.
     """
     if limit_bytes < 1 or (examples is not None and examples < 0):
         raise OptionError(f"The limits of an export must be positive; got {limit_bytes} bytes, {examples} examples.")
     record = Record(record_path)
+    path = Path(out)
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; name the file to write: {path / 'record.html'}.")
+    if path.resolve().is_relative_to(record.path.resolve()):
+        raise OptionError(
+            f"{path} lies in the record {record.path}, whose files are not replaced: name a file outside."
+        )
     shell = read_shell(app_dir or APP)
     title = record.manifest.title or record.path.resolve().name
     tags = _Tags(limit_bytes - _SENTENCES, used=len(_page(shell, title, [], page).encode()))
@@ -128,7 +135,6 @@ def export(
     left_out += _add_pictures(tags, record, table if examples is None else table.slice(0, examples))
     tags.add("left_out", msgspec.json.encode(left_out))
     content = _page(shell, title, tags.texts, page).encode()
-    path = Path(out)
     record_files.put(path, content)
     return ExportReport(path, len(content), left_out)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
+from pellucid.errors import DataError
 from pellucid.fitting import fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -51,6 +54,34 @@ def _head(weight: Tensor, bias: Tensor) -> nn.Module:
 
 
 OTHERS_ABOVE = torch.tensor([0.0, 0.0, 0.0, 0.6, 0.6, 0.6])
+
+
+def test_classes_that_the_data_declare_and_hold_no_example_of_take_no_part() -> None:
+    inputs, targets = _some_classes()
+    data = _Named(inputs, targets)
+    data.classes = ["a", "b", "c", "lorry", "ship"]
+    found = fit(_head(torch.eye(6), torch.zeros(6)), data, classes=list("abcdef"))
+    assert [place.examples > 0 for place in found.panel.labels] == [True, True, True, False, False]
+    assert found.verdict == "fits"
+    assert not any("no class" in reason.sentence for reason in found.panel.reasons)
+
+
+def test_examples_that_can_only_be_iterated_are_as_many_as_come() -> None:
+    inputs, targets = _some_classes()
+
+    class Stream(IterableDataset[tuple[Tensor, int]]):
+        def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+            return zip(inputs[:50], targets[:50].tolist(), strict=True)
+
+    found = fit(_head(torch.eye(6), torch.zeros(6)), Stream())
+    assert found.panel.count == len(found.sample) == 50
+
+
+def test_whole_numbers_for_one_output_are_a_regression() -> None:
+    inputs, targets = _some_classes()
+    data = [(one, int(target) + 3) for one, target in zip(inputs, targets, strict=True)]
+    with pytest.raises(DataError, match=r"one number.*a regression"):
+        fit(nn.Sequential(nn.Linear(6, 1)), data)
 
 
 def test_a_head_that_is_right_among_the_data_s_classes_needs_no_training() -> None:

@@ -150,6 +150,15 @@ def test_hostile_names_leave_no_markup(hostile: Path, app: Path, tmp_path: Path)
     assert classes == list(HOSTILE)
 
 
+def test_a_file_of_the_record_and_a_folder_are_not_replaced(whole: Path, app: Path, tmp_path: Path) -> None:
+    before = (whole / "manifest.json").read_bytes()
+    with pytest.raises(OptionError, match="lies in the record"):
+        export(whole, whole / "manifest.json", app_dir=app)
+    assert (whole / "manifest.json").read_bytes() == before
+    with pytest.raises(OptionError, match="is a folder"):
+        export(whole, tmp_path, app_dir=app)
+
+
 def test_the_same_record_gives_the_same_bytes(whole: Path, app: Path, tmp_path: Path) -> None:
     for name in ("one.html", "two.html"):
         export(whole, tmp_path / name, app_dir=app, limit_bytes=400_000)

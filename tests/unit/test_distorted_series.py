@@ -96,6 +96,18 @@ def test_the_same_series_is_the_same_bytes_and_another_seed_is_not(photos: Path,
     ]
 
 
+def test_no_picture_takes_the_name_of_another(tmp_path: Path) -> None:
+    for place, name in enumerate(("cat/a-2.png", "cat/a.jpg", "cat/a.png", "cat/a.webp", "dog/a.png")):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(np.full((24, 20, 3), 40 * place, np.uint8)).save(path)
+    series = made(tmp_path / "photos", tmp_path / "out", ["contrast=1,0.5"])
+    assert len({row["id"] for row in rows(series)}) == len(rows(series)) == 10
+    assert len(list((series / "images").rglob("*.png"))) == 10
+    for row in rows(series):
+        assert sha256((series / "images" / row["id"]).read_bytes()) == row["sha256"]
+
+
 def test_a_folder_with_anything_in_it_is_refused_or_replaced_where_that_is_asked(photos: Path, tmp_path: Path) -> None:
     folder = made(photos, tmp_path / "out")
     with pytest.raises(RecordError, match="holds a series already"):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +139,10 @@ def _names(ids: Sequence[str]) -> list[str]:
     found = []
     for row, example in enumerate(ids):
         stem = example.rpartition(".")[0] or example
-        name = _PLAIN.sub("_", stem.replace("/", "-")).lstrip("._-")[:80] or "image"
-        if name.casefold() in taken:
-            name = f"{name}-{row}"
+        plain = _PLAIN.sub("_", stem.replace("/", "-")).lstrip("._-")[:80] or "image"
+        name = next(
+            one for one in chain([plain], (f"{plain}-{row + more}" for more in count())) if one.casefold() not in taken
+        )
         taken.add(name.casefold())
         found.append(name)
     return found

@@ -170,7 +170,9 @@ def fit(
     no_probe = why_no_probe(finite, sets=sample.sets)
     why = no_features or no_probe
     probed = probed_of(finite)
-    all_placed = bool(found) and all(place.index is not None for place in found)
+    # What the data declare and hold no example of says nothing about the task.
+    held = [place for place in found if place.examples > 0] or found
+    all_placed = bool(held) and all(place.index is not None for place in held)
     progress("probe", 0, 1)
     told = [] if no_probe else probes(sample.only(probed), seed)
     accuracies = [one.told for one in told]
@@ -186,7 +188,7 @@ def fit(
             _, among = _compared(right_among(sample, own_targets, present), len(present), has_class, probed, best)
     progress("probe", 1, 1)
     evidence = Evidence(
-        labels=found,
+        labels=held,
         named=source.classes is not None and classes is not None,
         own=own,
         among=among,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,12 +107,17 @@ def rows_of(source: Source, limit: int, seed: int) -> NDArray[np.int64]:
     """Rows of a random sample without repetition, ascending. Raises: DataError: there is no example."""
     try:
         number = len(source)
-    except TypeError:
-        number = limit  # of unknown length: the first ones
+    except TypeError:  # of unknown length: the first ones
+        number = sum(len(batch) for batch in _first(source, limit))
     if number == 0:
         raise DataError(f"{source.source} holds no example.")
     rows = np.random.default_rng(seed).permutation(number)[: min(limit, number)]
     return np.sort(rows).astype(np.int64)
+
+
+def _first(source: Source, limit: int) -> Iterator[Batch]:
+    """Batches of one example until there are enough."""
+    return islice(source.batches(1), limit)
 
 
 def batches_of(source: Source, rows: NDArray[np.int64], size: int) -> Iterator[tuple[list[Example], Batch]]:
@@ -174,6 +180,8 @@ def looked_at(
     small = [one for one in pixels if one is not None]
     if source.classes is not None:
         _check(targets, len(source.classes), source)
+    elif outputs.ndim < 2 or outputs.shape[1] == 1:
+        _check_one_output(targets, source)
     return Sample(
         source,
         rows,
@@ -235,3 +243,12 @@ def _check(targets: list[NDArray[np.int64]], classes: int, source: Source) -> No
     largest = max((int(one.max(initial=-1)) for one in targets), default=-1)
     if largest >= classes:
         raise DataError(f"{source.source} names {classes} classes, but an example has the target {largest}.")
+
+
+def _check_one_output(targets: list[NDArray[np.int64]], source: Source) -> None:
+    largest = max((int(one.max(initial=-1)) for one in targets), default=-1)
+    if largest > 1:
+        raise DataError(
+            f"The model gives one number, and the labels of {source.source} are whole numbers up to {largest}: that is a "
+            "regression, and a fit is about classifiers. Labels of the two classes of one output are 0 and 1."
+        )
