@@ -207,6 +207,7 @@ class LayerGradient:
         index: place among the modules with parameters, in order of execution.
         node: id of its first call in the graph; None where it was not called.
         parameters: how many values have gradients, each once.
+        read: name -> how many values, of those parameters that the traced forward reads.
         weight_norm: L2 norm of those parameters.
         squares: float64[batch], squared L2 norms.
         sketch: float32[batch kept], from which inner products can be told; exact where kept equals `parameters`.
@@ -215,6 +216,7 @@ class LayerGradient:
     index: int
     node: int | None
     parameters: int
+    read: Mapping[str, int]
     weight_norm: float
     squares: Tensor
     sketch: Tensor

@@ -317,6 +317,15 @@ def test_a_loss_of_ones_own_has_a_plane(path: Path) -> None:
     assert own.loss == "doubled" or own.spec == "own:doubled"
 
 
+def test_the_records_loss_is_taken_where_its_lens_was_left_out(tmp_path: Path) -> None:
+    asked = "focal:gamma=3"
+    made = pellucid.inspect(net(), data(), out=tmp_path / "net", lenses=["predictions"], loss=asked, chosen=0)
+    assert "loss" not in made.panels
+    kept = panel_of(add_landscape(tmp_path / "net", net(), data(), SMALL))
+    assert kept.spec == asked
+    assert kept.centre == panel_of(add_landscape(tmp_path / "net", net(), data(), replace(SMALL, loss=asked))).centre
+
+
 def test_the_command_adds_it_and_says_what_it_found(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 

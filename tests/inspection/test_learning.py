@@ -293,3 +293,36 @@ def test_of_a_loss_of_ones_own_there_are_no_gradients_and_the_record_says_why(tm
     panel = panel_of(record)
     assert "a loss of your own. Give one of those by name" in panel.refusal
     assert panel.layers == []
+
+
+class Masked(nn.Module):
+    """Holds a parameter that training alone reads, as a mask, and one whose gradient is cut off."""
+
+    def __init__(self, cut: bool) -> None:
+        super().__init__()
+        self.mask, self.weight = nn.Parameter(torch.ones(64)), nn.Parameter(torch.ones(64))
+        self.cut = cut
+        if not cut:
+            del self.weight
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(1)
+        return flat * self.weight.detach() if self.cut else flat.clone()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_parameters_that_no_forward_reads_are_not_said_to_have_no_gradient(cut: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Masked(cut), nn.Linear(64, 10))
+    record = pellucid.inspect(
+        model, open_data("digits:test", limit=40), out=tmp_path / "net", lenses=["graph", "loss", "learning"], chosen=0
+    )
+    found = {one.kind: one.sentence for one in record.findings}
+    assert "0.mask" in found["unused-parameters"]
+    said = found.get("no-parameter-gradient")
+    assert said == (
+        None
+        if not cut
+        else f"None of {len(record.array('learning', 'rows'))} examples has any gradient by 0.weight (64 values): by this loss, "
+        "in evaluation mode, training would not move them."
+    )

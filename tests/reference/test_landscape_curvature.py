@@ -133,6 +133,23 @@ def test_fused_layers_have_products_too(kind: str) -> None:
     assert torch.backends.mkldnn.enabled == before
 
 
+def test_one_activation_at_two_places_is_no_reason_to_refuse() -> None:
+    """It has no values that could be swapped."""
+    torch.manual_seed(0)
+    shared = nn.Tanh()
+    layers = [nn.Linear(4, 5), shared, nn.Linear(5, 4), shared, nn.Linear(4, 3)]
+    model, batches = nn.Sequential(*layers).double().eval(), examples()
+    apart = nn.Sequential(*layers[:3], nn.Tanh(), layers[4])
+    for matrix in ("hessian", "ggn"):
+        found = []
+        for one in (model, apart):
+            with held(one), twice_differentiable(one):
+                curvature = Curvature(one, CROSS_ENTROPY, batches, 20, matrix)
+                assert curvature.way == "forward over reverse"
+                found.append(sharp.whole(curvature))
+        np.testing.assert_allclose(found[0], found[1], atol=1e-12)
+
+
 def test_a_module_that_stands_twice_is_differentiated_without_being_swapped() -> None:
     torch.manual_seed(0)
     shared = nn.Linear(4, 4, bias=False)

@@ -270,7 +270,8 @@ def _loss_of(record: Record, choice: LossChoice) -> tuple[Loss, list[str]]:
     notes: list[str] = []
     if asked is None:
         panel = record.panel("loss") if "loss" in record.panels else None
-        spec = panel.spec if isinstance(panel, schema.LossPanel) else ""
+        # Without the lens of the loss, what the inspection was asked for.
+        spec = panel.spec if isinstance(panel, schema.LossPanel) else str(record.manifest.options.get("loss") or "")
         # A record names a loss; only a person may name code to run.
         named = spec.partition(":")[0] in NAMES
         asked = chosen_loss(spec) if named else default_loss(task)

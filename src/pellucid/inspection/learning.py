@@ -139,6 +139,7 @@ class Learner:
         for node in self.graph.nodes:
             if node.kind == "module":
                 self._nodes.setdefault(node.path, node.id)
+        self._unread = set(self.graph.unused)
         parameters = dict(self.capture.model.named_parameters())
         owned: dict[str, dict[str, int]] = {}
         for name in self.capture.names:
@@ -198,6 +199,7 @@ class Learner:
             index=index,
             node=self._nodes.get(layer),
             parameters=sum(parts.values()),
+            read={name: size for name, size in parts.items() if name not in self._unread},
             weight_norm=self._weights[layer],
             squares=squares,
             sketch=self._sketch.of(layer, chunk.gradients),

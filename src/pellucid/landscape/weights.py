@@ -206,9 +206,14 @@ def at_every_place(model: nn.Module, values: Values) -> dict[str, Tensor]:
 
 
 def repeated_modules(model: nn.Module) -> list[str]:
-    """Second and later paths of modules that stand in the model more than once."""
+    """Second and later paths of modules with values of their own that stand in the model more than once."""
     once = {path for path, _ in model.named_modules()}
-    return [path for path, _ in model.named_modules(remove_duplicate=False) if path not in once]
+    return [
+        path
+        for path, module in model.named_modules(remove_duplicate=False)
+        if path not in once
+        and any(one is not None for one in (*module._parameters.values(), *module._buffers.values()))
+    ]
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from pellucid.types import TOGETHER_CLASS, Needs, Observation
 
 # A layer without any gradient is told from so many examples on.
 ENOUGH = 16
+# Parameters of it that are named.
+NAMED = 3
 PLAIN = "cross-entropy, nats"
 
 
@@ -29,6 +31,7 @@ class LearningLens:
         squares: module -> float64[example], squared L2 norms.
         sketches: module -> float32[example kept].
         places: module -> [index, node or None, parameters].
+        read: module -> its parameters that a forward reads, and how many values each has.
         weights: module -> L2 norm of its parameters.
         population: class -> examples of the data.
         said: way, why and refusal, in words.
@@ -47,6 +50,7 @@ class LearningLens:
     squares: dict[str, np.ndarray] = field(default_factory=dict)
     sketches: dict[str, np.ndarray] = field(default_factory=dict)
     places: dict[str, list[int | None]] = field(default_factory=dict)
+    read: dict[str, dict[str, int]] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     population: dict[int, int] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
@@ -71,6 +75,7 @@ class LearningLens:
         self._note(learning.notes)
         for name, layer in learning.layers.items():
             self.places[name] = [layer.index, layer.node, layer.parameters]
+            self.read[name] = dict(layer.read)
             self.weights[name] = layer.weight_norm
         squares = {name: layer.squares.numpy() for name, layer in learning.layers.items()}
         finite = np.logical_and.reduce([np.isfinite(values) for values in squares.values()])
@@ -114,6 +119,7 @@ class LearningLens:
         """Adds another's examples."""
         self._take(other.rows, other.targets, other.losses, other.squares, other.sketches)
         self.places = {**other.places, **self.places}
+        self.read = {**other.read, **self.read}
         self.weights = {**other.weights, **self.weights}
         self.population = {**other.population, **self.population}
         self.said = {**other.said, **self.said}
@@ -145,7 +151,7 @@ class LearningLens:
             return panel
         panel.layers, panel.classes, panel.noise = found.layers, found.classes, found.noise
         panel.covered = sample.covered
-        panel.findings = _findings(sample, found, self.nonfinite_layers)
+        panel.findings = _findings(sample, found, self.read, self.nonfinite_layers)
         return panel
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -192,9 +198,11 @@ def _words(context: LensContext) -> str:
     return f"{asked.name}, {asked.unit}"
 
 
-def _findings(sample: Sample, found: Answered, nonfinite: Mapping[str, int]) -> list[Finding]:
+def _findings(
+    sample: Sample, found: Answered, read: Mapping[str, Mapping[str, int]], nonfinite: Mapping[str, int]
+) -> list[Finding]:
     """Layers without gradients, or with broken ones. Classes that pull apart are no fault: the page tells of them."""
-    return _nonfinite(sample.names, len(sample.rows), nonfinite) + _without(sample, found)
+    return _nonfinite(sample.names, len(sample.rows), nonfinite) + _without(sample, found, read)
 
 
 def _nonfinite(names: list[str], finite: int, nonfinite: Mapping[str, int]) -> list[Finding]:
@@ -220,21 +228,27 @@ def _nonfinite(names: list[str], finite: int, nonfinite: Mapping[str, int]) -> l
     ]
 
 
-def _without(sample: Sample, found: Answered) -> list[Finding]:
-    """Modules that take part and get no gradient from any example."""
+def _without(sample: Sample, found: Answered, read: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    """Modules that take part and get no gradient from any example; parameters that no forward reads have a finding of their own."""
     if len(sample.rows) < ENOUGH or not any(layer.mean_norm > 0 for layer in found.layers):
         return []
-    still = [layer for layer in found.layers if layer.mean_norm == 0 and layer.node is not None]
+    still = [
+        layer for layer in found.layers if layer.mean_norm == 0 and layer.node is not None and read.get(layer.name)
+    ]
     if not still:
         return []
-    others = f" and {len(still) - 1} more" if len(still) > 1 else ""
+    parameters = read[still[0].name]
+    names = ", ".join(list(parameters)[:NAMED]) + (
+        f" and {len(parameters) - NAMED} more" if len(parameters) > NAMED else ""
+    )
+    others = f", or by those of {len(still) - 1} more layers" if len(still) > 1 else ""
     return [
         Finding(
             kind="no-parameter-gradient",
             severity="medium",
             sentence=(
-                f"None of {len(sample.rows):,} examples has any gradient by the {still[0].parameters:,} parameters of "
-                f"{_shown(still[0].name)}{others}: training would not move them."
+                f"None of {len(sample.rows):,} examples has any gradient by {names} ({sum(parameters.values()):,} "
+                f"values){others}: by this loss, in evaluation mode, training would not move them."
             ),
             count=len(sample.rows),
             page="gradients",
