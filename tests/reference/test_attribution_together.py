@@ -66,8 +66,9 @@ METHODS: list[Any] = [Occlusion, SmoothGrad, VarGrad, IntegratedGradients]
 def test_the_map_of_examples_that_depend_on_each_other_does_not_depend_on_the_rows_at_a_time(
     model: Any, target: Any, method: Any
 ) -> None:
-    found = pellucid.attribute(model(), ROWS, target, method())
-    single = pellucid.attribute(model(), ROWS, target, method(batch_size=4))
+    options = {"steps": 32, "limit": 32} if method is IntegratedGradients else {}
+    found = pellucid.attribute(model(), ROWS, target, method(**options))
+    single = pellucid.attribute(model(), ROWS, target, method(**options, batch_size=4))
     torch.testing.assert_close(found.input, single.input, rtol=0, atol=0)
     assert [warning.startswith(TOLD) for warning in found.warnings][:1] == [True]
     assert not any(warning.startswith(TOLD) for warning in single.warnings)
@@ -81,6 +82,14 @@ def test_occlusion_of_a_model_on_its_batchs_statistics_is_its_definition() -> No
             covered = ROWS.clone()
             covered[:, column] = 0
             torch.testing.assert_close(found[:, column], (model(ROWS) - model(covered))[:, 1], atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "target"), CASES)
+def test_integrated_gradients_of_examples_that_depend_on_each_other_add_up_together(model: Any, target: Any) -> None:
+    found = pellucid.attribute(model(), ROWS, target, IntegratedGradients(steps=64))
+    assert found.check is not None
+    assert abs(float(found.check.sum())) < 0.02 * float((found.input.double().sum() - found.check.sum()).abs())
+    assert len(found.warnings) == 1
 
 
 def test_one_finding_serves_all_methods_of_a_call() -> None:

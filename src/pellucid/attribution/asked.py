@@ -113,7 +113,7 @@ class Asked:
         if self.rows < 2:
             return
         none, all_ = torch.zeros(self._features.count), torch.ones(self._features.count)
-        if alike(scores[:1].cpu(), self._some(0, torch.stack([none, all_]))):
+        if alike(scores[:1], self._some(0, torch.stack([none, all_]))):
             return
         if len(self.found) > 1:
             raise MethodError(

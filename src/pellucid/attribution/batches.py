@@ -15,7 +15,8 @@ from pellucid.capture.memory import for_memory
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
-# A relative change of scores beyond this is no rounding: of float32 in batches of other sizes, and of shorter types.
+# A relative change of scores beyond this is no rounding: of float32 in batches of other sizes, and of shorter types, to which
+# graphics processors shorten the numbers of products.
 ROUNDING, SHORT_ROUNDING = 1e-3, 3e-2
 DEPENDENT = (
     "The score of an example depends on the others in its batch, or changes from forward to forward: each copy of the batch was "
@@ -102,6 +103,11 @@ class Copies:
                     # What one copy at a time raises as well is raised then.
                     failed, whole, size = True, self._examples, self._examples
                     continue
+                if found.dependent and size <= self._examples:
+                    raise MethodError(
+                        f"Memory does not suffice for one copy of all {self._examples} examples, and their scores depend on each "
+                        "other. Give fewer examples at a time."
+                    ) from failure
                 if size == 1:
                     raise MethodError(
                         f"Memory does not suffice for a single example ({self.name}). Give smaller inputs, or free memory."
@@ -142,8 +148,9 @@ class _ApartError(Exception):
 
 def alike(alone: Tensor, beside: Tensor) -> bool:
     """Whether the last scores of a batch are those of its last copy alone, as far as its numbers are exact."""
-    slack = ROUNDING if min(alone.element_size(), beside.element_size()) >= 4 else SHORT_ROUNDING
-    alone, whole = alone.detach().double(), beside.detach().double()
+    short = min(alone.element_size(), beside.element_size()) < 4 or "cuda" in (alone.device.type, beside.device.type)
+    slack = SHORT_ROUNDING if short else ROUNDING
+    alone, whole = alone.detach().double().to(beside.device), beside.detach().double()
     size = whole[torch.isfinite(whole)].abs().max() if bool(torch.isfinite(whole).any()) else whole.new_zeros(())
     return torch.allclose(alone, whole[-len(alone) :], rtol=0, atol=slack * float(size), equal_nan=True)
 

@@ -84,10 +84,15 @@ class IntegratedGradients(Method):
             while True:
                 found, flows, warnings, whole = self._attempt(problem, view, way, (begun, ended), steps, missed)
                 residual = per_example(found).to(change.device) - change
+                # Examples that depend on each other add up together: each score is also changed by the inputs of the others.
+                summed = problem.goal.found.dependent
+                off, moved, size = (
+                    one.sum(0, keepdim=True) if summed else one for one in (residual, change, scores.double().abs())
+                )
                 # What is not finite does not become so with more steps.
-                sums = torch.isfinite(residual)
-                enough = ~sums | (residual.abs() <= self.tolerance * change.abs() + 1e-6 * scores.double().abs())
-                shares = (residual.abs() / change.abs().clamp_min(1e-12))[sums]
+                sums = torch.isfinite(off)
+                enough = ~sums | (off.abs() <= self.tolerance * moved.abs() + 1e-6 * size)
+                shares = (off.abs() / moved.abs().clamp_min(1e-12))[sums]
                 missed = float(shares.max()) if len(shares) else None
                 if bool(enough.all()) or steps * 2 > self.limit or not whole:
                     break

@@ -51,8 +51,8 @@ class _Noisy(Method):
         leaves = of_numbers(problem.inputs, problem.model)
         if next(tensors_in(leaves), None) is None:
             raise MethodError(
-                f"{self.title} adds noise to inputs of numbers, one dense entry an example; the inputs of this model are "
-                f"{shapes(problem.inputs)}."
+                f"{self.title} adds noise to inputs of numbers, one dense entry an example; the inputs of this model are integers, "
+                f"sparse, or no entries of examples: {shapes(problem.inputs)}."
             )
         examples = examples_in(problem.inputs)
         sums, copies = Mean(), Copies(problem, self.name, self.samples, self.batch_size)

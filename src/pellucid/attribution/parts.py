@@ -63,6 +63,8 @@ def _inseparable(problem: Problem) -> str:
     """Why some of the examples cannot be explained without the others; empty where they can."""
     if not problem.goal.divisible:
         return "a target that is a function is asked for whole batches only"
+    if problem.goal.found.dependent:
+        return "their scores depend on each other"
     if len({len(leaf) if leaf.ndim else None for leaf in tensors_in(problem.inputs)}) > 1:
         return "not all inputs have one entry an example"
     return ""
