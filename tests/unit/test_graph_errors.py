@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torchvision
@@ -132,3 +135,53 @@ def test_a_layer_that_fails_and_is_called_again_is_no_step_of_a_loop() -> None:
         ("args[0]", "getitem()"), ("getitem()", "layer"), ("args[0]", "layer#2"), ("layer#2", "head"), ("head", "output")
     }  # fmt: skip
     assert graph.loops == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError("no such file: words.txt"), "FileNotFoundError: no such file: words.txt"),
+        (KeyError("mask"), "KeyError: 'mask'"),
+        (ValueError(), "ValueError"),
+        (RuntimeError("the service is down"), "RuntimeError: the service is down"),
+        (ValueError("expected 3 channels"), "ValueError: expected 3 channels. linear (Linear) takes (..., 3)"),
+    ],
+)
+def test_what_layers_take_is_told_of_errors_about_inputs_alone(error: Exception, told: str) -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.linear(x)
+        raise error
+
+    assert trace(Functional(forward, linear=nn.Linear(3, 3)), torch.randn(2, 3)).error == told
+
+
+def test_a_layer_that_raised_and_was_caught_was_used() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        try:
+            return self.first(x)
+        except RuntimeError:
+            return self.second(x)
+
+    graph = trace(Functional(forward, first=nn.Linear(5, 3), second=nn.Linear(3, 3)), torch.randn(2, 3))
+    assert (graph.error, graph.unused, graph.uncalled) == (None, (), ())
+
+
+def test_a_forward_that_only_gives_what_is_to_be_run_is_told() -> None:
+    def generator(self: nn.Module, x: Tensor) -> Iterator[Tensor]:
+        yield self.linear(x)
+
+    async def coroutine(self: nn.Module, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    for forward, kind in ((generator, "a generator"), (coroutine, "a coroutine (async)")):
+        graph = trace(Functional(forward, linear=nn.Linear(3, 3)), torch.randn(2, 3))
+        assert (graph.error or "").startswith(f"ModelError: The forward is {kind}")
+
+
+def test_modules_in_one_another_may_lie_as_deep_as_they_run() -> None:
+    model: nn.Module = nn.Linear(3, 3)
+    for _ in range(200):
+        model = nn.Sequential(model)
+    limit = sys.getrecursionlimit()
+    graph = trace(model, torch.randn(2, 3))
+    assert (graph.error, len(graph.nodes), sys.getrecursionlimit()) == (None, 202, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,27 @@ if TYPE_CHECKING:
 
 _SPACE = {1: "length", 2: "height, width", 3: "depth, height, width"}
 _SAID = 2
+# What is raised where an input does not fit; and what of that is raised for other reasons.
+_OF_INPUTS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
+_OF_OTHERS = (RecursionError, UnicodeError)
+_ABOUT_INPUTS = re.compile(
+    r"shap|siz(e|ing)|dim|ax[ei]s|channel|length|width|height|broadcast|unpack|expect|match|dtype|type|argument|tensor|input|index"
+    r"|range|image|batch|feature",
+    re.IGNORECASE,
+)
 
 
-def expectations(seen: Recording) -> str:
+def expectations(seen: Recording, raised: BaseException) -> str:
     """What the layer that failed and the first layers take, in a sentence; "" where none of them says.
 
-    First are those that were called first, and before any was called those that are registered first.
+    First are those that were called first, and before any was called those that are registered first. Nothing is said of
+    an error that another input would not mend: one that no call of torch raised and that speaks of no shape or type.
     """
+    if not isinstance(raised, _OF_INPUTS) or isinstance(raised, _OF_OTHERS):
+        return ""
+    called = seen.failed is not None and seen.failed.children == 0 and seen.failed.kind in ("module", "function")
+    if not called and _ABOUT_INPUTS.search(str(raised)) is None:
+        return ""
     failed = seen.failed.module if seen.failed is not None else None
     said: dict[str, None] = {}
     for path, module in _first(seen, failed):

@@ -19,6 +19,12 @@ from pellucid.record.schema import Pool
 Kind = Literal["module", "function", "input", "output"]
 
 
+def in_words(raised: BaseException) -> str:
+    """What was raised, on its way to a reader: "ValueError: no rows", and "ValueError" where it says nothing."""
+    said = str(raised)
+    return f"{type(raised).__name__}: {said}" if said.strip() else type(raised).__name__
+
+
 @dataclass(slots=True)
 class Frame:
     """A node that is being made; what is counted here is its own, without what runs below it.

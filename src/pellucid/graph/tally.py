@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pellucid.graph import flops
 from pellucid.graph.dataflow import gathered, versions
-from pellucid.graph.frames import Frame
+from pellucid.graph.frames import Frame, in_words
 from pellucid.graph.outcomes import Did, Ran
-from pellucid.graph.parts import Parts
+from pellucid.graph.parts import Parts, own_parameters
 from pellucid.graph.recalled import Key, Recall
 from pellucid.graph.valueless import Valueless
 
@@ -137,7 +137,10 @@ class Tally:
         except BaseException as raised:
             if self._raised is not raised:
                 self._raised, self.failed = raised, frame
-                frame.error = f"{type(raised).__name__}: {raised}"[:LONGEST_ERROR]
+                frame.error = in_words(raised)[:LONGEST_ERROR]
+                if frame.module is not None:
+                    # What a layer would have read is used, also where it raised before it came to all of it.
+                    self.read.update(map(id, own_parameters(frame.module).values()))
             raise
         finally:
             self._opaque -= opaque

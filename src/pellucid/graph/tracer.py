@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from pellucid.graph.dataflow import mapped
 from pellucid.graph.escaped import alive, take_back
 from pellucid.graph.expectations import described, expectations
 from pellucid.graph.fake import ValuesNeededError
+from pellucid.graph.frames import in_words
 from pellucid.graph.guard import ParameterGuard, needs_gradients, untouched
 from pellucid.graph.interception import (
     Functions,
@@ -42,6 +44,7 @@ from pellucid.graph.valueless import Valueless
 _LOCK = threading.RLock()
 _SMALL = 1_000_000_000  # FLOPs: what a processor does in some tens of milliseconds
 _LIGHT = 1 << 28  # bytes of parameters
+_DEEPER = 4  # calls of Python for one, of a module that is watched
 _WARM = 3  # forwards after the first, of a small model
 
 
@@ -110,6 +113,7 @@ def _seconds(model: nn.Module, args: Any, kwargs: Any, *, writes: bool) -> dict[
         guard = ParameterGuard(model)
         try:
             with (
+                _deeper(),
                 module_calls(watch.called),
                 differentiable_functions(watch.differentiable),
                 uncompiled(),
@@ -159,7 +163,7 @@ def _with_values(parts: Parts, device: torch.device, args: Any, kwargs: Any, fir
         run = _run(parts, None, device, args, kwargs, gradients=True)
     if run.raised is None:
         return sealed(run.seen, "real", None, first.reason, None), run.writes
-    error, _, raised = _told(run)
+    error, _, raised = _told(run, run.raised)
     return sealed(run.seen, "real", error, first.reason if first.asked else "", raised), run.writes
 
 
@@ -204,7 +208,9 @@ def _by_shapes(parts: Parts, device: torch.device, meta: bool, args: Any, kwargs
     run = _run(parts, Valueless(parts, device), device, args, kwargs)
     if run.raised is None:
         return sealed(run.seen, "meta" if meta else "fake", None, "", None), run.writes
-    return (sealed(run.seen, "meta", *_told(run)), run.writes) if meta else _Stopped(_reason(run), _asked(run))
+    return (
+        (sealed(run.seen, "meta", *_told(run, run.raised)), run.writes) if meta else _Stopped(_reason(run), _asked(run))
+    )
 
 
 class _Stopped(NamedTuple):
@@ -236,7 +242,7 @@ def _run(
             seen.before(operator, args, kwargs)
 
         try:
-            with counted_tensors():
+            with counted_tensors(), _deeper():
                 if valueless is None:
                     arguments, named = _copied((args, kwargs), device)
                 else:
@@ -252,6 +258,7 @@ def _run(
                 ):
                     seen.begin(arguments, named)
                     output = model(*arguments, **named)
+                    _check_ran(output)
                     seen.end(output)
         except (Exception, ValuesNeededError) as error:
             raised = error.with_traceback(None)
@@ -259,6 +266,27 @@ def _run(
             seen.is_over()
             writes = guard.restore()
     return _Run(seen, raised, writes or (valueless is not None and valueless.writes))
+
+
+@contextlib.contextmanager
+def _deeper() -> Iterator[None]:
+    """Inside, as many modules may lie in one another as without a trace, which adds calls of its own to each."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(_DEEPER * before)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _check_ran(output: Any) -> None:
+    """Raises: ModelError: the forward gives what is still to be run."""
+    if isinstance(output, Generator | Coroutine):
+        kind = "a generator" if isinstance(output, Generator) else "a coroutine (async)"
+        output.close()
+        raise ModelError(
+            f"The forward is {kind}: calling it runs nothing of it. Give a module whose forward returns what it would give."
+        )
 
 
 def _copied(tree: Any, device: torch.device) -> Any:
@@ -286,7 +314,7 @@ def _reason(run: _Run) -> str:
     return f"Without values it raised {type(run.raised).__name__}{where}: {text[:200]}"
 
 
-def _told(run: _Run) -> tuple[str, str, str]:
+def _told(run: _Run, raised: BaseException) -> tuple[str, str, str]:
     """What a forward raised: for the graph, why it is not complete, and for the node that was running."""
     where = f" (in {run.seen.failed.name})" if run.seen.failed is not None and run.seen.failed.name else ""
     if _asked(run):
@@ -296,8 +324,8 @@ def _told(run: _Run) -> tuple[str, str, str]:
             "call to_empty(device='cpu') on it and load its weights."
         )
         return text + where, "", text
-    text = f"{type(run.raised).__name__}: {run.raised}"
-    more = expectations(run.seen)
+    text = in_words(raised)
+    more = expectations(run.seen, raised)
     return text + where + (f". {more}" if more else ""), "", text
 
 
