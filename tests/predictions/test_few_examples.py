@@ -11,8 +11,9 @@ import pytest
 import pellucid
 from pellucid.lenses import LensContext
 from pellucid.lenses.loss import LossLens
+from pellucid.lenses.loss_labels import disputed_by
 from pellucid.measures import histogram
-from pellucid.record.schema import Finding
+from pellucid.record.schema import Finding, LabelIssue
 
 
 def findings(tmp_path: Path, labels: list[int], predictions: list[int]) -> list[Finding]:
@@ -59,6 +60,19 @@ def test_the_others_of_a_slice_are_those_that_have_its_column(tmp_path: Path) ->
     record = pellucid.import_predictions(table, out=tmp_path / "record")
     (weak,) = [one for one in record.panel("accuracy").findings if one.kind == "weak-slice"]
     assert weak.sentence.endswith("; of the 40 others with another site 100.0%.")
+
+
+def test_a_label_error_is_not_said_to_be_called_what_the_model_does_not_call_it(tmp_path: Path) -> None:
+    """60 examples labelled b are called a, which is less sure of them than of its own; c is, which is hardly ever sure."""
+    kinds = [([0.9994, 0.0003, 0.0003], 0, 400), ([0.9, 0.0985, 0.0015], 2, 50), ([0.0005, 0.999, 0.0005], 1, 100)]
+    kinds.append(([0.994, 0.002, 0.004], 1, 60))
+    scores = np.concatenate([np.tile(row, (count, 1)) for row, _, count in kinds])
+    labels = np.concatenate([np.full(count, label) for _, label, count in kinds])
+    record = pellucid.import_predictions(scores, labels, classes=["a", "b", "c"], out=tmp_path / "record")
+    (told,) = [one for one in record.panel("loss").findings if one.kind == "label-errors"]
+    assert told.sentence.endswith(" is b, and c is given 0.4%, no less than examples labelled c are on average.")
+    called = LabelIssue(0, "0", 1, 0, 0.002, 0.994, 0.002 - 0.994)
+    assert disputed_by(called, "a") == "it is called a with 99.4%"
 
 
 class Counted(np.ndarray):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from pellucid.lenses import LensContext
-from pellucid.lenses.loss_labels import Disputed
+from pellucid.lenses.loss_labels import Disputed, disputed_by
 from pellucid.lenses.loss_parts import benchmarks_of, infinite_mean, merged_moments, moments_of, score_parts
 from pellucid.measures import histogram
 from pellucid.measures.decomposition import Cells, bin_of, entropy_of_rows, terms
@@ -337,7 +337,7 @@ class LossLens:
                 sentence=(
                     f"{self.surprises:,} answers that are at least 95% sure dispute their label, where their own confidence allows "
                     f"about {self.allowed:,.0f}. The label that looks most wrong, of example {worst.example}, is "
-                    f"{names[worst.given]}, and it is called {names[worst.suggested]} with {_sure(worst.suggested_probability)}."
+                    f"{names[worst.given]}, and {disputed_by(worst, names[worst.suggested])}."
                 ),
                 count=self.sure,
                 page="loss",
@@ -371,11 +371,6 @@ class LossLens:
                 evidence={"mean_loss": mean, "class_prior": prior},
             )
         ]
-
-
-def _sure(probability: float) -> str:
-    """In percent, and never all of it where something is left."""
-    return f"{probability:.1%}" if probability < 0.9995 else "over 99.9%"
 
 
 def _own_probability(outputs: np.ndarray, target: np.ndarray, known: np.ndarray) -> np.ndarray:

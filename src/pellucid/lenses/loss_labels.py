@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.label_errors import NO_CLASS, ConfidentJoint, Thresholds, confident_class
+from pellucid.measures.label_errors import NO_CLASS, SLACK, ConfidentJoint, Thresholds, confident_class
 from pellucid.record.schema import LabelErrors, LabelIssue, LabelPair
 
 if TYPE_CHECKING:
@@ -95,6 +95,24 @@ class Disputed:
                 LabelPair(int(counts.rows[cell]), int(counts.columns[cell]), int(counts.counts[cell])) for cell in order
             ],
         )
+
+
+def disputed_by(issue: LabelIssue, suggested: str) -> str:
+    """What speaks against a label, in words: the class that is called, or one that is as sure as where it is the label.
+
+    The class that an example confidently belongs to is that of those which reach their own threshold; the most probable of all
+    need not reach its own.
+    """
+    sure = _percent(issue.suggested_probability)
+    highest_other = issue.given_probability - issue.margin
+    if issue.margin <= 0 and issue.suggested_probability >= highest_other - SLACK:
+        return f"it is called {suggested} with {sure}"
+    return f"{suggested} is given {sure}, no less than examples labelled {suggested} are on average"
+
+
+def _percent(probability: float) -> str:
+    """And never all of it where something is left."""
+    return f"{probability:.1%}" if probability < 0.9995 else "over 99.9%"
 
 
 def _label_probability(
