@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import DataError
 from pellucid.predictions.files import Columns
+from pellucid.predictions.numbers import columns_called
 from pellucid.predictions.roles import TARGET, is_number, numbered
 from pellucid.predictions.several import SLACK, LabelKind
 from pellucid.predictions.written import ROWS, written
@@ -53,10 +54,10 @@ def alone(table: Columns, classes: Sequence[str] | None, id_column: str, asked: 
     if any(name in table.schema.names for name in TARGET) or len(plain) < 2:
         return table
     groups = list(numbered(plain).values())
-    called = [name for name in classes or () if name in plain]
+    called = columns_called(classes or (), plain)
     if classes is not None and len(classes) > 1 and called:
-        _refuse_lacking(table.source, plain, classes)
-        return from_columns(table, tuple(classes), asked, names=tuple(classes))
+        _refuse_lacking(table.source, plain, classes, called)
+        return from_columns(table, tuple(called[name] for name in classes), asked, names=tuple(classes))
     if len(groups) == 1:
         return from_columns(table, groups[0], asked)
     if classes is None and len(plain) == sum(1 for entry in table.schema if entry.name != id_column):
@@ -64,11 +65,11 @@ def alone(table: Columns, classes: Sequence[str] | None, id_column: str, asked: 
     return table
 
 
-def _refuse_lacking(source: str, plain: Sequence[str], classes: Sequence[str]) -> None:
-    lacking = [name for name in classes if name not in plain]
+def _refuse_lacking(source: str, plain: Sequence[str], classes: Sequence[str], called: dict[str, str]) -> None:
+    lacking = [name for name in classes if name not in called]
     if not lacking:
         return
-    others = [name for name in plain if name not in classes]
+    others = [name for name in plain if name not in called.values()]
     more = (
         f"; {', '.join(map(repr, others[:_SHOWN]))} {'is' if len(others) == 1 else 'are'} none of the classes"
         if others

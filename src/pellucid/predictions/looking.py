@@ -18,11 +18,12 @@ from pellucid.predictions.naming import (
     NumbersAre,
     Texts,
     WholeNumbers,
+    alike,
     by_name_of,
     numbers_called,
     under_which_names,
 )
-from pellucid.predictions.numbers import NO_CLASS, bounded, classes_of, ignored_in, is_text, scores_of
+from pellucid.predictions.numbers import NO_CLASS, bounded, class_name, classes_of, ignored_in, is_text, scores_of
 from pellucid.predictions.saved import Piece, Saved
 from pellucid.predictions.several import LabelKind, is_counted, is_indicated, is_listed, label_kind, sets_of, soft_of
 from pellucid.types import Task
@@ -47,6 +48,7 @@ class Look:
             of its own, none is to.
         trimmed: names that have spaces around them somewhere in the files, which are left out.
         ignored: labels of -100, which are not known.
+        alike: names found in the files that differ by case alone, which are kept apart.
         labels: what a label is: one class, a soft label, or the set of all true classes.
     """
 
@@ -58,6 +60,7 @@ class Look:
     labels: LabelKind = "class"
     by_number: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     ignored: int = 0
+    alike: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -130,6 +133,7 @@ def look_through(
         labels=labels,
         by_number=by_number,
         ignored=targets.ignored,
+        alike=tuple(alike(settled)) if names is None and by_name is not None else (),
     )
 
 
@@ -246,12 +250,12 @@ def scores_in(saved: Saved, piece: Piece, kind: Kind | None, classes: int = 0) -
 
 def _names(saved: Saved, classes: Sequence[str] | None) -> tuple[str, ...] | None:
     if classes is not None:
-        return tuple(name.strip() for name in classes)
+        return tuple(map(class_name, classes))
     schema = saved.predictions.schema
     found = names_in(schema, saved.roles.target)
     if found is None and saved.labels is not None:
         found = names_in(saved.labels.schema, saved.label_roles.target)
-    return found
+    return None if found is None else tuple(map(class_name, found))
 
 
 def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | None) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import DataError
 from pellucid.predictions.files import Digits
-from pellucid.predictions.numbers import MISSING, NO_CLASS
+from pellucid.predictions.numbers import MISSING, NO_CLASS, class_name
 
 NumbersAre: TypeAlias = Literal["names", "indices"]
 """What whole numbers are, where classes are called by numbers."""
@@ -38,7 +38,7 @@ class Texts:
     def add(self, column: Any, what: str) -> None:
         """Takes a piece in."""
         written = {one for one in column.unique().to_pylist() if one is not None}
-        fresh = {one.strip() for one in written} - {""}
+        fresh = {class_name(one) for one in written} - {""}
         fresh -= set(MISSING) - self.names if self.names else set()
         self.trimmed |= {one.strip() for one in written if one != one.strip()} - {""}
         self.by_column.setdefault(what, set()).update(fresh)
@@ -96,6 +96,12 @@ def by_name_of(classes: Sequence[str]) -> dict[str, int]:
                 "of them is meant. Give each a name of its own (--classes FILE), or write numbers."
             )
     return found
+
+
+def alike(names: Sequence[str]) -> list[str]:
+    """Names that differ by case alone, in order."""
+    often = Counter(name.casefold() for name in dict.fromkeys(names))
+    return [name for name in names if often[name.casefold()] > 1]
 
 
 def _are_numbers(texts: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -253,9 +254,20 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def class_name(text: str) -> str:
+    """A class's name without spaces around it, and in Unicode's composed form: letters with accents are written in two ways."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def columns_called(classes: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """Columns that are called as classes are, by class."""
+    named = {class_name(column): column for column in columns} | {column: column for column in columns}
+    return {name: named[class_name(name)] for name in classes if class_name(name) in named}
+
+
 def index_of(name: str, names: dict[str, int] | None) -> int:
     """The class of that name, spaces around it left out; -1 where it is missing, -2 where it is none."""
-    name = name.strip()
+    name = class_name(name)
     if not name and not (names and "" in names):
         return NO_CLASS
     if names is not None and (name in names or name in MISSING):

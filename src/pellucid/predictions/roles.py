@@ -11,6 +11,7 @@ from pellucid.errors import DataError, OptionError
 from pellucid.measures.saved import GIVEN
 from pellucid.predictions.files import VALUES, Columns
 from pellucid.predictions.kinds import Kind
+from pellucid.predictions.numbers import columns_called
 from pellucid.predictions.several import is_listed
 
 if TYPE_CHECKING:
@@ -185,8 +186,9 @@ def _answer(
     by_name = {entry.name: entry for entry in free}
     if column is not None:
         return _asked(by_name, column, where)
-    if classes is not None and len(classes) > 1 and all(name in by_name for name in classes):
-        return tuple(classes), ""
+    called = columns_called(classes or (), list(by_name))
+    if classes is not None and len(classes) > 1 and all(name in called for name in classes):
+        return tuple(called[name] for name in classes), ""
     prediction = next((name for name in PREDICTION if name in by_name and _is_plain(by_name[name].type)), "")
     if not prediction and list(by_name) == [VALUES] and _is_plain(by_name[VALUES].type):
         prediction = VALUES
@@ -238,7 +240,9 @@ def _scores(free: Sequence[Any], *, scored: bool) -> tuple[dict[str, tuple[str, 
     usual = [entry.name for entry in lists if entry.name.lower() in SCORES]
     if usual:
         return {usual[0]: (usual[0],)}, True
-    floats = {entry.name: (entry.name,) for entry in lists if scored or _is_float_list(entry.type)}
+    floats: dict[str, tuple[str, ...]] = {
+        entry.name: (entry.name,) for entry in lists if scored or _is_float_list(entry.type)
+    }
     groups = numbered([entry.name for entry in free if is_number(entry.type)])
     for found in (floats, groups):
         named = {name: columns for name, columns in found.items() if _is_called_scores(name)}

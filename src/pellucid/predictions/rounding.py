@@ -33,7 +33,7 @@ def _of_bfloat16(rows: NDArray[np.floating], off: NDArray[np.float64]) -> NDArra
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(rows, np.float32)
     exact = (single == rows) & ((single.view(np.uint32) & _BITS_BELOW) == 0)
-    return exact.all(axis=1) & (off <= _BFLOAT16)
+    return np.asarray(exact.all(axis=1) & (off <= _BFLOAT16))
 
 
 def _of_few_digits(rows: NDArray[np.floating], off: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -182,6 +182,7 @@ def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext)
             trimmed=look.trimmed,
             numbers="names" if look.by_number else "indices",
             ignored=look.ignored,
+            alike=list(look.alike),
         ),
         data=_data_info(saved, look, ""),
         task=look.task,
