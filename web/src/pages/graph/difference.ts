@@ -1,6 +1,6 @@
 /** Two graphs as one: the new graph with what is gone put back where it was, and what became of every call. */
 import { Change } from "../../marks/graph/picture";
-import type { GraphDifferencePanel, GraphEdge, GraphNode, GraphPanel } from "../../record/schema.gen";
+import type { GraphChange, GraphDifferencePanel, GraphEdge, GraphNode, GraphPanel } from "../../record/schema.gen";
 
 export interface Union {
   readonly graph: GraphPanel;
@@ -51,6 +51,18 @@ export function unionOf(now: GraphPanel, difference: GraphDifferencePanel): Unio
     ofOld,
     gone,
   };
+}
+
+export const OTHER_SHAPE = "of another shape";
+
+/** How many calls each kind of change is about; those that only have another shape, as all after a change may, by themselves. */
+export function countsOf(changes: readonly GraphChange[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const change of changes) {
+    const kind = change.what.length === 1 && change.what[0] === "shape" ? OTHER_SHAPE : change.kind;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** The new calls in their order; each that is gone follows what came before it. */

@@ -7,7 +7,7 @@ import { inHand, neighbours, nodeSentences, poolSentence, taking } from "../../s
 import { sizesOf } from "./boxes";
 import { columnsOf } from "./columns";
 import { compactShape, lineOf } from "./compose";
-import { unionOf } from "./difference";
+import { countsOf, OTHER_SHAPE, unionOf } from "./difference";
 import { pool } from "./maps";
 import {
   blockValues,
@@ -338,4 +338,13 @@ it("walks along arrows down to a reader and up to a source, and beside", () => {
     step(visible, placed, 0, "up"),
     step(visible, placed, -1, "down"),
   ]).toEqual([2, 0, 2, 1, -1, 0]);
+});
+
+describe("the counts of a difference", () => {
+  it("counts calls that only have another shape by themselves", () => {
+    const changed = (...what: string[]) => ({ kind: "changed" as const, old: 0, new: 0, what });
+    const added = { kind: "added" as const, old: null, new: 1, what: [] };
+    const counts = countsOf([changed("shape"), changed("shape", "parameters"), changed("shape"), added]);
+    expect([counts.get("changed"), counts.get(OTHER_SHAPE), counts.get("added")]).toEqual([1, 2, 1]);
+  });
 });
