@@ -96,7 +96,9 @@ def test_numbers_that_can_be_one_thing_only_are_that(tmp_path: Path) -> None:
     assert accuracy(scores, csv_of(tmp_path / "l.csv", {"label": names[targets]}), classes=["3", "5", "8"]) == (
         pytest.approx(right)
     )
-    with pytest.raises(DataError, match="is 9, but there are 3 classes, 0 to 2; nor are they names, for no class is called 1"):
+    with pytest.raises(
+        DataError, match="is 9, but there are 3 classes, 0 to 2; nor are they names, for no class is called 1"
+    ):
         panels_of(scores, np.where(targets == 0, 9, targets), classes=["3", "5", "8"])
     with pytest.raises(DataError, match="--numbers names, but a label is 0, and no class is called so"):
         panels_of(scores, targets, classes=["1", "2", "3"], numbers="names")

@@ -76,3 +76,11 @@ def test_classes_may_be_called_by_such_words(tmp_path: Path) -> None:
     record = pellucid.import_predictions(tmp_path / "called.csv", out=tmp_path / "net")
     assert record.examples()["country"].to_pylist() == ["NA", "DE"]
     assert record.examples()["target"].to_pylist() == [0, None]
+
+
+@pytest.mark.parametrize("cells", [("cat;owl", "NA", ";"), ("0.7;0.1;0.1;0.1", "None", ""), ("[0, 2]", "NA", "[]")])
+def test_a_list_may_be_such_a_word_too(cells: tuple[str, ...]) -> None:
+    logits, _ = answered(3)
+    loss = panels_of(softmax(logits), pa.table({"label": list(cells)}), classes=CLASSES, lenses=["loss"])["loss"]
+    assert isinstance(loss, pellucid.record.schema.LossPanel)
+    assert loss.count == (1 if cells[2] == "" else 2)

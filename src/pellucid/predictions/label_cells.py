@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.errors import DataError, OptionError
 from pellucid.predictions.files import Columns
-from pellucid.predictions.numbers import is_text
+from pellucid.predictions.numbers import MISSING, is_text
 from pellucid.predictions.several import LabelKind
 from pellucid.predictions.written import ROWS, written
 
@@ -41,7 +41,8 @@ def from_cells(table: Columns, column: str, names: Sequence[str] | None, asked: 
 
     if asked == "class" or not is_text(table.schema.field(column).type):
         return table
-    cells = _Cells(table.source, frozenset(names or ()))
+    nothing = frozenset(MISSING) - frozenset(names or ())
+    cells = _Cells(table.source, frozenset(names or ()), nothing)
     start = 0
     for piece in table.pieces((column,), ROWS):
         cells.add(piece.column(0), start)
@@ -55,7 +56,8 @@ def from_cells(table: Columns, column: str, names: Sequence[str] | None, asked: 
 
     def make(held: list[Any]) -> pa.Array:
         distinct = _distinct(held[0])
-        return pa.array([form.of(one) for one in distinct.dictionary.to_pylist()], kind).take(distinct.indices)
+        lists = [None if one in nothing else form.of(one) for one in distinct.dictionary.to_pylist()]
+        return pa.array(lists, kind).take(distinct.indices)
 
     return written(table, pa.field(column, kind), (column,), make)
 
@@ -106,10 +108,11 @@ def _bracketed(cell: str) -> list[Any] | None:
 
 @dataclass
 class _Cells:
-    """Distinct cells of a column of text, and where each stands first."""
+    """Distinct cells of a column of text, and where each stands first; but for words that stand for nothing."""
 
     source: str
     names: frozenset[str]
+    nothing: frozenset[str]
     first: dict[str, int] = field(default_factory=dict)
 
     def add(self, column: Any, start: int) -> None:
@@ -119,7 +122,7 @@ class _Cells:
         found, at = np.unique(places, return_index=True)
         texts = distinct.dictionary.to_pylist()
         for place, row in zip(found.tolist(), at.tolist(), strict=True):
-            if place >= 0 and texts[place] is not None and texts[place].strip():
+            if place >= 0 and texts[place] is not None and texts[place].strip() and texts[place] not in self.nothing:
                 self.first.setdefault(texts[place], start + row)
 
     def form(self, asked: LabelKind | None) -> _Form | None:
