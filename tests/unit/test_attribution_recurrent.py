@@ -118,3 +118,19 @@ def test_a_layer_used_at_every_step_without_a_state_is_no_recurrence() -> None:
 
     with pytest.raises(MethodError, match=r"need a recurrent network: .* a loop in the forward"):
         pellucid.attribute(Each("gru"), STEPS, 0, "time_gradients")
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_states_that_are_not_behind_the_examples_are_missing_and_named(batch_first: bool) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.GRU(3, 4, batch_first=batch_first), nn.Linear(4, 2)
+
+        def forward(self, series: Tensor) -> Tensor:
+            states, _ = self.layer(series if batch_first else series.transpose(0, 1))
+            return self.head(states[:, -1] if batch_first else states[-1])
+
+    maps = pellucid.attribute(Reader().double().eval(), STEPS, 1, "time_gradients")
+    assert ("layer" in maps.layers) is batch_first
+    assert any("No hidden states of layer" in warning for warning in maps.warnings) is not batch_first

@@ -251,3 +251,25 @@ def test_embeddings_that_give_other_numbers_than_they_hold_are_explained_by_what
     torch.testing.assert_close(found["token_gradients"].input, slopes(score, ended)[0])
     torch.testing.assert_close(found["integrated_gradients"].input.sum(1), (score(ended) - score(begun)).detach())
     torch.testing.assert_close(table.weight.detach(), held, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", [KernelShap, ShapleySampling])
+def test_a_model_without_a_score_where_all_words_are_padding_asks_for_another_baseline(
+    method: type[KernelShap] | type[ShapleySampling],
+) -> None:
+    pytest.importorskip("captum", reason="the package captum is not installed")
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.table, self.head = nn.Embedding(12, 6, padding_idx=0), nn.Linear(6, 3)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            there = (ids != 0).float()[..., None]
+            return self.head((self.table(ids) * there).sum(1) / there.sum(1))
+
+    ids = IDS[:1]
+    with pytest.raises(MethodError, match=r"for \d of 5 features, .*padding\. Give baseline="):
+        pellucid.attribute(Masked().eval(), ids, 1, method(samples=40))
+    assert torch.isfinite(pellucid.attribute(Masked().eval(), ids, 1, method(samples=40, baseline=11)).input).all()

@@ -78,9 +78,13 @@ class Asked:
         return self._example * self._method.samples + self._method.done(self.taken)
 
     def scores(self, there: Tensor) -> Tensor:
-        """The scores of copies of the example in hand; the watcher is told. Raises: StoppedError: it wants no more."""
+        """The scores of copies of the example in hand; the watcher is told.
+
+        Raises: StoppedError: it wants no more. MethodError: the model has no finite score where features are hidden.
+        """
         there = there.detach().reshape(len(there), -1)
         made = self.answered(self._example, there)
+        self._refuse_undefined(there, made)
         self.taken.there.append(there.cpu())
         self.taken.scores.append(made)
         watch = self._problem.watch
@@ -131,6 +135,18 @@ class Asked:
     def error(self) -> Any:
         """Its standard error."""
         return self._spread(self.off)
+
+    def _refuse_undefined(self, there: Tensor, scores: Tensor) -> None:
+        count = self._features.count
+        hidden = (count - there.sum(1))[~scores.isfinite().to(there.device)].int().tolist()
+        if not any(hidden):
+            return  # where it has none for the input as it is, that is said of the map
+        ids = not self._features.leaf.is_floating_point()
+        remedy = "the id of a word that the model knows as unknown or masked" if ids else "a value that it knows"
+        raise MethodError(
+            f"{self._method.title}: where the baseline stands for {max(hidden)} of {count} features, the model's score is NaN or "
+            f"infinite{', as where every id is its padding' if ids else ''}. Give baseline={remedy}."
+        )
 
     def _estimate(self) -> None:
         found = self._method.estimate(self.taken, self._features.count)

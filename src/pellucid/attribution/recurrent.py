@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,8 +47,8 @@ class TimeGradients(Method):
         over_time = list(_loops(problem))
         for loop in over_time:
             steps.update(_states(loop, problem.graph, seen.gradients))
-        modules = list(unwrapped(problem.model).modules())
-        if not over_time and not any(isinstance(module, nn.RNNBase) for module in modules):
+        recurrent = [name for name, one in unwrapped(problem.model).named_modules() if isinstance(one, nn.RNNBase)]
+        if not over_time and not recurrent:
             raise MethodError(
                 "Time-step gradients need a recurrent network: nn.RNN, nn.LSTM or nn.GRU, or a loop in the forward that calls "
                 "the same weights at every step of the input and reads what the step before it made; this model has none. For "
@@ -56,7 +56,7 @@ class TimeGradients(Method):
             )
         if problem.named is not None:
             steps = {name: lengths for name, lengths in steps.items() if name in problem.named}
-        warnings: tuple[str, ...] = ()
+        warnings = _without_states(recurrent, steps, problem.named)
         whole = leafwise(
             lambda gradient, _: _lengths(gradient) if gradient.ndim == 3 else None, seen.input_gradients, problem.inputs
         )
@@ -64,13 +64,25 @@ class TimeGradients(Method):
             reads = problem.reads()
             by_leaf = {number: _lengths(one.upright(seen.gradients[one.look_up.name])) for number, one in reads.items()}
             whole = numbered(problem.inputs, lambda number, _: by_leaf.get(number))
-            warnings = problem.missed(reads)
+            warnings += problem.missed(reads)
         if next(tensors_in(whole), None) is None:
             raise MethodError(
                 "Time-step gradients need an input of shape (batch, time, feature), or token ids (batch, time) that an "
                 f"embedding looks up; got {[tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]}."
             )
         return Maps(whole, steps, scores, warnings=(*warnings, *seen.warnings))
+
+
+def _without_states(recurrent: Sequence[str], steps: Collection[str], named: Collection[str] | None) -> tuple[str, ...]:
+    """Which recurrent layers have no steps to show, in words, where nobody named others."""
+    shown = {name.split("#")[0] for name in steps}
+    missing = [name or "the model itself" for name in recurrent if name not in shown]
+    if named is not None or not missing:
+        return ()
+    return (
+        f"No hidden states of {', '.join(missing)}: its steps do not come second, behind the examples (batch_first=False, or "
+        "packed sequences).",
+    )
 
 
 def _loops(problem: Problem) -> Iterator[Loop]:
