@@ -92,7 +92,7 @@ def test_products_of_classes_leave_out_an_example_with_itself() -> None:
 def test_the_noise_scale_of_one_class_is_the_formula_of_mccandlish() -> None:
     gradients, labels, _ = drawn(1, (40,), noise=2.0)
     gram = gradients @ gradients.T
-    found = noise_scale(gram, np.diag(gram), labels, np.ones(1))
+    found = noise_scale(gram, np.diag(gram), labels, np.ones(1), 40)
     number, mean = len(gradients), gradients.mean(0)
     s, m = float((gradients**2).sum(1).mean()), float(mean @ mean)
     assert found.trace == pytest.approx(number / (number - 1) * (s - m), rel=1e-12)
@@ -115,11 +115,35 @@ def test_the_noise_scale_weighs_classes_that_were_sampled_apart() -> None:
     for _ in range(400):
         gradients = means[labels] + 0.5 * random.normal(size=(60, 3))
         gram = gradients @ gradients.T
-        found = noise_scale(gram, np.diag(gram), labels, shares)
+        found = noise_scale(gram, np.diag(gram), labels, shares, np.inf)
         traces.append(found.trace)
         squares.append(found.squared_mean)
     assert np.mean(traces) == pytest.approx(truth, abs=4 * np.std(traces) / 20)
     assert np.mean(squares) == pytest.approx(float(mean @ mean), abs=4 * np.std(squares) / 20)
+
+
+def test_chance_in_the_shares_of_few_examples_does_not_lengthen_the_mean() -> None:
+    """Class means cancel nearly, as at a minimum: shares of 60 examples that are a little off leave much of them."""
+    random = np.random.default_rng(7)
+    shares, means = np.array([0.2, 0.3, 0.5]), random.normal(size=(3, 10))
+    means += 0.1 - shares @ means
+    mean = shares @ means
+    truth = 10.0 + float(shares @ ((means - mean) ** 2).sum(1))
+    squares, traces, held, rounds = [], [], 0, 400
+    for _ in range(rounds):
+        labels = random.choice(3, 60, p=shares)
+        counts = np.bincount(labels, minlength=3)
+        if counts.min() < LEAST:
+            continue
+        gradients = means[labels] + random.normal(size=(60, 10))
+        gram = gradients @ gradients.T
+        found = noise_scale(gram, np.diag(gram), labels, counts / 60, 60)
+        squares.append(found.squared_mean)
+        traces.append(found.trace)
+        held += (found.low or 0.0) <= truth / float(mean @ mean) <= (found.high or np.inf)
+    assert np.mean(squares) == pytest.approx(float(mean @ mean), abs=4 * np.std(squares) / 20)
+    assert np.mean(traces) == pytest.approx(truth, abs=4 * np.std(traces) / 20)
+    assert held / len(squares) > 0.93
 
 
 def test_a_mean_lost_in_noise_has_no_noise_scale_but_a_least_one() -> None:
@@ -128,7 +152,7 @@ def test_a_mean_lost_in_noise_has_no_noise_scale_but_a_least_one() -> None:
     for _ in range(60):
         gradients = random.normal(size=(16, 50))
         gram = gradients @ gradients.T
-        found = noise_scale(gram, np.diag(gram), np.zeros(16, np.int64), np.ones(1))
+        found = noise_scale(gram, np.diag(gram), np.zeros(16, np.int64), np.ones(1), 16)
         undefined += found.scale is None
         assert found.high is None or found.scale is not None
         if found.scale is None:
@@ -156,7 +180,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(heavy: bool) -> None:
         gram = gradients @ gradients.T
         found = class_products(gram, labels, 2)
         held["cosine"] += found.low[0, 1] <= truth <= found.high[0, 1]
-        noisy = noise_scale(gram, np.diag(gram), labels, np.full(2, 0.5))
+        noisy = noise_scale(gram, np.diag(gram), labels, np.full(2, 0.5), np.inf)
         held["scale"] += (noisy.low or 0.0) <= scale <= (noisy.high or np.inf)
     assert held["cosine"] / rounds > 0.91
     assert held["scale"] / rounds > 0.91
@@ -214,8 +238,8 @@ def test_the_order_of_examples_changes_nothing() -> None:
     one, two = class_products(gram, labels, 3), class_products(other, labels[order], 3)
     for name in ("inner", "cosine", "low", "high", "p_value"):
         np.testing.assert_allclose(getattr(one, name), getattr(two, name), rtol=1e-9, equal_nan=True)
-    first = noise_scale(gram, np.diag(gram), labels, shares)
-    second = noise_scale(other, np.diag(other), labels[order], shares)
+    first = noise_scale(gram, np.diag(gram), labels, shares, np.inf)
+    second = noise_scale(other, np.diag(other), labels[order], shares, np.inf)
     assert first.trace == pytest.approx(second.trace, rel=1e-12)
     assert first.low == pytest.approx(second.low, rel=1e-9)
 

@@ -62,6 +62,11 @@ class Sample:
         return found
 
     @property
+    def examples(self) -> int:
+        """Of the data, of these classes."""
+        return max(sum(self.population.get(int(one), 0) for one in self.classes), len(self.rows))
+
+    @property
     def shares(self) -> Floats:
         """Of the classes in the data, among themselves."""
         counts = np.array([self.population.get(int(one), 0) for one in self.classes], np.float64)
@@ -106,7 +111,7 @@ def answer(sample: Sample, seed: int) -> Answered:
     return Answered(
         layers=[_layer(sample, place, gram, total) for place, gram in enumerate(grams)],
         classes=[_class(sample, place, means[-1], squares) for place in range(number)],
-        noise=_noise(noise_scale(whole, squares, labels, sample.shares)),
+        noise=_noise(noise_scale(whole, squares, labels, sample.shares, sample.examples)),
         directions=alike,
         means=means,
         q_values=_corrected(alike),
@@ -138,7 +143,7 @@ def _symmetric(values: Floats) -> Floats:
 
 def _layer(sample: Sample, place: int, gram: Floats, total: float) -> LearningLayer:
     squares, weight = sample.squares[place], sample.weights[place]
-    noise = noise_scale(gram, squares, sample.labels, sample.shares)
+    noise = noise_scale(gram, squares, sample.labels, sample.shares, sample.examples)
     kept, parameters = sample.sketches[place].shape[1], sample.parameters[place]
     there = squares > 0
     deviation = 0.0

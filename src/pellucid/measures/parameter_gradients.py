@@ -105,17 +105,19 @@ def directions(gram: Floats) -> Floats:
     return found
 
 
-def noise_scale(gram: Floats, squares: Floats, labels: NDArray[np.int64], shares: Floats) -> Noise:
+def noise_scale(gram: Floats, squares: Floats, labels: NDArray[np.int64], shares: Floats, examples: float) -> Noise:
     """The simple gradient noise scale: beyond batches of so many examples, a mean gradient hardly gets truer.
 
     With one class it is tr(Sigma) = n/(n-1) (s - m) over |G|^2 = (n m - s)/(n-1), s the mean of the squared norms and m the
-    squared norm of the mean. Where classes were sampled apart, their shares in the data weigh them.
+    squared norm of the mean. Where classes were sampled apart, their shares in the data weigh them; what chance in these shares,
+    those of so many examples, adds to |G|^2 is taken off: their class means' variance over the number of examples less 1.
 
     Args:
         gram: float64[example example].
         squares: float64[example], squared norms.
         labels: int64[example], every class at least LEAST times.
         shares: float64[class], of the data; their sum is 1.
+        examples: of the data, at least 2; infinite where the shares are known.
 
     Source: McCandlish, Kaplan, Amodei et al. 2018, arXiv:1812.06162, section 2.2 and appendix A.1.
     """
@@ -126,7 +128,9 @@ def noise_scale(gram: Floats, squares: Floats, labels: NDArray[np.int64], shares
     toward = mean @ shares
     by_class = np.array([toward[labels == index].mean() for index in range(classes)])
     size = np.array([squares[labels == index].mean() for index in range(classes)])
+    within = np.array([own[labels == index].mean() for index in range(classes)])
     squared_mean = float(shares @ by_class)
+    squared_mean -= float(shares @ within - squared_mean) / (examples - 1)
     trace = float(shares @ size) - squared_mean
     if trace <= 0:
         return Noise(max(trace, 0.0), squared_mean, None, None, None)
@@ -136,7 +140,9 @@ def noise_scale(gram: Floats, squares: Floats, labels: NDArray[np.int64], shares
     of_trace = weight * (squares - size[labels]) - of_mean
     pull = (of_mean - ratio * of_trace) / trace
     number = (count * (count - 1))[labels]
-    deviation = float(np.sqrt((pull**2 / number).sum()))
+    of_share = (2 * by_class - ratio * (size - 2 * by_class)) / trace
+    chance = float(shares @ of_share**2 - (shares @ of_share) ** 2) / examples
+    deviation = float(np.sqrt((pull**2 / number).sum() + max(chance, 0.0)))
     half = deviation * _quantile(len(labels) - classes)
     least, most = ratio - half, ratio + half
     return Noise(
