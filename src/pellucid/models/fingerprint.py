@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pellucid.errors import ModelError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from hashlib import _Hash
+
+    from torch import Tensor, nn
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 def fingerprint(model: nn.Module) -> str:
     """SHA-256 over the class name and every entry of the state dict, in order of name; hexadecimal.
 
     Two models with the same architecture class and bit-identical weights have the same fingerprint, whatever device
-    they are on.
+    they are on. Of what `get_extra_state` gives, numbers, texts, tensors and what holds them count; of any other object its class
+    alone, for it may be written with its place in memory.
 
     Raises: ModelError: it was never run, and has parameters without a shape.
     """
-    import torch
     from torch.nn.parameter import is_lazy
 
     for name, one in (*model.named_parameters(), *model.named_buffers()):
@@ -29,15 +36,58 @@ def fingerprint(model: nn.Module) -> str:
                 "one batch first."
             )
     digest = hashlib.sha256(type(model).__name__.encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        if not isinstance(tensor, torch.Tensor):
-            digest.update(f"{name} {tensor!r}".encode())
-            continue
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        if tensor.device.type == "meta":
-            continue
-        plain = tensor.detach().cpu().contiguous()
-        if plain.is_quantized:
-            plain = plain.int_repr()
-        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
+    for name, value in sorted(model.state_dict().items()):
+        _add(digest, name, value)
     return digest.hexdigest()
+
+
+def _add(digest: _Hash, name: str, value: object) -> None:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        if value.device.type != "meta":
+            for part in _parts(value.detach().cpu()):
+                digest.update(part.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, _PLAIN) or _is_plain(value):
+        digest.update(f"{name} {value!r}".encode())
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            _add(digest, f"{name}.{key if isinstance(key, str) else type(key).__qualname__}", value[key])
+    elif isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            _add(digest, f"{name}.{place}", one)
+    else:
+        digest.update(f"{name} {type(value).__qualname__}".encode())
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is written the same wherever it lies in memory: values, and lists, tuples and dicts of them."""
+    import torch
+
+    if isinstance(value, Mapping):
+        return type(value) is dict and all(_is_plain(one) for pair in value.items() for one in pair)
+    if isinstance(value, list | tuple):
+        return type(value) in (list, tuple) and all(map(_is_plain, value))
+    return type(value) in _PLAIN or isinstance(value, torch.dtype)
+
+
+def _parts(tensor: Tensor) -> list[Tensor]:
+    """Dense tensors that hold what a tensor holds: its values, and of a sparse one their places."""
+    import torch
+
+    if tensor.is_quantized:
+        return [tensor.int_repr()]
+    if tensor.layout == torch.strided:
+        return [tensor]
+    if tensor.layout == torch.sparse_coo:
+        tensor = tensor.coalesce()
+        return [tensor.indices(), tensor.values()]
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+    return [tensor.to_dense()]
