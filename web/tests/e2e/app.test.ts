@@ -136,7 +136,7 @@ describe.skipIf(missing !== "")(`the app${missing ? ` (skipped: ${missing})` : "
   it("follows the system's colours, and a choice of one's own", async () => {
     const { page } = await visit(here, here.served, "#/overview", { dark: true });
     expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
-    await page.getByRole("button", { name: "Colours: system" }).click();
+    await page.getByRole("button", { name: "Theme: system" }).click();
     expect(await page.locator("html").getAttribute("data-theme")).toBe("light");
     await page.reload();
     expect(await page.locator("html").getAttribute("data-theme")).toBe("light");

@@ -170,7 +170,7 @@ export function sanityBadge(said: SanityAnswer): Badge {
 }
 
 function rank(value: number | null): string {
-  return value === null ? NOT_DEFINED : value.toFixed(2);
+  return value === null ? NOT_DEFINED : value.toFixed(2).replace("-", "−");
 }
 
 export const CURVES: readonly string[] = [
