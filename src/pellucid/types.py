@@ -34,6 +34,22 @@ TOGETHER_CLASS = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the tokens of a layer stand on the map of an image that they were cut from.
+
+    Attributes:
+        height, width: of the map.
+        tokens: number of the token at each position, row by row.
+        total: how many tokens there are, with those that are no patches: class tokens, registers.
+    """
+
+    height: int
+    width: int
+    tokens: tuple[int, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A small picture of an example, as an encoded file.
 
@@ -140,10 +156,13 @@ class Layer:
         operation: class of the module ("Conv2d") or name of the function ("relu").
         shape: of one example's output, without the batch axis.
         layout: "maps" is (batch, channel, height, width), "channels" (batch, channel, ...) with one position axis or more than
-            two, "tokens" (batch, token, channel), "vector" (batch, channel), "other" anything else, whose every position past
-            the batch axis is a unit of its own.
+            two, "tokens" (batch, token, channel), "vector" (batch, channel), "other" anything else: with three axes past the
+            batch it is a plane (batch, height, width, channel), else every position past the batch axis is a unit of its own.
         activation: the activation function whose output this is ("relu", "relu6", "gelu", ...), or None.
         of_image: whether the model looks at an image; only then can tokens lie on a grid.
+        grid: of tokens that are the patches of an image, as the graph tells; None where it does not.
+        upright: False where the graph tells that the two axes of positions of maps, or of a plane with channels last, are not the
+            rows and columns of the image.
     """
 
     index: int
@@ -153,18 +172,25 @@ class Layer:
     layout: Layout
     activation: str | None = None
     of_image: bool = True
+    grid: Grid | None = None
+    upright: bool = True
 
     @property
     def channel_axis(self) -> int:
-        """Axis of the channels in a batched output: 2 for tokens, 1 for all others."""
-        return 2 if self.layout == "tokens" else 1
+        """Axis of the channels in a batched output: 2 for tokens, 3 for planes, 1 for all others."""
+        return 2 if self.layout == "tokens" else 3 if self.is_plane else 1
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether an output is (batch, height, width, channel), as in Swin and inside ConvNeXt."""
+        return self.layout == "other" and len(self.shape) == 3
 
     @property
     def units(self) -> int:
         """Number of channels, neurons or positions that are counted one by one."""
         if not self.shape:
             return 1
-        if self.layout == "other":
+        if self.layout == "other" and not self.is_plane:
             product = 1
             for extent in self.shape:
                 product *= extent

@@ -79,7 +79,7 @@ def test_a_transformer_over_tokens_is_inspected_and_its_tokens_have_no_gradient(
     embedded = next(layer for layer in focus.layers if layer.name == "embedding")
     assert embedded.gradient_norm is not None
     assert embedded.gradient_norm > 0
-    assert embedded.cam == "its 9 tokens are no square grid of an image"  # nine, but words
+    assert embedded.cam == "its 9 tokens are no patches of an image"  # nine, but words
 
 
 def test_a_stream_of_unknown_length_is_counted_at_its_end(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import pellucid
 from pellucid.attribution.cam import no_cam
 from pellucid.graph import trace
-from pellucid.types import Layer
+from pellucid.types import Grid, Layer
 
 
 def labelled(inputs: Tensor) -> list[tuple[Tensor, int]]:
@@ -77,7 +77,7 @@ def test_words_lie_on_no_grid_however_many_they_are_and_patches_do(tmp_path: Pat
     words = torch.randint(0, 60, (24, 16), generator=torch.Generator().manual_seed(0))
     record = pellucid.inspect(Reader(), labelled(words), out=tmp_path / "words", chosen=4)
     refusals = [layer.no_cam for layer in record.panel("gradients").layers]  # type: ignore[union-attr]
-    assert refusals == ["its 16 tokens are no square grid of an image", "its output has no spatial extent"]
+    assert refusals == ["its 16 tokens are no patches of an image", "its output has no spatial extent"]
     focus, tensors = record.focus(record.focused[0])
     assert (focus.layers[0].height, focus.layers[0].width) == (1, 1)
     assert tensors["0.values"].shape == (8,)
@@ -101,7 +101,7 @@ def test_pictures_of_many_sizes_have_maps_of_their_own_size(tmp_path: Path) -> N
     square, tensors = record.focus(0)
     assert (square.layers[0].cam, tensors["0.grad_cam"].shape) == ("ok", (4, 4))
     other, tensors = record.focus(5)
-    assert other.layers[0].cam == "its 12 tokens are no square grid"
+    assert other.layers[0].cam == "it has 12 tokens here, and 16 where the graph told which of them are patches"
     assert "0.grad_cam" not in tensors
 
 
@@ -131,5 +131,7 @@ def test_an_image_is_an_input_of_four_axes_that_holds_no_ids(
 
 
 def test_a_grid_is_one_of_an_image_alone() -> None:
-    assert no_cam(Layer(0, "a", "Linear", (17, 8), "tokens")) is None
-    assert no_cam(Layer(0, "a", "Linear", (17, 8), "tokens", of_image=False)) is not None
+    grid = Grid(4, 4, tuple(range(1, 17)), 17)
+    assert no_cam(Layer(0, "a", "Linear", (17, 8), "tokens", grid=grid)) is None
+    assert "26 tokens here, and 17" in (no_cam(Layer(0, "a", "Linear", (26, 8), "tokens", grid=grid)) or "")
+    assert "no patches of an image" in (no_cam(Layer(0, "a", "Linear", (17, 8), "tokens", of_image=False)) or "")

@@ -209,14 +209,6 @@ def test_tokens_are_laid_out_on_their_grid_row_by_row(class_token: bool) -> None
     assert found["grad_cam"].layers["patches"].shape == (4, 3, 3)
 
 
-@pytest.mark.parametrize("tokens", range(1, 40))
-def test_a_grid_is_found_where_the_tokens_are_a_square_with_or_without_a_class_token(tokens: int) -> None:
-    from pellucid.attribution.cam import token_grid
-
-    sides = {side * side + leading: (side, leading) for leading in (1, 0) for side in range(2, 7)}
-    assert token_grid(tokens) == sides.get(tokens)
-
-
 def test_several_methods_cost_one_forward_and_one_backward() -> None:
     model, given = residual(), images()
     forwards: list[int] = []

@@ -21,7 +21,7 @@ def test_grad_cam_without_any_place_is_refused() -> None:
         pellucid.attribute(model, torch.randn(2, 3), 0, "grad_cam")
 
 
-def test_grad_cam_of_tokens_that_are_no_square_is_refused_with_their_number() -> None:
+def test_grad_cam_of_tokens_that_are_no_patches_is_refused_with_their_number() -> None:
     class Sentence(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -31,7 +31,7 @@ def test_grad_cam_of_tokens_that_are_no_square_is_refused_with_their_number() ->
         def forward(self, tokens: Tensor) -> Tensor:
             return self.head(torch.relu(self.mix(tokens)).mean(dim=1))
 
-    with pytest.raises(LayerError, match=r"'mix' gave \('batch', 7, 4\): its 7 tokens are no square grid.*fit: none"):
+    with pytest.raises(LayerError, match=r"'mix' gave \('batch', 7, 4\): its 7 tokens are no patches of an image.*fit: none"):
         pellucid.attribute(Sentence(), torch.randn(2, 7, 4), 0, "grad_cam", layers=["mix"])
 
 

@@ -146,7 +146,7 @@ def test_a_model_without_a_layer_that_fits_is_refused_with_what_was_left_out(
 
 
 def test_a_model_whose_layers_have_no_positions_is_said_to_have_none() -> None:
-    with pytest.raises(MethodError, match=r"square grid of tokens; this model has none\.$"):
+    with pytest.raises(MethodError, match=r"patches of an image; this model has none\.$"):
         pellucid.attribute(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), pictures(), 1, "grad_cam")
     with pytest.raises(
         MethodError, match=r"this model has none whose first axis is the batch\. Layers left out: look\.1"

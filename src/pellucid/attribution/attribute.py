@@ -293,7 +293,9 @@ class _Layers:
         every = look_ups is not None
         # Where the graph is known it says at once what modules say by a walk over all of them.
         known = self._names is None or every or self._traced is not None
-        plain = None if known or self._names is None else by_module(self._model, self._names)
+        plain = (
+            None if known or self._names is None else by_module(self._model, self._names, maps=positions is not None)
+        )
         if plain is not None:
             try:
                 with problem.view(plain) as view:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.attribution.layouts import as_maps, no_cam, token_grid
+from pellucid.attribution.layouts import as_maps, no_cam
 from pellucid.attribution.sums import Sums
 from pellucid.errors import MethodError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_maps", "eigen_cam_of", "grad_cam", "grad_cam_of", "grad_cam_plus_plus_of", "hires_cam_of", "layer_cam_of", "no_cam",
-    "there", "token_grid", "weighed", "xgrad_cam_of",
+    "there", "weighed", "xgrad_cam_of",
 ]  # fmt: skip
 
 

@@ -221,7 +221,7 @@ def fitting(problem: Problem, title: str) -> list[Layer]:
     if not found:
         raise MethodError(
             f"{title} needs a layer with an activation of shape (batch, channel, height, width), of (batch, height, width, "
-            f"channel) or of a square grid of tokens; this model has none{_left_out(problem)}."
+            f"channel) or of tokens that are the patches of an image; this model has none{_left_out(problem)}."
         )
     return found
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pellucid.attribution import cam
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.cams import class_weights, fitting, on_input, pooled_head
-from pellucid.attribution.layouts import channels_of, class_tokens
+from pellucid.attribution.layouts import channels_of, others_than_patches
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.rows import left_out
@@ -181,13 +181,15 @@ class AblationCam(_ChannelCam):
             falls = weights * maps.mean(dim=(2, 3))
         else:
             _, axis = channels_of(layer)
-            outside = class_tokens(layer)
+            outside = others_than_patches(layer)
 
             def ablate(channels: Tensor) -> Callable[[Tensor], Tensor]:
                 def without(output: Tensor) -> Tensor:
                     moved = output.clone().movedim(axis, 1)
-                    # A class token is no position of the map.
-                    moved[torch.arange(len(moved)), channels.to(moved.device), outside:] = 0
+                    kept = moved[:, :, outside]  # a class token is no position of the map
+                    moved[torch.arange(len(moved)), channels.to(moved.device)] = 0
+                    if outside:
+                        moved[:, :, outside] = kept
                     return moved.movedim(1, axis)
 
                 return without
@@ -241,12 +243,14 @@ def _offered(problem: Problem, layers: Sequence[Layer], passes: Passes) -> Itera
 
 def _reads(problem: Problem, layer: Layer, passes: Passes) -> bool:
     """Whether the score is another without a layer's positions. Only where there is a class token could it be the same."""
-    outside = class_tokens(layer)
-    if outside == 0:
+    outside = others_than_patches(layer)
+    if not outside:
         return True
 
     def blank(output: Tensor) -> Tensor:
-        return torch.cat([output[:, :outside], torch.zeros_like(output[:, outside:])], dim=1)
+        without = torch.zeros_like(output)
+        without[:, outside] = output[:, outside]
+        return without
 
     with problem.view([layer]) as view:
         try:

@@ -41,15 +41,18 @@ def traced(model: nn.Module, inputs: Tree) -> Graph:
     return whole_graph(model, inputs)
 
 
-def by_module(model: nn.Module, names: Sequence[str]) -> tuple[Layer, ...] | None:
+def by_module(model: nn.Module, names: Sequence[str], *, maps: bool = False) -> tuple[Layer, ...] | None:
     """Layers without shape whose modules say where their channels are (convolutions, normalisations, pools, linear ones).
 
-    They need no trace, which would cost a part of a forward. None where one of the names is no such module.
+    They need no trace, which would cost a part of a forward. None where one of the names is no such module, or where maps of
+    one are wanted whose channels are last: where on the image its tokens stand, the graph alone tells.
     """
     modules = dict(unwrapped(model).named_modules())
-    found = [modules.get(name) for name in names]
-    if any(module is None or not is_opaque(module) or module_channel_last(module) is None for module in found):
-        return None
+    for name in names:
+        module = modules.get(name)
+        last = module_channel_last(module) if module is not None and is_opaque(module) else None
+        if last is None or (last and maps):
+            return None
     return tuple(
         Layer(index, name, operation_of(modules[name]), (), "other", module_role(modules[name])[1])
         for index, name in enumerate(names)

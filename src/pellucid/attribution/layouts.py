@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pellucid.types import Layer
+    from pellucid.types import Grid, Layer
 
 
 def no_cam(layer: Layer) -> str | None:
     """Why a layer can have no class activation map; None if it can."""
     if layer.layout == "maps" or is_plane(layer):
         height, width = layer.shape[1:] if layer.layout == "maps" else layer.shape[:2]
-        return "it has one position only" if height * width == 1 else None
-    if layer.layout == "tokens":
-        tokens = layer.shape[0]
+        if height * width == 1:
+            return "it has one position only"
         return (
-            None
-            if grid_of_tokens(layer)
-            else f"its {tokens} tokens are no square grid{'' if layer.of_image else ' of an image'}"
+            None if layer.upright else "its axes are not a channel and the rows and columns of the image, in that order"
         )
+    if layer.layout == "tokens":
+        return None if grid_of_tokens(layer) else _no_grid(layer)
     if layer.layout == "channels":
         return f"its channels have {len(layer.shape) - 1} axes of positions, not height and width"
     if len(layer.shape) > 3:
@@ -30,47 +28,54 @@ def no_cam(layer: Layer) -> str | None:
     return "its output has no spatial extent"
 
 
-def is_plane(layer: Layer) -> bool:
-    """Whether an output is (batch, height, width, channel), as in Swin and inside ConvNeXt.
+def _no_grid(layer: Layer) -> str:
+    tokens = layer.shape[0]
+    if not layer.of_image:
+        return f"its {tokens} tokens are no patches of an image"
+    if layer.grid is None:
+        return f"its {tokens} tokens cannot be followed to the positions of a map, as an image's patches can"
+    if layer.grid.total != tokens:
+        return f"it has {tokens} tokens here, and {layer.grid.total} where the graph told which of them are patches"
+    return "it has one position only"
 
-    With three axes past the batch, a layer is "maps" unless its operators say that its channels are last.
-    """
-    return layer.layout == "other" and len(layer.shape) == 3
+
+def is_plane(layer: Layer) -> bool:
+    """`Layer.is_plane`: with three axes past the batch, a layer is "maps" unless its operators say that its channels are last."""
+    return layer.is_plane
 
 
 def channels_of(layer: Layer) -> tuple[int, int]:
     """How many channels a layer that can have a map has, and on which axis of the batched output."""
-    return (layer.shape[2], 3) if is_plane(layer) else (layer.units, layer.channel_axis)
+    return layer.units, layer.channel_axis
 
 
-def grid_of_tokens(layer: Layer) -> tuple[int, int] | None:
-    """`token_grid` of a layer; None where it has no tokens, or none of an image: words of a text lie on no grid."""
-    return token_grid(layer.shape[0]) if layer.layout == "tokens" and layer.of_image else None
+def grid_of_tokens(layer: Layer) -> Grid | None:
+    """The grid of a layer's tokens; None where it has none, or one position, or other tokens than its graph told of."""
+    grid = layer.grid if layer.layout == "tokens" else None
+    return grid if grid is not None and grid.total == layer.shape[0] and len(grid.tokens) > 1 else None
 
 
-def token_grid(tokens: int) -> tuple[int, int] | None:
-    """Side of the square grid that tokens make, and how many leading ones (class token) stand outside it."""
-    for leading in (0, 1):
-        side = math.isqrt(max(tokens - leading, 0))
-        if side > 1 and side * side == tokens - leading:
-            return side, leading
-    return None
-
-
-def class_tokens(layer: Layer) -> int:
-    """How many leading tokens of a layer's output stand outside its grid; 0 where it has no tokens."""
+def others_than_patches(layer: Layer) -> list[int]:
+    """Numbers of the tokens of a layer's output that stand outside its grid, a class token say; none where it has no tokens."""
     grid = grid_of_tokens(layer)
-    return 0 if grid is None else grid[1]
+    return [] if grid is None else sorted(set(range(grid.total)).difference(grid.tokens))
 
 
 def as_maps(values: Tensor, layer: Layer) -> Tensor:
-    """A layer's output as float[batch channel height width]; tokens are laid out on their grid, row by row."""
+    """A layer's output as float[batch channel height width]; tokens are laid out on their grid."""
     if layer.layout == "maps":
         return values
     if is_plane(layer):
         return values.permute(0, 3, 1, 2)
-    grid = token_grid(values.shape[1])
-    if grid is None:
-        raise ValueError(f"{values.shape[1]} tokens are no square grid")
-    side, leading = grid
-    return values[:, leading:].transpose(1, 2).reshape(values.shape[0], -1, side, side)
+    grid = layer.grid
+    if grid is None or grid.total != values.shape[1]:
+        raise ValueError(f"{values.shape[1]} tokens are no grid")
+    return on_grid(values.transpose(1, 2), grid)
+
+
+def on_grid(values: Tensor, grid: Grid) -> Tensor:
+    """What stands along the last axis, one a token, as the rows and columns of the grid: float[... height width]."""
+    first, many = grid.tokens[0], len(grid.tokens)
+    in_a_row = grid.tokens == tuple(range(first, first + many))
+    patches = values[..., slice(first, first + many) if in_a_row else list(grid.tokens)]
+    return patches.reshape(*values.shape[:-1], grid.height, grid.width)

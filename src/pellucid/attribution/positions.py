@@ -10,6 +10,7 @@ from torch import Tensor
 from pellucid.attribution.methods import Problem
 from pellucid.capture import whole_graph
 from pellucid.errors import MethodError
+from pellucid.graph.placing import works_along_last
 
 if TYPE_CHECKING:
     from pellucid.graph import Graph, Node
@@ -124,7 +125,7 @@ def _multiplies(node: Node) -> bool:
     """Whether a call is a product with a matrix along the last axis."""
     if node.operation == "matmul":
         return len(node.inputs) == 2 and len(node.inputs[1]) == 2
-    return node.role == "compute" and node.channel_last is True
+    return works_along_last(node)
 
 
 def _after(node: Node, given: tuple[int, ...], axes: Axes) -> Axes | None:

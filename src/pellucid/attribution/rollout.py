@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.attention import Attentions
-from pellucid.attribution.cam import token_grid
 from pellucid.attribution.cams import stretched
+from pellucid.attribution.layers import traced
+from pellucid.attribution.layouts import on_grid
 from pellucid.attribution.lookups import LookUps, words
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import examples_in, numbered
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
+from pellucid.graph.grids import tokens_read
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,15 @@ class _Rollout(Method):
         numbers = _of_words(look_ups, problem.inputs)
         whole = numbered(
             problem.inputs,
-            lambda number, leaf: self._on(leaf, matrix, attended) if numbers is None or number in numbers else None,
+            lambda number, leaf: (
+                self._on(problem, leaf, matrix, attended) if numbers is None or number in numbers else None
+            ),
         )
         if next(tensors_in(whole), None) is None:
             shapes = [tuple(leaf.shape) for leaf in tensors_in(problem.inputs)]
             raise MethodError(
-                f"{self.title} found {matrix.shape[-1]} tokens, which are neither a square grid of patches of an image nor the "
-                f"tokens of an input; inputs: {shapes}."
+                f"{self.title} found {matrix.shape[-1]} tokens, which are neither the tokens of an input nor such as can be "
+                f"followed to the positions of a map, as an image's patches can; inputs: {shapes}."
             )
         return Maps(whole, {"attention": matrix}, seen.scores, passes, warnings=seen.warnings)
 
@@ -84,15 +88,19 @@ class _Rollout(Method):
             raise OptionError(f"There is no token {query}: there are {tokens}.")
         return matrix[:, query]
 
-    def _on(self, leaf: Tensor, matrix: Tensor, attended: Tensor) -> Tensor | None:
+    def _on(self, problem: Problem, leaf: Tensor, matrix: Tensor, attended: Tensor) -> Tensor | None:
         if leaf.shape[:2] == matrix.shape[:2] and leaf.ndim in (2, 3) and leaf.dtype != torch.bool:
             return self._row(matrix, attended, "mean" if self.query is None else self.query)
-        grid = token_grid(matrix.shape[-1])
-        if leaf.ndim != 4 or grid is None:
+        if leaf.ndim != 4:
             return None
-        side, leading = grid
-        row = self._row(matrix, attended, self.query if self.query is not None else 0 if leading else "mean")
-        return stretched(row[:, leading:].reshape(-1, side, side), leaf)
+        tokens, graph = matrix.shape[-1], problem.graph or traced(problem.model, problem.inputs)
+        grid = None if graph.placed is None else graph.placed.grid_of(tokens)
+        if grid is None:
+            return None
+        others = set(range(tokens)).difference(grid.tokens)
+        read = others & tokens_read(graph.nodes, tokens) or (others if len(others) == 1 else set())
+        query = self.query if self.query is not None else min(read) if read else "mean"
+        return stretched(on_grid(self._row(matrix, attended, query), grid), leaf)
 
 
 @register

@@ -24,9 +24,9 @@ class Unit:
 
     Attributes:
         layer: its name, as `layers` takes it.
-        channel: of maps, tokens or a vector; of any other layout a position past the batch axis, counted flat.
+        channel: of maps, planes, tokens or a vector; of any other layout a position past the batch axis, counted flat.
         place: over the channel's positions: "mean", "max" (the strongest place of each example; of equal places each
-            has its share of the gradient), or one position: (row, column) of maps, a number of tokens.
+            has its share of the gradient), or one position: (row, column) of maps and planes, a number of tokens.
     """
 
     layer: str
@@ -43,7 +43,7 @@ class Unit:
             raise TargetError(
                 f"Layer '{self.layer}' has no channel {self.channel}: it has {layer.units}, 0 to {layer.units - 1}."
             )
-        if layer.layout == "other":
+        if layer.layout == "other" and not layer.is_plane:
             return output.flatten(1)[:, self.channel]
         values = output.select(layer.channel_axis, self.channel)
         if values.ndim == 1:

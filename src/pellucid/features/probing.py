@@ -192,7 +192,7 @@ def sight_of(layer: Layer, field: ReceptiveField) -> Sight:
     position = (grid[0] // 2) * grid[1] + grid[1] // 2 if len(grid) == 2 else int(np.prod(grid)) // 2
     top, left, bottom, right = field.box(position)
     stride = (0, 0)
-    if layer.layout == "maps" and min(grid) > 2:
+    if (layer.layout == "maps" or layer.is_plane) and min(grid) > 2:
         down, across = (field.box(position + step) for step in (grid[1], 1))
         stride = (down[0] - top, across[1] - left)
     return Sight(layer, Box(top, left, max(1, bottom - top), max(1, right - left)), position, stride)
@@ -292,7 +292,8 @@ def _middle(output: Tensor, sight: Sight) -> Floats:
     values = output.detach().float()
     if sight.layer.layout == "tokens":
         values = values.transpose(1, 2)[:, :, sight.position, None, None]
-    elif sight.layer.layout == "maps":
+    elif sight.layer.layout == "maps" or sight.layer.is_plane:
+        values = values.permute(0, 3, 1, 2) if sight.layer.is_plane else values
         row, column = divmod(sight.position, values.shape[3])
         values = values[:, :, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
     elif sight.layer.layout == "channels":

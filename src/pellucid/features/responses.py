@@ -27,7 +27,7 @@ def laid_out(output: Tensor, layer: Layer) -> Tensor:
 
 def units_of(layer: Layer) -> int:
     """How many channels a layer has."""
-    return layer.shape[2] if is_plane(layer) else layer.units
+    return layer.units
 
 
 def middle_of(positions: int) -> int:

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["compute", "norm", "activation", "pool", "join", "pass", "other"]
 
+# Classes with these names are what they are called in these packages; anyone else's may compute anything.
+_KNOWN = (
+    "torch.",
+    "torchvision.",
+    "timm.",
+    "transformers.",
+    "open_clip.",
+    "clip.",
+    "diffusers.",
+    "efficientnet_pytorch.",
+)
 # Class names of torch.nn, and of the activations that libraries write for themselves, to the function's name.
 _ACTIVATION_CLASSES = {
     "CELU": "celu", "ELU": "elu", "FastGELUActivation": "gelu", "GELU": "gelu", "GELUActivation": "gelu",
@@ -140,7 +151,7 @@ def operation_of(module: nn.Module) -> str:
 
 
 def module_role(module: nn.Module) -> tuple[Role, str | None]:
-    """The part that a leaf module plays, and the name of the function where it is an activation."""
+    """The part that a leaf module plays, and the name of the function where it is known to be that activation."""
     kind: type = type(module)
     return _role_of_kind(kind)
 
@@ -149,10 +160,15 @@ def module_role(module: nn.Module) -> tuple[Role, str | None]:
 def _role_of_kind(kind: type) -> tuple[Role, str | None]:
     for base in kind.__mro__:
         if base.__name__ in _ACTIVATION_CLASSES:
-            return "activation", _ACTIVATION_CLASSES[base.__name__]
+            known = base.__module__.startswith(_KNOWN) and _forward(kind) is _forward(base)
+            return "activation", _ACTIVATION_CLASSES[base.__name__] if known else None
         if base.__name__ in _CLASS_ROLES:
             return _CLASS_ROLES[base.__name__], None
     return "other", None
+
+
+def _forward(kind: type) -> object:
+    return getattr(kind, "forward", None)
 
 
 def function_role(name: str) -> tuple[Role, str | None]:

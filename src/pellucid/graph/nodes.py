@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from pellucid.graph.axes import channel_last_of
 from pellucid.graph.dataflow import Dataflow, Source, alias, gathered, mapped, versions
 from pellucid.graph.fake import Fake
 from pellucid.graph.frames import Frame, Kind
@@ -135,8 +136,9 @@ class Nodes(Tally):
             before = self.frames[source.node]
             if before.reached:
                 frame.reached = True
-                if frame.channel_last is None and frame.outputs and frame.outputs[0] == shape:
-                    frame.channel_last = before.channel_last  # element by element: the axes stay what they were
+                known = before.channel_last
+                if known is not None and known is not frame.channel_last:
+                    frame.channel_last = channel_last_of(frame, known, shape)
 
     @unseen
     def _made(self, frame: Frame, inputs: list[Tensor], before: list[int], output: Any, alias_too: bool = True) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
+from pellucid.graph.grids import Placed
 from pellucid.graph.names import Role
 from pellucid.graph.structure import Edge, Node, begins_with_batch, layer_of
 from pellucid.types import Layer
@@ -19,16 +20,27 @@ _CHAINS: dict[str, tuple[Role, ...]] = {
 }
 
 
-def capture_points(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, *, of_image: bool) -> tuple[Layer, ...]:
+def capture_points(
+    nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, placed: Placed | None
+) -> tuple[Layer, ...]:
     """The layers that are captured unless others are asked for, in order of execution: points that begin with the batch."""
     layers: list[Layer] = []
     for node in points(nodes, edges):
-        if not begins_with_batch(node, batch):
-            continue
-        layer = layer_of(node, len(layers), nodes, of_image=of_image)
-        if layer.layout != "other" or layer.units <= LARGEST_OTHER:
-            layers.append(layer)
+        if begins_with_batch(node, batch):
+            layer = layer_of(node, len(layers), nodes, placed)
+            if not _too_large(layer):
+                layers.append(layer)
     return tuple(layers)
+
+
+def too_large(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, placed: Placed | None) -> tuple[Node, ...]:
+    """Points that begin with the batch and are captured on request only, for no layout tells positions from channels."""
+    found = (node for node in points(nodes, edges) if begins_with_batch(node, batch))
+    return tuple(node for node in found if _too_large(layer_of(node, 0, nodes, placed)))
+
+
+def _too_large(layer: Layer) -> bool:
+    return layer.layout == "other" and layer.units > LARGEST_OTHER
 
 
 def points(nodes: tuple[Node, ...], edges: Iterable[Edge]) -> Iterator[Node]:
@@ -37,7 +49,8 @@ def points(nodes: tuple[Node, ...], edges: Iterable[Edge]) -> Iterator[Node]:
     An activation's output is a layer. So is the output of a convolution, a linear layer, attention, a recurrent
     layer, an embedding or a normalisation, unless only normalisations or activations read it: the chain goes on.
     Pools are layers. A sum or concatenation of two signals is one unless only activations read it (for a concatenation
-    also normalisations), and where it is what its block returns, the layer is named after the block.
+    also normalisations), and where it is what its block returns, the layer is named after the block. A module that multiplies by
+    parameters of its own, in functions that are none of these, is a layer like a linear one.
     """
     edges = tuple(edges)
     readers = _readers(nodes, edges)
@@ -46,11 +59,17 @@ def points(nodes: tuple[Node, ...], edges: Iterable[Edge]) -> Iterator[Node]:
         if node.kind == "module" and node.origin is not None and node.origin != node.id:
             holders[node.id] = node
     meetings = _meetings(nodes, edges)
+    own = _layers_of_their_own(nodes)
+    with_points: set[int | None] = set()
     for node in nodes:
         if node.kind not in ("module", "function") or node.origin != node.id or not _is_signal(node):
             continue
+        module = own.get(node.id)
         if not _is_point(node, readers[node.id], meetings):
+            if module is not None and module.id not in with_points and _ends_chain(readers[node.id]):
+                yield module
             continue
+        with_points.add(node.parent)
         shown = node
         if node.role == "join" and node.parent is not None:
             block = holders.get(node.parent)
@@ -72,12 +91,30 @@ def _is_point(node: Node, readers: int, meetings: set[int]) -> bool:
     if node.role in ("activation", "pool"):
         return True
     if node.role in ("compute", "norm"):
-        return not readers or bool(readers & ~_ENDS["compute"])
+        return _ends_chain(readers)
     if node.role == "join":
         if node.id not in meetings:
             return False  # a positional embedding or a class token, not a meeting of two signals
         return not readers or bool(readers & ~_ENDS["add" if node.operation == "add" else "concatenation"])
     return False
+
+
+def _ends_chain(readers: int) -> bool:
+    return not readers or bool(readers & ~_ENDS["compute"])
+
+
+def _layers_of_their_own(nodes: tuple[Node, ...]) -> dict[int, Node]:
+    """Modules that hold products with parameters of their own and no other modules, by the id of the call that ends them."""
+    holding = {node.parent for node in nodes if node.kind == "module"}
+    return {
+        node.origin: node
+        for node in nodes
+        if node.kind == "module"
+        and node.origin not in (None, node.id)
+        and node.own_parameters
+        and node.flops is not None
+        and node.id not in holding
+    }
 
 
 def _readers(nodes: tuple[Node, ...], edges: tuple[Edge, ...]) -> list[int]:

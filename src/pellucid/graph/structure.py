@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from pellucid.types import Layer, Layout
 
 if TYPE_CHECKING:
     from pellucid.graph.difference import Difference
+    from pellucid.graph.grids import Placed
 
 Shape = tuple[int, ...]
 
@@ -163,7 +164,7 @@ class Graph:
 
         if self.backend == "file":
             return ()
-        return capture_points(self.nodes, self.edges, self.batch, of_image=self.of_image)
+        return capture_points(self.nodes, self.edges, self.batch, self.placed)
 
     @cached_property
     def left_out(self) -> tuple[Node, ...]:
@@ -175,6 +176,13 @@ class Graph:
         return tuple(node for node in points(self.nodes, self.edges) if not begins_with_batch(node, self.batch))
 
     @cached_property
+    def too_large(self) -> tuple[Node, ...]:
+        """Calls that would be capture points, but no layout describes their output and it is large: captured on request."""
+        from pellucid.graph.points import too_large
+
+        return () if self.backend == "file" else too_large(self.nodes, self.edges, self.batch, self.placed)
+
+    @cached_property
     def of_image(self) -> bool:
         """Whether an input is an image: (batch, channel, height, width), of floating-point numbers or bytes."""
         return any(
@@ -183,6 +191,13 @@ class Graph:
             if node.kind == "input"
             for shape, dtype in zip(node.outputs, node.output_dtypes, strict=False)
         )
+
+    @cached_property
+    def placed(self) -> Placed | None:
+        """Where on its map everything stands that was made of an image; None where no input is one."""
+        from pellucid.graph.grids import Placed
+
+        return Placed(self.nodes, self.edges) if self.of_image else None
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -218,7 +233,7 @@ class Graph:
             raise LayerError(
                 f"Layer '{name}' ({node.operation}) cannot be captured: {why}. Layers that can: {fitting}."
             )
-        return layer_of(node, len(self.layers) + node.id, self.nodes, of_image=self.of_image)
+        return layer_of(node, len(self.layers) + node.id, self.nodes, self.placed)
 
     def against(self, old: Graph) -> Difference:
         """What became of an older graph in this one, call by call, matched by structure."""
@@ -316,12 +331,28 @@ def begins_with_batch(node: Node, batch: int) -> bool:
     return node.outputs[0][:1] == (batch,)
 
 
-def layer_of(node: Node, index: int, nodes: tuple[Node, ...], *, of_image: bool) -> Layer:
-    """The layer whose output is that of a node, of a model that looks at an image or not."""
+def layer_of(node: Node, index: int, nodes: tuple[Node, ...], placed: Placed | None) -> Layer:
+    """The layer whose output is that of a node.
+
+    Args:
+        node: of the graph.
+        index: the layer's.
+        nodes: all of the graph's.
+        placed: as `Graph.placed`.
+    """
     origin = node if node.origin is None else nodes[node.origin]
     shape = node.outputs[0]
-    layout = layout_of(shape, origin.channel_last)
-    return Layer(index, node.name, node.operation, shape[1:], layout, origin.activation, of_image)
+    last = origin.channel_last
+    if last is None and placed is not None:
+        last = placed.channel_last(origin.id, shape)
+    layout = layout_of(shape, last)
+    layer = Layer(index, node.name, node.operation, shape[1:], layout, origin.activation, placed is not None)
+    if placed is not None and layout == "tokens":
+        return replace(layer, grid=placed.grid(origin.id))
+    if placed is not None and len(shape) == 4 and layout in ("maps", "other"):
+        axes = (2, 3) if layout == "maps" else (1, 2)
+        return replace(layer, upright=placed.upright(origin.id, shape, axes))
+    return layer
 
 
 def layout_of(shape: Shape, channel_last: bool | None) -> Layout:

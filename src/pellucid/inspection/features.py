@@ -211,7 +211,7 @@ class _Adding:
         sights, refused = [], {}
         for layer in layers:
             field = fields.get(layer.name)
-            if field is None or layer.layout == "other" or layer.units > MOST_UNITS:
+            if field is None or (layer.layout == "other" and not layer.is_plane) or layer.units > MOST_UNITS:
                 refused[layer.name] = (
                     f"Its output, {layer.layout} of shape {layer.shape}, has no units that look at places."
                 )

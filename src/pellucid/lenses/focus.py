@@ -122,7 +122,7 @@ def _layer(packed: Packed, seen: Observation, layer: Layer, place: int) -> Focus
     )  # of this example, which may be of another size than the traced
     reason = no_cam(layer)
     height = width = 1
-    if layer.layout == "maps" or (layer.layout == "tokens" and reason is None):
+    if layer.layout == "maps" or layer.is_plane or (layer.layout == "tokens" and reason is None):
         maps = as_maps(activation, layer)[0]
         height, width = int(maps.shape[1]), int(maps.shape[2])
         flat = torch.nan_to_num(maps.flatten(1), nan=-torch.inf)

@@ -59,6 +59,8 @@ def summarise(
         planes = signal.transpose(1, 2)
     elif layer.layout in ("maps", "channels"):
         planes = signal.flatten(2)
+    elif layer.is_plane:
+        planes = signal.flatten(1, 2).transpose(1, 2)
     else:
         planes = signal.reshape(batch, -1, 1)
     along = 2
@@ -69,6 +71,8 @@ def summarise(
     total = sums.double().sum(0)
     nonfinite = 0 if bool(torch.isfinite(total).all()) else int((~torch.isfinite(signal)).sum())
     extents = signal.shape[2:] if layer.layout in ("maps", "channels") else planes.shape[2:]
+    if layer.is_plane:
+        extents = signal.shape[1:3]
     sample = _sample(planes, extents, seen)
     lowest = float(sample.min()) if layer.activation in ("relu", "relu6") else float(planes.amin())
     if layer.activation in ("relu", "relu6") and lowest > 0:

@@ -141,16 +141,22 @@ def _whole(height: int, width: int, axes: int) -> Boxes:
     return np.array([0, 0, -height, -width], np.int32).reshape(4, *(1,) * axes)
 
 
+def _positions(layer: Layer) -> tuple[int, ...]:
+    if layer.is_plane:
+        return layer.shape[:2]
+    return {"maps": layer.shape[1:], "channels": layer.shape[1:], "tokens": layer.shape[:1]}.get(layer.layout, (1,))
+
+
 def _field(graph: Graph, layer: Layer, known: Known, rough: frozenset[int], image: tuple[int, int]) -> ReceptiveField:
     node = graph.by_name[layer.name]
     origin = node.id if node.origin is None else node.origin
     boxes = known.get((origin, 0))
-    grid = {"maps": layer.shape[1:], "channels": layer.shape[1:], "tokens": layer.shape[:1]}.get(layer.layout, (1,))
+    grid = _positions(layer)
     if boxes is None or boxes.ndim != len(layer.shape) + 2:
         whole = np.tile(np.array([0, 0, *image], np.int32), (int(np.prod(grid)), 1))
         return ReceptiveField(layer.name, image, grid, whole, False)
     shape = (1, *layer.shape)
-    axes = {"maps": (0, 1), "channels": (0, 1), "tokens": (0, 2)}.get(layer.layout, tuple(range(len(shape))))
+    axes = tuple(range(len(shape))) if grid == (1,) else (0, layer.channel_axis)
     united = box.over(boxes, axes)
     kept = tuple(1 if axis in axes else extent for axis, extent in enumerate(shape))
     edges = box.edges(box.full(united, kept)).reshape(-1, 4)

@@ -12,8 +12,8 @@ import numpy as np
 
 from pellucid.mapping import boxes as box
 from pellucid.mapping.boxes import Boxes
-from pellucid.mapping.pixelwise import BY_VALUE
-from pellucid.mapping.settings import Settings, index_of
+from pellucid.graph.pixelwise import BY_VALUE
+from pellucid.graph.settings import Settings, index_of
 from pellucid.mapping.sliding import convolution, interpolation, padding, pooling, transposed_convolution
 
 

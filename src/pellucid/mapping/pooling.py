@@ -12,7 +12,7 @@ from pellucid.errors import MethodError
 from pellucid.graph.structure import Node
 from pellucid.mapping import windows
 from pellucid.mapping.boxes import Windows
-from pellucid.mapping.settings import Settings
+from pellucid.graph.settings import Settings
 
 Kind = Literal["max", "average"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pellucid.mapping import boxes as box
 from pellucid.mapping import windows
 from pellucid.mapping.boxes import Boxes
-from pellucid.mapping.settings import Settings
+from pellucid.graph.settings import Settings
 
 Shape = tuple[int, ...]
 Sliding = Callable[[Settings, Sequence[Shape], Shape, Boxes], Boxes | None]

@@ -55,12 +55,11 @@ class Subject:
 
     def deepest(self) -> list[Layer]:
         """The deepest layer that a CAM fits; of tokens with a class token the last few, for the head may read that token alone."""
-        from pellucid.attribution.cam import no_cam, token_grid
+        from pellucid.attribution.cam import no_cam
+        from pellucid.attribution.layouts import others_than_patches
 
         fitting = [layer for layer in self.graph.layers if no_cam(layer) is None]
-        last = fitting[-1] if fitting else None
-        grid = token_grid(last.shape[0]) if last is not None and last.layout == "tokens" else None
-        return fitting[-_OF_CLASS_TOKEN:] if grid is not None and grid[1] else fitting[-1:]
+        return fitting[-_OF_CLASS_TOKEN:] if fitting and others_than_patches(fitting[-1]) else fitting[-1:]
 
 
 class Aimed(Question, frozen=True):

@@ -49,7 +49,7 @@ class Maps(Question, frozen=True):
         _check_few("channel", self.channel or (0,), MOST_CHANNELS)
         batch = live.batch(*self.row)
         layer = live.graph(live.batch(self.row[0]).inputs).layer(self.layer)
-        if layer.layout != "maps" and (layer.layout != "tokens" or no_cam(layer) is not None):
+        if layer.layout != "maps" and no_cam(layer) is not None:
             raise MethodError(f"Layer '{layer.name}' has no maps: its output is {layer.shape} for each example.")
         with Session(unwrapped(live.model), [layer]) as session:
             seen = session.forward(batch.inputs, {"whole": lambda output, _: {"output": output.detach().clone()}})
