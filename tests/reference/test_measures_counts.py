@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics
 
+from pellucid.lenses import LensContext
 from pellucid.lenses.accuracy import AccuracyLens
 from pellucid.lenses.confusion import ConfusionLens
 from pellucid.measures.calibration import BINS, bin_of, reliability
@@ -110,7 +111,12 @@ def plain_pairs(matrix: NDArray[np.int64]) -> dict[tuple[int, int], tuple[float,
             share = Fraction(1 + elsewhere[predicted], len(elsewhere) + others)
             rest = others - elsewhere[predicted] + len(elsewhere) - 1
             table = [[count, errors - count], [elsewhere[predicted] + 1, rest]]
-            found[true, predicted] = float(share * errors), float(stats.fisher_exact(table, "greater").pvalue)
+            tail = (
+                stats.fisher_exact(table, "greater")
+                if others
+                else stats.binomtest(count, errors, 1 / len(elsewhere), "greater")
+            )
+            found[true, predicted] = float(share * errors), float(tail.pvalue)
     return found
 
 
@@ -147,6 +153,36 @@ def test_errors_that_fall_by_chance_are_a_finding_on_one_clean_network_in_four_h
         rows, columns = matrix.nonzero()
         lens = ConfusionLens(CONTEXT, rows, columns, matrix[rows, columns])
         alarms += bool(lens.report().findings)
+    assert alarms <= 1
+
+
+def lens_of(matrix: NDArray[np.int64]) -> ConfusionLens:
+    rows, columns = matrix.nonzero()
+    return ConfusionLens(LensContext(task="classification"), rows, columns, matrix[rows, columns])
+
+
+def test_two_classes_that_are_all_that_is_confused_are_a_finding() -> None:
+    """The third makes no errors: chance is an even spread over the two classes that each could name."""
+    found = lens_of(np.array([[700, 300, 0], [300, 700, 0], [0, 0, 1000]])).report()
+    assert [finding.selection for finding in found.findings] == [
+        {"true": "0", "predicted": "1"}, {"true": "1", "predicted": "0"},
+    ]  # fmt: skip
+    assert "2.0 times what chance would give" in found.findings[0].sentence
+    assert found.pairs[0].p_value == pytest.approx(2 * 0.5**300)
+    # Five errors may fall on one of two by chance; of two classes there is no other to name.
+    assert not lens_of(np.array([[995, 5, 0], [5, 995, 0], [0, 0, 1000]])).report().findings
+    assert [pair.p_value for pair in lens_of(np.array([[700, 300], [300, 700]])).report().pairs] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("errors", [3, 15])
+def test_errors_of_few_classes_by_chance_are_hardly_ever_a_finding(errors: int) -> None:
+    generator, alarms = np.random.default_rng(2), 0
+    for _ in range(300):
+        matrix = np.diag(np.full(3, 100))
+        for true in range(3):
+            weights = np.array([5.0, 1.0, 2.0]) * (np.arange(3) != true)
+            matrix[true] += generator.multinomial(generator.poisson(errors), weights / weights.sum())
+        alarms += bool(lens_of(matrix).report().findings)
     assert alarms <= 1
 
 

@@ -28,7 +28,13 @@ def made() -> dict[str, Any]:
             "tests": 9,
             "expected": _holm([0.01, 0.04, 0.03, 0.005], 9),
         },
-        "cases": [_case(seed, classes, number) for seed, classes, number in ((0, 2, 60), (1, 5, 200), (2, 12, 900))],
+        "cases": [
+            *(_case(seed, classes, number) for seed, classes, number in ((0, 2, 60), (1, 5, 200), (2, 12, 900))),
+            _told(3, np.repeat([0, 0, 1, 1, 2], [30, 20, 40, 6, 50]), np.repeat([0, 1, 1, 0, 2], [30, 20, 40, 6, 50])),
+            _told(
+                4, np.repeat([0, 0, 0, 1, 2, 3], [9, 7, 4, 9, 9, 9]), np.repeat([0, 1, 3, 1, 2, 3], [9, 7, 4, 9, 9, 9])
+            ),
+        ],
     }
 
 
@@ -40,7 +46,10 @@ def _case(seed: int, classes: int, number: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, classes, number)
     slips = np.where(rng.random(number) < 0.5, (targets + 1) % classes, rng.integers(0, classes, number))
-    predictions = np.where(rng.random(number) < 0.6, targets, slips)
+    return _told(classes, targets, np.where(rng.random(number) < 0.6, targets, slips))
+
+
+def _told(classes: int, targets: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
     pairs = confused_pairs(SparseCounts.of(targets, predictions), classes)
     return {
         "classes": classes,

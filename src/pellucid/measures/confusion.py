@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.measures.intervals import holm, hypergeometric_tail, wilson
+from pellucid.measures.intervals import LEAST_P, holm, hypergeometric_tail, wilson
 from pellucid.record.schema import ConfusedPair
 
 # Cells below this many examples cannot be told from chance and are left out of the tests' listing, not of their number.
@@ -257,11 +257,20 @@ class _Chance:
         return expected
 
     def tails(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Probability of at least as many in these cells by chance, float64[cell]: Fisher's exact test, one-sided."""
+        """Probability of at least as many in these cells by chance, float64[cell].
+
+        Fisher's exact test, one-sided; where the others make no errors there is nothing to compare with, and it is the binomial
+        tail of an even spread over the classes that the row could name.
+        """
+        from scipy import special  # scipy.stats takes a second to import
+
         held, own = self.counts[cells], self.errors[cells]
-        tails = np.empty(len(cells))
+        even: NDArray[np.float64] = special.bdtrc(held - 1.0, own, 1.0 / max(self.classes - 1, 1))
+        tails = np.maximum(LEAST_P, even)
         for place, (count, drawn) in enumerate(zip(held.tolist(), own.tolist(), strict=True)):
             cell = cells[place]
+            if not self.others[cell]:
+                continue
             marked = int(self.elsewhere[cell]) + 1 + count
             tails[place] = hypergeometric_tail(count, drawn, marked, int(self.others[cell]) + self.classes - 1 + drawn)
         return tails

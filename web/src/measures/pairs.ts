@@ -45,7 +45,10 @@ export function confusedPairs(cells: ConfusionCounts, classes: number, most = 20
       column,
       count,
       expected: ((elsewhere + 1) / (others + classes - 1)) * own,
-      tail: hypergeometricTail(count, own, elsewhere + 1 + count, others + classes - 1 + own),
+      tail:
+        others === 0
+          ? binomialTail(count, own, 1 / (classes - 1))
+          : hypergeometricTail(count, own, elsewhere + 1 + count, others + classes - 1 + own),
     });
   }
   const adjusted = holm(
@@ -97,6 +100,27 @@ export function hypergeometricTail(marked: number, drawn: number, all: number, p
   }
   for (let hits = marked; hits > least && (hits === marked || part > sum * NEGLIGIBLE); hits--) {
     part *= (hits * (rest + hits)) / ((all - hits + 1) * (drawn - hits + 1));
+    sum += part;
+  }
+  return Math.max(0, 1 - sum);
+}
+
+/** P(at least `hits` of `number`), each with the same probability. */
+export function binomialTail(hits: number, number: number, probability: number): number {
+  if (hits <= 0 || probability >= 1) return 1;
+  const odds = probability / (1 - probability);
+  const choose = logFactorial(number) - logFactorial(hits) - logFactorial(number - hits);
+  let [sum, part] = [0, Math.exp(choose + hits * Math.log(probability) + (number - hits) * Math.log1p(-probability))];
+  // From the value that was asked for away from the most likely one, as above.
+  if (hits > number * probability) {
+    for (let many = hits; many <= number && part > sum * NEGLIGIBLE; many++) {
+      sum += part;
+      part *= (odds * (number - many)) / (many + 1);
+    }
+    return Math.min(1, sum);
+  }
+  for (let many = hits; many > 0 && (many === hits || part > sum * NEGLIGIBLE); many--) {
+    part *= many / (odds * (number - many + 1));
     sum += part;
   }
   return Math.max(0, 1 - sum);

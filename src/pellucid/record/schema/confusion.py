@@ -12,7 +12,8 @@ class ConfusedPair(msgspec.Struct, frozen=True):
 
     `expected` is the count if the errors of that true class fell on the other classes in proportion to how often each
     is wrongly predicted for the classes beside the two, one added to each; `p_value` is that of Fisher's exact test
-    against those classes, one-sided, after Holm's correction over all pairs.
+    against those classes, one-sided, after Holm's correction over all pairs. Where those classes make no errors it is that of
+    an even spread over the other classes, a binomial tail.
     """
 
     true: int
