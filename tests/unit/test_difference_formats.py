@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pellucid.graph import Graph, trace
 from pellucid.graph.difference import Change, difference
@@ -31,6 +32,23 @@ class Reader(nn.Module):
         states = self.norm(self.embed(ids))
         scores = self.query(states) @ self.key(states).transpose(1, 2) / 4.0
         return self.head(torch.relu(states + torch.softmax(scores, -1) @ self.value(states))).mean(1)
+
+
+class Upscaled(nn.Module):
+    """What formats write otherwise: enlarged maps, channels as places, a SiLU, a mean over places, one of several steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.up, self.shuffle = (
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.Upsample(scale_factor=2),
+            nn.PixelShuffle(2),
+        )
+        self.act, self.pool, self.head = nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Linear(2, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.act(self.shuffle(self.up(self.conv(images))))
+        return self.head(self.pool(functional.interpolate(functional.silu(maps), scale_factor=2)).flatten(1))[:, 0]
 
 
 def images(width: int = 4, *, extra: bool = False) -> nn.Sequential:
@@ -57,7 +75,7 @@ def weights_of(model: nn.Module, folder: Path) -> Graph:
     return read_graph(folder / "m.safetensors")
 
 
-@pytest.mark.parametrize(("model", "example"), [(images(), IMAGE), (Reader(), IDS)])
+@pytest.mark.parametrize(("model", "example"), [(images(), IMAGE), (Reader(), IDS), (Upscaled(), IMAGE)])
 def test_one_model_in_three_formats_does_the_same(tmp_path: Path, model: nn.Module, example: Tensor) -> None:
     graphs = [trace(model.eval(), example), exported(model, example), onnx(model, example, tmp_path)]
     words = ["a traced model", "a program of torch.export", "ONNX"]

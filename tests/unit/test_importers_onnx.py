@@ -371,3 +371,19 @@ def test_of_a_loop_that_may_stop_early_all_steps_are_counted_and_it_is_said(tmp_
     graph = read(_looping([2, 4], [2, 4], stops=True), tmp_path)
     assert graph.flops == 4 * 2 * 2 * 4 * 4
     assert "Loop() may stop before its last step: FLOPs are those of all its steps" in graph.backend_reason
+
+
+def test_scales_bounds_and_first_states_are_no_parameters(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Clip", ["x", "low", "high"], ["clipped"]),
+        helper.make_node("Pad", ["clipped", "pads", "low"], ["padded"]),
+        helper.make_node("QuantizeLinear", ["padded", "scale"], ["whole"]),
+        helper.make_node("DequantizeLinear", ["whole", "scale"], ["again"]),
+        helper.make_node("Resize", ["again", "", "scales"], ["large"]),
+        helper.make_node("GRU", ["large", "w", "r", "", "", "state"], ["y"], hidden_size=2),
+    ]
+    kept = [weight("low"), weight("high"), weight("scale"), weight("scales", 3), weight("state", 1, 1, 2),
+            weight("w", 1, 6, 4), weight("r", 1, 6, 2), helper.make_tensor("pads", INT, [6], [0] * 6)]  # fmt: skip
+    graph = read(model(nodes, [value("x", [5, 1, 4])], [value("y", None)], kept), tmp_path)
+    assert graph.parameters == 6 * 4 + 6 * 2
+    assert [node.operation for node in graph.nodes if node.parameters] == ["GRU"]

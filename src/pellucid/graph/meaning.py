@@ -41,11 +41,16 @@ _NAMES = {
         "matmul": "mm bmm gemm addmm linear",
         "maxpool": "adaptivemaxpool globalmaxpool maxpoolwithindices",
         "mean": "reducemean",
+        "pixelshuffle": "depthtospace",
+        "pixelunshuffle": "spacetodepth",
         "reshape": "flatten unflatten view",
         "rmsnorm": "rmsnormalization",
+        "select": "getitem gather gatherelements indexselect narrow slice",
         "sub": "rsub",
         "sum": "reducesum",
         "transpose": "permute t",
+        "upsample": "interpolate resize upsamplebicubic upsamplebicubicaa upsamplebilinear upsamplebilinearaa upsamplelinear"
+        " upsamplenearest upsamplenearestexact upsampletrilinear upsamplingbilinear upsamplingnearest",
     }.items()
     for one in names.split()
 }
@@ -75,8 +80,10 @@ class Translated:
 def translated(graph: Graph, other: Graph) -> Translated:
     """A graph in the words that it shares with one of another format.
 
-    A module that holds functions alone and whose like is one operation in the other graph is one operation here.
+    A module that holds functions alone and whose like is one operation in the other graph is one operation here; so is a
+    product of a sigmoid with what that is of, which ONNX writes a SiLU as.
     """
+    graph, gates = _gated(graph)
     holders = {node.parent for node in graph.nodes}
     nested = {node.parent for node in graph.nodes if not node.path.endswith(")")}
     others = {node.parent for node in other.nodes}
@@ -88,7 +95,7 @@ def translated(graph: Graph, other: Graph) -> Translated:
             within[node.id] = within.get(node.parent, node.parent)
     meant = {node.path: _meaning(node) for node in other.nodes if node.path in single}
     gone = {node.id for node in graph.nodes if node.id not in holders and _meaning(node) in _LEFT_OUT}
-    kept = [node for node in graph.nodes if node.id not in within and node.id not in gone]
+    kept = [node for node in graph.nodes if node.id not in within and node.id not in gone | gates]
     number = {node.id: place for place, node in enumerate(kept)}
     inputs = 0
     nodes = []
@@ -101,6 +108,37 @@ def translated(graph: Graph, other: Graph) -> Translated:
     return Translated(replace(graph, nodes=tuple(nodes), edges=_edges(graph, within, gone, number)), tuple(number))
 
 
+def _gated(graph: Graph) -> tuple[Graph, set[int]]:
+    """The graph with each such product as a SiLU of what it is given, and the ids of the sigmoids, which nothing reads now."""
+    enters: dict[int, list[Edge]] = {}
+    readers: dict[int, set[int]] = {}
+    for edge in graph.edges:
+        enters.setdefault(edge.target, []).append(edge)
+        readers.setdefault(edge.source, set()).add(edge.target)
+    gates: dict[int, int] = {}  # the product of each sigmoid
+    for node in graph.nodes:
+        read = enters.get(node.id, [])
+        if node.operation.lower() != "mul" or len(read) != 2:
+            continue
+        for gate, given in (read, read[::-1]):
+            of = enters.get(gate.source, [])
+            whole = graph.nodes[gate.source].activation == "sigmoid" and readers[gate.source] == {node.id}
+            if whole and [(one.source, one.output) for one in of] == [(given.source, given.output)]:
+                gates[gate.source] = node.id
+                break
+    if not gates:
+        return graph, set()
+    products = set(gates.values())
+    nodes = tuple(
+        msgspec.structs.replace(node, operation="silu", role="activation", activation="silu")
+        if node.id in products
+        else node
+        for node in graph.nodes
+    )
+    edges = tuple(edge for edge in graph.edges if edge.source not in gates and edge.target not in gates)
+    return replace(graph, nodes=nodes, edges=edges), set(gates)
+
+
 def _meaning(node: Node) -> str:
     """What an operation does, in one word for all formats."""
     if node.activation is not None:
@@ -108,7 +146,10 @@ def _meaning(node: Node) -> str:
     plain = _SPACE.sub("", node.operation.replace("_", "").lower())
     if plain == "gather" and node.role == "compute":
         return "embedding"
-    return _NAMES.get(plain, plain)
+    meaning = _NAMES.get(plain, plain)
+    if meaning == "averagepool" and node.outputs and len(node.outputs[0]) > 2 and {*node.outputs[0][2:]} == {1}:
+        return "mean"  # over all places, which formats write as either
+    return meaning
 
 
 def _node(node: Node, number: Mapping[int, int], meaning: str, inputs: int, *, holds: bool, folded: bool) -> Node:

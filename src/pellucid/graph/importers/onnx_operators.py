@@ -43,6 +43,13 @@ _ROLES: dict[Role, Sequence[str]] = {
         "Identity", "Pad", "Reshape", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
     ),
 }  # fmt: skip
+# Which arguments an operator reads that are no parameters, though a file keeps them beside these: statistics, scales and
+# bounds, and what a recurrent layer begins with.
+NOT_LEARNED: Mapping[str, Sequence[int]] = {
+    "BatchNormalization": (3, 4), "Clip": (1, 2), "DequantizeLinear": (1, 2), "GRU": (5,), "LSTM": (5, 6), "Pad": (2,),
+    "QLinearConv": (1, 2, 4, 5, 6, 7), "QLinearMatMul": (1, 2, 4, 5, 6, 7), "QuantizeLinear": (1, 2), "RNN": (5,),
+    "Resize": (1, 2), "Upsample": (1,),
+}  # fmt: skip
 _ROLE = {name: role for role, names in _ROLES.items() for name in names}
 _MULTIPLIES = re.compile(r"MatMul|Gemm|Conv|Attention|LSTM|GRU|MoE")
 _RECURRENT = ("RNN", "LSTM", "GRU")

@@ -12,7 +12,7 @@ from pellucid.errors import ModelError
 from pellucid.graph.importers import scopes
 from pellucid.graph.importers.building import Builder, Draft, Kind, Scope, Value, text
 from pellucid.graph.importers.onnx_loops import may_stop
-from pellucid.graph.importers.onnx_operators import flops_of, multiplies, pool_in, role_of, steps_of
+from pellucid.graph.importers.onnx_operators import NOT_LEARNED, flops_of, multiplies, pool_in, role_of, steps_of
 from pellucid.graph.importers.onnx_values import (
     FEW,
     initialisers,
@@ -155,9 +155,11 @@ class Walk:
         draft.uncounted = draft.flops is None and multiplies(node.op_type, settings, draft.role)
         if draft.role == "pool" and draft.reads and kinds:
             draft.pool = pool_in(node.op_type, settings, draft.reads[0].kind, kinds[0])
-        if node.op_type == "BatchNormalization":
-            for statistic in draft.reads[3:5]:
-                self.builder.forget(statistic)
+        given = iter(draft.reads)
+        for argument, name in enumerate(node.input):
+            value = next(given, None) if name else None
+            if value is not None and argument in NOT_LEARNED.get(node.op_type, ()):
+                self.builder.forget(value)
         made = self.builder.operation(draft, kinds)
         if node.op_type == "Constant" and node.attribute and made:
             held = node.attribute[0]
