@@ -86,6 +86,11 @@ class Watch:
         if not self._overwrite:
             refuse_record(self._out)
         self._begin()
+        if any(local(parameter) is not parameter for parameter in self._watched.parameters):
+            words = (
+                "Parameters are shared among processes (DTensor): norms and histograms are of this one's part alone."
+            )
+            self._warn("shards", words, stacklevel=3)
         manifest = schema.Manifest(
             title=self._title,
             watched=True,
@@ -106,11 +111,6 @@ class Watch:
             raise
         self._journal = Journal(TrainingWriter(self._writer), time.perf_counter())
         self._ended = False
-        if any(local(parameter) is not parameter for parameter in self._watched.parameters):
-            words = (
-                "Parameters are shared among processes (DTensor): norms and histograms are of this one's part alone."
-            )
-            self._warn("shards", words, stacklevel=3)
         return self
 
     def __exit__(
