@@ -68,7 +68,8 @@ class Example:
 
     Attributes:
         inputs: what the model's forward takes, without the batch axis. A tuple is passed as positional arguments,
-            a dict as keyword arguments, a tensor as the one argument.
+            a dict as keyword arguments, a tensor as the one argument. What is no tensor (None, a flag, a number that
+            forward takes as it is) is the same for a whole batch.
         target: class index, number, or None where unknown; of a soft label the most probable class.
         media: how it looks to a person, after preprocessing undone; None where it has no picture.
         soft: a soft label, the probability of each class, or None.
