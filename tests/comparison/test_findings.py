@@ -47,3 +47,11 @@ def test_what_broke_is_of_what_was_right() -> None:
         "Of the 600 examples that old had right, new is not right on 50; of the 400 that old had not, it is right on 20."
     )
     assert (broken.count, broken.weight, broken.interval) == (600, 50 / 600, wilson(50, 600))
+
+
+def test_one_example_is_no_examples() -> None:
+    pair = cast(ComparedPair, SimpleNamespace(broken=1, fixed=0, both_right=0, both_wrong=2, count=3, flip="flip"))
+    (broken,) = _flips(pair, "old", "new")
+    assert broken.sentence == (
+        "Of the one example that old had right, new is not right on 1; of the 2 that old had not, it is right on 0."
+    )

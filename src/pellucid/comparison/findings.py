@@ -53,6 +53,14 @@ def points_interval(interval: Interval) -> str:
     return f"{interval.level:.0%} interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
 
 
+def _examples(count: int) -> str:
+    return f"{count:,} {'example' if count == 1 else 'examples'}"
+
+
+def _all(count: int) -> str:
+    return "Of the one example" if count == 1 else f"Of the {count:,} examples"
+
+
 def _gate(gate: GateResult) -> Finding:
     return Finding(
         kind="gate-failed", severity="high", sentence=gate.sentence, count=1, page=PAGE, weight=1.0,
@@ -69,7 +77,7 @@ def _accuracy(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
         kind=kind,
         severity="high" if kind == "worse" else "info",
         sentence=(
-            f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {one.count:,} examples, "
+            f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {_examples(one.count)}, "
             f"{points(one.difference)} ({points_interval(one.interval)})."
         ),
         count=one.count,
@@ -91,7 +99,7 @@ def _loss(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
         severity="high" if kind == "worse" else "info",
         sentence=(
             f"{new} is {word} {old}: a mean loss of {one.new:.4g} instead of {one.old:.4g} {one.unit}".rstrip()
-            + f" over {one.count:,} examples, {one.difference:+.3g} ({one.interval.level:.0%} interval {one.interval.low:+.3g} to "
+            + f" over {_examples(one.count)}, {one.difference:+.3g} ({one.interval.level:.0%} interval {one.interval.low:+.3g} to "
             f"{one.interval.high:+.3g})."
         ),
         count=one.count,
@@ -117,7 +125,7 @@ def _flips(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
     yield Finding(
         kind="broken",
         severity="medium" if pair.broken > pair.fixed else "low",
-        sentence=f"Of the {right:,} examples that {old} had right, {new} is not right on {pair.broken:,}{of_wrong}.",
+        sentence=f"{_all(right)} that {old} had right, {new} is not right on {pair.broken:,}{of_wrong}.",
         count=right,
         interval=wilson(pair.broken, right),
         page=PAGE,
@@ -147,7 +155,7 @@ def _others(measures: list[MeasureDifference], old: str, new: str) -> Iterable[F
         yield Finding(
             kind=f"{one.measure}-rose",
             severity="medium",
-            sentence=f"From {old} to {new} {shown}, over {one.count:,} examples.",
+            sentence=f"From {old} to {new} {shown}, over {_examples(one.count)}.",
             count=one.count,
             interval=one.interval,
             page=PAGE,

@@ -47,7 +47,8 @@ def calibration_findings(bins: Reliability, variance: float) -> list[Finding]:
             severity="high" if abs(gap) > 0.1 else "medium",
             sentence=(
                 f"The model is {word}: its mean confidence is {confidence:.1%}, but it is right on "
-                f"{correct / count:.1%} of {count:,} examples, a gap of {abs(gap) * 100:.1f} points."
+                f"{correct / count:.1%} of {count:,} {'example' if count == 1 else 'examples'}, a gap of "
+                f"{abs(gap) * 100:.1f} points."
             ),
             count=count,
             interval=wilson(correct, count),
