@@ -175,6 +175,20 @@ describe.skipIf(missing !== "")(`activations and features${missing ? ` (skipped:
     await sound(seen);
   });
 
+  it("says nothing of units whose numbers did not come", async () => {
+    const { page } = await visit(here, net, "#/overview");
+    await page.route(/\/arrays\//, (route) => route.abort());
+    await go(page, "#/features?layer=relu");
+    const alert = page.locator("main").getByRole("alert");
+    await alert.waitFor();
+    expect(await page.locator("main a.card").count()).toBe(0);
+    expect(await page.locator("main").textContent()).not.toMatch(/never above 0|No unit/);
+    await page.unroute(/\/arrays\//);
+    await alert.getByRole("button", { name: "Try again" }).click();
+    await page.locator("main a.card").first().waitFor();
+    await page.context().close();
+  });
+
   it("shows the crops of every unit, its tuning to stimuli and its label", async () => {
     const seen = await visit(here, net, "#/features?layer=relu&unit=2");
     const { page } = seen;
