@@ -145,8 +145,8 @@ def _reached(model: nn.Module, layers: list[Layer]) -> dict[str, np.ndarray]:
     def keep(output: Tensor, layer: Layer) -> dict[str, Tensor]:
         # Sums of a batch may round differently for each example; what was pushed moves by far more.
         changed = (~torch.isclose(output[1:], output[:1], rtol=1e-11, atol=0)).any(dim=layer.channel_axis, keepdim=True)
-        shape = {"maps": layer.shape[1:], "tokens": layer.shape[:1]}.get(layer.layout)
-        flat = changed.reshape(len(changed), -1) if shape else changed.reshape(len(changed), -1).any(1, keepdim=True)
+        placed = layer.layout in ("maps", "channels", "tokens") or layer.is_plane
+        flat = changed.reshape(len(changed), -1) if placed else changed.reshape(len(changed), -1).any(1, keepdim=True)
         return {"changed": flat}
 
     with Session(model, layers) as session:

@@ -302,6 +302,22 @@ def folded_batch() -> Fault:
     return Frames(), held_out(60)
 
 
+class Written(nn.Module):
+    """One product with a parameter, which no module holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(64, 10) / 8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weight
+
+
+def without_layers() -> Fault:
+    torch.manual_seed(0)
+    return Written(), held_out(60)
+
+
 class Experts(nn.Module):
     """Asks one expert about dark pictures and another about the rest."""
 
@@ -350,6 +366,7 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("worse-than-prior", worse_than_prior, {}, "high"),
     ("unused-parameters", unused_parameters, {}, "low"),
     ("layers-left-out", folded_batch, {}, "low"),
+    ("no-layers", without_layers, {}, "medium"),
     ("unlike-batch", experts, {}, "low"),
     ("zero-weights", zero_weights, {"layer": "features.4"}, "medium"),
     ("nonfinite-weights", nonfinite_weights, {"layer": "classifier.4"}, "high"),

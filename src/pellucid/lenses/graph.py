@@ -36,7 +36,7 @@ class GraphLens:
         """Takes the traced graph."""
         if seen.graph is not None:
             panel = seen.graph.to_panel()
-            panel.findings += _left_out(seen.graph)
+            panel.findings += [*_left_out(seen.graph), *_too_large(seen.graph), *_without_layers(seen.graph)]
             self.panel = msgspec.json.encode(panel).decode()
 
     def merge(self, other: Self) -> None:
@@ -74,6 +74,51 @@ def _left_out(graph: Graph) -> list[Finding]:
             count=len(nodes),
             page="activations",
             evidence={"layers": len(nodes), "first": nodes[0].name},
+        )
+    ]
+
+
+def _too_large(graph: Graph) -> list[Finding]:
+    """Layers that are looked at on request only."""
+    nodes = graph.too_large
+    if not nodes or graph.error is not None:
+        return []
+    one = len(nodes) == 1
+    return [
+        Finding(
+            kind="layers-left-out",
+            severity="low",
+            sentence=(
+                f"{len(nodes):,} layer{'' if one else 's'} {'is' if one else 'are'} not shown on Activations and Gradients, because "
+                f"no layout tells which axes of the output are channels, and it is large: {_some([node.name for node in nodes])}. "
+                f"{nodes[0].name} gives {nodes[0].outputs[0]}. By name a model at hand shows any."
+            ),
+            count=len(nodes),
+            page="activations",
+            evidence={"layers": len(nodes), "first": nodes[0].name},
+        )
+    ]
+
+
+def _without_layers(graph: Graph) -> list[Finding]:
+    """Why no lens sees anything inside a model."""
+    if graph.layers or graph.left_out or graph.too_large or graph.error is not None or graph.backend == "file":
+        return []
+    calls = [node for node in graph.nodes if node.kind in ("module", "function")]
+    if len(calls) == 1 and calls[0].kind == "module":
+        why = f"it is one call of {calls[0].operation}, which cannot be looked into: look at the model that it was made from"
+    elif any(node.role in ("compute", "activation", "pool") and not node.floating for node in calls):
+        why = "its layers give no numbers of floating point: look at the model as it was before it was quantised"
+    else:
+        why = "it calls no convolution, linear layer, activation, pool or the like that gives a batch of numbers"
+    return [
+        Finding(
+            kind="no-layers",
+            severity="medium",
+            sentence=f"No layer of this model is shown on Activations and Gradients, because {why}.",
+            count=len(calls),
+            page="graph",
+            evidence={"calls": len(calls)},
         )
     ]
 

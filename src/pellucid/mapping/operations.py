@@ -10,10 +10,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pellucid.mapping import boxes as box
-from pellucid.mapping.boxes import Boxes
 from pellucid.graph.pixelwise import BY_VALUE
 from pellucid.graph.settings import Settings, index_of
+from pellucid.mapping import boxes as box
+from pellucid.mapping.boxes import Boxes
 from pellucid.mapping.sliding import convolution, interpolation, padding, pooling, transposed_convolution
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import MethodError
+from pellucid.graph.settings import Settings
 from pellucid.graph.structure import Node
 from pellucid.mapping import windows
 from pellucid.mapping.boxes import Windows
-from pellucid.graph.settings import Settings
 
 Kind = Literal["max", "average"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pellucid.graph.settings import Settings
 from pellucid.mapping import boxes as box
 from pellucid.mapping import windows
 from pellucid.mapping.boxes import Boxes
-from pellucid.graph.settings import Settings
 
 Shape = tuple[int, ...]
 Sliding = Callable[[Settings, Sequence[Shape], Shape, Boxes], Boxes | None]
