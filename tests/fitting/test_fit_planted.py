@@ -77,6 +77,26 @@ def test_examples_that_can_only_be_iterated_are_as_many_as_come() -> None:
     assert found.panel.count == len(found.sample) == 50
 
 
+def test_a_layer_of_the_head_s_width_further_in_is_no_head() -> None:
+    class Cosine(nn.Module):
+        """Its classes are directions, which no linear layer holds."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 20)
+            self.directions = nn.Parameter(torch.randn(6, 20))
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            states = nn.functional.normalize(self.second(self.first(inputs).relu()).relu())
+            return nn.functional.linear(states, nn.functional.normalize(self.directions))
+
+    torch.manual_seed(0)
+    inputs, targets = _some_classes()
+    found = fit(Cosine().eval(), _Named(inputs, targets), classes=list("abcdef"))
+    assert (found.panel.layer, found.panel.width) == ("", 0)
+    assert "no linear layer of this model gives its 6 outputs" in found.panel.features
+
+
 def test_whole_numbers_for_one_output_are_a_regression() -> None:
     inputs, targets = _some_classes()
     data = [(one, int(target) + 3) for one, target in zip(inputs, targets, strict=True)]

@@ -128,18 +128,36 @@ def batches_of(source: Source, rows: NDArray[np.int64], size: int) -> Iterator[t
 
 
 def head_of(model: nn.Module, graph: Graph, outputs: int) -> tuple[str, str]:
-    """Path of the linear layer that gives the outputs, as many as the model itself gives, and in words why there is none."""
+    """Path of the linear layer that gives the outputs, as many as the model itself gives, and in words why there is none.
+
+    Behind it stands no other layer that computes with weights: one of the same width further in holds no classes.
+    """
     from torch import nn
 
     modules = dict(model.named_modules())
+    before = _before_layers(graph)
     for node in reversed(graph.nodes):
-        module = modules.get(node.path) if node.kind == "module" else None
+        module = modules.get(node.path) if node.kind == "module" and node.id not in before else None
         if isinstance(module, nn.Linear) and module.out_features == outputs:
             return node.path, ""
         if isinstance(module, nn.Conv2d) and module.out_channels == outputs and module.kernel_size == (1, 1):
             return node.path, ""
     told = f"{outputs} outputs" if outputs != 1 else "one output"
     return "", f"no linear layer of this model gives its {told}, so that it has no features to look at"
+
+
+def _before_layers(graph: Graph) -> set[int]:
+    """Ids of the calls whose output goes into a layer, a product or a convolution, directly or through others."""
+    sources: dict[int, list[int]] = {}
+    for edge in graph.edges:
+        sources.setdefault(edge.target, []).append(edge.source)
+    waiting = [node.id for node in graph.nodes if node.role == "compute"]
+    before: set[int] = set()
+    while waiting:
+        new = [one for one in sources.get(waiting.pop(), ()) if one not in before]
+        before.update(new)
+        waiting += new
+    return before
 
 
 def looked_at(
