@@ -89,7 +89,7 @@ def _too_large(graph: Graph) -> list[Finding]:
             kind="layers-left-out",
             severity="low",
             sentence=(
-                f"{len(nodes):,} layer{'' if one else 's'} {'is' if one else 'are'} not shown on Activations and Gradients, because "
+                f"{len(nodes):,} layer{'' if one else 's'} {'is' if one else 'are'} not shown on Activations and Gradients: "
                 f"no layout tells which axes of the output are channels, and it is large: {_some([node.name for node in nodes])}. "
                 f"{nodes[0].name} gives {nodes[0].outputs[0]}. By name a model at hand shows any."
             ),
