@@ -224,6 +224,39 @@ def test_attention_of_one_head_written_by_hand_is_taken_and_padding_is_left_out_
             assert not bool(found[name].input[row, length:].any())
 
 
+def test_padding_whose_own_rows_are_hidden_too_is_left_out_of_the_mean() -> None:
+    class BothAxes(OneHead):
+        """A mask along rows and columns, as DeBERTa has it: the softmax of a padded row is uniform."""
+
+        def forward(self, ids: Tensor) -> Tensor:
+            values, real = self.words(ids), ids != 0
+            self.kept = []
+            for _ in range(2):
+                logits = self.query(values) @ self.key(values).mT
+                hidden = ~(real[:, None] & real[:, :, None])
+                self.kept.append(logits.masked_fill(hidden, torch.finfo(logits.dtype).min).softmax(-1))
+                values = values + self.kept[-1] @ values
+            return self.head((values * real[..., None]).sum(1))
+
+    model = BothAxes().eval().double()
+    found = pellucid.attribute(model, PADDED, 1, "attention_rollout")
+    model(PADDED)
+    one, two = model.kept
+    product = ((two + torch.eye(5)) / 2 @ (one + torch.eye(5)) / 2).detach()
+    torch.testing.assert_close(found.layers["attention"], product)
+    for row, length in enumerate((3, 4)):
+        torch.testing.assert_close(found.input[row], product[row, :length].mean(0))
+        assert not bool(found.input[row, length:].any())
+
+
+def test_attention_that_is_uniform_everywhere_keeps_all_its_tokens() -> None:
+    model = OneHead().eval().double()
+    nn.init.zeros_(model.query.weight)
+    nn.init.zeros_(model.query.bias)
+    found = pellucid.attribute(model, IDS[:1], 1, "attention_rollout")
+    torch.testing.assert_close(found.input, torch.full((1, 5), 0.2, dtype=torch.float64))
+
+
 def test_the_last_token_of_a_causal_model_which_attends_to_itself_alone_is_in_the_mean() -> None:
     class Causal(nn.Module):
         def __init__(self) -> None:

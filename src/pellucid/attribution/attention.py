@@ -157,6 +157,20 @@ class Attentions(TorchFunctionMode):
         source.register_hook(keep)  # type: ignore[no-untyped-call]
 
 
+def attended(weights: Sequence[Tensor]) -> Tensor:
+    """Which tokens any token attends to: bool[batch token].
+
+    Rows that are uniform in all heads of all attentions do not count, unless all are: where a mask hides padding along both
+    axes, a padded token sees no token, and the softmax of logits that are all hidden is uniform.
+
+    Args:
+        weights: float[batch head token token], one an attention.
+    """
+    uniform = torch.stack([(one == one[..., :1]).all(-1).all(1) for one in weights]).all(0)
+    counted = ~uniform | uniform.all(1, keepdim=True)
+    return torch.stack([(one * counted[:, None, :, None]).sum((1, 2)) for one in weights]).sum(0) > 0
+
+
 def _node(tensor: Tensor) -> Node | None:
     """Where a tensor is made in the gradient's graph; of a leaf, where its gradient is added up."""
     return get_gradient_edge(tensor).node if tensor.requires_grad else None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from pellucid.attribution.attention import Attentions
+from pellucid.attribution.attention import Attentions, attended
 from pellucid.attribution.cams import stretched
 from pellucid.attribution.layers import traced
 from pellucid.attribution.layouts import on_grid
@@ -59,12 +59,12 @@ class _Rollout(Method):
         matrix = self._matrix(attentions)
         if seen.scores is None:
             raise MethodError("No score was computed.")
-        attended = torch.stack([one.sum((1, 2)) for one in attentions.weights]).sum(0) > 0
+        seen_by_any = attended(attentions.weights)
         numbers = _of_words(look_ups, problem.inputs)
         whole = numbered(
             problem.inputs,
             lambda number, leaf: (
-                self._on(problem, leaf, matrix, attended) if numbers is None or number in numbers else None
+                self._on(problem, leaf, matrix, seen_by_any) if numbers is None or number in numbers else None
             ),
         )
         if next(tensors_in(whole), None) is None:
