@@ -22,6 +22,7 @@ from pellucid.attribution.saturated import saturated
 from pellucid.attribution.sums import Sum
 from pellucid.attribution.targets import Goal, Target, Unit
 from pellucid.attribution.trees import detached
+from pellucid.attribution.whole_numbers import unseen
 from pellucid.capture import Captured, whole_graph
 from pellucid.capture.call import shapes
 from pellucid.capture.memory import for_memory
@@ -130,8 +131,10 @@ def attribute(
         if each.cost != "plain":
             found.update(in_parts(problem, lambda part, each=each: {each.name: _alone(part, finder, each)}))  # type: ignore[misc]
             passes.add(found[each.name].passes)
-    for name, maps in found.items():
+    for each in chosen:
+        name, maps = each.name, found[each.name]
         told, cost = explained(problem, maps, lambda: finder.graph)
+        told += unseen(problem, each, maps, lambda: finder.graph)
         if told:
             passes.add(cost)
             found[name] = replace(maps, warnings=(*maps.warnings, *told))

@@ -13,6 +13,7 @@ from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import examples_in, leafwise, merged, numbered
+from pellucid.attribution.whole_numbers import moved
 from pellucid.capture.call import shapes
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
@@ -62,7 +63,7 @@ class _Noisy(Method):
 
         types: dict[str, torch.dtype] = {}
         first = len(list(tensors_in(leaves)))  # layers are counted after the inputs
-        with problem.view(problem.layers) as view:
+        with problem.view(problem.layers) as view, moved(problem, self.title):
             scores = view.scores(problem.inputs)
 
             def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> tuple[Any, Mapping[str, Tensor]]:

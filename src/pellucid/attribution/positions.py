@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Axes = tuple[int | None, ...]
 """Of each axis of a tensor, which axis of the input it is; None where it is none."""
 
-_BY_NUMBER = frozenset(
+BY_NUMBER = frozenset(
     (
         *("abs", "clamp", "clip", "div", "double", "exp", "log", "log1p", "masked_fill", "mul", "nan_to_num", "neg"),
         *("pow", "rsub", "sqrt", "square", "sub", "true_divide", "truediv", "where"),
@@ -146,7 +146,7 @@ def _after(node: Node, given: tuple[int, ...], axes: Axes) -> Axes | None:
         return None
     if _multiplies(node):
         return (*axes[:-1], None)
-    keeps = node.role in ("pass", "activation", "join") or node.channel_last is True or name in _BY_NUMBER | _ALONG
+    keeps = node.role in ("pass", "activation", "join") or node.channel_last is True or name in BY_NUMBER | _ALONG
     same = made == given or (name in _ALONG and len(made) == len(given))
     return axes if keeps and same else None
 
