@@ -157,8 +157,7 @@ def test_what_is_held_twice_and_what_no_checkpoint_holds_is_left_as_it_was(tmp_p
     around = replace(SMALL, end=_Reading(1).state_dict(), matrices=("hessian",))
     before, flat, scaled = Untouched(model, versions=True), model.read._flat_weights, model.head.weight.detach()
     panel = panel_of(add_landscape(tmp_path / "reading", model, data(), around))
-    # Any forward writes its weight anew; this one has to be that of the model's own.
-    assert before.differences() == ["attributes of head"]
+    assert before.differences() == []
     assert torch.equal(model.head.weight, scaled)
     assert model.read._flat_weights is flat
     assert [id(one) for one in flat] == [id(one) for one in model.read.parameters()]

@@ -75,9 +75,9 @@ def test_an_inspection_killed_at_any_moment_is_finished_to_the_same_bytes(
     finished = inspect(out, model=model, resume=True)
     assert finished.state == "complete"
     assert contents(out) == contents(uninterrupted)
-    # What was finished was not run again: seven for the trace, two of them together, the rest of the sweep, the closer look.
-    # (The network does not keep count of its forwards for gradients by the parameters.)
-    assert model.seen == 7 + EXAMPLES - kept + CHOSEN
+    # What was finished was not run again: eight for the trace, two of them together and one without values, the rest of the
+    # sweep, the closer look, and one for each forward for gradients by the parameters, which it sees one example of.
+    assert model.seen == 8 + EXAMPLES - kept + CHOSEN + 2
 
 
 def test_an_interrupt_leaves_a_record_that_is_finished_to_the_same_numbers(tmp_path: Path, uninterrupted: Path) -> None:
