@@ -28,6 +28,10 @@ class Sampled(Protocol):
         """Of the method, for `Progress`."""
 
     @property
+    def title(self) -> str:
+        """Of the method, in words."""
+
+    @property
     def samples(self) -> int:
         """Of each example."""
 
