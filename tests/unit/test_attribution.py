@@ -31,7 +31,9 @@ def test_grad_cam_of_tokens_that_are_no_patches_is_refused_with_their_number() -
         def forward(self, tokens: Tensor) -> Tensor:
             return self.head(torch.relu(self.mix(tokens)).mean(dim=1))
 
-    with pytest.raises(LayerError, match=r"'mix' gave \('batch', 7, 4\): its 7 tokens are no patches of an image.*fit: none"):
+    with pytest.raises(
+        LayerError, match=r"'mix' gave \('batch', 7, 4\): its 7 tokens are no patches of an image.*fit: none"
+    ):
         pellucid.attribute(Sentence(), torch.randn(2, 7, 4), 0, "grad_cam", layers=["mix"])
 
 

@@ -167,7 +167,12 @@ class PredictionsLens:
             sentence = self.context.unscored
             return [
                 Finding(
-                    kind="unscored-outputs", severity="medium", sentence=sentence, count=self.count, page="graph", weight=1.0
+                    kind="unscored-outputs",
+                    severity="medium",
+                    sentence=sentence,
+                    count=self.count,
+                    page="graph",
+                    weight=1.0,
                 )
             ]
         taken = self.context.taken_from
