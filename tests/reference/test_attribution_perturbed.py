@@ -117,4 +117,4 @@ def test_what_cannot_be_right_is_refused() -> None:
         pellucid.attribute(nn.Linear(3, 2), torch.randn(2, 3), 0, "rise")
     text = nn.Sequential(nn.Embedding(5, 4), nn.Flatten(), nn.Linear(8, 2))
     with pytest.raises(MethodError, match="covers one input of numbers"):
-        pellucid.attribute(text, torch.tensor([[1, 2]]), 0, "occlusion")
+        pellucid.attribute(text, torch.tensor([[1, 2]]), 0, "rise")

@@ -70,7 +70,7 @@ IDS = torch.tensor([[1, 2, 3, 4, 5], [5, 5, 0, 19, 7]])
 CONVOLUTIONAL = {"token_gradients", "time_gradients", "attention_rollout", "gradient_rollout"}
 CAMS = {name for name in METHODS if name.endswith("cam") or "_cam_" in name}
 PICTURES = {*CAMS, "rise"}
-INTEGERS = {"smoothgrad", "vargrad", "occlusion", "rise"}
+INTEGERS = {"smoothgrad", "vargrad", "rise"}
 GUIDED = {"guided_backprop", "deconvnet"}  # smooth activations, or none
 SERIAL = {*PICTURES, "token_gradients", "attention_rollout", "gradient_rollout"}
 

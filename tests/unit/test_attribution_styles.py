@@ -36,7 +36,7 @@ FAMILIES: dict[str, tuple[type[Family], Tensor, set[str]]] = {
     "ConvNeXt": (families.ConvNeXt, IMAGES, {*CONVOLUTIONAL, *CUTTING, "cam"}),
     "ViT": (families.Vit, IMAGES, {*NEITHER_TEXT_NOR_SERIES, *CUTTING, "cam"}),
     "Swin": (families.Swin, IMAGES, {*CONVOLUTIONAL, *CUTTING}),
-    "text": (families.Text, IDS, {*CAMS, *CUTTING, "smoothgrad", "vargrad", "occlusion", "rise", "time_gradients"}),
+    "text": (families.Text, IDS, {*CAMS, *CUTTING, "smoothgrad", "vargrad", "rise", "time_gradients"}),
     "LSTM": (families.Lstm, SERIES, FLAT),
     "GRU": (families.Gru, SERIES, {*FLAT, *CUTTING}),
     "table": (families.Table, TABLE, {*FLAT, "time_gradients"}),

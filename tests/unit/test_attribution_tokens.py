@@ -152,9 +152,11 @@ def test_a_mask_of_floating_point_is_no_input_of_numbers_where_there_are_ids(of:
         expected = model_score[0] - (absent if "shap" in name else 0)
         torch.testing.assert_close(maps.input[0].double(), expected.detach(), rtol=1e-5, atol=1e-5)
         assert maps.input[1] is None
-    for method, why in (("smoothgrad", "the inputs of this model are integers"), ("occlusion", "got 0 inputs")):
-        with pytest.raises(MethodError, match=why):
-            pellucid.attribute(model, (IDS, mask), 1, method)
+    covered = pellucid.attribute(model, (IDS, mask), 1, Occlusion(window=1)).input
+    torch.testing.assert_close(covered[0].double(), (model_score[0] - absent).detach(), rtol=1e-5, atol=1e-5)
+    assert covered[1] is None
+    with pytest.raises(MethodError, match="The inputs of this model are ids with their mask"):
+        pellucid.attribute(model, (IDS, mask), 1, "smoothgrad")
 
 
 def test_numbers_beside_a_mask_are_covered_and_the_mask_is_left_alone() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pellucid.attribution.batches import Copies
 from pellucid.attribution.methods import Problem
-from pellucid.attribution.perturbed import changed, only_leaf
+from pellucid.attribution.perturbed import changed, covered
 from pellucid.attribution.positions import on_axes, position_axes
 from pellucid.attribution.targets import Goal, Target, Unit, class_index
 from pellucid.attribution.trees import detached
@@ -43,14 +43,15 @@ def deletion(
 
     Args:
         model: as in `attribute`; left as it was.
-        inputs: as in `attribute`, with one leaf of numbers.
+        inputs: as in `attribute`, with one leaf of numbers, or token ids (of several that are looked up those of the words).
         target: of a class the curve is of its probability (the softmax, or the output where outputs are probabilities); of a
             function or a unit, of its value.
         ranking: a map of the input in its shape (channels are added up) or float[batch *positions]. Of an input of three axes
             the model tells which one counts positions, unless the map has one number a place of one axis alone:
             float[batch step 1] ranks the second axis, float[batch 1 position] the last.
         steps: equal parts of the positions, a forward an example each.
-        fill: what takes the place of values: a number, or a tensor that broadcasts to the input (a blurred copy, say).
+        fill: what takes the place of values: a number, or a tensor that broadcasts to the input (a blurred copy);
+            of token ids an id.
 
     Raises: OptionError: the map does not have the input's positions. MethodError: nothing tells which axis counts them.
     Source: Petsiuk, Das & Saenko 2018, arXiv:1806.07421, section 4.2 (deletion and insertion).
@@ -68,10 +69,10 @@ def insertion(
 def _curve(
     model: nn.Module, inputs: Tree, target: Target, ranking: Tensor, steps: int, fill: float | Tensor, *, insert: bool
 ) -> Curve:
-    leaf = only_leaf(detached(inputs), "A deletion or insertion curve")
     if steps < 1:
         raise OptionError(f"steps must be 1 or more; got {steps}.")
     problem = Problem(model, detached(inputs), _goal(model, inputs, target))
+    leaves, leaf, _, notes = covered(problem, "A deletion or insertion curve", fill)
     axes = _axes(problem, ranking, leaf)
     order = _order(ranking, leaf, axes)
     rank = order.argsort(dim=1)  # of each position
@@ -88,7 +89,7 @@ def _curve(
         def mixed(one: Tensor) -> Tensor:
             return torch.where(shown.to(one.device), one, filling[rows].to(one))
 
-        return changed(tree, mixed)
+        return changed(tree, mixed, leaves)
 
     with problem.view() as view:
         for found, rows, numbers in copies.run(
@@ -96,7 +97,7 @@ def _curve(
         ):
             table[rows, numbers] = found.double().cpu()
     fractions = counts.double() / positions
-    return Curve(fractions, table, torch.trapezoid(table, fractions, dim=1), tuple(copies.warnings))
+    return Curve(fractions, table, torch.trapezoid(table, fractions, dim=1), (*notes, *copies.warnings))
 
 
 def _axes(problem: Problem, ranking: Tensor, leaf: Tensor) -> tuple[int, ...]:

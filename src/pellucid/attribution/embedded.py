@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.lookups import LookUps, Read
+from pellucid.attribution.masks import without_numbers
 from pellucid.attribution.methods import Problem
 from pellucid.attribution.trees import numbered
 from pellucid.capture import Session, unwrapped
@@ -62,14 +63,27 @@ def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding], tupl
     reads = look_ups.reads(problem.inputs)
     if not reads:
         raise MethodError(
-            f"{needs}: inputs of numbers, or token ids that an nn.Embedding looks up, word for word. The inputs of this model "
-            f"are integers and none of its {len(look_ups.tables)} embeddings does."
+            f"{needs}: inputs of numbers, or token ids that an nn.Embedding looks up, word for word. "
+            f"{without_numbers(problem.inputs)} {_not_read(problem.model, len(look_ups.tables))}"
         )
     found = {
         number: Embedding(read, read.upright(read.look_up.output), session.passes) for number, read in reads.items()
     }
     outputs = numbered(problem.inputs, lambda number, _: found[number].output if number in found else None)
     return outputs, list(found.values()), look_ups.missed(problem.inputs, reads)
+
+
+def _not_read(model: nn.Module, tables: int) -> str:
+    """Why no embedding of the model has a row for each token, and what to do."""
+    bags = sum(isinstance(one, nn.EmbeddingBag) for one in unwrapped(model).modules())
+    if bags:
+        counted = "an nn.EmbeddingBag" if bags == 1 else f"{bags} nn.EmbeddingBag"
+        why = f"It has {counted}, whose output is of bags, not of tokens."
+    elif tables:
+        why = f"It has {tables} nn.Embedding and none of them looks up an input word for word."
+    else:
+        why = "It has no nn.Embedding (a lookup in a plain function or parameter is not followed)."
+    return f"{why} Of ids (batch, token) alone: kernel_shap, lime and shapley_sampling."
 
 
 def given_by(table: nn.Embedding, ids: Tensor) -> Tensor:

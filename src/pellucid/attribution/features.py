@@ -55,7 +55,7 @@ class Features:
         Raises: MethodError: the inputs are not one, or of three axes of which the model does not tell which counts steps.
             OptionError.
         """
-        leaf, passes, notes = _only(problem, title)
+        leaf, passes, notes = one_input(problem, title)
         usual = _usual(problem, leaf, title, cells) if given is None else None
         try:
             absent = torch.as_tensor(baseline).to(leaf).expand_as(leaf)
@@ -104,11 +104,17 @@ class Features:
         return leafwise(lambda leaf, _: change(leaf) if leaf is self.leaf else None, tree, tree)
 
 
-def _only(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]]:
-    """The input of numbers, or the ids of the words that an embedding looks up: its cost, and what is beside them."""
+def one_input(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]]:
+    """The input of numbers, ids alone, or those of the words that an embedding looks up: its cost, and what is beside them.
+
+    Raises: MethodError: the inputs are not one of these.
+    """
     numbers = list(tensors_in(of_numbers(problem.inputs, problem.model)))
     passes = Passes()
     notes: tuple[str, ...] = ()
+    given = list(tensors_in(problem.inputs))
+    if not numbers and len(given) == 1 and _are_ids(given[0]):
+        return given[0], passes, notes  # whatever looks them up
     if not numbers:
         outputs, found, _ = embeddings(problem, f"{title} hides features of one input")
         passes.add(found[0].passes)
@@ -126,6 +132,18 @@ def _only(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]
             f"{[tuple(leaf.shape) for leaf in numbers]}."
         )
     return numbers[0], passes, notes
+
+
+def id_in_place(fill: float | Tensor, title: str) -> None:
+    """Raises: OptionError: what takes the place of token ids is no id."""
+    if bool((torch.as_tensor(fill) % 1 != 0).any()):
+        raise OptionError(f"{title} puts an id in the place of token ids: fill must be whole; got {fill}.")
+
+
+def _are_ids(leaf: Tensor) -> bool:
+    """Whether it is of integers, (batch, token)."""
+    numbers = leaf.is_floating_point() or leaf.is_complex() or leaf.dtype == torch.bool
+    return not numbers and leaf.ndim == 2 and leaf.layout is torch.strided
 
 
 def _usual(problem: Problem, leaf: Tensor, title: str, cells: int) -> Tensor:

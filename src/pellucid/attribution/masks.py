@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.trees import by_batch, floating, leafwise
 from pellucid.capture import unwrapped
+from pellucid.capture.call import shapes
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
 
@@ -25,6 +27,19 @@ def of_numbers(inputs: Tree, model: nn.Module) -> Any:
     if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(model).modules()):
         return leaves
     return leafwise(lambda leaf, _: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves, leaves)
+
+
+def without_numbers(inputs: Tree) -> str:
+    """What inputs are that hold no numbers which can be changed a little, as a sentence with their shapes."""
+    leaves = list(tensors_in(inputs))
+    given = f"got {shapes(inputs)}."
+    if any(leaf.is_complex() for leaf in leaves):
+        return f"Complex inputs have no map: split them into real and imaginary part, which the model joins; {given}"
+    if any(leaf.layout is not torch.strided for leaf in leaves):
+        return f"Sparse inputs have no map: give them dense (to_dense); {given}"
+    if any(leaf.is_floating_point() for leaf in leaves):
+        return f"The inputs of this model are ids with their mask, or have not one entry an example; {given}"
+    return f"The inputs of this model are integers; {given}"
 
 
 def _is_mask(leaf: Tensor) -> bool:

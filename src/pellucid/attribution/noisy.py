@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.batches import Copies, Mean, relative_error
-from pellucid.attribution.masks import of_numbers
+from pellucid.attribution.masks import of_numbers, without_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.trees import examples_in, leafwise, merged, numbered
 from pellucid.attribution.whole_numbers import moved
-from pellucid.capture.call import shapes
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -52,8 +51,7 @@ class _Noisy(Method):
         leaves = of_numbers(problem.inputs, problem.model)
         if next(tensors_in(leaves), None) is None:
             raise MethodError(
-                f"{self.title} adds noise to inputs of numbers, one dense entry an example; the inputs of this model are integers, "
-                f"sparse, or no entries of examples: {shapes(problem.inputs)}."
+                f"{self.title} adds noise to inputs of numbers, one dense entry an example. {without_numbers(problem.inputs)}"
             )
         examples = examples_in(problem.inputs)
         sums, copies = Mean(), Copies(problem, self.name, self.samples, self.batch_size)

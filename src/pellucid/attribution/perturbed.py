@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.batches import Copies, Mean, relative_error
-from pellucid.attribution.masks import of_numbers
+from pellucid.attribution.features import id_in_place, one_input
+from pellucid.attribution.masks import of_numbers, without_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.positions import on_axes, position_axes
 from pellucid.attribution.trees import floating, leafwise, merged
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
+from pellucid.types import Passes
 
 
 @register
@@ -52,12 +54,13 @@ class Occlusion(Method):
                 raise OptionError(f"Occlusion's {what} is 1 or more along each axis; got {given}.")
 
     def explain(self, problem: Problem) -> Maps:
-        """Maps of the one input of numbers, the same on all channels; the error is over the windows of a position.
+        """Maps of the one input, the same on all channels; the error is over the windows of a position.
+
+        Of token ids, a window's tokens become the id `fill`.
 
         Raises: MethodError: the input is not one, or of three axes of which the model does not tell which counts positions.
         """
-        leaves = of_numbers(problem.inputs, problem.model)
-        leaf = only_leaf(leaves, self.title)
+        leaves, leaf, spent, notes = covered(problem, self.title, self.fill)
         axes = self._axes(problem, leaf)
         extents = tuple(leaf.shape[axis] for axis in axes)
         window = self._along(self.window, extents, "window", tuple(max(extent // 8, 1) for extent in extents))
@@ -89,12 +92,12 @@ class Occlusion(Method):
                 return view.scores(tree, rows, len(leaf)).double().cpu()
 
             def estimate() -> Any:
-                return changed(leaves, lambda one: _spread(total / count.clamp(min=1), one, axes))
+                return changed(leaves, lambda one: _spread(total / count.clamp(min=1), one, axes), leaves)
 
             def error() -> Any:
                 spread = (square / count - (total / count).square()).clamp(min=0)
                 off = (spread / (count - 1)).sqrt()
-                return changed(leaves, lambda one: _spread(off, one, axes))
+                return changed(leaves, lambda one: _spread(off, one, axes), leaves)
 
             def sure() -> float | None:
                 return relative_error(estimate(), error())
@@ -106,13 +109,14 @@ class Occlusion(Method):
                     total[place] += fall
                     square[place] += fall * fall
                     count[place] += 1
+        view.passes.add(spent)
         return Maps(
             estimate(),
             {},
             scores,
             view.passes,
             error=error(),
-            warnings=tuple(copies.warnings),
+            warnings=(*notes, *copies.warnings),
         )
 
     def _axes(self, problem: Problem, leaf: Tensor) -> tuple[int, ...]:
@@ -172,7 +176,7 @@ class Rise(Method):
     def explain(self, problem: Problem) -> Maps:
         """Maps of the one input with height and width, with their standard error over the masks."""
         leaves = of_numbers(problem.inputs, problem.model)
-        leaf = only_leaf(leaves, self.title)
+        leaf = only_leaf(leaves, self.title, problem.inputs)
         if leaf.ndim != 4:
             raise MethodError(
                 f"RISE masks inputs of shape (batch, channel, height, width); got {tuple(leaf.shape)}. For others: occlusion."
@@ -240,9 +244,28 @@ def _between_cells(cells: int, positions: int) -> Tensor:
     return shares
 
 
-def only_leaf(inputs: Any, title: str) -> Tensor:
-    """The one input of numbers. Raises: MethodError: there is none, or more than one."""
+def covered(problem: Problem, title: str, fill: float | Tensor) -> tuple[Any, Tensor, Passes, tuple[str, ...]]:
+    """The one input whose positions a method fills, of numbers or token ids: in a tree with None elsewhere, and alone.
+
+    Third is what it cost to find it, fourth what to warn of.
+
+    Raises: MethodError: there is none, or more than one. OptionError: ids cannot become `fill`.
+    """
+    leaves = of_numbers(problem.inputs, problem.model)
+    if next(tensors_in(leaves), None) is not None:
+        return leaves, only_leaf(leaves, title, problem.inputs), Passes(), ()
+    leaf, passes, notes = one_input(problem, title)
+    id_in_place(fill, title)
+    return leafwise(lambda one, _: one if one is leaf else None, problem.inputs, problem.inputs), leaf, passes, notes
+
+
+def only_leaf(inputs: Any, title: str, given: Any = None) -> Tensor:
+    """The one input of numbers. Raises: MethodError: there is none, or more than one, as the message says of all that is given."""
     leaves = list(tensors_in(floating(inputs)))
+    if not leaves:
+        raise MethodError(
+            f"{title} covers one input of numbers with positions. {without_numbers(inputs if given is None else given)}"
+        )
     if len(leaves) != 1 or leaves[0].ndim < 2:
         raise MethodError(
             f"{title} covers one input of numbers with positions; got {len(leaves)} inputs of numbers, of shapes "
@@ -272,5 +295,6 @@ def _place(row: int, window: tuple[slice, ...], axes: tuple[int, ...], axes_in_a
 
 
 def _spread(map_: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """A map of positions, which these axes count, on every channel of an input."""
-    return on_axes(map_, like, axes).to(like).expand_as(like)
+    """A map of positions, which these axes count, on every channel of an input; on ids in the default type of numbers."""
+    dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()
+    return on_axes(map_, like, axes).to(like.device, dtype).expand_as(like)
