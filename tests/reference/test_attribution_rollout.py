@@ -116,7 +116,7 @@ def test_models_without_attention_among_all_tokens_are_refused_by_name() -> None
     swin = SwinTransformer([4, 4], 8, [1, 1], [2, 2], [2, 2], num_classes=3).eval()
     with pytest.raises(MethodError, match="attends inside windows, as Swin does"):
         pellucid.attribute(swin, torch.randn(2, 3, 32, 32), 0, "attention_rollout")
-    with pytest.raises(MethodError, match="needs a transformer"):
+    with pytest.raises(MethodError, match="computes no self-attention whose weights are such a matrix"):
         pellucid.attribute(nn.Linear(3, 2), torch.randn(2, 3), 0, "attention_rollout")
     with pytest.raises(OptionError, match="query is a token's number"):
         AttentionRollout(query="last")  # type: ignore[arg-type]
@@ -283,3 +283,17 @@ def test_heads_along_the_batch_are_refused_with_the_shape_that_is_needed() -> No
         MethodError, match=r"has shape \(4, 5, 5\) for 2 examples: heads or windows lie along its batch"
     ):
         pellucid.attribute(Folded().eval(), IDS, 1, "attention_rollout")
+
+
+def test_attention_in_sliding_windows_is_not_said_to_be_none() -> None:
+    class Sliding(OneHead):
+        """Each token sees itself and its two neighbours, float[batch token 3]."""
+
+        def forward(self, ids: Tensor) -> Tensor:
+            values = self.words(ids)
+            near = F.pad(values, (0, 0, 1, 1)).unfold(1, 3, 1)
+            weights = (values[..., None] * near).sum(2).softmax(-1)
+            return self.head((weights[:, :, None] * near).sum(-1).mean(1))
+
+    with pytest.raises(MethodError, match=r"such a matrix\. It has none, or one in sliding windows"):
+        pellucid.attribute(Sliding().eval(), IDS, 1, "attention_rollout")

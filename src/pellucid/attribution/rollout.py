@@ -49,7 +49,10 @@ class _Rollout(Method):
         look_ups = LookUps(problem.model, attentions)
         seen, passes = problem.run(within=look_ups)
         if not attentions.weights:
-            raise MethodError(f"{self.title} needs a transformer: this model computes no self-attention.")
+            raise MethodError(
+                f"{self.title} needs attention from every token to every other: this model computes no self-attention whose "
+                "weights are such a matrix. It has none, or one in sliding windows (Longformer) or without a softmax over tokens."
+            )
         sizes = {one.shape[-1] for one in attentions.weights}
         if len(sizes) > 1:
             raise MethodError(
