@@ -80,11 +80,12 @@ def test_what_takes_the_place_of_ids_is_an_id() -> None:
         deletion(model, IDS, 1, torch.rand(3, 5), fill=0.5)
 
 
-def test_a_bag_is_named_where_a_method_needs_one_row_a_token() -> None:
+@pytest.mark.parametrize("method", ["integrated_gradients", "token_gradients"])
+def test_a_bag_is_named_where_a_method_needs_one_row_a_token(method: str) -> None:
     with pytest.raises(
         MethodError, match=r"has an nn\.EmbeddingBag, whose output is of bags, not of tokens.*kernel_shap"
     ):
-        pellucid.attribute(Words("bag").eval(), IDS, 1, "integrated_gradients")
+        pellucid.attribute(Words("bag").eval(), IDS, 1, method)
 
 
 class Complex(nn.Module):

@@ -64,7 +64,7 @@ def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding], tupl
     if not reads:
         raise MethodError(
             f"{needs}: inputs of numbers, or token ids that an nn.Embedding looks up, word for word. "
-            f"{without_numbers(problem.inputs)} {_not_read(problem.model, len(look_ups.tables))}"
+            f"{without_numbers(problem.inputs)} {not_read(problem.model, len(look_ups.tables))}"
         )
     found = {
         number: Embedding(read, read.upright(read.look_up.output), session.passes) for number, read in reads.items()
@@ -73,7 +73,7 @@ def embeddings(problem: Problem, needs: str) -> tuple[Any, list[Embedding], tupl
     return outputs, list(found.values()), look_ups.missed(problem.inputs, reads)
 
 
-def _not_read(model: nn.Module, tables: int) -> str:
+def not_read(model: nn.Module, tables: int) -> str:
     """Why no embedding of the model has a row for each token, and what to do."""
     bags = sum(isinstance(one, nn.EmbeddingBag) for one in unwrapped(model).modules())
     if bags:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from pellucid.attribution.embedded import not_read
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.products import Products
 from pellucid.attribution.trees import leafwise, numbered
@@ -88,8 +89,8 @@ class TokenGradients(Method):
         if not found:
             count = 0 if problem.look_ups is None else len(problem.look_ups.tables)
             raise MethodError(
-                "Token gradients need an embedding (nn.Embedding) that looks up integer inputs of the model, word for word; "
-                f"this model has {count} embeddings and none of them does. For inputs of numbers: gradient_x_input."
+                "Token gradients need an embedding (nn.Embedding) that looks up integer inputs of the model, word for word. "
+                f"{not_read(problem.model, count)} For inputs of numbers: gradient_x_input."
             )
         return Maps(whole, found, scores, warnings=(*problem.missed(reads), *seen.warnings))
 
