@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
 _COLOURS = (1, 3, 4)  # how many channels an image has, where they could be its last axis
 
+# What may put a map's rows and columns on other axes, or lay its positions one after another.
+_TURNS = frozenset((
+    "T", "H", "mT", "mH", "permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "einsum", "tensordot", "view",
+    "view_as", "reshape", "reshape_as", "flatten", "unflatten", "unfold", "fold", "as_strided", "Flatten", "Unflatten",
+    "Unfold", "Fold",
+))  # fmt: skip
+
+
+def all_upright(nodes: Iterable[Node]) -> bool:
+    """Whether nothing is done to maps that could turn them: convolutions, pooling and the like alone, as in most networks."""
+    return not any(
+        node.operation.strip("_") in _TURNS
+        or (node.role == "compute" and not node.operation.lower().startswith("conv"))
+        for node in nodes
+        if node.outputs and len(node.outputs[0]) >= 3
+    )
+
 
 class Placed:
     """Where on the image's map everything stands that the nodes without children make."""

@@ -9,7 +9,8 @@ import operator
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -47,26 +48,29 @@ class Kept:
 
     def _looked_into(self, values: Iterable[Any], seen: set[int]) -> list[Any]:
         """Saves what values hold. Returns: what is held in turn."""
+        kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
+
+        def of(wanted: _Kind) -> Iterator[Any]:
+            types_ = frozenset(kind for kind, one in kinds.items() if one is wanted)
+            return itertools.compress(values, map(types_.__contains__, map(type, values))) if types_ else iter(())
+
         within: list[Any] = []
-        kinds = {kind: _Kind.of(kind) for kind in set(map(type, values))}
-        open_ = frozenset(kind for kind, one in kinds.items() if one is not _Kind.CLOSED)
-        for value in itertools.compress(values, map(open_.__contains__, map(type, values))):
-            kind = kinds[type(value)]
-            if id(value) in seen or len(seen) > _MOST:
-                continue
-            seen.add(id(value))
-            if kind is _Kind.GENERATOR:
+        holders = [*of(_Kind.HOLDER)]
+        self._empty += [one for one in holders if not one]
+        for held in [one for one in holders if one]:
+            if _is_new(held, seen):
+                self._held.append((held, held.copy()))
+                within.extend(held.values() if isinstance(held, _DICTS) else held)
+        for value in of(_Kind.OBJECT):
+            held = vars(value)
+            if _is_new(held, seen):
+                self._held.append((held, held.copy()))
+                within.extend(held.values())
+        for value in of(_Kind.TUPLE):
+            within.extend(value)
+        for value in of(_Kind.GENERATOR):
+            if _is_new(value, seen):
                 self._generators.append(_state(value))
-                continue
-            if kind is _Kind.TUPLE:
-                within.extend(value)
-                continue
-            held = vars(value) if kind is _Kind.OBJECT else value
-            if not held:
-                self._empty.append(held)
-                continue
-            self._held.append((held, held.copy()))
-            within.extend(held.values() if isinstance(held, _DICTS) else held)
         return within
 
     def restore(self) -> None:
@@ -110,15 +114,24 @@ class _Kind(enum.Enum):
     OBJECT = enum.auto()
     GENERATOR = enum.auto()
 
-    @staticmethod
-    def of(kind: type) -> _Kind:
-        if issubclass(kind, (*_DICTS, *_LISTS)):
-            return _Kind.HOLDER
-        if issubclass(kind, tuple):
-            return _Kind.TUPLE
-        if issubclass(kind, (torch.Generator, random.Random)) or _of_numpy(kind):
-            return _Kind.GENERATOR
-        return _Kind.OBJECT if kind.__dictoffset__ and not issubclass(kind, _CLOSED) else _Kind.CLOSED
+
+@lru_cache(4096)
+def _kind_of(kind: type) -> _Kind:
+    if issubclass(kind, (*_DICTS, *_LISTS)):
+        return _Kind.HOLDER
+    if issubclass(kind, tuple):
+        return _Kind.TUPLE
+    if issubclass(kind, (torch.Generator, random.Random)) or _of_numpy(kind):
+        return _Kind.GENERATOR
+    return _Kind.OBJECT if kind.__dictoffset__ and not issubclass(kind, _CLOSED) else _Kind.CLOSED
+
+
+def _is_new(held: Any, seen: set[int]) -> bool:
+    """Whether it was not looked into yet, and there is still room to."""
+    if id(held) in seen or len(seen) > _MOST:
+        return False
+    seen.add(id(held))
+    return True
 
 
 def _of_numpy(kind: type) -> bool:

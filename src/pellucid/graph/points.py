@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
-from pellucid.graph.grids import Placed
 from pellucid.graph.names import Role
-from pellucid.graph.structure import Edge, Node, begins_with_batch, layer_of
+from pellucid.graph.structure import Edge, Graph, Node, begins_with_batch, layer_of
 from pellucid.types import Layer
 
 # A layer that no layout describes is taken apart into positions; beyond this many it is captured on request only.
@@ -20,23 +19,21 @@ _CHAINS: dict[str, tuple[Role, ...]] = {
 }
 
 
-def capture_points(
-    nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, placed: Placed | None
-) -> tuple[Layer, ...]:
+def capture_points(graph: Graph) -> tuple[Layer, ...]:
     """The layers that are captured unless others are asked for, in order of execution: points that begin with the batch."""
     layers: list[Layer] = []
-    for node in points(nodes, edges):
-        if begins_with_batch(node, batch):
-            layer = layer_of(node, len(layers), nodes, placed)
+    for node in points(graph.nodes, graph.edges):
+        if begins_with_batch(node, graph.batch):
+            layer = layer_of(graph, node, len(layers))
             if not _too_large(layer):
                 layers.append(layer)
     return tuple(layers)
 
 
-def too_large(nodes: tuple[Node, ...], edges: Iterable[Edge], batch: int, placed: Placed | None) -> tuple[Node, ...]:
+def too_large(graph: Graph) -> tuple[Node, ...]:
     """Points that begin with the batch and are captured on request only, for no layout tells positions from channels."""
-    found = (node for node in points(nodes, edges) if begins_with_batch(node, batch))
-    return tuple(node for node in found if _too_large(layer_of(node, 0, nodes, placed)))
+    found = (node for node in points(graph.nodes, graph.edges) if begins_with_batch(node, graph.batch))
+    return tuple(node for node in found if _too_large(layer_of(graph, node, 0)))
 
 
 def _too_large(layer: Layer) -> bool:

@@ -164,7 +164,7 @@ class Graph:
 
         if self.backend == "file":
             return ()
-        return capture_points(self.nodes, self.edges, self.batch, self.placed)
+        return capture_points(self)
 
     @cached_property
     def left_out(self) -> tuple[Node, ...]:
@@ -180,7 +180,7 @@ class Graph:
         """Calls that would be capture points, but no layout describes their output and it is large: captured on request."""
         from pellucid.graph.points import too_large
 
-        return () if self.backend == "file" else too_large(self.nodes, self.edges, self.batch, self.placed)
+        return () if self.backend == "file" else too_large(self)
 
     @cached_property
     def of_image(self) -> bool:
@@ -194,10 +194,10 @@ class Graph:
 
     @cached_property
     def placed(self) -> Placed | None:
-        """Where on its map everything stands that was made of an image; None where no input is one."""
-        from pellucid.graph.grids import Placed
+        """Where on its map everything stands that was made of an image; None where no input is one, or every map is upright."""
+        from pellucid.graph.grids import Placed, all_upright
 
-        return Placed(self.nodes, self.edges) if self.of_image else None
+        return None if not self.of_image or all_upright(self.nodes) else Placed(self.nodes, self.edges)
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -233,7 +233,7 @@ class Graph:
             raise LayerError(
                 f"Layer '{name}' ({node.operation}) cannot be captured: {why}. Layers that can: {fitting}."
             )
-        return layer_of(node, len(self.layers) + node.id, self.nodes, self.placed)
+        return layer_of(self, node, len(self.layers) + node.id)
 
     def against(self, old: Graph) -> Difference:
         """What became of an older graph in this one, call by call, matched by structure."""
@@ -331,22 +331,15 @@ def begins_with_batch(node: Node, batch: int) -> bool:
     return node.outputs[0][:1] == (batch,)
 
 
-def layer_of(node: Node, index: int, nodes: tuple[Node, ...], placed: Placed | None) -> Layer:
-    """The layer whose output is that of a node.
-
-    Args:
-        node: of the graph.
-        index: the layer's.
-        nodes: all of the graph's.
-        placed: as `Graph.placed`.
-    """
-    origin = node if node.origin is None else nodes[node.origin]
-    shape = node.outputs[0]
+def layer_of(graph: Graph, node: Node, index: int) -> Layer:
+    """The layer whose output is that of a node, under that index."""
+    origin = node if node.origin is None else graph.nodes[node.origin]
+    shape, placed = node.outputs[0], graph.placed
     last = origin.channel_last
     if last is None and placed is not None:
         last = placed.channel_last(origin.id, shape)
     layout = layout_of(shape, last)
-    layer = Layer(index, node.name, node.operation, shape[1:], layout, origin.activation, placed is not None)
+    layer = Layer(index, node.name, node.operation, shape[1:], layout, origin.activation, graph.of_image)
     if placed is not None and layout == "tokens":
         return replace(layer, grid=placed.grid(origin.id))
     if placed is not None and len(shape) == 4 and layout in ("maps", "other"):
