@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 import pellucid
 from pellucid.data import from_python
-from pellucid.errors import DataError, ModelError, OptionError
+from pellucid.errors import DataError, OptionError
 from pellucid.inspection.landscape import Around, add_landscape
 
 NUMBER = 90
@@ -145,15 +145,16 @@ def test_a_squeezed_batch_of_one_is_a_batch(tmp_path: Path, outputs: int, batch_
     np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-5)
 
 
-def test_outputs_that_are_not_by_example_are_refused(tmp_path: Path) -> None:
+def test_outputs_that_are_not_by_example_are_no_scores(tmp_path: Path) -> None:
     class Flat(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:
             return inputs.reshape(-1, 2)
 
-    with pytest.raises(
-        ModelError, match=r"output has the shape \(32, 2\) for 16 examples: its first axis must be the examples"
-    ):
-        pellucid.inspect(Flat(), TensorDataset(INPUTS, BINARY.long()), out=tmp_path / "flat", batch_size=16)
+    data = TensorDataset(INPUTS, BINARY.long())
+    record = pellucid.inspect(Flat(), data, out=tmp_path / "flat", batch_size=16)
+    assert record.manifest.task == "none"
+    (finding,) = [one for one in record.findings if one.kind == "unscored-outputs"]
+    assert "the shape (2, 2) for 1 example: its first axis is not the examples" in finding.sentence
 
 
 def test_which_of_several_outputs_is_taken_is_said(tmp_path: Path) -> None:
@@ -168,15 +169,16 @@ def test_which_of_several_outputs_is_taken_is_said(tmp_path: Path) -> None:
     said = {}
     for name, form in {
         "tuple": lambda x, z: (x, z),
-        "dict": lambda x, z: {"features": x, "scores": z},
+        "dict": lambda x, z: {"features": x, "told": z},
+        "scores": lambda x, z: {"features": x, "scores": z},
         "named": lambda x, z: {"features": x, "logits": z},
         "mask": lambda x, z: (z, x > 0),
     }.items():
         record = pellucid.inspect(Several(form), TensorDataset(INPUTS, BINARY.long()), out=tmp_path / name, chosen=4)
         said[name] = [finding.sentence for finding in record.findings if finding.kind == "several-outputs"]
-    assert [len(one) for one in said.values()] == [1, 1, 0, 0]
+    assert [len(one) for one in said.values()] == [1, 1, 0, 0, 0]
     assert "the first of 2 tensors was taken for the scores" in said["tuple"][0]
-    assert "'features' of the entries 'features', 'scores' was taken" in said["dict"][0]
+    assert "'features' of the entries 'features', 'told' was taken" in said["dict"][0]
 
 
 def test_a_detector_is_inspected_without_a_task(tmp_path: Path) -> None:

@@ -189,7 +189,12 @@ def batch_dependence() -> Fault:
 
 def several_outputs() -> Fault:
     """Scores beside something else."""
-    return Changed(lambda logits, images: {"scores": logits, "pixels": images.flatten(1)}), held_out(100)  # type: ignore[arg-type,return-value]
+    return Changed(lambda logits, images: {"told": logits, "pixels": images.flatten(1)}), held_out(100)  # type: ignore[arg-type,return-value]
+
+
+def unscored_outputs() -> Fault:
+    """Classes in the place of their scores."""
+    return Changed(lambda logits, images: logits.argmax(1)), held_out(100)
 
 
 class Dividing(nn.Module):
@@ -375,6 +380,7 @@ PLANTED: list[tuple[str, Callable[[], Fault], dict[str, str], str]] = [
     ("changing-outputs", changing_outputs, {}, "high"),
     ("batch-dependence", batch_dependence, {}, "high"),
     ("several-outputs", several_outputs, {}, "info"),
+    ("unscored-outputs", unscored_outputs, {}, "medium"),
     ("probability-outputs", probability_outputs, {}, "info"),
     ("unit-outputs", unit_outputs, {}, "medium"),
     ("nonfinite-activations", nonfinite_activations, {"layer": "last"}, "high"),

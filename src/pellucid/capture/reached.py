@@ -58,3 +58,17 @@ def no_gradient(inputs: Iterable[Tensor], layers: Sequence[Layer], without: Mapp
     return (
         f"The model's output has no gradient: it is quantised, runs under no_grad, or detaches its output. {_WRONG} it."
     )
+
+
+def none_arrives(without: Mapping[str, str]) -> str:
+    """Why no gradient arrives at the inputs, in words.
+
+    Args:
+        without: layers that no gradient passes, and why.
+    """
+    if without:
+        return next(iter(without.values()))
+    return (
+        "No gradient of the score arrives at the inputs: the model is quantised, detaches or rounds on the way, or its output "
+        f"does not depend on them. {_WRONG} it."
+    )

@@ -16,7 +16,7 @@ from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.functions import CalledFunctions
 from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved
-from pellucid.capture.reached import no_gradient, row_each, transformed, ungraded, unreached
+from pellucid.capture.reached import no_gradient, none_arrives, row_each, transformed, ungraded, unreached
 from pellucid.capture.trees import batch_size, gradients_of, with_gradients
 from pellucid.capture.writes import Writes
 from pellucid.errors import ForwardError, LayerError, MethodError
@@ -217,10 +217,7 @@ class Session:
         # Where there are ids, the inputs of numbers may be masks, and the score depends on layers from the embedding on.
         count = len(leaves) if len(leaves) == len(list(tensors_in(self._leaf_tree))) else len(gradients)
         if leaves and all(gradient is None for gradient in gradients[:count]):
-            raise MethodError(
-                "No gradient of the score arrives at the inputs: the model is quantised, detaches or rounds on the way, or "
-                "its output does not depend on them. Methods that need gradients cannot be right on it."
-            )
+            raise MethodError(none_arrives(self._without))
         missed = next((name for name, one in zip(kept, gradients[len(leaves) :], strict=True) if one is None), None)
         if missed is not None and ends_early(scores):
             # Without a gradient the score would seem not to depend on what it does.

@@ -29,8 +29,10 @@ _MOST = 50_000
 
 class Kept:
     """What modules keep: buffers, hooks, which may take themselves away once they were called, and every other attribute
-    (a cache, a counter, the last activations), with what the lists, dictionaries, sets and plain objects in them hold, and
-    the state of random generators among them.
+    (a cache, a counter, the last activations), with what lists, dictionaries and sets in them hold; of what those hold in turn,
+    and plain objects, the tensors; and the state of random generators among all these.
+
+    Only tensors further in, for a module may hold what is not its own, such as a logger or whoever trains it.
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -40,13 +42,14 @@ class Kept:
         # Nearly all are empty (hooks, of every module a dozen): no copy is needed to know that.
         self._empty: list[Any] = []
         self._held: list[tuple[Any, Any]] = []
+        self._within: list[tuple[Any, Any]] = []
         self._generators: list[tuple[Callable[[Any], object], Any]] = []
         seen = set(map(id, self._own))
-        values: Iterable[Any] = self._values
-        while values := self._looked_into(values, seen):
-            pass
+        values: Iterable[Any] = self._looked_into(self._values, seen, self._held)
+        while values:
+            values = self._looked_into(values, seen, self._within)
 
-    def _looked_into(self, values: Iterable[Any], seen: set[int]) -> list[Any]:
+    def _looked_into(self, values: Iterable[Any], seen: set[int], saved: list[tuple[Any, Any]]) -> list[Any]:
         """Saves what values hold. Returns: what is held in turn."""
         kinds = {kind: _kind_of(kind) for kind in set(map(type, values))}
 
@@ -56,15 +59,16 @@ class Kept:
 
         within: list[Any] = []
         holders = [*of(_Kind.HOLDER)]
-        self._empty += [one for one in holders if not one]
-        for held in [one for one in holders if one]:
+        if saved is self._held:
+            self._empty += [one for one in holders if not one]
+        for held in [one for one in holders if one or saved is not self._held]:
             if _is_new(held, seen):
-                self._held.append((held, held.copy()))
+                saved.append((held, held.copy()))
                 within.extend(held.values() if isinstance(held, _DICTS) else held)
         for value in of(_Kind.OBJECT):
             held = vars(value)
             if _is_new(held, seen):
-                self._held.append((held, held.copy()))
+                self._within.append((held, held.copy()))
                 within.extend(held.values())
         for value in of(_Kind.TUPLE):
             within.extend(value)
@@ -77,6 +81,8 @@ class Kept:
         """Puts back what has changed."""
         for held, before in self._held:
             _put_back(held, before)
+        for held, before in self._within:
+            _put_tensors_back(held, before)
         if any(self._empty):
             for one in self._empty:
                 one.clear()
@@ -163,3 +169,32 @@ def _put_back(held: Any, before: Any) -> None:
     else:
         held.intersection_update(before)
         held.update(before)
+
+
+def _put_tensors_back(held: Any, before: Any) -> None:
+    """The same where tensors came or went, or what holds some; numbers and all else stay as they are now."""
+    if not isinstance(held, dict):
+        if any(map(_holds_tensors, held)) or any(map(_holds_tensors, before)):
+            _put_back(held, before)
+        return
+    if len(held) == len(before) and all(map(operator.is_, held.values(), before.values())):
+        return
+    for key, value in list(held.items()):
+        was = before.get(key)
+        if was is not value and (_holds_tensors(value) or _holds_tensors(was)):
+            if key in before:
+                held[key] = was
+            else:
+                del held[key]
+    for key, value in before.items():
+        if key not in held and _holds_tensors(value):
+            held[key] = value
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Whether it is a tensor, or a container of which one is an item."""
+    if isinstance(value, torch.Tensor):
+        return True
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, (*_LISTS, tuple)) and any(isinstance(one, torch.Tensor) for one in list(value))

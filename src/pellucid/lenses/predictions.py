@@ -171,6 +171,7 @@ class PredictionsLens:
                     severity="medium",
                     sentence=sentence,
                     count=self.count,
+                    evidence={"examples": self.count},
                     page="graph",
                     weight=1.0,
                 )
