@@ -146,7 +146,7 @@ describe.skipIf(missing !== "")(`where the loss comes from${missing ? ` (skipped
     await page.waitForURL(/confidences=/);
     expect(await selected(page)).toBe(counted);
     await page.getByRole("button", { name: "margin", exact: true }).click();
-    await page.getByRole("img", { name: /examples by margin and loss/ }).waitFor();
+    await page.getByRole("img", { name: /examples? by margin and loss/ }).waitFor();
     expect(complaints).toEqual([]);
     await page.context().close();
   });
