@@ -16,13 +16,15 @@ from support.coded import CODE
 @pytest.fixture
 def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file of the user's, in a folder of its own; what it imports is forgotten afterwards."""
-    modules = dict(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
     place = tmp_path / "users_net.py"
     place.write_text(CODE)
     yield place
-    for name in set(sys.modules) - set(modules):
-        del sys.modules[name]
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[
+                name
+            ]  # of the user's alone: what a library has half of when it is imported again goes wrong
 
 
 @pytest.fixture
