@@ -52,7 +52,7 @@ describe.skipIf(missing !== "")(`how the layers learn${missing ? ` (skipped: ${m
     await page.getByRole("heading", { name: "How do the layers learn?" }).waitFor();
     const told = page.getByRole("link", { name: /^What teaches <i>salt<\/i> unteaches sugar: .* cosine of −0\.\d+/ });
     await told.click();
-    await page.waitForURL(/v\.pair=0%2C1/);
+    await page.waitForURL(/v\.learning-pair=0%2C1/);
     await page.getByRole("heading", { name: "<i>salt</i> and sugar, layer by layer" }).waitFor();
     const matrix = page.getByRole("img", { name: /^Cosines of 3 classes by 3 classes, all layers together/ });
     await matrix.focus();
