@@ -26,9 +26,10 @@ from pellucid.attribution.whole_numbers import unseen
 from pellucid.capture import Captured, whole_graph
 from pellucid.capture.call import shapes
 from pellucid.capture.memory import for_memory
-from pellucid.capture.trees import batch_size, parts_of
+from pellucid.capture.trees import batch_size
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph import Graph
+from pellucid.graph.containers import parts_of
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer, Passes, Tree
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.methods import Problem, Progress, View
-from pellucid.attribution.trees import examples_in, rows_of
+from pellucid.attribution.trees import rows_of
 from pellucid.capture.memory import for_memory
+from pellucid.capture.trees import batch_size
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -56,7 +57,7 @@ class Copies:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more; got {self.batch_size}.")
-        self._examples = examples_in(self.problem.inputs)
+        self._examples = batch_size(self.problem.inputs)
         if self.problem.goal.found.dependent:
             self.warnings.append(DEPENDENT)
 

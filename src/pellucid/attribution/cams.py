@@ -15,8 +15,9 @@ from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.products import Products
 from pellucid.attribution.sums import Sum, Sums
 from pellucid.attribution.targets import class_index
-from pellucid.attribution.trees import floating, leafwise
+from pellucid.attribution.trees import floating
 from pellucid.capture import as_logits, logits_of, unwrapped
+from pellucid.capture.trees import along
 from pellucid.errors import LayerError, MethodError, ModelError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Layer
@@ -285,7 +286,7 @@ def on_input(maps: Mapping[str, Tensor], order: list[str], inputs: Any, title: s
     """
     deepest = maps[next(name for name in reversed(order) if name in maps)]
     leaves = floating(inputs)
-    whole = leafwise(lambda leaf, _: stretched(deepest, leaf), leaves, leaves)
+    whole = along(lambda leaf: stretched(deepest, leaf), leaves)
     flat = next(tensors_in(inputs), None)
     if flat is not None and not any(leaf.ndim == 4 for leaf in tensors_in(inputs)):
         raise MethodError(

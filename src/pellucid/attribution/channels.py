@@ -18,8 +18,8 @@ from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, regi
 from pellucid.attribution.perturbed import changed, only_leaf
 from pellucid.attribution.rows import left_out
 from pellucid.attribution.targets import class_index
-from pellucid.attribution.trees import examples_in
 from pellucid.capture import as_logits, logits_of
+from pellucid.capture.trees import batch_size
 from pellucid.errors import LayerError, MethodError
 from pellucid.types import Layer, Passes
 
@@ -147,7 +147,7 @@ class ScoreCam(_ChannelCam):
             view,
             copies,
             visible,
-            examples_in(problem.inputs),
+            batch_size(problem.inputs),
             None,
             lambda sofar: shown(activation, sofar.softmax(dim=1)),
         )
@@ -198,7 +198,7 @@ class AblationCam(_ChannelCam):
                 return torch.where(table == -torch.inf, 0, scores.to(table)[:, None] - table)
 
             table = _scored(
-                view, copies, lambda tree, rows, channels: tree, examples_in(problem.inputs), ablate,
+                view, copies, lambda tree, rows, channels: tree, batch_size(problem.inputs), ablate,
                 lambda sofar: shown(activation, _over_size(falling(sofar), scores)),
             )  # fmt: skip
             falls = falling(table)

@@ -14,7 +14,8 @@ from pellucid.attribution.lookups import words
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Problem
 from pellucid.attribution.positions import position_axes
-from pellucid.attribution.trees import leafwise, paths
+from pellucid.attribution.trees import paths
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Passes
@@ -101,7 +102,7 @@ class Features:
 
     def on(self, tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
         """A tree like the inputs with something in the leaf's place, None elsewhere."""
-        return leafwise(lambda leaf, _: change(leaf) if leaf is self.leaf else None, tree, tree)
+        return along(lambda leaf: change(leaf) if leaf is self.leaf else None, tree)
 
 
 def one_input(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, ...]]:
@@ -118,7 +119,7 @@ def one_input(problem: Problem, title: str) -> tuple[Tensor, Passes, tuple[str, 
     if not numbers:
         outputs, found, _ = embeddings(problem, f"{title} hides features of one input")
         passes.add(found[0].passes)
-        numbers = list(tensors_in(leafwise(lambda _, leaf: leaf, outputs, problem.inputs)))
+        numbers = list(tensors_in(along(lambda _, leaf: leaf, outputs, problem.inputs)))
         main = words([one.read.look_up.table for one in found])
         if len(numbers) > 1 and main is not None and all(leaf.shape == numbers[main].shape for leaf in numbers):
             named = zip(paths(problem.inputs), tensors_in(problem.inputs), strict=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 from pellucid.attribution.embedded import not_read
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.products import Products
-from pellucid.attribution.trees import leafwise, numbered
+from pellucid.attribution.trees import numbered
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError
 
 
@@ -29,7 +30,7 @@ class Saliency(Method):
     def explain(self, problem: Problem) -> Maps:
         """Maps in the shape of the inputs and of the layers."""
         seen, scores = problem.shared()
-        whole = leafwise(lambda gradient, _: gradient.abs(), seen.input_gradients, problem.inputs)
+        whole = along(lambda gradient: gradient.abs(), seen.input_gradients)
         maps = {layer.name: seen.gradients[layer.name].abs() for layer in problem.layers}
         return Maps(whole, maps, scores, warnings=seen.warnings)
 
@@ -51,7 +52,7 @@ class GradientXInput(Method):
         """Maps in the shape of the inputs and of the layers."""
         seen, scores = problem.shared()
         shared = problem.products or Products(seen)
-        whole = leafwise(_product, seen.input_gradients, problem.inputs)
+        whole = along(_product, seen.input_gradients, problem.inputs)
         maps = {layer.name: shared.product(layer) for layer in problem.layers}
         return Maps(whole, maps, scores, warnings=seen.warnings)
 

@@ -15,7 +15,8 @@ from pellucid.attribution.embedded import embeddings, given_by
 from pellucid.attribution.masks import of_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, View, register
 from pellucid.attribution.straight import Way
-from pellucid.attribution.trees import examples_in, leafwise, per_example
+from pellucid.attribution.trees import per_example
+from pellucid.capture.trees import along, batch_size
 from pellucid.errors import OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -76,7 +77,7 @@ class IntegratedGradients(Method):
         warnings: tuple[str, ...]
         with problem.view(way.layers) as view:
             scores, ended = way.outputs(view, problem.inputs)
-            rows = torch.arange(examples_in(problem.inputs))
+            rows = torch.arange(batch_size(problem.inputs))
             beginning, begun = way.beginning(view, problem.inputs, rows)
             change = (scores - beginning).double()
             steps = self.steps
@@ -134,8 +135,8 @@ class IntegratedGradients(Method):
     ) -> tuple[Any, dict[str, Tensor], tuple[str, ...], bool]:
         """The integral with so many nodes, of inputs and of layers, what went wrong, and whether it was finished."""
         places, weights = _nodes(self.nodes, steps)
-        examples = examples_in(problem.inputs)
-        length = leafwise(lambda leaf, first: leaf.double() - first.double(), way.leaves, way.start)
+        examples = batch_size(problem.inputs)
+        length = along(lambda leaf, first: leaf.double() - first.double(), way.leaves, way.start)
         sums = [torch.zeros_like(leaf, device=view.device) for leaf in tensors_in(length)]
         flows = Conductance(*ends, places, weights)
         copies = Copies(problem, self.name, steps, self.batch_size)
@@ -145,7 +146,7 @@ class IntegratedGradients(Method):
 
         def estimate() -> Any:
             left = iter(sums)
-            return way.on_input(leafwise(lambda one, _: one.to(view.device) * next(left), length, length))
+            return way.on_input(along(lambda one: one.to(view.device) * next(left), length))
 
         for (seen, gradients), rows, numbers in copies.run(view, lambda tree, *_: tree, work, estimate, lambda: missed):
             for total, gradient in zip(sums, gradients, strict=True):
@@ -153,7 +154,7 @@ class IntegratedGradients(Method):
                 total.index_add_(0, rows.to(total.device), gradient.double() * part)
             flows.add(seen.activations, seen.gradients, rows, numbers)
         left = iter(sums)
-        found = leafwise(lambda one, _: one.to(view.device) * next(left), length, length)
+        found = along(lambda one: one.to(view.device) * next(left), length)
         named = {layer.name for layer in problem.layers}
         wanted = {name: one for name, one in flows.sums.items() if name in named or way.embeddings}
         return found, wanted, tuple(copies.warnings), copies.done == steps
@@ -172,7 +173,7 @@ class IntegratedGradients(Method):
 
         given = self.baseline(problem.inputs) if callable(self.baseline) else self.baseline
         try:
-            start = None if given is None else leafwise(lambda output, ids: looked_up(ids, output), outputs, given)
+            start = None if given is None else along(lambda output, ids: looked_up(ids, output), outputs, given)
         except (IndexError, RuntimeError, TypeError, ValueError, KeyError) as error:
             raise OptionError(
                 f"The baseline of token ids is ids like them, or numbers like what their embedding gives: {error}."
@@ -187,9 +188,9 @@ class IntegratedGradients(Method):
 
     def _begun(self, given: Any, leaves: Any) -> Any:
         if given is None:
-            return leafwise(lambda leaf, _: torch.zeros_like(leaf), leaves, leaves)
+            return along(torch.zeros_like, leaves)
         try:
-            return leafwise(lambda leaf, one: torch.as_tensor(one).to(leaf).expand_as(leaf), leaves, given)
+            return along(lambda leaf, one: torch.as_tensor(one).to(leaf).expand_as(leaf), leaves, given)
         except (RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
             raise OptionError(
                 f"The baseline must be a tree like the inputs, or broadcast to them: {error}. Inputs: "

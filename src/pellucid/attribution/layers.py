@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from pellucid.attribution.layouts import is_plane
 from pellucid.attribution.trees import rows_of
 from pellucid.capture import as_arguments, unwrapped, whole_graph
 from pellucid.capture.trees import certain_batch_size
@@ -105,7 +104,7 @@ def with_planes(graph: Graph) -> tuple[Layer, ...]:
             layer = graph.layer(node.name)
         except LayerError:
             continue
-        if is_plane(layer):
+        if layer.is_plane:
             taken.add(node.origin)
             found.append((node.origin, layer))
     if len(found) == len(graph.layers):

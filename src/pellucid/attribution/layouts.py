@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def no_cam(layer: Layer) -> str | None:
     """Why a layer can have no class activation map; None if it can."""
-    if layer.layout == "maps" or is_plane(layer):
+    if layer.layout == "maps" or layer.is_plane:
         height, width = layer.shape[1:] if layer.layout == "maps" else layer.shape[:2]
         if height * width == 1:
             return "it has one position only"
@@ -39,11 +39,6 @@ def _no_grid(layer: Layer) -> str:
     return "it has one position only"
 
 
-def is_plane(layer: Layer) -> bool:
-    """`Layer.is_plane`: with three axes past the batch, a layer is "maps" unless its operators say that its channels are last."""
-    return layer.is_plane
-
-
 def channels_of(layer: Layer) -> tuple[int, int]:
     """How many channels a layer that can have a map has, and on which axis of the batched output."""
     return layer.units, layer.channel_axis
@@ -65,7 +60,7 @@ def as_maps(values: Tensor, layer: Layer) -> Tensor:
     """A layer's output as float[batch channel height width]; tokens are laid out on their grid."""
     if layer.layout == "maps":
         return values
-    if is_plane(layer):
+    if layer.is_plane:
         return values.permute(0, 3, 1, 2)
     grid = layer.grid
     if grid is None or grid.total != values.shape[1]:

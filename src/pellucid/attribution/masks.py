@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pellucid.attribution.trees import by_batch, floating, leafwise
+from pellucid.attribution.trees import by_batch, floating
 from pellucid.capture import unwrapped
 from pellucid.capture.call import shapes
+from pellucid.capture.trees import along
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
 
@@ -26,7 +27,7 @@ def of_numbers(inputs: Tree, model: nn.Module) -> Any:
     shapes = {leaf.shape for leaf in tensors_in(inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
     if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(model).modules()):
         return leaves
-    return leafwise(lambda leaf, _: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves, leaves)
+    return along(lambda leaf: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves)
 
 
 def without_numbers(inputs: Tree) -> str:

@@ -12,8 +12,9 @@ from torch import Tensor
 from pellucid.attribution.batches import Copies, Mean, relative_error
 from pellucid.attribution.masks import of_numbers, without_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import examples_in, leafwise, merged, numbered
+from pellucid.attribution.trees import merged, numbered
 from pellucid.attribution.whole_numbers import moved
+from pellucid.capture.trees import along, batch_size
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -53,7 +54,7 @@ class _Noisy(Method):
             raise MethodError(
                 f"{self.title} adds noise to inputs of numbers, one dense entry an example. {without_numbers(problem.inputs)}"
             )
-        examples = examples_in(problem.inputs)
+        examples = batch_size(problem.inputs)
         sums, copies = Mean(), Copies(problem, self.name, self.samples, self.batch_size)
 
         def vary(tree: Any, rows: Tensor, numbers: Tensor) -> Any:
@@ -67,7 +68,7 @@ class _Noisy(Method):
             def gradients(tree: Any, rows: Tensor, numbers: Tensor) -> tuple[Any, Mapping[str, Tensor]]:
                 seen = view.explain(tree, rows, examples)
                 # An input that the score does not depend on has no gradient.
-                slopes = leafwise(
+                slopes = along(
                     lambda leaf, slope: leaf.new_zeros(len(rows), *leaf.shape[1:]) if slope is None else slope,
                     leaves,
                     seen.input_gradients,
@@ -159,5 +160,5 @@ def _noised(tree: Any, leaves: Any, rows: Tensor, numbers: Tensor, noise: float,
         scale = (flat.amax(1) - flat.amin(1)) * noise
         return leaf + torch.cat(drawn).to(leaf) * scale.reshape(-1, *(1,) * (leaf.ndim - 1))
 
-    moved = leafwise(lambda original, leaf: noisy(leaf, original), leaves, tree)
+    moved = along(lambda original, leaf: noisy(leaf, original), leaves, tree)
     return merged(moved, tree)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pellucid.attribution.methods import Maps, Problem
-from pellucid.attribution.trees import examples_in, rows_of
+from pellucid.attribution.trees import rows_of
 from pellucid.capture.memory import for_memory
-from pellucid.capture.trees import along
+from pellucid.capture.trees import along, batch_size
 from pellucid.errors import ForwardError, MethodError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Passes
@@ -30,7 +30,7 @@ def in_parts(problem: Problem, explain: Callable[[Problem], Found]) -> Found:
 
     Raises: MethodError: memory does not suffice for one example, or for all of them and they cannot be taken apart.
     """
-    whole = size = examples_in(problem.inputs)
+    whole = size = batch_size(problem.inputs)
     parts: list[Found] = []
     place = 0
     while place < whole:
@@ -71,7 +71,7 @@ def _inseparable(problem: Problem) -> str:
 
 
 def _part(problem: Problem, rows: Tensor) -> Problem:
-    examples = examples_in(problem.inputs)
+    examples = batch_size(problem.inputs)
     return replace(problem, inputs=rows_of(problem.inputs, rows), goal=problem.goal.of(rows, examples))
 
 

@@ -15,7 +15,8 @@ from pellucid.attribution.features import id_in_place, one_input
 from pellucid.attribution.masks import of_numbers, without_numbers
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.positions import on_axes, position_axes
-from pellucid.attribution.trees import floating, leafwise, merged
+from pellucid.attribution.trees import floating, merged
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Passes
@@ -256,7 +257,7 @@ def covered(problem: Problem, title: str, fill: float | Tensor) -> tuple[Any, Te
         return leaves, only_leaf(leaves, title, problem.inputs), Passes(), ()
     leaf, passes, notes = one_input(problem, title)
     id_in_place(fill, title)
-    return leafwise(lambda one, _: one if one is leaf else None, problem.inputs, problem.inputs), leaf, passes, notes
+    return along(lambda one: one if one is leaf else None, problem.inputs), leaf, passes, notes
 
 
 def only_leaf(inputs: Any, title: str, given: Any = None) -> Tensor:
@@ -276,7 +277,7 @@ def only_leaf(inputs: Any, title: str, given: Any = None) -> Tensor:
 
 def changed(tree: Any, change: Callable[[Tensor], Tensor], leaves: Any = None) -> Any:
     """The tree with the leaves changed that another tree like it has, and those alone; its leaves of numbers where None."""
-    return merged(leafwise(lambda _, leaf: change(leaf), floating(tree) if leaves is None else leaves, tree), tree)
+    return merged(along(lambda _, leaf: change(leaf), floating(tree) if leaves is None else leaves, tree), tree)
 
 
 def _windows(extents: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[slice, ...]]:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import leafwise, numbered
+from pellucid.attribution.trees import numbered
 from pellucid.capture import unwrapped
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError
 from pellucid.graph.dataflow import tensors_in
 
@@ -57,7 +58,7 @@ class TimeGradients(Method):
         if problem.named is not None:
             steps = {name: lengths for name, lengths in steps.items() if name in problem.named}
         warnings = _without_states(recurrent, steps, problem.named)
-        whole = leafwise(
+        whole = along(
             lambda gradient, _: _lengths(gradient) if gradient.ndim == 3 else None, seen.input_gradients, problem.inputs
         )
         if next(tensors_in(whole), None) is None:

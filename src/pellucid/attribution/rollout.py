@@ -15,7 +15,8 @@ from pellucid.attribution.layers import traced
 from pellucid.attribution.layouts import on_grid
 from pellucid.attribution.lookups import LookUps, words
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
-from pellucid.attribution.trees import examples_in, numbered
+from pellucid.attribution.trees import numbered
+from pellucid.capture.trees import batch_size
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 from pellucid.graph.grids import tokens_read
@@ -45,7 +46,7 @@ class _Rollout(Method):
 
     def explain(self, problem: Problem) -> Maps:
         """The matrix and its row. Raises: MethodError: no attention, or one that is not among all tokens alike."""
-        attentions = Attentions(examples_in(problem.inputs), self.title)
+        attentions = Attentions(batch_size(problem.inputs), self.title)
         look_ups = LookUps(problem.model, attentions)
         seen, passes = problem.run(within=look_ups)
         if not attentions.weights:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.attribution.embedded import Embedding, replaced
-from pellucid.attribution.trees import leafwise, merged, numbered
+from pellucid.attribution.trees import merged, numbered
+from pellucid.capture.trees import along
 from pellucid.graph.dataflow import tensors_in
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class Way:
             begun, ended = first[rows.to(first.device)], leaf[rows.to(leaf.device)]
             return begun + part * (ended - begun)
 
-        here = leafwise(between, self.leaves, self.start)
+        here = along(between, self.leaves, self.start)
         if not self.embeddings:
             seen = view.explain(merged(here, tree), rows, batch)
             # An input that the score does not depend on has no gradient.
-            whole = leafwise(
+            whole = along(
                 lambda one, slope: torch.zeros_like(one) if slope is None else slope, here, seen.input_gradients
             )
             return seen, list(tensors_in(whole))

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from pellucid.capture import as_logits, explained_scores, logits_of, taken_from
 from pellucid.capture.call import shapes
-from pellucid.capture.trees import along, parts_of
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError, OptionError, TargetError
 
 if TYPE_CHECKING:
-    from pellucid.types import Layer
+    from pellucid.graph.containers import parts_of
+from pellucid.types import Layer
 
 
 @dataclass(frozen=True)

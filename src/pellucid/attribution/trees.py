@@ -8,14 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.capture.trees import along, batch_size, parts_of
+from pellucid.capture.trees import along, batch_size
+from pellucid.graph.containers import parts_of
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
-
-
-def leafwise(function: Callable[[Tensor, Any], Tensor | None], first: Any, second: Any) -> Any:
-    """Applies a function to the leaves of two trees; leaves that the first does not have stay None."""
-    return along(function, first, second)
 
 
 def detached(tree: Tree) -> Any:
@@ -30,7 +26,7 @@ def floating(tree: Tree) -> Any:
 
 def by_batch(tree: Tree) -> Any:
     """The tree with None where a leaf has not one dense entry an example: a number for all, the edges of a graph, sparse ones."""
-    examples = examples_in(tree)
+    examples = batch_size(tree)
     return along(lambda leaf: leaf if _is_by_batch(leaf, examples) and leaf.layout == torch.strided else None, tree)
 
 
@@ -45,7 +41,7 @@ def paths(tree: Tree, at: str = "input") -> list[str]:
 
 def rows_of(tree: Tree, rows: Tensor) -> Any:
     """The examples of these rows, in this order; rows may repeat. Leaves that have not one entry an example stay as they are."""
-    examples = examples_in(tree)
+    examples = batch_size(tree)
     if torch.equal(rows.cpu(), torch.arange(examples)):
         return tree
 
@@ -59,11 +55,6 @@ def rows_of(tree: Tree, rows: Tensor) -> Any:
         return entries.to_sparse(layout=leaf.layout)
 
     return along(chosen, tree, rest=lambda leaf: leaf)
-
-
-def examples_in(tree: Tree) -> int:
-    """Length of the batch axis: the first axis of the first tensor that has one."""
-    return batch_size(tree)
 
 
 def per_example(tree: Any) -> Tensor:
@@ -83,7 +74,7 @@ def merged(changed: Any, tree: Any) -> Any:
 def numbered(tree: Any, function: Callable[[int, Tensor], Tensor | None]) -> Any:
     """Applies a function of a leaf's number and the leaf."""
     numbers = iter(range(len(list(tensors_in(tree)))))
-    return leafwise(lambda leaf, _: function(next(numbers), leaf), tree, tree)
+    return along(lambda leaf: function(next(numbers), leaf), tree)
 
 
 def _is_by_batch(leaf: Tensor, examples: int) -> bool:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.capture.memory import for_memory
-from pellucid.capture.trees import along, parts_of
+from pellucid.capture.trees import along
 from pellucid.errors import ForwardError, PellucidError
+from pellucid.graph.containers import parts_of
 from pellucid.graph.dataflow import tensors_in
 from pellucid.types import Tree
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pellucid.capture.trees import parts_of
 from pellucid.errors import ModelError
+from pellucid.graph.containers import parts_of
 
 NAMES = (
     "logits", "scores", "prediction", "predictions", "pred", "preds", "output", "outputs", "out", "y_hat", "y_pred", "probs",

@@ -16,6 +16,8 @@ from pellucid.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import nn
+
     from pellucid.record.schema import Preprocessing, Skipped
     from pellucid.types import Batch, Example
 
@@ -119,7 +121,7 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     return build(examples, limit=limit, classes=classes)
 
 
-def read_for(source: Source, model: object, classes: Sequence[str] | None = None) -> Source:
+def read_for(source: Source, model: nn.Module, classes: Sequence[str] | None = None) -> Source:
     """The same examples, read as they are given to a model: of a mapping what its forward names is its input.
 
     Args:

@@ -27,7 +27,7 @@ def collated(collate: Collate, item: Any) -> Any:
     try:
         batch = collate([item])
         return _only(batch, outermost=True)
-    except Exception:
+    except Exception:  # a user's function raises what it likes on a batch that it was not written for
         return item
 
 

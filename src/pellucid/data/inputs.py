@@ -93,23 +93,21 @@ def _refused(part: Any, row: int, name: str = "") -> DataError:
 
 def leaves(tree: Any) -> Iterator[Any]:
     """The tensors of a tree, in order."""
-    if isinstance(tree, Mapping):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple | list):
-        for part in tree:
-            yield from leaves(part)
-    elif hasattr(tree, "shape"):
-        yield tree
+    return (end for end in _ends(tree) if hasattr(end, "shape"))
 
 
 def settings_of(tree: Any) -> Iterator[Any]:
     """What a tree holds beside tensors, in order."""
+    return (end for end in _ends(tree) if not hasattr(end, "shape"))
+
+
+def _ends(tree: Any) -> Iterator[Any]:
     if isinstance(tree, Mapping):
         tree = tuple(tree.values())
     if isinstance(tree, tuple | list):
         for part in tree:
-            yield from settings_of(part)
-    elif not hasattr(tree, "shape"):
+            yield from _ends(part)
+    else:
         yield tree
 
 

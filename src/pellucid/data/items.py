@@ -104,8 +104,8 @@ class Reading:
         rest = {str(key): value_of(part) for key, part in item.items() if key not in (target, "id")}
         takes = self.signature
         given = [name for name in rest if takes is not None and name in takes.named]
-        if given:
-            given += self._more(rest, given, row)
+        if takes is not None and given:
+            given += _more(takes, rest, given, row)
         else:
             given = self._unnamed(rest)
         if not any(rest[name] is not None for name in given):
@@ -118,21 +118,6 @@ class Reading:
         if len(given) == 1 and given[0] in INPUT_KEYS and self._comes_first(given[0]):
             return Entries(rest[given[0]], (given[0],), target, columns)
         return Entries({name: rest[name] for name in given}, tuple(given), target, columns)
-
-    def _more(self, rest: Mapping[str, Any], given: Sequence[str], row: int) -> list[str]:
-        """Entries that are inputs beside those that forward names: tensors, where it takes any. Raises: DataError: it does not."""
-        assert self.signature is not None  # noqa: S101  (it names some)
-        others = [name for name, part in rest.items() if name not in given and not isinstance(part, _SCALARS)]
-        if self.signature.any_name:
-            return others
-        whole = [name for name in others if not is_number(rest[name])]
-        if whole:
-            raise DataError(
-                f"Example {row} has {_listed(whole)} beside {_listed(given)}, and the model's forward takes no argument of that "
-                f"name: it takes {', '.join(self.signature.positional)}. Leave it out of the examples, rename it, or say what the "
-                "inputs are: (inputs, target)."
-            )
-        return []
 
     def _unnamed(self, rest: Mapping[str, Any]) -> list[str]:
         """The inputs where forward names none: an entry called so where all else is single, all tensors, or all numbers."""
@@ -183,6 +168,21 @@ class Reading:
 
     def _collated(self, item: Any) -> Any:
         return item if self.collate is None or isinstance(item, Example) else collated(self.collate, item)
+
+
+def _more(takes: Signature, rest: Mapping[str, Any], given: Sequence[str], row: int) -> list[str]:
+    """Entries that are inputs beside those that forward names: tensors, where it takes any. Raises: DataError: it does not."""
+    others = [name for name, part in rest.items() if name not in given and not isinstance(part, _SCALARS)]
+    if takes.any_name:
+        return others
+    whole = [name for name in others if not is_number(rest[name])]
+    if whole:
+        raise DataError(
+            f"Example {row} has {_listed(whole)} beside {_listed(given)}, and the model's forward takes no argument of that "
+            f"name: it takes {', '.join(takes.positional)}. Leave it out of the examples, rename it, or say what the "
+            "inputs are: (inputs, target)."
+        )
+    return []
 
 
 def _column(part: Any) -> Scalar:

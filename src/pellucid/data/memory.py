@@ -16,11 +16,14 @@ from pellucid.data.inputs import leaves, settings_of
 from pellucid.data.items import TARGET_KEYS, Reading
 from pellucid.data.signature import signature_of
 from pellucid.data.targets import written
+from pellucid.data.wrapped import Wrapped
 from pellucid.errors import DataError
 from pellucid.record.schema import Preprocessing, Skipped
 from pellucid.types import Batch, Example
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from pellucid.data import Source
 
 
@@ -166,7 +169,7 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
     return Iterated(name, name, [], names, limit=limit, reading=reading, again=lambda: iter(held))
 
 
-def read_for(source: Source, model: object, classes: Sequence[str] | None = None) -> Source:
+def read_for(source: Source, model: nn.Module, classes: Sequence[str] | None = None) -> Source:
     """The same examples, read as they are given to a model: of a mapping what its forward names is its input.
 
     Args:
@@ -177,19 +180,15 @@ def read_for(source: Source, model: object, classes: Sequence[str] | None = None
     if isinstance(source, Examples):
         names = source.reading.names or (None if classes is None else tuple(classes))
         return replace(source, reading=replace(source.reading, signature=signature_of(model), names=names))
-    inner = getattr(source, "inner", None)
-    if inner is None:
+    if not isinstance(source, Wrapped):
         return source
     found = copy.copy(source)
-    found.inner = read_for(inner, model, classes)  # type: ignore[attr-defined]
+    found.inner = read_for(source.inner, model, classes)
     return found
 
 
 def words_about(source: Source) -> str:
     """How the first example of a source was read, for the error of a model that was given it; "" where nothing is to be said."""
-    while not isinstance(source, Examples):
-        inner = getattr(source, "inner", None)
-        if inner is None:
-            return ""
-        source = inner
-    return source.reading.words(source.item(0), 0)
+    while isinstance(source, Wrapped):
+        source = source.inner
+    return source.reading.words(source.item(0), 0) if isinstance(source, Examples) else ""

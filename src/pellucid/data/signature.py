@@ -5,6 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # Types of one value for a whole batch; a number of each example is a tensor in a batch.
 _PLAIN = {"bool", "int", "float", "str"}
@@ -29,12 +33,12 @@ class Signature:
     any_name: bool
 
 
-def signature_of(model: object) -> Signature | None:
+def signature_of(model: nn.Module) -> Signature | None:
     """The signature of a model's forward; None where it has none that can be read."""
     from pellucid.capture import unwrapped
 
     try:
-        found = inspect.signature(unwrapped(model).forward)  # type: ignore[arg-type]
+        found = inspect.signature(unwrapped(model).forward)
     except (AttributeError, TypeError, ValueError):
         return None
     parameters = found.parameters.values()

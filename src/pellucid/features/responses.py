@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pellucid.attribution.layouts import is_plane
 from pellucid.errors import LayerError
 from pellucid.types import Layer
 
@@ -13,7 +12,7 @@ def laid_out(output: Tensor, layer: Layer) -> Tensor:
     """A layer's output as float[batch unit position]. Raises: LayerError: it has no channels."""
     if layer.layout == "tokens":
         return output.transpose(1, 2)
-    if is_plane(layer):
+    if layer.is_plane:
         return output.flatten(1, 2).transpose(1, 2)
     if layer.layout in ("maps", "channels"):
         return output.flatten(2)

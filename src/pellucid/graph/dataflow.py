@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import ref
 
 import torch
 from torch import Tensor
 
+from pellucid.graph.containers import parts_of, rebuilt
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
 
@@ -243,25 +243,11 @@ def mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
         if all(new is old for new, old in zip(items, tree, strict=True)):
             return tree
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    if isinstance(tree, MutableMapping):
-        entries = {key: new for key, old in tree.items() if (new := mapped(old, change)) is not old}
-        return _with_entries(tree, entries) if entries else tree
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        changed = {
-            place.name: new
-            for place in dataclasses.fields(tree)
-            if place.init and (new := mapped(old := getattr(tree, place.name), change)) is not old
-        }
-        return dataclasses.replace(tree, **changed) if changed else tree
-    return tree
-
-
-def _with_entries(tree: MutableMapping[Any, Any], entries: dict[Any, Any]) -> MutableMapping[Any, Any]:
-    """A copy of the mapping, of its own class and with its own attributes, with these entries replaced."""
-    changed = copy.copy(tree)
-    for key, item in entries.items():
-        changed[key] = item
-    return changed
+    parts = parts_of(tree)
+    if parts is None:
+        return tree
+    changed = {key: new for key, old in parts.items() if (new := mapped(old, change)) is not old}
+    return rebuilt(tree, parts | changed) if changed else tree
 
 
 def versions(tensors: list[Tensor]) -> list[int]:

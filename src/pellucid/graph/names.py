@@ -17,15 +17,8 @@ Role: TypeAlias = Literal["compute", "norm", "activation", "pool", "join", "pass
 
 # Classes with these names are what they are called in these packages; anyone else's may compute anything.
 _KNOWN = (
-    "torch.",
-    "torchvision.",
-    "timm.",
-    "transformers.",
-    "open_clip.",
-    "clip.",
-    "diffusers.",
-    "efficientnet_pytorch.",
-)
+    "torch.", "torchvision.", "timm.", "transformers.", "open_clip.", "clip.", "diffusers.", "efficientnet_pytorch.",
+)  # fmt: skip
 # Class names of torch.nn, and of the activations that libraries write for themselves, to the function's name.
 _ACTIVATION_CLASSES = {
     "CELU": "celu", "ELU": "elu", "FastGELUActivation": "gelu", "GELU": "gelu", "GELUActivation": "gelu",

@@ -263,38 +263,27 @@ _ALONG_ITSELF = frozenset(
 )
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(
+    name: rule
+    for rule, names in (
+        (_reshape, "reshape view flatten unflatten squeeze unsqueeze reshape_as view_as Flatten Unflatten"),
+        (_permute, "permute"),
+        (_transpose, "transpose swapaxes swapdims t T mT"),
+        (_expand, "expand expand_as broadcast_to"),
+        (_cat, "cat concat concatenate"),
+        (_split, "chunk split tensor_split split_with_sizes narrow"),
+        (_without, "unbind select mean sum amax amin logsumexp var std"),
+        (_getitem, "getitem"),
+        (_written, "setitem"),
+        (_matmul, "matmul bmm mm"),
+        (_einsum, "einsum"),
+        (_moved, "roll flip"),
+        (_unfolded, "unfold Unfold"),
+        (_mixed_last, "scaled_dot_product_attention MultiheadAttention"),
         (
-            *("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "reshape_as", "view_as"),
-            *("Flatten", "Unflatten"),
+            _sliding,
+            "interpolate Upsample UpsamplingNearest2d UpsamplingBilinear2d ZeroPad2d ReflectionPad2d ReplicationPad2d",
         ),
-        _reshape,
-    ),
-    "permute": _permute,
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "t", "T", "mT"), _transpose),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
-    **dict.fromkeys(("chunk", "split", "tensor_split", "split_with_sizes", "narrow"), _split),
-    **dict.fromkeys(("unbind", "select", "mean", "sum", "amax", "amin", "logsumexp", "var", "std"), _without),
-    "getitem": _getitem,
-    "setitem": _written,
-    **dict.fromkeys(("matmul", "bmm", "mm"), _matmul),
-    "einsum": _einsum,
-    **dict.fromkeys(("roll", "flip"), _moved),
-    **dict.fromkeys(("unfold", "Unfold"), _unfolded),
-    **dict.fromkeys(("scaled_dot_product_attention", "MultiheadAttention"), _mixed_last),
-    **dict.fromkeys(
-        (
-            *(
-                "interpolate",
-                "Upsample",
-                "UpsamplingNearest2d",
-                "UpsamplingBilinear2d",
-                "pixel_shuffle",
-                "PixelShuffle",
-            ),
-            *("pixel_unshuffle", "PixelUnshuffle", "ZeroPad2d", "ReflectionPad2d", "ReplicationPad2d"),
-        ),
-        _sliding,
-    ),
+        (_sliding, "pixel_shuffle PixelShuffle pixel_unshuffle PixelUnshuffle"),
+    )
+    for name in names.split()
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,7 +13,7 @@ from pellucid.record.schema import Finding, GraphPanel
 from pellucid.types import Needs, Observation
 
 if TYPE_CHECKING:
-    from pellucid.graph import Graph
+    from pellucid.graph import Graph, Node
 
 _NAMED = 3
 _TRACED = "for the traced example, on a path that others need not take"
@@ -57,41 +58,38 @@ class GraphLens:
 
 def _left_out(graph: Graph) -> list[Finding]:
     """Layers of which no lens sees anything."""
-    nodes = graph.left_out
-    if not nodes or graph.error is not None:
-        return []
-    total = len(nodes) + len(graph.layers)
+    total = len(graph.left_out) + len(graph.layers)
     batch = f"{graph.batch} example{'' if graph.batch == 1 else 's'}"
-    return [
-        Finding(
-            kind="layers-left-out",
-            severity="low",
-            sentence=(
-                f"{len(nodes):,} of {total:,} layers {'is' if len(nodes) == 1 else 'are'} not shown on Activations and Gradients, "
-                f"because the first axis of the output is not that of the examples: {_some([node.name for node in nodes])}. "
-                f"{nodes[0].name} gives {nodes[0].outputs[0]} for {batch}."
-            ),
-            count=len(nodes),
-            page="activations",
-            evidence={"layers": len(nodes), "first": nodes[0].name},
-        )
-    ]
+    why = "because the first axis of the output is not that of the examples"
+    return _not_shown(graph, graph.left_out, f"of {total:,} layers", f", {why}", f" for {batch}.")
 
 
 def _too_large(graph: Graph) -> list[Finding]:
     """Layers that are looked at on request only."""
-    nodes = graph.too_large
+    layers = f"layer{'' if len(graph.too_large) == 1 else 's'}"
+    why = "no layout tells which axes of the output are channels, and it is large"
+    return _not_shown(graph, graph.too_large, layers, f": {why}", ". By name a model at hand shows any.")
+
+
+def _not_shown(graph: Graph, nodes: Sequence[Node], layers: str, why: str, end: str) -> list[Finding]:
+    """That some layers are not shown.
+
+    Args:
+        graph: that holds them.
+        nodes: the layers.
+        layers: what they are called, behind their number.
+        why: they are not, with what leads to it.
+        end: of the sentence, behind what the first of them gives.
+    """
     if not nodes or graph.error is not None:
         return []
-    one = len(nodes) == 1
     return [
         Finding(
             kind="layers-left-out",
             severity="low",
             sentence=(
-                f"{len(nodes):,} layer{'' if one else 's'} {'is' if one else 'are'} not shown on Activations and Gradients: "
-                f"no layout tells which axes of the output are channels, and it is large: {_some([node.name for node in nodes])}. "
-                f"{nodes[0].name} gives {nodes[0].outputs[0]}. By name a model at hand shows any."
+                f"{len(nodes):,} {layers} {'is' if len(nodes) == 1 else 'are'} not shown on Activations and Gradients{why}: "
+                f"{_some([node.name for node in nodes])}. {nodes[0].name} gives {nodes[0].outputs[0]}{end}"
             ),
             count=len(nodes),
             page="activations",

@@ -12,8 +12,8 @@ from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
 from pellucid.attribution.rules.lrp import Lrp, LrpOptions
 from pellucid.attribution.rules.mode import RuledBackward
 from pellucid.attribution.rules.rectifiers import Rectifiers, deconvnet, guided_backprop
-from pellucid.attribution.trees import leafwise
 from pellucid.capture import unwrapped
+from pellucid.capture.trees import along
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
 
@@ -151,7 +151,7 @@ def _cut(problem: Problem, rules: Rectifiers) -> Maps:
 def _relevance(problem: Problem, options: LrpOptions) -> Maps:
     seen, passes = problem.run(RuledBackward(unwrapped(problem.model), Lrp(options)))
     scores = _scores(seen.scores)
-    whole = leafwise(lambda c, value: c * value.to(c.device), seen.input_gradients, problem.inputs)
+    whole = along(lambda c, value: c * value.to(c.device), seen.input_gradients, problem.inputs)
     layers = {name: c * seen.activations[name] for name, c in seen.gradients.items()}
     found = [
         relevance.reshape(len(scores), -1).sum(1)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pellucid.attribution.layouts import grid_of_tokens, is_plane
+from pellucid.attribution.layouts import grid_of_tokens
 from pellucid.mapping import ReceptiveField
 from pellucid.types import Layer
 
@@ -48,7 +48,7 @@ def anchored(layers: Sequence[Layer], fields: Mapping[str, ReceptiveField]) -> d
         field, grid = fields.get(layer.name), grid_of(layer)
         if field is None or grid is None:
             continue
-        own = _own(field, grid) if layer.layout == "maps" or is_plane(layer) else None
+        own = _own(field, grid) if layer.layout == "maps" or layer.is_plane else None
         if own is None and grid in latest:
             own = Anchors(latest[grid].rows, latest[grid].columns, "as before")
         if own is None:
@@ -65,7 +65,7 @@ def grid_of(layer: Layer) -> tuple[int, int] | None:
     grid = None
     if layer.layout == "maps":
         grid = layer.shape[1], layer.shape[2]
-    elif is_plane(layer):
+    elif layer.is_plane:
         grid = layer.shape[0], layer.shape[1]
     elif (own := grid_of_tokens(layer)) is not None:
         grid = own.height, own.width
