@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.measures.confusion import SparseCounts
-from pellucid.measures.intervals import mover, wilson, wilson_ends
+from pellucid.measures.intervals import mover, outer, wilson, wilson_ends
 from pellucid.record.schema import Interval
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ def mean_of_shares(right: Floats, counts: Floats) -> Interval | None:
     variance = float((drawn * (1 - drawn) / counts).sum()) / len(drawn) ** 2
     # As many independent trials as would have that variance.
     trials = float(drawn.mean() * (1 - drawn.mean())) / variance
-    return _outer(one, wilson(float(values.mean()) * trials, trials))
+    return outer(one, wilson(float(values.mean()) * trials, trials))
 
 
 def macro_f1_interval(cells: SparseCounts, value: float) -> Interval | None:
@@ -73,7 +73,7 @@ def macro_f1_interval(cells: SparseCounts, value: float) -> Interval | None:
     two = lent.score(unbiased, *lent.macro_f1(), low=0.0)
     # The bias is itself a guess where classes are small: it moves up the upper end only.
     moved = Interval(one.low, min(one.high + unbiased - value, 1.0), one.level, one.method)
-    return _holding(value, _outer(moved, two))
+    return _holding(value, outer(moved, two))
 
 
 def weighted_f1_interval(cells: SparseCounts, value: float) -> Interval | None:
@@ -247,12 +247,6 @@ def _common(shares: Floats) -> float:
 def _f1(shares: Floats) -> Floats:
     f1: Floats = 2 * shares / (1 + shares)
     return f1
-
-
-def _outer(one: Interval | None, two: Interval | None) -> Interval | None:
-    if one is None or two is None:
-        return None
-    return Interval(min(one.low, two.low), max(one.high, two.high), one.level, "outer")
 
 
 def _holding(value: float, interval: Interval | None) -> Interval | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.measures.curves import Ordered
-from pellucid.measures.intervals import LEVEL, delta_interval, newcombe_auc, wilson
+from pellucid.measures.intervals import LEVEL, delta_interval, newcombe_auc, outer, wilson
 from pellucid.record.schema import Interval
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ def area_interval(of: Ordered, value: float) -> Interval | None:
     theirs = float((of.negatives * (weights * (higher - mean)) ** 2).sum()) + lent
     drawn = value - (value - 0.5) * (LENT / (positives + LENT) + LENT / (negatives + LENT))
     parts = (own / positives / (positives + LENT), theirs / negatives / (negatives + LENT))
-    return _outer(one, _score(value, drawn, parts, (positives - 1 + LENT, negatives - 1 + LENT)))
+    return outer(one, _score(value, drawn, parts, (positives - 1 + LENT, negatives - 1 + LENT)))
 
 
 def average_precision_interval(of: Ordered, value: float) -> Interval | None:
@@ -91,7 +91,7 @@ def average_precision_interval(of: Ordered, value: float) -> Interval | None:
     lent = kept * (theirs + LENT * float((of.positives * lowered**2).sum()) / positives)
     # One example ahead of all halves a precision at most.
     two = _score(value, max(value - drop, value / 2), (own, lent), (positives - 1, negatives - 1 + LENT))
-    return two if one is None else _outer(one, two)
+    return two if one is None else outer(one, two)
 
 
 def _score(value: float, drawn: float, parts: tuple[float, float], freedoms: tuple[float, float]) -> Interval:
@@ -107,7 +107,3 @@ def _quantile(parts: tuple[float, float], freedoms: tuple[float, float]) -> floa
 
     spread = sum(part**2 / max(freedom, 1.0) for part, freedom in zip(parts, freedoms, strict=True))
     return float(special.stdtrit(max(sum(parts) ** 2 / spread, 1.0), 0.5 + LEVEL / 2))
-
-
-def _outer(one: Interval, two: Interval) -> Interval:
-    return Interval(min(one.low, two.low), max(one.high, two.high), LEVEL, "outer")

@@ -152,6 +152,13 @@ def delta_interval(
     )
 
 
+def outer(one: Interval | None, two: Interval | None) -> Interval | None:
+    """The outer ends of two intervals of one number, either of which alone is too narrow somewhere; None where one is missing."""
+    if one is None or two is None:
+        return None
+    return Interval(min(one.low, two.low), max(one.high, two.high), one.level, "outer")
+
+
 def normal_quantile(probability: float) -> float:
     """The standard normal quantile."""
     from statistics import NormalDist

@@ -3,7 +3,7 @@
  * A twin of pellucid.measures.class_intervals, which says why and from whom.
  */
 import type { ConfusionCounts } from "./confusion";
-import { type Bounds, f1Interval, mover, wilson } from "./intervals";
+import { type Bounds, f1Interval, mover, outer, wilson } from "./intervals";
 
 /** Examples of a common share that are lent to each class, so that a class of one example has a spread. */
 const LENT = 3;
@@ -220,10 +220,6 @@ function commonOf(held: readonly Share[]): number {
 
 function product(one: Float64Array, two: Float64Array): number {
   return one.reduce((all, value, index) => all + value * (two[index] as number), 0);
-}
-
-function outer(one: Bounds, two: Bounds | null): Bounds | null {
-  return two && { low: Math.min(one.low, two.low), high: Math.max(one.high, two.high) };
 }
 
 /** Rounding must not push a value out of its own interval. */

@@ -3,7 +3,7 @@
  * why and from whom.
  */
 import type { Ordered } from "./curves";
-import { type Bounds, deltaInterval, newcombeArea, wilson } from "./intervals";
+import { type Bounds, deltaInterval, newcombeArea, outer, wilson } from "./intervals";
 import { studentQuantile95 } from "./student";
 
 /** Examples that are lent to a group, spread as those of the other group are. */
@@ -88,10 +88,6 @@ function score(value: number, drawn: number, parts: Both, freedoms: Both): Bound
 function quantileOf([mine, theirs]: Both, [own, others]: Both): number {
   const spread = mine ** 2 / Math.max(own, 1) + theirs ** 2 / Math.max(others, 1);
   return studentQuantile95(Math.max((mine + theirs) ** 2 / spread, 1));
-}
-
-function outer(one: Bounds, two: Bounds): Bounds {
-  return { low: Math.min(one.low, two.low), high: Math.max(one.high, two.high) };
 }
 
 function total(counts: Float64Array): number {

@@ -103,3 +103,10 @@ export function ratioInterval(value: number, deviationOfLog: number): Bounds {
   const factor = Math.exp(Z95 * deviationOfLog);
   return { low: value / factor, high: value * factor };
 }
+
+/** The outer ends of two intervals of one number, either of which alone is too narrow somewhere; null where the other is missing. */
+export function outer(one: Bounds, two: Bounds): Bounds;
+export function outer(one: Bounds, two: Bounds | null): Bounds | null;
+export function outer(one: Bounds, two: Bounds | null): Bounds | null {
+  return two && { low: Math.min(one.low, two.low), high: Math.max(one.high, two.high) };
+}
