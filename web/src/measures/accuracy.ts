@@ -1,9 +1,9 @@
 /** Accuracy and mean loss of any selection, from typed arrays. Examples without target or prediction do not count. */
-import { everyRow, ofSelection, remembered, restOf } from "./chosen";
+import { ofSelection, remembered } from "./chosen";
 import { talliesOf } from "./classification";
 import { confusionOf } from "./confusion";
 import { type Bounds, meanInterval, wilson } from "./intervals";
-import { keepsDigits, left } from "./remaining";
+import { keepsDigits, left, ofMost } from "./remaining";
 import { tally } from "./tally";
 
 export interface Answers {
@@ -74,10 +74,16 @@ export function lossInterval(losses: Float64Array, sum: number, squares: number,
 const anyNegative = remembered((losses: Float64Array) => losses.some((loss) => loss < 0));
 
 /** Sums over the losses that are defined; made once for a selection. */
-export const lossSums = ofSelection((rows, losses: Float64Array): LossSums => {
-  const rest = restOf(rows, losses.length);
-  return (rest && withoutRest(rest, losses)) ?? rowByRow(rows, losses);
-});
+export const lossSums = ofSelection(
+  (rows, losses: Float64Array): LossSums =>
+    ofMost(
+      rows,
+      losses.length,
+      (some) => rowByRow(some, losses),
+      (every) => lossSums(every, losses),
+      lessRest,
+    ),
+);
 
 export interface LossSums {
   readonly count: number;
@@ -85,13 +91,10 @@ export interface LossSums {
   readonly squares: number;
 }
 
-/** The sums over all rows less those over the rest; null where that would cost digits. */
-function withoutRest(rest: Uint32Array, losses: Float64Array): LossSums | null {
-  const all: LossSums = lossSums(everyRow(losses.length), losses);
-  const less = rowByRow(rest, losses);
-  const squares = all.squares - less.squares;
+function lessRest(all: LossSums, rest: LossSums): LossSums | null {
+  const squares = all.squares - rest.squares;
   return keepsDigits(squares, all.squares)
-    ? { count: all.count - less.count, sum: left(all.sum, less.sum), squares }
+    ? { count: all.count - rest.count, sum: left(all.sum, rest.sum), squares }
     : null;
 }
 

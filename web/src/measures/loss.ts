@@ -1,9 +1,9 @@
 /** The loss of any selection, taken apart: its distribution, its classes, its concentration. */
 import { lossInterval, lossSums } from "./accuracy";
-import { everyRow, inOrder, marksOf, ofSelection, remembered, restOf } from "./chosen";
+import { inOrder, marksOf, ofSelection, remembered } from "./chosen";
 import type { Bounds } from "./intervals";
 import { orderOnce } from "./order";
-import { keepsDigits, left } from "./remaining";
+import { keepsDigits, left, ofMost } from "./remaining";
 import { type Codes, packed, tally } from "./tally";
 
 export interface ClassLoss {
@@ -41,8 +41,13 @@ export function lossByClass(
 
 /** How many losses each code has, their sum and that of their squares, side by side, and the sum over all codes. */
 const lossesByCode = ofSelection((rows, codes: Int32Array, losses: Float64Array, size: number): ByCode => {
-  const rest = restOf(rows, codes.length);
-  const sums = (rest && withoutRest(rest, codes, losses, size)) ?? rowByRow(rows, codes, losses, size);
+  const sums = ofMost(
+    rows,
+    codes.length,
+    (some) => rowByRow(some, codes, losses, size),
+    (every) => lossesByCode(every, codes, losses, size).sums,
+    (all, rest) => lessRest(all, rest, size),
+  );
   let total = 0;
   for (let code = 0; code < size; code++) total += sums[3 * code + 1] as number;
   return { sums, total };
@@ -68,11 +73,9 @@ function rowByRow(rows: Uint32Array, codes: Int32Array, losses: Float64Array, si
   return sums;
 }
 
-/** The sums over all rows less those over the rest; null where that would cost any code's digits. */
-function withoutRest(rest: Uint32Array, codes: Int32Array, losses: Float64Array, size: number): Float64Array | null {
-  const all = lossesByCode(everyRow(codes.length), codes, losses, size).sums;
-  const less = rowByRow(rest, codes, losses, size);
-  const sums = all.map((sum, at) => left(sum, less[at] as number));
+/** Null where the difference would cost any code's digits. */
+function lessRest(all: Float64Array, rest: Float64Array, size: number): Float64Array | null {
+  const sums = all.map((sum, at) => left(sum, rest[at] as number));
   for (let code = 0; code < size; code++) {
     const at = 3 * code;
     if (sums[at] === 0) sums.fill(0, at, at + 3);

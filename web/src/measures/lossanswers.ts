@@ -2,7 +2,7 @@
  * Scores of a million examples with single labels: by row once for a record, then one pass of typed arrays for a selection, from whose
  * sums all parts and their intervals follow; see `lossparts`.
  */
-import { everyRow, ofSelection, remembered, restOf } from "./chosen";
+import { ofSelection, remembered } from "./chosen";
 import { meanInterval } from "./intervals";
 import {
   answerOf,
@@ -21,7 +21,7 @@ import {
   tangent,
   wholeOf,
 } from "./lossscores";
-import { keepsDigits, left } from "./remaining";
+import { keepsDigits, left, ofMost } from "./remaining";
 import { packed } from "./tally";
 
 /** Two outcomes in each bin: wrong, right. */
@@ -99,22 +99,23 @@ export const NO_GROUPS: Int32Array = new Int32Array(0);
 /** The sums over rows with single labels, by what group each row of the record is in; made once for a selection and a grouping. */
 export const summed = ofSelection((rows, groupOf: Int32Array, of: Answered): Summed => {
   if (!of.any) return { groups: 0, cells: new Float64Array(PLACES * WIDTH), wholes: 0, namings: 0 };
-  const rest = restOf(rows, of.places.length);
-  return (rest && withoutRest(rest, groupOf, of)) ?? rowByRow(rows, groupOf, of);
+  return ofMost(
+    rows,
+    of.places.length,
+    (some) => rowByRow(some, groupOf, of),
+    (every) => summed(every, groupOf, of),
+    lessRest,
+  );
 });
 
-/** The sums over all rows less those over the rest; null where that would cost digits. */
-function withoutRest(rest: Uint32Array, groupOf: Int32Array, of: Answered): Summed | null {
-  const all: Summed = summed(everyRow(of.places.length), groupOf, of);
-  const less = rowByRow(rest, groupOf, of);
-  const wholes = all.wholes - less.wholes;
+function lessRest(all: Summed, rest: Summed): Summed | null {
+  const wholes = all.wholes - rest.wholes;
   if (!keepsDigits(wholes, all.wholes)) return null;
-  const namings = left(all.namings, less.namings);
   return {
     groups: all.groups,
-    cells: all.cells.map((sum, at) => left(sum, less.cells[at] as number)),
+    cells: all.cells.map((sum, at) => left(sum, rest.cells[at] as number)),
     wholes,
-    namings,
+    namings: left(all.namings, rest.namings),
   };
 }
 

@@ -1,5 +1,6 @@
 /** How many of the selected examples have each code: the one loop that every whole number of a selection comes from. */
-import { everyRow, ofSelection, remembered, restOf } from "./chosen";
+import { ofSelection, remembered } from "./chosen";
+import { ofMost } from "./remaining";
 
 /** A code for every example of the record, each from 0 up to below a size; what has none has a code of its own. */
 export type Codes = Uint8Array | Uint16Array | Int32Array;
@@ -9,10 +10,13 @@ const FEW = 4096;
 
 /** Counts by code; made once for a selection and a column of codes. Of most rows it is what all have, less what the rest have. */
 export const tally = ofSelection((rows, codes: Codes, size: number): Uint32Array => {
-  const rest = restOf(rows, codes.length);
-  if (!rest) return size < FEW ? countedTwice(rows, codes, size) : counted(rows, codes, size);
-  const [all, less] = [tally(everyRow(codes.length), codes, size), tally(rest, codes, size)];
-  return all.map((count, code) => count - (less[code] as number));
+  return ofMost(
+    rows,
+    codes.length,
+    (some) => (size < FEW ? countedTwice(some, codes, size) : counted(some, codes, size)),
+    (every) => tally(every, codes, size),
+    (all, rest) => all.map((count, code) => count - (rest[code] as number)),
+  );
 });
 
 /** Values as codes from 0 up to below `size`; others are `size`. The values themselves where there are no others. */
