@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pellucid.cli import main
+from support.modules import forget
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from pellucid.cli import main; main()"]
 PATIENCE = 60.0  # seconds until a test that waits for the program gives up
@@ -53,14 +54,11 @@ def in_process(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["pellucid", *map(str, arguments)])
             patch.setattr(sys, "path", list(sys.path))
-            before = set(sys.modules)
             try:
                 with pytest.raises(SystemExit) as ended:
                     main()
             finally:
-                for name in set(sys.modules) - before:
-                    if str(getattr(sys.modules[name], "__file__", "")).startswith(str(Path.cwd())):
-                        del sys.modules[name]
+                forget(Path.cwd())
         code = ended.value.code
         assert code is None or isinstance(code, int)
         return Ended(code or 0, *capfd.readouterr())

@@ -11,6 +11,7 @@ import pytest
 
 from pellucid.graph.recalled import Recall
 from support.coded import CODE
+from support.modules import forget
 
 
 @pytest.fixture
@@ -20,11 +21,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     place = tmp_path / "users_net.py"
     place.write_text(CODE)
     yield place
-    for name, module in [*sys.modules.items()]:
-        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
-            del sys.modules[
-                name
-            ]  # of the user's alone: what a library has half of when it is imported again goes wrong
+    forget(tmp_path)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pellucid.data import Recipe, Source, from_python, open_data
 from pellucid.data.batching import check_targets, collate
 from pellucid.errors import DataError, OptionError
 from pellucid.types import Example, Media
+from support.modules import forget
 from support.pictures import rows_of
 
 # --- folders -------------------------------------------------------------------------------------------------------
@@ -215,9 +216,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "def fails():\n    raise ValueError('no such split')\n"
     )
     yield place
-    for name, module in [*sys.modules.items()]:
-        if getattr(module, "__file__", None) == str(place):
-            del sys.modules[name]
+    forget(tmp_path)
 
 
 @pytest.mark.parametrize(("name", "count"), [("make", 2), ("stream", 2), ("ready", 2)])
