@@ -213,6 +213,31 @@ describe.each(cases.map((one, index) => [index, one] as const))("case %i", (_, o
 });
 
 describe("what is not defined", () => {
+  it("is found out once for a record, not for each selection", () => {
+    const size = 1000;
+    let read = 0;
+    const briers = new Proxy(new Float64Array(size).fill(Number.NaN), {
+      get: (column, place) => {
+        if (typeof place === "string" && /^\d+$/.test(place)) read += 1;
+        return Reflect.get(column, place);
+      },
+    });
+    const scored: Scored = {
+      targets: new Int32Array(size),
+      predictions: new Int32Array(size),
+      confidences: new Float32Array(size).fill(0.5),
+      logLosses: new Float64Array(size),
+      briers,
+      soft: null,
+      topClasses: () => [],
+    };
+    expect(partsOf(Uint32Array.of(1, 2, 3), scored, "log")).toBeNull();
+    expect(read).toBeGreaterThanOrEqual(size);
+    read = 0;
+    expect(partsOf(Uint32Array.of(4, 5), scored, "log")).toBeNull();
+    expect(read).toBe(0);
+  });
+
   it("is not made up for an empty selection", () => {
     const scored = scoredOf(cases[0] as Case);
     const none = new Uint32Array(0);

@@ -1,4 +1,5 @@
 /** Scores of single examples, their bins, and their sums: what the parts of a loss are made from; see `lossparts`. */
+import { remembered } from "./chosen";
 import type { Bounds } from "./intervals";
 
 export type Score = "log" | "brier";
@@ -108,9 +109,15 @@ export function wholeOf(row: number, { logLosses, briers }: Scored, score: Score
 
 /** Whether the model has two classes, so that the first answer's log loss is the whole one. */
 export function hasTwoClasses(scored: Scored): boolean {
-  const first = scored.targets.findIndex((_, row) => counts(row, scored));
+  const first = firstThatCounts(scored.targets, scored.confidences, scored.briers);
   return first >= 0 && scored.topClasses(first).length === 2;
 }
+
+/** Once for a record: where no row counts, a million have been asked. */
+const firstThatCounts = remembered((targets: Int32Array, confidences: Float32Array, briers: Float64Array): number => {
+  for (let row = 0; row < targets.length; row++) if (counts(row, { targets, confidences, briers })) return row;
+  return -1;
+});
 
 /** The score of the first answer of a row that counts; of two classes the log loss itself, where it is finite, to every digit. */
 export function answerOf(row: number, scored: Scored, score: Score, twoClasses: boolean): number {
@@ -139,6 +146,9 @@ export function add(to: Sums, row: number, scored: Scored, score: Score, twoClas
 }
 
 /** Whether a row has a label and probabilities; its Brier score is finite then, its log loss may be infinite. */
-export function counts(row: number, { targets, confidences, briers }: Scored): boolean {
+export function counts(
+  row: number,
+  { targets, confidences, briers }: Pick<Scored, "targets" | "confidences" | "briers">,
+): boolean {
   return (targets[row] as number) >= 0 && Number.isFinite(confidences[row]) && Number.isFinite(briers[row]);
 }
