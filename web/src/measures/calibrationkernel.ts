@@ -14,6 +14,7 @@ const LEAST_FOLDED = 1e-9;
 const NOTHING = 9;
 /** Points beyond which two kernels share nothing: points are at least half a kernel width apart. */
 const FAR = 2 * NOTHING;
+const ROUNDING = 1e-9;
 
 /** Source: Blasiok & Nakkiran 2023, arXiv:2309.12236: the kernel is as wide as what it finds. */
 export const smoothError = remembered((bins: Reliability): { value: number | null; interval: Bounds | null } => {
@@ -41,9 +42,11 @@ function inCells(values: Float64Array): Float64Array {
 
 function widthOf(gaps: Float64Array): number {
   let [low, high] = [1 / GRID, 1];
+  // No kernel finds more than all gaps together.
+  const most = gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) * (1 + ROUNDING);
   for (let step = 0; step < 12; step++) {
     const middle = (low + high) / 2;
-    if (smoothed(gaps, middle) > middle) low = middle;
+    if (middle <= most && smoothed(gaps, middle) > middle) low = middle;
     else high = middle;
   }
   return (low + high) / 2;

@@ -1,6 +1,10 @@
+/** From here on the error function is 1 in float64. */
+const ONE = 6;
+
 /** The error function, to about 1e-15. */
 export function erf(value: number): number {
   const size = Math.abs(value);
+  if (size >= ONE) return Math.sign(value);
   return Math.sign(value) * (size < 2.5 ? series(size) : 1 - upperTail(size));
 }
 
