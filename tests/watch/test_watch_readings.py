@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import pellucid
-from pellucid.record import Record
+from pellucid.record import Record, schema
 from support.watched import (
     CLASSES,
     OPTIMIZERS,
@@ -245,6 +246,51 @@ def test_parameters_that_the_optimizer_does_not_have_give_no_update_and_no_gradi
     assert values(table, "update_ratio", "0") == values(table, "gradient_norm", "0") == {}
     assert values(table, "gradient_norm") == values(table, "gradient_norm", "2")
     assert list(values(table, "weight_norm", "0")) == [1, 2]
+
+
+class _Tokens(nn.Module):
+    """Has a parameter of its own beside its layer, as a vision transformer has its class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.full((5,), 2.0))
+        self.head = nn.Linear(5, CLASSES)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        scores: Tensor = self.head(inputs + self.token)
+        return scores
+
+
+def test_what_is_the_models_own_is_a_layer_apart_from_the_whole_model(tmp_path: Path) -> None:
+    model = _Tokens()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1):
+        for inputs, targets in batches((6, 5), 1):
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+    record = Record(tmp_path / "run")
+    table, _ = record.training()
+    grads = [parameter.grad for parameter in model.parameters()]
+    own, *rest = (float(torch.sum(grad**2)) for grad in grads if grad is not None)
+    assert values(table, "gradient_norm", "(model)") == {1: pytest.approx(own**0.5)}
+    whole = table.filter((pc.field("quantity") == "gradient_norm") & (pc.field("layer") == ""))
+    assert whole["value"].to_pylist() == [pytest.approx((own + sum(rest)) ** 0.5)], "one row, of all parameters"
+    panel = record.panel("training")
+    assert isinstance(panel, schema.TrainingPanel)
+    assert panel.layers == ["(model)", "head"]
+
+
+def test_a_bare_layer_is_told_from_the_whole_model(tmp_path: Path) -> None:
+    model = nn.Linear(5, CLASSES)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1, histograms_every=1):
+        for inputs, targets in batches((6, 5), 1):
+            F.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+    table, _ = Record(tmp_path / "run").training()
+    whole = table.filter(pc.field("layer") == "")["quantity"].to_pylist()
+    assert sorted(whole) == ["gradient_norm", "learning_rate"]
+    assert "activation_histogram" in table.filter(pc.field("layer") == "(model)")["quantity"].to_pylist()
 
 
 def test_a_frozen_layer_that_the_optimizer_has_gives_no_update(tmp_path: Path) -> None:

@@ -87,6 +87,32 @@ def test_what_is_no_forward_of_the_training_gives_the_same_under_a_watch(
     assert sum(counted(table, "activation_histogram", "0")[1].values()) == 6 * 7  # of the training's forward alone
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning", "ignore:.*torch.jit.script:DeprecationWarning")
+def test_a_copy_is_scripted_in_the_block_and_the_model_itself_refused_in_words(tmp_path: Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", histograms_every=1):
+        with pytest.raises(AttributeError, match=r"hook that a Watch has on layer '0'.*copy\.deepcopy\(model\)"):
+            torch.jit.script(model)
+        scripted = torch.jit.script(copy.deepcopy(model))
+    assert torch.equal(scripted(INPUTS), model(INPUTS))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("make", [torch.jit.script, lambda model: torch.jit.trace(model, INPUTS)])
+def test_a_scripted_model_is_watched_without_its_activations(
+    tmp_path: Path, make: Callable[[nn.Module], nn.Module]
+) -> None:
+    model = make(small())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pellucid.watch(model, optimizer, out=tmp_path / "run", every=1, histograms_every=1) as watch:
+        take_step(model, optimizer, watch, INPUTS, TARGETS)
+    table, _ = Record(tmp_path / "run").training()
+    quantities = set(table["quantity"].to_pylist())
+    assert {"update_ratio", "gradient_norm", "weight_histogram", "gradient_histogram"} <= quantities
+    assert "activation_histogram" not in quantities
+
+
 def test_an_output_that_cannot_be_read_is_warned_of_once_and_ends_no_training(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 3))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -14,6 +15,9 @@ from pellucid.graph.names import is_opaque, module_role
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
+
+# The model itself as a layer, by what is its own (a class token): "" stands for all of its layers together.
+OWN = "(model)"
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
     # Hooks that come and go would have it compiled anew, and see nothing.
     compiled = {id(part) for module in model.modules() if _is_compiled(module) for part in module.modules()}
     for path, module in unwrapped(model).named_modules():
+        path = path or OWN
         own = list(module.parameters(recurse=False))
         for parameter in own:
             if is_lazy(parameter):
@@ -88,5 +93,9 @@ def watched(model: nn.Module, optimizer: Optimizer) -> Watched:
 
 
 def _is_compiled(module: nn.Module) -> bool:
-    """Whether it is torch.compile's wrapper, or was compiled in place."""
-    return getattr(module, "_orig_mod", None) is not None or getattr(module, "_compiled_call_impl", None) is not None
+    """Whether it is torch.compile's wrapper, was compiled in place, or is TorchScript, which takes no hooks."""
+    return (
+        getattr(module, "_orig_mod", None) is not None
+        or getattr(module, "_compiled_call_impl", None) is not None
+        or isinstance(module, torch.jit.ScriptModule)
+    )

@@ -89,6 +89,14 @@ class _Tap:
         self._layer = layer
         self.handle: RemovableHandle = module.register_forward_hook(self)
 
+    @property
+    def __name__(self) -> str:
+        # Asked for by torch.jit.script, which would compile every hook along with the model.
+        raise AttributeError(
+            f"torch.jit.script cannot compile the hook that a Watch has on layer '{self._layer}' at this step. Script a copy, "
+            "which has none: torch.jit.script(copy.deepcopy(model)); or do it after the Watch's block."
+        )
+
     def __call__(self, module: nn.Module, inputs: object, output: object) -> None:
         if torch.compiler.is_compiling():  # first: a compiler that looks in here sees nothing
             return
