@@ -54,13 +54,18 @@ _HOMES = {
     "inspect": "pellucid.inspection",
 }
 
+# Parts that users reach by name, as in `pellucid.attribution.METHODS`.
+_MODULES = ("attribution", "data", "errors", "features", "human", "landscape", "record")
+
 
 def __getattr__(name: str) -> object:
     if name in ("graph", "watch"):  # packages that can be called
         return importlib.import_module(f"pellucid.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"pellucid.{name}")
+    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

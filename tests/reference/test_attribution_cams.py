@@ -159,6 +159,11 @@ def test_cam_finds_the_layers_that_the_head_reads_and_refuses_others() -> None:
         pellucid.attribute(model, given, lambda output: output[:, 0], "cam")
 
 
+def test_a_layer_that_no_map_needs_is_not_said_to_be_left_out() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    assert pellucid.attribute(model, torch.randn(2, 3, 6, 6), 0, "cam").warnings == ()
+
+
 def test_all_plain_maps_of_all_layers_cost_one_forward_and_one_backward() -> None:
     model, given = pooled(), images()
     forwards: list[int] = []

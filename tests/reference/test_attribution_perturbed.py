@@ -71,6 +71,15 @@ def test_rise_is_the_mean_over_its_masks_with_its_standard_error_whatever_the_ba
     assert not torch.equal(asked.mask(0, (6, 6)), asked.mask(1, (6, 6)))
 
 
+def test_the_masks_of_rise_do_not_hang_on_the_programs_default_type() -> None:
+    single = Rise().mask(3, (9, 7))
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(Rise().mask(3, (9, 7)), single)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("method", [Occlusion(window=4, stride=2), Rise(masks=400, cells=4)])
 def test_planted_quadrants_both_point_at_the_one_that_decides(method: Occlusion | Rise) -> None:
     class Red(nn.Module):

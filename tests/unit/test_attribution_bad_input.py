@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import pellucid
 from pellucid.attribution import (
     METHODS,
+    GradCam,
     IntegratedGradients,
     KernelShap,
     Lime,
@@ -52,6 +53,20 @@ def test_every_way_to_write_a_class_is_the_same(target: Any) -> None:
 def test_a_class_that_is_not_there_is_refused_with_those_that_are(target: Any) -> None:
     with pytest.raises(TargetError, match=r"There is no class (3|-1|7): the model has 3 outputs, 0 to 2"):
         pellucid.attribute(net(), IMAGES, target)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        (None, "A method is its name, or an instance with its options; got None"),
+        (GradCam, r"got <class .*GradCam'>; write GradCam\(\)"),
+        ([5], "an instance with its options; got 5"),
+        ([], r"No method was asked for: method is \[\]"),
+    ],
+)
+def test_what_is_no_method_is_refused_as_what_it_is(method: Any, said: str) -> None:
+    with pytest.raises(MethodError, match=said):
+        pellucid.attribute(net(), IMAGES, 0, method)
 
 
 def test_layers_that_are_not_there_are_answered_with_the_nearest_names() -> None:

@@ -44,6 +44,15 @@ def test_functions_that_share_a_name_with_a_package_stay_callable_after_its_impo
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_parts_that_the_docs_name_are_there_without_an_import_of_their_own() -> None:
+    script = (
+        "import pellucid\n"
+        "assert 'grad_cam' in pellucid.attribution.METHODS and pellucid.features.maximise and pellucid.errors.TargetError\n"
+        "assert not hasattr(pellucid, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_every_error_descends_from_the_root() -> None:
     raised = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(raised) > 10

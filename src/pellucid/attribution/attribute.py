@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -118,7 +118,7 @@ def attribute(
     """
     _check(model, inputs, layers)
     one = isinstance(method, str | Method)
-    chosen = _unique([method_of(each) for each in ([method] if isinstance(method, str | Method) else method)])
+    chosen = _chosen([method] if isinstance(method, str | Method) else method)
     _need_layers(chosen, layers)
     finder = _Layers(model, inputs, layers, graph)
     goal = Goal(target, finder.of(target.layer) if isinstance(target, Unit) else None)
@@ -190,10 +190,15 @@ def _need_layers(chosen: Sequence[Method], layers: Sequence[str] | None) -> None
         )
 
 
-def _unique(chosen: Sequence[Method]) -> list[Method]:
-    """Each method once. Raises: MethodError: one with two sets of options, which would have the same name."""
+def _chosen(asked: object) -> list[Method]:
+    """Each method once. Raises: MethodError: none, no method, or one with two sets of options, which would have the same name."""
+    wanted = list(asked) if isinstance(asked, Iterable) else [asked]
+    if not wanted:
+        raise MethodError(
+            f"No method was asked for: method is {asked!r}. Give a name, such as 'saliency', or a list of some."
+        )
     by_name: dict[str, Method] = {}
-    for each in chosen:
+    for each in map(method_of, wanted):
         if by_name.setdefault(each.name, each) != each:
             raise MethodError(f"'{each.name}' is asked for twice with different options; ask in two calls.")
     return list(by_name.values())
@@ -331,6 +336,12 @@ class _Layers:
         with problem.view(captured) as view:
             seen = view.explain(problem.inputs, within=look_ups, input_gradients=backwards)
         # Embeddings beside them may look up ids that were turned: it is known which row is whose.
-        seen = by_example(seen, (*named, *every_one) if every else named, batch_size(problem.inputs), self._names)
+        shown = {layer.name for layer in captured}
+        seen = by_example(
+            seen,
+            tuple(layer for layer in (*named, *(every_one if every else ())) if layer.name in shown),
+            batch_size(problem.inputs),
+            self._names,
+        )
         named, captured = (tuple(one for one in some if one.name in seen.activations) for some in (named, captured))
         return named, captured, seen, view.passes

@@ -338,10 +338,13 @@ def methods() -> Mapping[str, type[Method]]:
     return dict(sorted(_REGISTRY.items(), key=lambda one: (order.index(one[1].cost), one[1].positions)))
 
 
-def method_of(wanted: str | Method) -> Method:
+def method_of(wanted: object) -> Method:
     """The method of that name with its defaults, or the very one that was given. Raises: MethodError: there is none."""
     if isinstance(wanted, Method):
         return wanted
+    if not isinstance(wanted, str):
+        made = f"; write {wanted.__name__}()" if isinstance(wanted, type) and issubclass(wanted, Method) else ""
+        raise MethodError(f"A method is its name, or an instance with its options; got {wanted!r}{made}.")
     kind = _REGISTRY.get(wanted)
     if kind is None:
         near = difflib.get_close_matches(wanted, _REGISTRY, n=3, cutoff=0.6)

@@ -222,7 +222,7 @@ class Rise(Method):
     def mask(self, number: int, size: tuple[int, int]) -> Tensor:
         """Mask number `number`, float[height width] in [0, 1]: the same for a seed, whatever batch it comes in."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        cells = (torch.rand(self.cells, self.cells, generator=generator) < self.visible).float()
+        cells = (torch.rand(self.cells, self.cells, generator=generator, dtype=torch.float32) < self.visible).float()
         high, wide = (math.ceil(extent / self.cells) for extent in size)
         rows, columns = (_between_cells(self.cells, (self.cells + 1) * step) for step in (high, wide))
         grown = rows @ cells @ columns.T
@@ -235,9 +235,9 @@ def _between_cells(cells: int, positions: int) -> Tensor:
 
     So do the masks of the paper's authors; an outer cell drawn out to the border would vary more there than within.
     """
-    places = (torch.arange(positions) + 0.5) * cells / positions - 0.5
+    places = (torch.arange(positions, dtype=torch.float32) + 0.5) * cells / positions - 0.5
     before = places.floor()
-    shares = torch.zeros(positions, cells)
+    shares = torch.zeros(positions, cells, dtype=torch.float32)
     for side, share in ((before, 1 - (places - before)), (before + 1, places - before)):
         mirrored = side.abs()
         mirrored = torch.minimum(mirrored, 2 * (cells - 1) - mirrored).clamp(min=0)
