@@ -79,3 +79,22 @@ def test_refusals_are_answers_too(program: Program) -> None:
     assert json.loads(done.out)["kind"] == "DataError"
     assert "empty.csv is empty. Expected one of" in json.loads(done.out)["message"]
     assert program("human", "import", "people").code == 2
+
+
+def test_power_says_where_more_people_do_not_help(program: Program) -> None:
+    few = program(
+        "human", "power", "--accuracy-difference", "0.1", "--images", 50, "--observers", 5, "--simulations", 0
+    )
+    assert few.out.split() == ["5", "people,", "50", "images:", "found", "with", "a", "probability", "of", "52.8%"]
+    said = " ".join(few.err.split())
+    assert (
+        "With 50 images no number of people finds it with a probability of 80%: with any number it stays below 60.0%"
+        in said
+    )
+    enough = program(
+        "human", "power", "--accuracy-difference", "0.1", "--images", 90, "--observers", 1, "--simulations", 0
+    )
+    assert "More images or people find it more surely" in enough.err
+    beyond = program("human", "power", "--accuracy-difference", "0.3", "--images", 50)
+    assert "got 1.1, people's 0.8 and the difference 0.3" in " ".join(beyond.err.split())
+    assert program("human", "power", "--accuracy-difference", "0.1", "--images", 50, "--power", "2").code == 2

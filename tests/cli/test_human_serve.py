@@ -121,3 +121,14 @@ def test_a_server_killed_with_nine_loses_nothing_that_was_acknowledged(workplace
     said = pellucid("human", "export", "r.pellucid", "out")
     assert f"{exported['trials']} trials, 0 of them without a response" in said.err
     assert "Compare with the model: pellucid human import out --record r.pellucid" in said.err
+
+
+def test_a_page_that_was_not_built_is_said(
+    serve: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "trial.html").write_text("page")
+    assert trials.without_page(tmp_path) == ""
+    said = trials.without_page(tmp_path / "none")
+    assert "The page of trials is not built" in said
+    monkeypatch.setattr(trials, "without_page", lambda: said)
+    assert "The page of trials is not built" in " ".join(serve().err.split())

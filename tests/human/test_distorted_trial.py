@@ -118,6 +118,6 @@ def test_power_is_asked_and_refused_in_words(program: Program) -> None:
     said = program("human", "power", "--accuracy-difference", "-0.1", "--images", "50", "--simulations", "0")
     assert said.out.count("\n") == 6
     assert "50 images: found with a probability of" in said.out
-    assert "More images or people" in said.err
+    assert "no number of people finds it with a probability of 80%" in said.err
     assert "one of --accuracy-difference" in program("human", "power").refusal
     assert "lies between" in program("human", "power", "--kappa-difference", "0.9").refusal

@@ -164,3 +164,35 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     panel = import_people(path, tmp_path / "people.pellucid")
     assert sorted(panel.categories) == sorted(names)
     assert Record(tmp_path / "people.pellucid").verify() == []
+
+
+@pytest.mark.parametrize(
+    ("column", "times", "seconds", "said"),
+    [
+        ("rt", [0.4, 0.8, 1.2, 700.0], [0.4, 0.8, 1.2, 700.0], ""),
+        ("rt", [400, 812.5, 1200, 55], [0.4, 0.8125, 1.2, 0.055], "read as milliseconds: one.csv"),
+        ("response_time", [400, 800, 1200, 50], [0.4, 0.8, 1.2, 0.05], "read as milliseconds: one.csv"),
+        ("milliseconds", [40, 80, 90, 50], [0.04, 0.08, 0.09, 0.05], "read as milliseconds: one.csv"),
+        ("seconds", [400, 800, 1200, 50], [400, 800, 1200, 50], "call their column 'milliseconds'"),
+    ],
+)
+def test_times_in_milliseconds_are_told_by_name_or_size(
+    tmp_path: Path, column: str, times: list[float], seconds: list[float], said: str
+) -> None:
+    rows = [f"anna,i{row}.png,cat,cat,{time}" for row, time in enumerate(times)]
+    (tmp_path / "one.csv").write_text("\n".join([f"observer,example,response,category,{column}", *rows]))
+    panel = import_people(tmp_path / "one.csv", tmp_path / "r.pellucid")
+    kept = Record(tmp_path / "r.pellucid").table("human/part-000000.parquet")
+    assert kept["seconds"].to_pylist() == pytest.approx(seconds)
+    assert any(said in note for note in panel.notes) if said else not panel.notes
+    assert import_people([], tmp_path / "r.pellucid").notes == panel.notes
+
+
+def test_one_pair_and_one_image_are_no_plural(tmp_path: Path) -> None:
+    rows = [
+        f"{who},i{row}.png,{said},cat"
+        for who in ("anna", "ben")
+        for row, said in enumerate(["cat", "dog", "cat", "dog"])
+    ]
+    (tmp_path / "one.csv").write_text("\n".join(["observer,example,response,category", *rows]))
+    assert "over 1 pair and 4 images" in import_people(tmp_path / "one.csv", tmp_path / "r.pellucid").answer

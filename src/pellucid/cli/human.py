@@ -13,6 +13,7 @@ from pellucid.cli.human_measured import learning, maps, thresholds
 from pellucid.cli.human_power import power
 from pellucid.cli.human_serve import export, serve
 from pellucid.cli.terminal import answer, answer_json, say
+from pellucid.measures.words import counted
 
 if TYPE_CHECKING:
     from pellucid.record import schema
@@ -130,24 +131,25 @@ def _say(panel: schema.HumanPanel) -> None:
     match, people = panel.match, panel.people
     answer(panel.answer)
     answer(
-        f"{match.counted:,} of {match.judgements:,} answers count, to {match.images:,} images; {match.matched:,} are examples of "
-        f"the record{f', {match.unmatched:,} are not' if match.unmatched else ''}."
+        f"{match.counted:,} of {counted(match.judgements, 'answer')} count, to {counted(match.images, 'image')}; {match.matched:,} "
+        f"{'is an example' if match.matched == 1 else 'are examples'} of the record"
+        f"{f', {match.unmatched:,} not' if match.unmatched else ''}."
     )
     if people.kappa is not None and people.interval is not None:
         answer(
             f"kappa among people: {people.kappa:.3f}, {people.interval.level:.0%} interval {people.interval.low:.3f} to "
-            f"{people.interval.high:.3f}, over {people.pairs:,} pairs"
+            f"{people.interval.high:.3f}, over {counted(people.pairs, 'pair')}"
         )
     for one in panel.shape:
         if one.category == "" and one.bias is not None:
             name = panel.observers[one.observer].name if one.observer >= 0 else "all people"
             answer(
-                f"shape bias of {name}: {one.bias:.3f}, of {one.shape + one.texture:,} decisions for shape or texture"
+                f"shape bias of {name}: {one.bias:.3f}, of {counted(one.shape + one.texture, 'decision')} for shape or texture"
             )
     for finding in panel.findings:
         answer(f"[{finding.severity}] {finding.sentence}")
     for name, number in match.unmapped.items():
-        say(f"No class of the model stands for the category {name}: {number:,} answers are not held against it.")
+        say(f"No class of the model stands for the category {name}: {counted(number, 'answer')} not held against it.")
     if match.unmatched_names:
         more = ", ..." if match.unmatched > len(match.unmatched_names) else ""
         say(f"No examples of the record: {', '.join(match.unmatched_names)}{more}.")

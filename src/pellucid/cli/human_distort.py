@@ -10,6 +10,7 @@ import typer
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, progress_bars, say
 from pellucid.errors import OptionError
+from pellucid.measures.words import counted
 
 ImageData = Annotated[
     str, typer.Argument(metavar="DATA", help="Folder of class folders or Parquet file, of images to distort.")
@@ -81,7 +82,10 @@ def distort(
             }
         )
         return
-    answer(f"{made.pictures:,} pictures: {made.images:,} images under {len(made.conditions):,} conditions, in {out}")
+    answer(
+        f"{counted(made.pictures, 'picture')}: {counted(made.images, 'image')} under "
+        f"{counted(len(made.conditions), 'condition')}, in {out}"
+    )
     for condition, share in made.clipped.items():
         if share >= LEAST_TOLD:
             say(f"{condition}: {share:.1%} of the values lie outside of what a picture can show and are clipped.")

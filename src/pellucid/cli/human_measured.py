@@ -9,6 +9,7 @@ import typer
 
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, say
+from pellucid.measures.words import counted
 
 Categories = Annotated[
     Path | None,
@@ -75,7 +76,10 @@ def thresholds(
     for one in panel.series:
         answer(one.answer)
     if panel.left_out:
-        say("No level of a distortion: " + ", ".join(f"'{one}' ({n:,} answers)" for one, n in panel.left_out.items()))
+        say(
+            "No level of a distortion: "
+            + ", ".join(f"'{one}' ({counted(n, 'answer')})" for one, n in panel.left_out.items())
+        )
 
 
 def maps(record: options.RecordPath, files: Tables, bandwidth: Bandwidth = 0.05, as_json: options.Json = False) -> None:
@@ -90,15 +94,11 @@ def maps(record: options.RecordPath, files: Tables, bandwidth: Bandwidth = 0.05,
     if panel.agreement is not None:
         answer(f"People's own maps agree with {panel.agreement:.2f} (two halves, raised to all people).")
     if panel.unmatched:
-        say(f"On images that are no examples of the record: {_counted(panel.unmatched, 'place')}.")
+        say(f"On images that are no examples of the record: {counted(panel.unmatched, 'place')}.")
     if panel.outside:
-        say(f"Outside of their image, left out: {_counted(panel.outside, 'place')}.")
+        say(f"Outside of their image, left out: {counted(panel.outside, 'place')}.")
     if panel.without_maps:
-        say(f"Without attribution maps: {_counted(panel.without_maps, 'image')}; inspect with more --chosen.")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+        say(f"Without attribution maps: {counted(panel.without_maps, 'image')}; inspect with more --chosen.")
 
 
 def learning(

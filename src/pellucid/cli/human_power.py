@@ -10,6 +10,7 @@ import typer
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, say
 from pellucid.errors import OptionError
+from pellucid.measures.words import counted
 
 if TYPE_CHECKING:
     from pellucid.measures.power import Plan
@@ -41,6 +42,8 @@ SimulationSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Of the
 SEVERAL = (1, 2, 5, 10, 20, 50)
 LEAST_DRAWS = 100
 MOST_ANSWERS = 200_000_000
+MANY = 10**9
+"""People, so many that one more tells nothing."""
 
 
 def power(
@@ -60,7 +63,7 @@ def power(
     as_json: options.Json = False,
 ) -> None:
     """Say how many images and people it takes to tell a difference from people, or between models, apart."""
-    from pellucid.measures.power import Plan
+    from pellucid.measures.power import Plan, check_power
 
     named = {"accuracy": accuracy_difference, "kappa": kappa_difference, "chance": kappa_above_chance}
     asked = [(question, value) for question, value in named.items() if value is not None]
@@ -78,18 +81,32 @@ def power(
         kappa,
         level,
     )
+    check_power(plan, wanted)
     rows = [_row(plan, images, people, wanted, simulations, seed) for people in ([observers] if observers else SEVERAL)]
     if as_json:
         answer_json({"question": question, "difference": difference, "level": level, "power": wanted, "rows": rows})
         return
     for row in rows:
-        people = f"{row.observers:>3} {'person' if row.observers == 1 else 'people'}"
+        people = f"{counted(row.observers, 'person', 'people'):>10}"
         checked = ""
         if row.simulated is not None and row.interval is not None:
             checked = f"; simulated {row.simulated:.1%} ({row.interval.low:.1%} to {row.interval.high:.1%})"
-        answer(f"{people}, {row.images:,} images: found with a probability of {row.power:.1%}{checked}")
+        answer(f"{people}, {counted(row.images, 'image')}: found with a probability of {row.power:.1%}{checked}")
     if images is not None and rows[-1].power < wanted:
-        say("More images or people find it more surely; leave --images out to be told how many.")
+        say(_more(plan, images, wanted))
+
+
+def _more(plan: Plan, images: int, wanted: float) -> str:
+    """What finds the difference more surely than given numbers do: people's answers average out, the images do not."""
+    from pellucid.measures import power as measure
+
+    most = measure.power(plan, images, MANY)
+    if most < wanted:
+        return (
+            f"With {counted(images, 'image')} no number of people finds it with a probability of {wanted:.0%}: with any number it "
+            f"stays below {most:.1%}. More images do; leave --images out to be told how many."
+        )
+    return "More images or people find it more surely; leave --images out to be told how many."
 
 
 @dataclass(frozen=True)
@@ -111,7 +128,7 @@ def _row(plan: Plan, images: int | None, observers: int, wanted: float, simulati
     found = measure.power(plan, number, observers)
     # Long simulations of very many answers tell nothing that the formula does not.
     draws = min(simulations, MOST_ANSWERS // (number * (observers + 2)))
-    if draws < LEAST_DRAWS:
+    if draws < max(1, min(simulations, LEAST_DRAWS)):
         return _Row(observers, number, found, None, 0, None)
     simulated, interval = measure.simulate(plan, number, observers, draws=draws, seed=seed)
     return _Row(observers, number, found, simulated, draws, interval)

@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, say
+from pellucid.measures.words import counted
 
 if TYPE_CHECKING:
     from pellucid.server.trials import Invitation
@@ -83,7 +84,7 @@ def serve(
 ) -> None:
     """Show people the pictures that the model saw and keep what they answer; go on with a study that has begun."""
     from pellucid.record import Record
-    from pellucid.server.trials import Design, Study, Timing, serve_trials
+    from pellucid.server.trials import Design, Study, Timing, serve_trials, without_page
     from pellucid.server.trials.pictures import choose
     from pellucid.server.trials.study import refuse_changes, studies
 
@@ -99,13 +100,15 @@ def serve(
             say(f"Not shown: {count:,} ({reason}).")
         running = Study.begin(held, study, chosen, design)
     running.invite(observers)
+    if missing := without_page():
+        say(missing)
 
     def announce(invitations: Sequence[Invitation]) -> None:
         if as_json:
             answer_json({"study": study, "invitations": invitations})
             return
         for one in invitations:
-            answer(f"{one.code}  {one.url}  {one.done:,} of {one.trials:,} trials done")
+            answer(f"{one.code}  {one.url}  {one.done:,} of {counted(one.trials, 'trial')} done")
         say(f"Each address is for one person. When they are done: pellucid human export {record} OUT --study {study}")
 
     with suppress(KeyboardInterrupt):
@@ -134,10 +137,11 @@ def export(record: options.RecordPath, out: Out, study: StudyName = "trials", as
     for path in report.files:
         answer(str(path))
     say(
-        f"{report.trials:,} trials, {report.no_response:,} of them without a response; {report.left:,} with the window left."
+        f"{counted(report.trials, 'trial')}, {report.no_response:,} of them without a response; {report.left:,} with the window "
+        "left."
     )
     for code, (passed, asked) in report.checks.items():
-        say(f"{code} passed {passed:,} of {asked:,} attention checks.")
+        say(f"{code} passed {passed:,} of {counted(asked, 'attention check')}.")
     classes = held.record.manifest.data.classes if held.record.manifest.data else []
     grouped = "" if list(held.plan.categories) == classes else " --categories FILE (the one that people chose among)"
     say(f"Compare with the model: pellucid human import {out} --record {record}{grouped}")

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pellucid.record import Record
 
 Layout: TypeAlias = Literal["model-vs-human", "table", "counts"]
+TimeUnit: TypeAlias = Literal["seconds", "milliseconds", "long seconds"]
 FOLDER = "human"
+_UNITS: dict[str, TimeUnit] = {"milliseconds": "milliseconds", "long seconds": "long seconds"}
 _LAYOUTS: dict[str, Layout] = {"model-vs-human": "model-vs-human", "table": "table", "counts": "counts"}
 
 
@@ -26,6 +28,7 @@ class Answers:
         table: the columns of docs/format.md, "People's answers", in the order of the file.
         experiment: what the file's name calls it, "" where it does not.
         categories: among which people chose, where the file says so.
+        unit: of the file's response times; "long seconds" where it says seconds and they may be milliseconds.
     """
 
     table: pa.Table
@@ -34,6 +37,7 @@ class Answers:
     layout: Layout
     experiment: str = ""
     categories: tuple[str, ...] = ()
+    unit: TimeUnit = "seconds"
 
     @property
     def judgements(self) -> int:
@@ -50,6 +54,7 @@ class Answers:
             "layout": self.layout,
             "experiment": self.experiment,
             "categories": "\n".join(self.categories),
+            "unit": self.unit,
         }
         return self.table.replace_schema_metadata(found)
 
@@ -111,6 +116,7 @@ def kept_answers(record: Record) -> list[Answers]:
                 layout,
                 metadata.get("experiment", ""),
                 names,
+                _UNITS.get(metadata.get("unit", ""), "seconds"),
             )
         )
     return found

@@ -11,10 +11,13 @@ from pellucid.human.agreeing import agreement_of
 from pellucid.human.findings import Told, answer_of, findings_of
 from pellucid.human.gravity import gravity_of
 from pellucid.human.observers import MOST_SHOWN, accuracies_of, classes_of, confusions_of, observers_of, outcomes_of
+from pellucid.human.people import People
 from pellucid.human.perceiving import median_seconds, shape_of, soft_of, times_of
+from pellucid.human.reading import LONGEST
 from pellucid.human.view import View
 from pellucid.measures.agreement import MISSING
 from pellucid.measures.soft_labels import entropies, most_frequent
+from pellucid.measures.words import counted
 from pellucid.record import schema
 
 NAMED = 20
@@ -164,28 +167,48 @@ def _notes(view: View, again: Collection[str]) -> Iterator[str]:
     if view.found.conditions_apart:
         yield (
             f"People saw images under {len(people.conditions)} conditions and the record does not say under which the model "
-            "did, so that "
-            "no image is held against it. A column 'condition' of its examples says so."
+            "did, so that no image is held against it. A column 'condition' of its examples says so."
         )
     for spelled in people.merged:
         yield f"The condition {spelled[0]!r} is also written {', '.join(map(repr, spelled[1:]))}; they are one."
+    yield from _of_times(people)
     if people.repeated:
-        yield f"{people.repeated:,} answers are to an image and condition that the observer answered before; the first counts."
+        yield (
+            f"Answers to an image and condition that the observer answered before, of which the first counts: {people.repeated:,}."
+        )
     if people.disputed:
-        yield f"{people.disputed:,} images have several true categories in the files; the first one counts."
+        yield f"Images with several true categories in the files, of which the first one counts: {people.disputed:,}."
     if view.relabelled:
-        yield f"{view.relabelled:,} images have another category in the files than their label in the record; the files' counts."
+        yield (
+            f"Images with another category in the files than their label in the record; the files' counts: {view.relabelled:,}."
+        )
     unknown = int((view.category < 0).sum())
     if unknown:
-        yield f"{unknown:,} images have no known category: their answers are neither right nor wrong."
+        yield f"Images without a known category, whose answers are neither right nor wrong: {unknown:,}."
     if view.model is not None and (view.model_answers < -1).any():
         yield (
-            f"On {int((view.model_answers < -1).sum()):,} images the classes that the record stores do not settle the "
-            "model's category; give "
-            "the probabilities of all classes (--probabilities FILE)."
+            f"On {counted(int((view.model_answers < -1).sum()), 'image')} the classes that the record stores do not settle the "
+            "model's category; give the probabilities of all classes (--probabilities FILE)."
         )
     kept = len(people.kept) + view.has_model
     if kept > MOST_SHOWN:
         yield f"With {kept:,} observers only the means over pairs are kept, not each pair and each observer's own tables."
     for place in np.flatnonzero(people.excluded):
         yield f"{people.observers[place]} is left out of everything but the list of observers."
+
+
+def _of_times(people: People) -> Iterator[str]:
+    """In which unit files give response times, where it is not plain."""
+    milliseconds = [name for name, unit in people.units if unit == "milliseconds"]
+    doubtful = [name for name, unit in people.units if unit == "long seconds"]
+    if milliseconds:
+        yield f"Response times were read as milliseconds: {_listed(milliseconds)}."
+    if doubtful:
+        yield (
+            f"Half of the response times that are said to be seconds are longer than {LONGEST:.0f} s: {_listed(doubtful)}. If they "
+            "are milliseconds, call their column 'milliseconds'."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

@@ -12,6 +12,7 @@ from pellucid.human.matching import Found
 from pellucid.human.people import People
 from pellucid.human.view import EVERYBODY
 from pellucid.measures.intervals import wilson
+from pellucid.measures.words import counted
 from pellucid.record.schema import (
     Finding,
     HumanAgreement,
@@ -63,15 +64,15 @@ def answer_of(told: Told) -> str:
         if people.interval is None or people.interval.low <= 0:
             start = "People are not shown to err on the same images as each other"
         return (
-            f"{start}: {_kappa(people)}, over {people.pairs:,} pairs and {people.images:,} images. There is no model to hold "
-            f"against them: {told.without}."
+            f"{start}: {_kappa(people)}, over {counted(people.pairs, 'pair')} and {counted(people.images, 'image')}. There is no "
+            f"model to hold against them: {told.without}."
         )
     if told.has_model:
         return f"Not defined, because {model.why if model is not None and model.why else 'too few answers are known'}."
     if told.soft is not None and told.soft.pairwise is not None:
         return (
             f"Two people who answer the same image agree on {told.soft.pairwise:.1%}{_shares(told.soft.pairwise_interval)} of "
-            f"answers, over {told.soft.images:,} images. There is no model to hold against them: {told.without}."
+            f"answers, over {counted(told.soft.images, 'image')}. There is no model to hold against them: {told.without}."
         )
     return f"Not defined, because no image has answers of two people, and there is no model to hold against them: {told.without}."
 
@@ -85,7 +86,7 @@ def _by_errors(told: Told, people: HumanAgreement, model: HumanAgreement) -> str
             f"The model sees some of what people see: {start}; how far people agree with each other is not defined, "
             f"because {people.why}."
         )
-    against = f"people's with each other at {_kappa(people)}, over {model.images:,} images"
+    against = f"people's with each other at {_kappa(people)}, over {counted(model.images, 'image')}"
     if alone:
         return f"Not shown to: {start}, which may be chance; {against}."
     if difference is not None and difference.high < 0:
@@ -97,10 +98,10 @@ def _by_errors(told: Told, people: HumanAgreement, model: HumanAgreement) -> str
 
 def _by_answers(soft: HumanSoft) -> str:
     interval, other = _shares(soft.with_model_interval), _shares(soft.pairwise_interval)
-    there = f" of {soft.answered:,} images" if soft.answered != soft.images else ""
+    there = f" of {counted(soft.answered, 'image')}" if soft.answered != soft.images else ""
     return (
         f"A person's answer is the model's on {soft.with_model or 0.0:.1%}{interval} of answers{there}, and another person's on "
-        f"{soft.pairwise or 0.0:.1%}{other}, over {soft.images:,} images."
+        f"{soft.pairwise or 0.0:.1%}{other}, over {counted(soft.images, 'image')}."
     )
 
 
@@ -157,9 +158,8 @@ def _classes(told: Told) -> Iterator[Finding]:
             severity="medium" if worse else "low",
             sentence=(
                 f"People and model part at {one.category}: people are right on {one.people or 0.0:.0%} of their answers, the "
-                "model on "
-                f"{one.model or 0.0:.0%} of the same {one.images:,} images (beyond chance, corrected for {len(told.classes)} "
-                "classes)."
+                f"model on {one.model or 0.0:.0%} of the same {counted(one.images, 'image')} (beyond chance, corrected for "
+                f"{counted(len(told.classes), 'class', 'classes')})."
             ),
             count=one.images,
             interval=one.interval,
@@ -208,9 +208,9 @@ def _only_people(told: Told) -> Iterator[Finding]:
         kind="only-people",
         severity="info",
         sentence=(
-            f"Most people get {one.only_people:,} of {one.count:,} images right that the model gets wrong; it gets "
-            f"{one.only_model:,} "
-            f"right that most people get wrong, and {one.neither:,} are right for neither."
+            f"Most people get {one.only_people:,} of {counted(one.count, 'image')} right that the model gets wrong; it gets "
+            f"{one.only_model:,} right that most people get wrong, and {one.neither:,} {'is' if one.neither == 1 else 'are'} right "
+            "for neither."
         ),
         count=one.count,
         interval=wilson(one.only_people, one.count),
@@ -235,7 +235,7 @@ def _observers(told: Told) -> Iterator[Finding]:
             kind="odd-observer",
             severity="medium",
             sentence=(
-                f"{one.name} {' and '.join(words[flag] for flag in one.flags)} ({one.count:,} answers): "
+                f"{one.name} {' and '.join(words[flag] for flag in one.flags)} ({counted(one.count, 'answer')}): "
                 f"{'left out.' if one.excluded else 'kept; --exclude leaves them out.'}"
             ),
             count=one.count,
@@ -249,12 +249,12 @@ def _unmatched(told: Told) -> Iterator[Finding]:
     if not missing:
         return
     number = len(told.found.rows)
+    words = "is no example of the record" if missing == 1 else "are no examples of the record"
     yield Finding(
         kind="unmatched-images",
         severity="medium",
         sentence=(
-            f"{missing:,} of {number:,} images that people answered are no examples of the record, and are not held "
-            "against the model."
+            f"{missing:,} of {counted(number, 'image')} that people answered {words}, and not held against the model."
         ),
         count=number,
         page=PAGE,

@@ -14,6 +14,7 @@ from pellucid.human.findings import PAGE
 from pellucid.human.images import image_name
 from pellucid.human.places import Marks, Places, read_places
 from pellucid.measures import gaze
+from pellucid.measures.words import counted
 from pellucid.record import Record, Writer, schema
 
 Floats = NDArray[np.float64]
@@ -199,7 +200,7 @@ def _answer(panel: schema.GazePanel) -> str:
     against = (
         f"rank correlation {best.correlation:.2f}{ends}, against {best.other:.2f} with people's maps of other images"
     )
-    images = f"{best.images:,} image{'' if best.images == 1 else 's'}"
+    images = counted(best.images, "image")
     if _beyond(best, len(panel.methods)):
         return f"The model looks where people look, beyond what all images share: {best.method}, {images}, {against}."
     return f"That the model looks where people look cannot be told from chance: closest is {best.method}, {images}, {against}."

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import DataError, OptionError
-from pellucid.human.answers import Answers
+from pellucid.human.answers import Answers, TimeUnit
 from pellucid.human.images import image_name, in_order, plain_condition
 from pellucid.measures.agreement import MISSING
 from pellucid.record.schema import HumanFlag
@@ -40,6 +40,7 @@ class People:
         judgements, repeated: answers read, and those repeated, which do not count.
         merged: conditions written in several ways, with all spellings.
         disputed: images that the files give several true categories; the first counts.
+        units: of the response times of each file, by its name, where they are not plainly seconds.
     """
 
     names: tuple[str, ...]
@@ -57,6 +58,7 @@ class People:
     repeated: int
     merged: tuple[tuple[str, ...], ...]
     disputed: int
+    units: tuple[tuple[str, TimeUnit], ...] = ()
 
     @property
     def kept(self) -> NDArray[np.int64]:
@@ -141,6 +143,7 @@ def side_by_side(
         repeated=found.repeated,
         merged=tuple(tuple(sorted(texts)) for texts in spelled.values() if len({text.strip() for text in texts}) > 1),
         disputed=disputed,
+        units=tuple((one.name, one.unit) for one in all_ if one.unit != "seconds"),
     )
 
 

@@ -22,6 +22,7 @@ from pellucid.measures.soft_labels import (
     pairwise_agreement,
     second_most_frequent,
 )
+from pellucid.measures.words import counted
 from pellucid.record import schema
 
 
@@ -181,7 +182,7 @@ def _crossed(
         return (
             len(cross),
             None,
-            f"the model gives the probability 0 to answers of people on {impossible:,} images: infinite",
+            f"the model gives the probability 0 to answers of people on {counted(impossible, 'image')}: infinite",
         )
     return len(cross), cross, ""
 

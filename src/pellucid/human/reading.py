@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.errors import DataError
-from pellucid.human.answers import Answers, answers_schema
+from pellucid.human.answers import Answers, TimeUnit, answers_schema
 from pellucid.human.counts import Counts, answers_of_counts, counts_in
 from pellucid.record import files
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 EXPECTED = (
     "Expected one of: the layout of model-vs-human (subj, session, trial, rt, object_response, category, condition, "
     "imagename); a "
-    "table with observer, example, response and, where known, seconds, category, condition, session, trial; counts of each class "
-    "(a column of lists called 'counts' or 'human_counts', or one column a class, beside 'id'; or a .npy array)"
+    "table with observer, example, response and, where known, seconds (or milliseconds), category, condition, session, trial; "
+    "counts of each class (a column of lists called 'counts' or 'human_counts', or one column a class, beside 'id'; or a "
+    ".npy array)"
 )
 ENDINGS = (".csv", ".tsv", ".parquet", ".npy")
 NO_ANSWER = ("", "na", "nan", "none", "null")
+LONGEST = 100.0
+"""Half of the answers to pictures do not take longer, in seconds: they are milliseconds."""
 _MODEL_VS_HUMAN = ("subj", "object_response", "category", "imagename")
 _EXPERIMENT = re.compile(r"(.+)_[^_]+_session[-_]?\d+", re.IGNORECASE)
 
@@ -35,6 +39,7 @@ _ALIASES = {
     "example": ("example", "imagename", "image", "filename", "file", "id"),
     "response": ("response", "object_response", "answer", "choice"),
     "seconds": ("seconds", "rt", "response_time"),
+    "milliseconds": ("milliseconds", "ms", "rt_ms", "response_time_ms"),
     "category": ("category", "label", "target"),
     "condition": ("condition",),
     "session": ("session",),
@@ -68,11 +73,12 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> Answers:
     names = {name.casefold(): name for name in reversed(table.column_names)}
     if all(name in names for name in _MODEL_VS_HUMAN):
         found = _EXPERIMENT.fullmatch(path.stem)
-        standard = _standard(table, _roles(names), path)
-        return Answers(standard, path.name, digest, "model-vs-human", found[1] if found else "")
+        standard, unit = _standard(table, _roles(names), path)
+        return Answers(standard, path.name, digest, "model-vs-human", found[1] if found else "", unit=unit)
     roles = _roles(names)
     if {"observer", "example", "response"} <= roles.keys():
-        return Answers(_standard(table, roles, path), path.name, digest, "table")
+        standard, unit = _standard(table, roles, path)
+        return Answers(standard, path.name, digest, "table", unit=unit)
     counts = counts_in(table, str(path))
     if counts is None:
         raise DataError(f"{path} has the columns {', '.join(table.column_names[:20])}. {EXPECTED}.")
@@ -141,22 +147,25 @@ def _roles(names: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _standard(table: pa.Table, roles: dict[str, str], path: Path) -> pa.Table:
+def _standard(table: pa.Table, roles: dict[str, str], path: Path) -> tuple[pa.Table, TimeUnit]:
+    """The standard columns, and in which unit the file gives response times."""
     import pyarrow as pa
 
+    times, unit = _times(table, roles, path)
     makers: dict[str, Callable[[pa.ChunkedArray], pa.Array]] = {
         "observer": lambda column: _required(column, "observer", path),
         "example": lambda column: _required(column, "example", path),
         "condition": lambda column: pa.array([(one or "").strip() for one in _texts(column)], pa.string()),
         "category": lambda column: pa.array([_answer(one) for one in _texts(column)], pa.string()),
         "response": lambda column: pa.array([_answer(one) for one in _texts(column)], pa.string()),
-        "seconds": lambda column: _seconds(column, path),
         "session": _whole,
         "trial": _whole,
     }
     wanted, columns = answers_schema(), {}
     for field in wanted:
-        if field.name == "count":
+        if field.name == "seconds" and times is not None:
+            columns[field.name] = times
+        elif field.name == "count":
             columns[field.name] = pa.array(np.ones(table.num_rows, np.int32))
         elif field.name in roles:
             columns[field.name] = makers[field.name](table[roles[field.name]])
@@ -164,7 +173,25 @@ def _standard(table: pa.Table, roles: dict[str, str], path: Path) -> pa.Table:
             columns[field.name] = pa.array([""] * table.num_rows)
         else:
             columns[field.name] = pa.nulls(table.num_rows, field.type)
-    return pa.table(columns, schema=wanted)
+    return pa.table(columns, schema=wanted), unit
+
+
+def _times(table: pa.Table, roles: dict[str, str], path: Path) -> tuple[pa.Array | None, TimeUnit]:
+    """Response times in seconds, None where the file has none; a column whose name does not say its unit is told by its size."""
+    import pyarrow as pa
+
+    role = next((one for one in ("seconds", "milliseconds") if one in roles), None)
+    if role is None:
+        return None, "seconds"
+    values = _numbers(table[roles[role]], role, path)
+    known = values[~np.isnan(values)]
+    long = len(known) > 0 and float(np.median(known)) > LONGEST
+    unit: TimeUnit = "milliseconds" if role == "milliseconds" else "seconds"
+    if role == "seconds" and long:
+        unit = "long seconds" if roles[role].casefold() == "seconds" else "milliseconds"
+    if unit == "milliseconds":
+        values /= 1000
+    return pa.array(values, mask=np.isnan(values)), unit
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
@@ -172,7 +199,7 @@ def _texts(column: pa.ChunkedArray) -> list[str | None]:
 
     if pa.types.is_floating(column.type):
         # 3.0 of a class that went through a table of floats is "3".
-        return [None if one is None else f"{one:g}" for one in column.to_pylist()]
+        return [None if one is None else f"{one:.0f}" if one.is_integer() else repr(one) for one in column.to_pylist()]
     return [None if one is None else str(one) for one in column.to_pylist()]
 
 
@@ -190,9 +217,8 @@ def _answer(text: str | None) -> str | None:
     return None if stripped.casefold() in NO_ANSWER else stripped
 
 
-def _seconds(column: pa.ChunkedArray, path: Path) -> pa.Array:
-    import pyarrow as pa
-
+def _numbers(column: pa.ChunkedArray, unit: str, path: Path) -> NDArray[np.float64]:
+    """float64[answer], NaN where there is none. Raises: DataError: one is no time."""
     values = np.full(len(column), np.nan)
     for row, text in enumerate(_texts(column)):
         shown = _answer(text)
@@ -203,10 +229,8 @@ def _seconds(column: pa.ChunkedArray, path: Path) -> pa.Array:
         except ValueError:
             values[row] = -1.0
         if not (np.isnan(values[row]) or 0 <= values[row] < np.inf):
-            raise DataError(
-                f"The response time of row {row + 1:,} of {path} is {shown!r}; expected seconds, 0 or more."
-            )
-    return pa.array(values, mask=np.isnan(values))
+            raise DataError(f"The response time of row {row + 1:,} of {path} is {shown!r}; expected {unit}, 0 or more.")
+    return values
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -58,9 +58,17 @@ class Plan:
     def __post_init__(self) -> None:
         if self.question == "accuracy":
             object.__setattr__(self, "model_accuracy", self.people_accuracy + self.difference)
-        for name, share in (("people's accuracy", self.people_accuracy), ("model's accuracy", self.model_accuracy)):
+        rest = (
+            f", people's {self.people_accuracy:g} and the difference {self.difference:g}"
+            if self.question == "accuracy"
+            else ""
+        )
+        for name, share, why in (
+            ("people's accuracy", self.people_accuracy, ""),
+            ("model's accuracy", self.model_accuracy, rest),
+        ):
             if not 0 < share < 1:
-                raise OptionError(f"The {name} must lie between 0 and 1, ends excluded; got {share:g}.")
+                raise OptionError(f"The {name} must lie between 0 and 1, ends excluded; got {share:g}{why}.")
         if not 0 < self.level < 1:
             raise OptionError(f"The level of the test must lie between 0 and 1; got {self.level:g}.")
         if self.difference == 0:
@@ -101,13 +109,18 @@ def power(plan: Plan, images: int, observers: int) -> float:
     return float(special.ndtr(shift - critical) + special.ndtr(-shift - critical))
 
 
+def check_power(plan: Plan, wanted: float) -> None:
+    """Whether a power can be asked for. Raises: OptionError: the test has it without any difference, or none can have it."""
+    if not plan.level < wanted < 1:
+        raise OptionError(f"The power must lie between the test's level, {plan.level:g}, and 1; got {wanted:g}.")
+
+
 def images_needed(plan: Plan, observers: int, wanted: float = 0.8) -> int:
     """The least number of images with which the difference is found with a probability of at least `wanted`.
 
     Raises: OptionError: more than ten million.
     """
-    if not plan.level < wanted < 1:
-        raise OptionError(f"The power must lie between the test's level, {plan.level:g}, and 1; got {wanted:g}.")
+    check_power(plan, wanted)
     low, high = 1, 2
     while power(plan, high, observers) < wanted:
         low, high = high, 2 * high

@@ -64,3 +64,13 @@ def build_trials_app(study: Study, allowed_hosts: Collection[str], *, app_dir: P
     app.state.closing = closing
     app.state.close = close
     return app
+
+
+def without_page(app_dir: Path = PAGE) -> str:
+    """Why observers are shown nothing, and what to do; "" where the page is there."""
+    if (app_dir / "trial.html").is_file():
+        return ""
+    return (
+        f"The page of trials is not built, so that nobody is shown anything: {app_dir / 'trial.html'} is missing. A wheel brings "
+        "it along (pip install pellucid); in a checkout build it: pip install --editable ."
+    )

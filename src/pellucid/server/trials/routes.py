@@ -96,7 +96,8 @@ class TrialRoutes:
         """The page."""
         page = self.assets.get("trial.html")
         if page is None:
-            text = b"<!doctype html><meta charset=utf-8><title>pellucid</title><p>This installation lacks the page of trials."
+            text = b"<!doctype html><meta charset=utf-8><title>pellucid</title><p>This installation lacks the page of trials: "
+            text += b"pip install pellucid, or in a checkout pip install --editable ."
             return answer(request, text, "text/html", status=503)
         return answer(request, page.content, page.media_type, sha256=page.sha256, cache=REVALIDATED)
 
