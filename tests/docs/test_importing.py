@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.measures.saved import CERTAIN, GIVEN
+from pellucid.measures.losses import CERTAIN
+from pellucid.measures.saved import GIVEN
 from pellucid.predictions import ids, kinds, rounding, run, several
 from pellucid.predictions.roles import BY_ROW, ID, PREDICTION, TARGET
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from pellucid.measures.benchmarks import Made, best_constant, constant_costs, of_classes, of_numbers, of_sets
+from pellucid.measures.benchmarks import (
+    Made,
+    best_constant,
+    constant_costs,
+    least_costs,
+    of_classes,
+    of_numbers,
+    of_sets,
+)
 from pellucid.measures.losses import Loss, loss_named, own_loss
 
 SHARES = np.array([0.5, 0.2, 0.2, 0.1])
@@ -72,6 +80,22 @@ def test_what_the_smoothed_cross_entropy_cannot_go_below() -> None:
     least = named(of_classes(loss, SHARES))["least possible"]
     assert least == pytest.approx(stats.entropy(label), rel=1e-12)
     assert loss.of(np.log(label)[None], np.array([0]))[0] == pytest.approx(least, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "spec", ["cross-entropy", "cross-entropy:smoothing=0.2", "cross-entropy:smoothing=0.2,weights=1/2/0/4"]
+)
+def test_what_a_cross_entropy_cannot_go_below_by_minimising_it(spec: str) -> None:
+    loss = loss_named(spec)
+    labels = np.concatenate([np.random.default_rng(0).dirichlet(np.full(4, 0.5), 3), np.eye(4)])
+    least = least_costs(loss, labels)
+    for label, found in zip(labels, least, strict=True):
+        searched = optimize.minimize(
+            lambda logits, q=label: float(loss.of(logits[None], q[None])[0]), np.zeros(4), tol=1e-12
+        )
+        assert found == pytest.approx(searched.fun, abs=1e-5)
+    if loss.smoothing:
+        assert named(of_classes(loss, SHARES))["least possible"] == pytest.approx((SHARES * least[3:]).sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("spec", ["cross-entropy", "cross-entropy:smoothing=0.2,weights=1/2/3/4", "focal", "hinge"])

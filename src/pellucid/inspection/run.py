@@ -361,7 +361,7 @@ class Inspection:
             classes=self.classes, task=self.task, seed=self.options.seed, loss=self.loss,
             target_loss=self.options.target_loss, kind=None if self.options.outputs == "logits" else self.kind,
             changing_inputs=inputs, changing_outputs=outputs, batch_dependence=beside, taken_from=self.taken_from,
-            unscored=self.unscored,
+            unscored=self.unscored, examples=length_of(self.source),
         )  # fmt: skip
         return [lens for lens in lenses.build(self.options.lenses, context) if stage in lens.needs.stages]
 

@@ -41,6 +41,7 @@ class LensContext:
         batch_dependence: the same, beside another example in its batch.
         taken_from: which of several outputs the scores are, where nothing says so.
         unscored: why the model's outputs are no scores, in words, where it gives some.
+        examples: how many there are, where it is known beforehand.
         scored: whether scores are behind the predicted classes; where none were saved, an example without one has no answer.
     """
 
@@ -56,6 +57,7 @@ class LensContext:
     batch_dependence: float = 0.0
     taken_from: str = ""
     unscored: str = ""
+    examples: int | None = None
 
 
 @runtime_checkable

@@ -104,8 +104,12 @@ class AccuracyLens:
         if known.any():
             labels, own = true[known].astype(bool), logits[known]
             self.sets = vars(SetSums(**self.sets).merged(SetSums.of(labels, own >= 0)))
-            sampled = keys(batch_rows(batch)[known], self.context.seed) * 2 % 1 < share_of(self.classes)
+            sampled = keys(batch_rows(batch)[known], self.context.seed) * 2 % 1 < self._share()
             self._add_cells_of_scores(ScoreCells.of_sets(own, labels, sampled), sampled)
+
+    def _share(self) -> float:
+        """Of the examples, how many are looked at with all their classes."""
+        return share_of(max(self.classes, 1), self.context.examples)
 
     def _add_cells_of_scores(self, cells: ScoreCells, sampled: np.ndarray) -> None:
         total = ScoreCells(**self.scores)
@@ -168,7 +172,7 @@ class AccuracyLens:
         # The prediction's logit less its log-probability: the sum over classes was made once, for the table.
         normalisers = logits[places, prediction].astype(np.float64) - np.log(confidence.astype(np.float64))
         place = keys(rows, self.context.seed) * 2
-        sampled = place % 1 < share_of(logits.shape[1])
+        sampled = place % 1 < self._share()
         own = logits[places, target].astype(np.float64)
         whole = logits[places[sampled]]
         probable = _probable(logits, places, normalisers + cut_logit(logits.shape[1]))
@@ -251,7 +255,7 @@ class AccuracyLens:
                 *calibration_errors(judged, SOFT_LABELS if self.soft else ""),
                 class_wise_error(scored, number, self.sampled, exclusive=True, why=SOFT_LABELS if self.soft else ""),
             ],
-            temperature=None if self.soft else temperature(fitted, tested, share_of(max(self.classes, 1))),
+            temperature=None if self.soft else temperature(fitted, tested, self._share()),
             without_probabilities=count - bins.total,
             slices=slices,
             columns_left_out=counts.left_out,

@@ -12,6 +12,7 @@ from pellucid.lenses import LensContext
 from pellucid.lenses.loss_labels import Disputed, disputed_by
 from pellucid.lenses.loss_parts import benchmarks_of, infinite_mean, merged_moments, moments_of, score_parts
 from pellucid.measures import histogram
+from pellucid.measures.benchmarks import least_costs
 from pellucid.measures.decomposition import Cells, bin_of, entropy_of_rows, terms
 from pellucid.measures.histogram import ExponentHistogram
 from pellucid.measures.intervals import LEAST_P, mean_interval
@@ -63,7 +64,7 @@ class LossLens:
         labelled: int64[class] examples whose probability of the label is known; self_confidence: float64[class], its sums.
         nonfinite, infinite, unscored: examples with a target and without a finite loss: the logits are NaN or infinite; the label
             was given no probability; there are no scores.
-        soft: examples with a soft label.
+        soft: examples with a soft label; least: what those with a loss cost at least, of a cross-entropy.
         products: float64[bin product], sums of products for the parts' intervals; see measures.part_intervals.
         cell_keys, cell_sums: by true class and bin of the confidence; see measures.decomposition.Cells.
         moments: float64[3] of the targets of a regression: count, mean, sum of squared deviations.
@@ -91,6 +92,7 @@ class LossLens:
     infinite: int = 0
     unscored: int = 0
     soft: int = 0
+    least: float = 0.0
     bins: np.ndarray = field(default_factory=lambda: ExponentHistogram().counts)
     special: np.ndarray = field(default_factory=lambda: ExponentHistogram().special)
     cell_keys: np.ndarray = field(default_factory=lambda: Cells().keys)
@@ -163,12 +165,15 @@ class LossLens:
         else:
             self.soft += int(np.count_nonzero(target >= 0))
             self._add("mass", np.asarray(soft)[known].sum(axis=0))
-            own = _own_probability(np.asarray(seen.outputs), np.maximum(target, 0), known)
+            if self.loss is not None and self.loss.is_cross_entropy:
+                self.least += float(least_costs(self.loss, np.asarray(soft, np.float64)[known]).sum())
+            answered = (target >= 0) & np.isfinite(np.asarray(columns["confidence"]))
+            own = _own_probability(np.asarray(seen.outputs), np.maximum(target, 0), answered)
         scored = (target >= 0) & ~np.isnan(own)
         self._add("labelled", np.bincount(target[scored], minlength=self.outputs))
         self._add("self_confidence", np.bincount(target[scored], weights=own[scored], minlength=self.outputs))
         self._add_cells(columns, target, log_loss)
-        self._surprise(columns, target, known)
+        self._surprise(columns, target)
 
     def _add_cells(self, columns: Any, target: np.ndarray, log_loss: np.ndarray) -> None:
         """Sums for the parts of the scores, by true class and bin of the confidence; the Brier score is finite where no loss is."""
@@ -194,12 +199,12 @@ class LossLens:
         cells.merge(other)
         self.cell_keys, self.cell_sums = cells.keys, cells.sums
 
-    def _surprise(self, columns: Any, target: np.ndarray, known: np.ndarray) -> None:
-        prediction = np.asarray(columns["prediction"])[known]
-        confidence = np.asarray(columns["confidence"], np.float64)[known]
-        sure = confidence >= SURE
+    def _surprise(self, columns: Any, target: np.ndarray) -> None:
+        """Also of labels that were given no probability, whose loss is infinite."""
+        prediction, confidence = np.asarray(columns["prediction"]), np.asarray(columns["confidence"], np.float64)
+        sure = (target >= 0) & (confidence >= SURE)
         self.sure += int(sure.sum())
-        self.surprises += int((sure & (target[known] != prediction)).sum())
+        self.surprises += int((sure & (target != prediction)).sum())
         self.allowed += float((1.0 - confidence[sure]).sum())
 
     def _by_class_of_sets(self, seen: Observation, known: np.ndarray) -> None:
@@ -224,6 +229,7 @@ class LossLens:
         self.total += other.total
         self.total_squares += other.total_squares
         self.allowed += other.allowed
+        self.least += other.least
         self.moments = merged_moments(self.moments, other.moments)
         self._merge_cells(Cells(other.cell_keys, other.cell_sums))
         self.products = self.products + other.products
@@ -317,7 +323,11 @@ class LossLens:
             return []
         held = None if self.numbers is None or not self.numbers else np.concatenate(self.numbers)
         context = self.context
-        return benchmarks_of(self.loss, context.task, self.examples, self.mass, self.moments, held, context.target_loss)
+        soft = self.soft and self.examples and self.loss.is_cross_entropy
+        least = self.least / self.examples if soft else None
+        return benchmarks_of(
+            self.loss, context.task, self.examples, self.mass, self.moments, held, context.target_loss, least
+        )
 
     def _label_finding(self, issues: list[LabelIssue]) -> list[Finding]:
         """More sure disagreement than the model's own confidence allows: a Poisson tail."""
@@ -350,7 +360,7 @@ class LossLens:
     def _benchmark_finding(self, mean: float | None, count: int, benchmarks: list[Benchmark]) -> list[Finding]:
         prior = next((entry.value for entry in benchmarks if entry.name == "class prior"), None)
         interval = self._interval(count, self.total, self.total_squares)
-        if self.loss is None or self.context.task != "classification" or self.loss.gamma:
+        if self.loss is None or not self.loss.is_cross_entropy:
             return []  # other losses do not say that the confidence misleads
         if np.count_nonzero(self.mass) < 2:
             return []  # of one class alone the prior costs nothing, and every model is worse

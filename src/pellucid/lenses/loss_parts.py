@@ -60,7 +60,14 @@ def score_parts(cells: Cells, products: Floats, *, soft: bool) -> list[ScorePart
 
 
 def benchmarks_of(
-    loss: Loss, task: Task, count: int, mass: Floats, moments: Floats, targets: Floats | None, wished: float | None
+    loss: Loss,
+    task: Task,
+    count: int,
+    mass: Floats,
+    moments: Floats,
+    targets: Floats | None,
+    wished: float | None,
+    least: float | None = None,
 ) -> list[Benchmark]:
     """What the loss is compared with.
 
@@ -72,10 +79,11 @@ def benchmarks_of(
         moments: (count, mean, sum of squared deviations) of the targets of a regression.
         targets: all of them, where they were looked at again.
         wished: a loss that the user wants to reach.
+        least: the mean of what soft labels cost at least, of a cross-entropy.
     """
     made: list[benchmarks.Made] = []
     if task == "classification" and mass.sum() > 0:
-        made = benchmarks.of_classes(loss, mass / mass.sum())
+        made = benchmarks.of_classes(loss, mass / mass.sum(), least)
     elif task == "multilabel" and count:
         made = benchmarks.of_sets(loss, mass / count)
     elif task == "regression" and moments[0]:

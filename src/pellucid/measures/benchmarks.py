@@ -28,12 +28,13 @@ class Made:
     why: str = ""
 
 
-def of_classes(loss: Loss, shares: Floats) -> list[Made]:
+def of_classes(loss: Loss, shares: Floats, least: float | None = None) -> list[Made]:
     """Benchmarks of a classification.
 
     Args:
         loss: that of the model.
         shares: float64[class], of the examples' labels; they sum to 1.
+        least: the mean of `least_costs` where labels are soft and the loss is a cross-entropy; None elsewhere.
     """
     number = len(shares)
     made = [
@@ -47,8 +48,8 @@ def of_classes(loss: Loss, shares: Floats) -> list[Made]:
     made.append(_answered("class prior", loss, scores, shares, prior))
     if not loss.plain:
         made.append(best_constant(loss, shares))
-    if loss.smoothing:
-        made.append(_least_smoothed(loss, shares))
+    if loss.smoothing or least is not None:
+        made.append(_least_possible(loss, shares, least))
     return made
 
 
@@ -138,7 +139,7 @@ def constant_costs(loss: Loss, scores: Floats) -> Floats | None:
 def best_constant(loss: Loss, shares: Floats) -> Made:
     """The least loss that the same answer to every example can have."""
     name, words = "best constant", "the same probabilities for every example, those of the least loss"
-    if loss.spec.startswith("cross-entropy"):
+    if loss.is_cross_entropy:
         weights = np.asarray(loss.weights) if loss.weights else np.ones(len(shares))
         mass = weights * ((1 - loss.smoothing) * shares + loss.smoothing / len(shares))
         mass = mass[mass > 0]
@@ -192,21 +193,44 @@ def _focal_constant(mass: Floats, gamma: float) -> float:
     return float((mass * (1 - p) ** gamma * -np.log(p)).sum())
 
 
-def _least_smoothed(loss: Loss, shares: Floats) -> Made:
-    """The least of a smoothed cross-entropy is above 0: the entropy of its own smoothed label."""
-    number = len(shares)
-    words = "what a model that gives exactly the smoothed labels loses"
+def least_costs(loss: Loss, labels: Floats) -> Floats:
+    """The least that any probabilities cost under a label: float64[example], of a cross-entropy.
+
+    Args:
+        loss: a cross-entropy.
+        labels: float64[example class], distributions.
+    """
+    number = labels.shape[1]
     weights = np.asarray(loss.weights) if loss.weights else np.ones(number)
-    even = loss.smoothing / number
-    total = 0.0
-    # Without weights all classes are alike, and one stands for all.
-    alike = shares if loss.weights else np.ones(1)
-    for index in np.flatnonzero(alike):
-        mass = weights * even
-        mass[index] += weights[index] * (1 - loss.smoothing)
-        mass = mass[mass > 0]
-        total += float(alike[index]) * float(-(mass * np.log(mass / mass.sum())).sum()) if len(mass) else 0.0
-    return Made("least possible", total, words)
+    mass = weights * ((1 - loss.smoothing) * labels + loss.smoothing / number)
+    return _least(_with_logarithm(mass).sum(axis=1), mass.sum(axis=1))
+
+
+def _least_of_classes(loss: Loss, number: int) -> Floats:
+    """The same where each class is the label: float64[class]."""
+    weights = np.asarray(loss.weights) if loss.weights else np.ones(number)
+    even = weights * (loss.smoothing / number)
+    own = even + weights * (1 - loss.smoothing)
+    summed = _with_logarithm(even).sum() - _with_logarithm(even) + _with_logarithm(own)
+    return _least(summed, even.sum() - even + own)
+
+
+def _least(summed: Floats, total: Floats) -> Floats:
+    found: Floats = np.maximum(_with_logarithm(total) - summed, 0.0)
+    return found
+
+
+def _with_logarithm(values: Floats) -> Floats:
+    """Each times its logarithm, 0 at 0."""
+    found: Floats = values * np.log(np.where(values > 0, values, 1.0))
+    return found
+
+
+def _least_possible(loss: Loss, shares: Floats, least: float | None) -> Made:
+    """The least of a smoothed cross-entropy, or of one of soft labels, is above 0: the entropy of its own labels."""
+    smoothed = "smoothed " if loss.smoothing else ""
+    value = float((shares * _least_of_classes(loss, len(shares))).sum()) if least is None else least
+    return Made("least possible", value, f"what a model that gives exactly the {smoothed}labels loses")
 
 
 def _huber_centre(loss: Loss, targets: Floats) -> float:

@@ -21,6 +21,8 @@ from pellucid.errors import OptionError
 from pellucid.types import OutputKind, Task
 
 Floats: TypeAlias = NDArray[np.float64]
+# Stands for the logit of a probability of exactly 0 or 1: its sigmoid is that in float64.
+CERTAIN = 1e4
 Function: TypeAlias = Callable[[Floats, NDArray[np.generic]], Floats]
 
 
@@ -56,6 +58,11 @@ class Loss:
     def plain(self) -> bool:
         """Whether it is the plain cross-entropy, the logarithmic score of the probabilities."""
         return self.spec == "cross-entropy"
+
+    @property
+    def is_cross_entropy(self) -> bool:
+        """Whether it is a cross-entropy of one label an example, smoothed or weighted or neither."""
+        return self.spec.startswith("cross-entropy")
 
     def of(self, outputs: NDArray[np.floating], targets: NDArray[np.generic]) -> Floats:
         """The loss of each example: float64[example]. Raises: OptionError: its own function gave something else."""
@@ -378,7 +385,10 @@ def on_model_outputs(loss: Loss, task: Task, kind: OutputKind, *, single: bool =
             given = np.exp(outputs) if task == "classification" else np.exp(-np.logaddexp(0.0, -outputs))
         if not alone:
             return function(given, targets)
+        # Of two logits the difference counts, infinite where a saved probability is 0 or 1.
+        one = given[:, 1] if kind == "probabilities" else given[:, 1] - given[:, 0]
+        one = np.where(np.isinf(one), np.copysign(CERTAIN, one), one)
         # Of a soft label the second class' probability.
-        return function(given[:, 1], np.asarray(targets if targets.ndim == 1 else targets[:, 1], np.float64))
+        return function(one, np.asarray(targets if targets.ndim == 1 else targets[:, 1], np.float64))
 
     return replace(loss, function=of)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.measures.labels import Sets, check_fits, labelled_columns, multi_hot, relabel
-from pellucid.measures.losses import Loss, default_loss
+from pellucid.measures.losses import CERTAIN, Loss, default_loss
 from pellucid.measures.predictions import TOP_K, Columns, Weighed, classified
 from pellucid.types import OutputKind, Task
 
@@ -86,10 +86,6 @@ def labelled_columns_of_probabilities(
     with np.errstate(invalid="ignore"):
         relabel(columns, log_probabilities(probabilities), chosen, soft)
     return columns
-
-
-# Stands for the logit of a probability of exactly 0 or 1: its sigmoid is that in float64.
-CERTAIN = 1e4
 
 
 def logits_of_sigmoids(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -24,8 +24,9 @@ STEPS = 4
 INVERSE = np.array([2.0 ** (OCTAVES[0] + step / STEPS) for step in range((OCTAVES[1] - OCTAVES[0]) * STEPS + 1)])
 ONE = int(np.flatnonzero(INVERSE == 1.0)[0])
 
-# With more classes than this a share of the examples is looked at, at least one in sixteen.
+# With more classes than this a share of the examples is looked at, at least one in sixteen; all where they have no more scores.
 MOST_CLASSES = 64
+MOST_SCORES = 1 << 23
 
 # Numbers that are held at once.
 CHUNK = 1 << 18
@@ -33,8 +34,10 @@ CHUNK = 1 << 18
 LOSS, SLOPE, CURVATURE, SLOPES_SQUARED, GAIN, GAIN_SQUARED = range(6)
 
 
-def share_of(classes: int) -> float:
-    """Share of the examples that are looked at."""
+def share_of(classes: int, examples: int | None = None) -> float:
+    """Share of the examples that are looked at; `examples` there are, where it is known beforehand."""
+    if examples is not None and examples * classes <= MOST_SCORES:
+        return 1.0
     return max(1 / 16, min(1.0, MOST_CLASSES / max(classes, 1)))
 
 

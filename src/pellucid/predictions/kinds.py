@@ -51,6 +51,7 @@ class ScoreCounts:
         unnormalised: between 0 and 1 with another sum; empty: those of them that are 0 throughout.
         negative, large: with a number below 0; with none, but one above 1.
         beyond: with a number that float32 does not reach.
+        single: one number an example was saved, that of the second of two classes.
     """
 
     rows: int = 0
@@ -62,6 +63,7 @@ class ScoreCounts:
     negative: _Rows = field(default_factory=_Rows)
     large: _Rows = field(default_factory=_Rows)
     beyond: _Rows = field(default_factory=_Rows)
+    single: bool = False
 
     def add(self, scores: NDArray[np.floating], start: int) -> None:
         """Counts a piece in: float[example class]."""

@@ -50,6 +50,7 @@ class Look:
         ignored: labels of -100, which are not known.
         alike: names found in the files that differ by case alone, which are kept apart.
         labels: what a label is: one class, a soft label, or the set of all true classes.
+        single: one number an example was saved, that of the second of two classes.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Look:
     by_number: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     ignored: int = 0
     alike: tuple[str, ...] = ()
+    single: bool = False
 
     @property
     def task(self) -> Task:
@@ -134,6 +136,7 @@ def look_through(
         by_number=by_number,
         ignored=targets.ignored,
         alike=tuple(alike(settled)) if names is None and by_name is not None else (),
+        single=scores.single,
     )
 
 
@@ -231,17 +234,26 @@ def scores_in(saved: Saved, piece: Piece, kind: Kind | None, classes: int = 0) -
 
     Raises: DataError: rows of different length, empty ones, or one number an example of which nothing says what it is.
     """
+    return _of_two(_rows_in(saved, piece, classes), kind, saved.predictions.source)
+
+
+def _rows_in(saved: Saved, piece: Piece, classes: int) -> NDArray[np.floating]:
     columns = [piece.columns[name] for name in saved.roles.scores]
     if columns[0].null_count == len(piece) and is_listed(columns[0].type) and not hasattr(columns[0].type, "list_size"):
         return np.full((len(piece), classes), np.nan, np.float32)
     scores = scores_of(columns, piece.start)
     if not scores.shape[1]:
         raise DataError(f"The rows of {saved.predictions.source} are empty: expected a score of every class.")
+    return scores
+
+
+def _of_two(scores: NDArray[np.floating], kind: Kind | None, source: str) -> NDArray[np.floating]:
+    """The scores of two classes where there is one number an example, that of the second; others as they are."""
     if scores.shape[1] != 1:
         return scores
     if kind is None:
         raise DataError(
-            f"{saved.predictions.source} has one number an example. Say what it is: --kind probabilities (of the second of two "
+            f"{source} has one number an example. Say what it is: --kind probabilities (of the second of two "
             "classes) or --kind logits (likewise); predicted classes are whole numbers in one axis."
         )
     first = 1 - scores if kind == "probabilities" else np.zeros_like(scores)
@@ -259,7 +271,9 @@ def _names(saved: Saved, classes: Sequence[str] | None) -> tuple[str, ...] | Non
 
 
 def _add_scores(counts: ScoreCounts, saved: Saved, piece: Piece, asked: Kind | None) -> None:
-    scores = scores_in(saved, piece, asked)
+    rows = _rows_in(saved, piece, 0)
+    counts.single |= rows.shape[1] == 1
+    scores = _of_two(rows, asked, saved.predictions.source)
     if counts.classes and scores.shape[1] not in (0, counts.classes):
         raise DataError(
             f"The rows of scores differ in length: earlier ones have {counts.classes}, row {piece.start:,} has {scores.shape[1]}. "

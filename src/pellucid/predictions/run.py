@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,9 +17,9 @@ from pellucid import __version__
 from pellucid.errors import OptionError
 from pellucid.lenses import ArrayLens, LensContext, without_model
 from pellucid.lenses.again import look_again
-from pellucid.lenses.parts import Part
+from pellucid.lenses.parts import Part, rows_of
 from pellucid.measures.labels import check_fits
-from pellucid.measures.losses import Loss
+from pellucid.measures.losses import Loss, on_model_outputs
 from pellucid.models.losses import LossChoice, chosen_loss
 from pellucid.predictions.kinds import Kind
 from pellucid.predictions.looking import Hear, Look, look_through
@@ -29,6 +30,10 @@ from pellucid.predictions.saved import Saved
 from pellucid.predictions.several import LabelKind
 from pellucid.record import Record, Writer, schema
 from pellucid.record.replacing import made
+from pellucid.types import Batch, Observation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PART_EXAMPLES = 1 << 16
 # Rows that are read at once where none is kept: a square of cells is gone through once for each piece. Fewer where other
@@ -94,7 +99,9 @@ def import_predictions(
     saved = opened(predictions, labels, classes, kind, column, id_column, label_kind)
     chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress, label_kind, numbers)
-    context = _context(look, chosen, target_loss)
+    if chosen is not None and look.single:
+        chosen = on_model_outputs(chosen, look.task, "logits", single=True)
+    context = _context(saved, look, chosen, target_loss)
     manifest = _manifest(saved, look, title, context)
     with made(Path(out), manifest, overwrite=overwrite) as writer:
         _Import(Observing(saved, look, chosen), context, writer, progress).run()
@@ -132,12 +139,14 @@ def panels_of(
 
     Raises: OptionError, DataError.
     """
-    saved = opened(predictions, labels, classes, kind, column, None, label_kind)
-    # Ids say which label is whose; once that is known nobody asks for them.
-    saved = replace(saved, roles=replace(saved.roles, media="", id=""), label_roles=replace(saved.label_roles, id=""))
+    named = opened(predictions, labels, classes, kind, column, None, label_kind)
+    # Ids say which label is whose; once that is known nobody asks for them but a second look.
+    saved = replace(named, roles=replace(named.roles, media="", id=""), label_roles=replace(named.label_roles, id=""))
     chosen = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress, label_kind, numbers)
-    known = {lens.name: lens for lens in without_model(_context(look, chosen, target_loss))}
+    if chosen is not None and look.single:
+        chosen = on_model_outputs(chosen, look.task, "logits", single=True)
+    known = {lens.name: lens for lens in without_model(_context(saved, look, chosen, target_loss))}
     unknown = [name for name in lenses or () if name not in known]
     if unknown:
         raise OptionError(f"There is no lens '{unknown[0]}' that needs answers alone. There are: {', '.join(known)}.")
@@ -149,10 +158,19 @@ def panels_of(
         for lens in asked:
             lens.observe(seen)
         progress("sweep", piece.start + len(piece), saved.rows)
+    if observing.look.kind != "classes":
+        again = Observing(replace(named, roles=replace(named.roles, media="")), look, chosen)
+        look_again(asked, (_table(again.of(piece)) for piece in again.saved.whole()))
     return {lens.name: lens.report() for lens in asked}
 
 
-def _context(look: Look, loss: Loss | None, target_loss: float | None) -> LensContext:
+def _table(seen: Observation) -> pa.Table:
+    """The rows of the examples table, which is not written."""
+    batch = seen.batch or Batch(0, (), ())
+    return rows_of(batch, seen.columns, [None] * len(batch))
+
+
+def _context(saved: Saved, look: Look, loss: Loss | None, target_loss: float | None) -> LensContext:
     """What the lenses know beforehand. Raises: OptionError: the loss does not go with what was saved."""
     if target_loss is not None and not math.isfinite(target_loss):
         raise OptionError(f"The loss to reach must be a number; got {target_loss}.")
@@ -162,7 +180,8 @@ def _context(look: Look, loss: Loss | None, target_loss: float | None) -> LensCo
             raise OptionError(
                 f"The loss {loss.spec} needs a score of every class; here only the predicted classes were saved. Leave --loss out."
             )
-    return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss, scored=look.kind != "classes")
+    scored = look.kind != "classes"
+    return LensContext(look.classes, look.task, loss=loss, target_loss=target_loss, scored=scored, examples=saved.rows)
 
 
 def _manifest(saved: Saved, look: Look, title: str | None, context: LensContext) -> schema.Manifest:

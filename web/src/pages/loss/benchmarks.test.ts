@@ -5,6 +5,8 @@ import { comparedWith, othersOf } from "./benchmarks";
 const one = (name: string, value: number | null, why = "") => ({ name, value, explanation: "said", why });
 const panel = {
   benchmarks: [one("uniform guess", 2.3), one("class prior", 2.2), one("best constant", null, "not known")],
+  spec: "cross-entropy",
+  soft: false,
 } as unknown as LossPanel;
 const named = (found: ReturnType<typeof comparedWith>) => found.map((made) => [made.name, made.value]);
 
@@ -19,6 +21,14 @@ describe("what the loss is compared with", () => {
       ["best constant of all", null],
     ]);
     expect(named(comparedWith(panel, false, null, ""))[1]).toEqual(["class prior of all", 2.2]);
+  });
+  it("is that of all where it hangs on what the labels are: their weights, and how soft they are", () => {
+    const least = { ...panel, benchmarks: [one("uniform guess", 2.3), one("least possible", 0.4)] };
+    const names = (more: Partial<LossPanel>) =>
+      comparedWith({ ...least, ...more }, false, null, "").map((made) => made.name);
+    expect(names({})).toEqual(["uniform guess", "least possible"]);
+    expect(names({ soft: true })).toEqual(["uniform guess", "least possible of all"]);
+    expect(names({ spec: "cross-entropy:weights=1/2" })).toEqual(["uniform guess of all", "least possible of all"]);
   });
   it("has the loss that was typed, in place of one that was asked for before, and nothing that is no number", () => {
     const asked = { benchmarks: [one("target", 0.5)] } as unknown as LossPanel;

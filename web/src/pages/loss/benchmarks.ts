@@ -18,7 +18,7 @@ export interface Compared {
  */
 export function comparedWith(panel: LossPanel, whole: boolean, prior: number | null, typed: string): Compared[] {
   const found: Compared[] = panel.benchmarks.flatMap((one): Compared[] => {
-    if (whole || one.name === "uniform guess" || one.name === "target" || one.name === "least possible") return [one];
+    if (whole || sameForAll(one.name, panel)) return [one];
     if (one.name !== "class prior" || prior === null) return [{ ...one, name: `${one.name} of all` }];
     return [{ ...one, value: prior, explanation: "always the shares that the classes have in the selection" }];
   });
@@ -26,6 +26,14 @@ export function comparedWith(panel: LossPanel, whole: boolean, prior: number | n
   if (typed.trim() === "" || !Number.isFinite(wished)) return found;
   const others = found.filter((one) => one.name !== "target");
   return [...others, { name: "target", value: wished, explanation: "the loss that you typed", why: "" }];
+}
+
+/** Whether a benchmark is that of every selection, whatever its labels are. */
+function sameForAll(name: string, panel: LossPanel): boolean {
+  if (name === "target") return true;
+  // A class's weight is part of what its examples cost; a soft label's own entropy, of the least that it can.
+  const alike = !panel.spec.includes("weights=");
+  return alike && (name === "uniform guess" || (name === "least possible" && !panel.soft));
 }
 
 /** Mean losses of other models on those of the rows where both have one: a record that compares holds a column of each. */
