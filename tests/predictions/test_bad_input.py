@@ -331,3 +331,12 @@ def test_a_probability_of_zero_for_the_target_is_no_number_and_is_counted(tmp_pa
     assert isinstance(loss, schema.LossPanel)
     assert loss.count == 29
     assert record.examples()["loss"].to_pylist()[2] is None
+
+
+def test_a_table_whose_first_line_names_nothing_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "called.csv").write_text("3\n1\n2\n")
+    (tmp_path / "true.csv").write_text("1\n1\n2\n")
+    with pytest.raises(DataError, match="here it is 3: is there no line of names"):
+        panels_of(tmp_path / "called.csv", tmp_path / "true.csv")
+    with pytest.raises(DataError, match="2: expected one label.*here it is 1: is there no line of names"):
+        panels_of(np.array([0, 1, 2]), tmp_path / "true.csv")

@@ -79,6 +79,10 @@ class AccuracyLens:
     sets: dict[str, Any] = field(default_factory=lambda: vars(SetSums()))
     slices: dict[str, Any] = field(default_factory=lambda: vars(ValueCounts()))
 
+    def __post_init__(self) -> None:
+        # No part of the state: what `_class_rows` made last, and of how many examples.
+        self._rows: tuple[tuple[float, ...], list[ClassAccuracy]] | None = None
+
     def observe(self, seen: Observation) -> None:
         """Counts the examples of a batch that have a target and a finite output."""
         if seen.outputs is None or seen.batch is None:
@@ -221,7 +225,7 @@ class AccuracyLens:
         cells, scored = self._all_cells(), ScoreCells(**self.scores)
         number, of = self._tallies(cells)
         count, correct = int(cells.counts.sum()), int(of.right.sum())
-        by_class = class_rows(of, scored, self.scored, self.sampled)
+        by_class = self._class_rows(of)
         bins = Reliability(np.arange(FINE + 1) / FINE, **self.confidences)
         judged = Reliability.empty(FINE) if self.soft else bins
         recalls = [entry.recall for entry in by_class if entry.recall is not None]
@@ -266,6 +270,13 @@ class AccuracyLens:
         number = max(self.classes, len(self.context.classes) if len(cells.counts) else 0)
         return number, tallies(cells.rows, cells.columns, cells.counts.astype(np.float64), number)
 
+    def _class_rows(self, of: Tallies) -> list[ClassAccuracy]:
+        """Made once for the panel and its arrays, which takes minutes of many thousand classes; more examples make them anew."""
+        seen = (self.scored, self.sampled, float(of.support.sum()), float(of.predicted.sum()))
+        if self._rows is None or self._rows[0] != seen:
+            self._rows = seen, class_rows(of, ScoreCells(**self.scores), self.scored, self.sampled)
+        return self._rows[1]
+
     def arrays(self) -> Mapping[str, np.ndarray]:
         """The classes, where they are too many for the panel."""
         if self.context.task not in ("classification", "multilabel"):
@@ -274,11 +285,11 @@ class AccuracyLens:
         of = SetSums(**self.sets).tallies if several else self._tallies(self._all_cells())[1]
         if len(of.support) <= MOST_LISTED:
             return {}
-        return class_arrays(class_rows(of, ScoreCells(**self.scores), self.scored, self.sampled))
+        return class_arrays(self._class_rows(of))
 
     def _report_sets(self) -> AccuracyPanel:
         sums, scored = SetSums(**self.sets), ScoreCells(**self.scores)
-        by_class = class_rows(sums.tallies, scored, self.scored, self.sampled)
+        by_class = self._class_rows(sums.tallies)
         return _panel(
             count=sums.count,
             correct=sums.exact,

@@ -8,6 +8,7 @@ of a sample of the others it is not quite known how many are ahead: the areas co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,15 +34,23 @@ class Ordered:
     weights: Floats | None = None
     mixed: NDArray[np.bool_] | None = None
 
-    @property
+    @cached_property
     def others(self) -> Floats:
         """How many others there are at each place, by those counted."""
         return self.negatives.astype(np.float64) if self.weights is None else self.negatives * self.weights
 
-    @property
+    @cached_property
     def unordered(self) -> NDArray[np.bool_]:
         """`mixed`, where it is None too."""
         return np.zeros(len(self.scores), np.bool_) if self.mixed is None else self.mixed
+
+    @cached_property
+    def ahead(self) -> tuple[Floats, Floats, Floats]:
+        """How many others are before each place, and after the last, float64[place + 1]: as counted, at least, and at most.
+
+        Of a sample, the score interval of a Poisson mean; never fewer than were seen, nor more than there are.
+        """
+        return _ahead(self)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def roc_area(of: Ordered) -> Area | None:
 
     Source: Hanley & McNeil 1982, Radiology 143:29.
     """
-    found, fewest, most = _ahead(of)
+    found, fewest, most = of.ahead
     pairs = float(of.positives.sum()) * float(found[-1])
     if not pairs:
         return None
@@ -119,7 +128,7 @@ def average_precision(of: Ordered) -> Area | None:
     if not positives:
         return None
     true = np.cumsum(of.positives)
-    found, fewest, most = _ahead(of)
+    found, fewest, most = of.ahead
 
     def together(false: Floats) -> Floats:
         return of.positives * true / np.maximum(true + false, 1.0)
@@ -141,10 +150,6 @@ _DEVIATIONS = 3.0
 
 
 def _ahead(of: Ordered) -> tuple[Floats, Floats, Floats]:
-    """How many others are before each place, and after the last, float64[place + 1]: as counted, at least, and at most.
-
-    Of a sample, the score interval of a Poisson mean; never fewer than were seen, nor more than there are.
-    """
     found = np.concatenate([[0.0], np.cumsum(of.others)])
     if of.weights is None or not (of.weights != 1).any():
         return found, found, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -159,6 +160,7 @@ def outer(one: Interval | None, two: Interval | None) -> Interval | None:
     return Interval(min(one.low, two.low), max(one.high, two.high), one.level, "outer")
 
 
+@cache
 def normal_quantile(probability: float) -> float:
     """The standard normal quantile."""
     from statistics import NormalDist

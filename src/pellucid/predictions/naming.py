@@ -86,6 +86,17 @@ class Texts:
             )
 
 
+def without_header(columns: Sequence[str]) -> str:
+    """What an error adds where a table's columns are called by numbers, as of a file whose first line names nothing; else ""."""
+    try:
+        numbers = [float(name) for name in columns]
+    except ValueError:
+        return ""
+    if not numbers or numbers == list(range(len(numbers))):
+        return ""
+    return f" The first line names the columns, and here it is {','.join(columns[:SHOWN])}: is there no line of names? Add one."
+
+
 def by_name_of(classes: Sequence[str]) -> dict[str, int]:
     """Index by name. Raises: DataError: two classes are called the same."""
     found: dict[str, int] = {}

@@ -11,6 +11,7 @@ from pellucid.errors import DataError, OptionError
 from pellucid.measures.saved import GIVEN
 from pellucid.predictions.files import VALUES, Columns
 from pellucid.predictions.kinds import Kind
+from pellucid.predictions.naming import without_header
 from pellucid.predictions.numbers import columns_called
 from pellucid.predictions.several import is_listed
 
@@ -217,6 +218,7 @@ def _answer(
         raise DataError(
             f"{where}; expected a column of lists (one score a class), columns numbered by class (p_0, p_1, ...) or named as "
             "the classes are (--classes FILE), or a column 'prediction' with classes. Say which: --column NAME."
+            + without_header(list(by_name))
         )
     return (), prediction
 

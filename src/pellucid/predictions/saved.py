@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.errors import DataError
 from pellucid.predictions.files import Columns
 from pellucid.predictions.ids import ids_of
+from pellucid.predictions.naming import without_header
 from pellucid.predictions.roles import Roles
 from pellucid.predictions.stepping import gathered, in_step
 
@@ -65,7 +66,7 @@ class Saved:
             raise DataError(
                 f"{self.predictions.source} has {self.predictions.rows:,} rows and {self.labels.source} has "
                 f"{self.labels.rows:,}: expected one label a prediction, in the same order, or ids in both (--id-column NAME). A "
-                "label that is not known is empty or -1."
+                "label that is not known is empty or -1." + without_header(self.labels.schema.names)
             )
 
     @property
