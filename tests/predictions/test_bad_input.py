@@ -338,5 +338,5 @@ def test_a_table_whose_first_line_names_nothing_is_told_so(tmp_path: Path) -> No
     (tmp_path / "true.csv").write_text("1\n1\n2\n")
     with pytest.raises(DataError, match="here it is 3: is there no line of names"):
         panels_of(tmp_path / "called.csv", tmp_path / "true.csv")
-    with pytest.raises(DataError, match="2: expected one label.*here it is 1: is there no line of names"):
+    with pytest.raises(DataError, match=r"2: expected one label.*here it is 1: is there no line of names"):
         panels_of(np.array([0, 1, 2]), tmp_path / "true.csv")
