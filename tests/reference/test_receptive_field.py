@@ -46,6 +46,63 @@ class Tokens(nn.Module):
         return self.head(self.attention(tokens, tokens, tokens)[0][:, 0])
 
 
+class SameConv(nn.Conv2d):
+    """Pads as TensorFlow does: what is odd comes behind."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        pads = []
+        for size, kernel, stride in zip(images.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            more = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pads += [more // 2, more - more // 2]
+        return F.conv2d(F.pad(images, pads), self.weight, self.bias, self.stride)
+
+
+class Conv2d(SameConv):
+    """Under the name of torch's own."""
+
+
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        deviation, mean = torch.std_mean(weight, dim=(1, 2, 3), keepdim=True)
+        return super()._conv_forward(images, weight + 0 * mean / deviation, bias)
+
+
+class Renamed(nn.Conv2d):
+    """Torch's own under another name."""
+
+
+class Frozen(nn.Module):
+    """As torchvision's, which is a leaf by its name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.full((3,), 2.0))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps * self.scale.reshape(1, -1, 1, 1) + 1
+
+
+FrozenBatchNorm2d = type("FrozenBatchNorm2d", (Frozen,), {})
+
+
+class Unchanged(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps
+
+
+def _shifted(layer: nn.Module) -> nn.Module:
+    """A hook gives it another input."""
+    layer.register_forward_pre_hook(lambda module, given: F.pad(given[0], (0, 0, 2, 0)))
+    return layer
+
+
+def _pasted(maps: Tensor) -> Tensor:
+    whole = torch.zeros(len(maps), 2, 16, 16, dtype=maps.dtype)
+    whole[:, :, 2:15, 1:12] = maps
+    whole[:, 0, :3] = maps[:, 1:, :3].mean(2)[..., :1]
+    return whole
+
+
 def _windows(maps: Tensor) -> Tensor:
     """(batch, channel, 6, 5) as six windows of a row each: (batch, window, position, channel)."""
     return maps.flatten(2).view(len(maps), 3, 6, 5).permute(0, 2, 3, 1) / 1e3
@@ -74,6 +131,9 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     ),
     "upsampled": lambda: nn.Sequential(
         conv(2, 2, 3, stride=2), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Upsample(size=(9, 17)), conv(2, 2, 2)
+    ),
+    "factors": lambda: nn.Sequential(
+        nn.Upsample(scale_factor=(1.05, 2.05)), conv(2, 2, 2), nn.Upsample(scale_factor=(1.3, 1.01), mode="bilinear")
     ),
     "aligned": lambda: nn.Sequential(conv(2, 2, 3, stride=2), nn.Upsample(size=(11, 9), mode="bilinear", align_corners=True)),
     "padded": lambda: nn.Sequential(nn.ZeroPad2d((1, 2, 0, 1)), conv(2, 2, 3), nn.ReflectionPad2d(2), conv(2, 2, 2)),
@@ -111,6 +171,26 @@ NETS: dict[str, Callable[[], nn.Module]] = {
         conv(2, 3, 2, 2),
     ),
     "tokens": Tokens,
+    "same as elsewhere": lambda: nn.Sequential(SameConv(2, 3, 3, 2), Conv2d(3, 2, (2, 4)), nn.MaxPool2d(2)),
+    "standardised": lambda: nn.Sequential(Standardised(2, 3, 3, 2, 1), Renamed(3, 2, 2)),
+    "frozen": lambda: nn.Sequential(conv(2, 3, 3), FrozenBatchNorm2d(), nn.Sequential(), Unchanged(), conv(3, 2, 3)),
+    "hooked": lambda: nn.Sequential(_shifted(conv(2, 3, 3)), nn.utils.parametrizations.weight_norm(conv(3, 2, 2))),
+    "gated": lambda: nn.Sequential(conv(2, 4, 3), nn.GLU(1), conv(2, 4, (2, 1)), nn.GLU(2)),
+    "pixels": lambda: nn.Sequential(
+        conv(2, 8, 2, 2), nn.PixelShuffle(2), conv(2, 2, (1, 3), stride=(1, 1)), nn.ZeroPad2d((0, 0, 0, 0)), nn.PixelUnshuffle(2)
+    ),
+    "columns": lambda: Functional(lambda x, one, unfold: unfold(one(x)).view(len(x), 12, -1, 6).mean(1, keepdim=True),
+                                  conv(2, 2, 2), nn.Unfold((2, 3), dilation=(2, 1), padding=(1, 1), stride=(2, 2))),
+    "folded": lambda: Functional(
+        lambda x, one: F.fold(one(F.unfold(x, (2, 3), (1, 2), (0, 1), (2, 2)).view(len(x), 12, 6, 5)).flatten(2), (6, 7),
+                              (2, 1), (2, 1), (1, 0), (1, 2)), conv(12, 4, (1, 2))
+    ),
+    "strips": lambda: Functional(lambda x, one: one(x).unfold(2, 3, 2).flatten(-2), conv(2, 2, 2)),
+    "pasted": lambda: Functional(lambda x, one: one(_pasted(x)), conv(2, 2, 2)),
+    "moved": lambda: Functional(
+        lambda x, one: one(torch.movedim(x.narrow(2, 1, 10), (2, 3), (3, 2)).repeat(1, 1, 2, 1)[:, :, 3:]
+                           + x.select(2, 3)[:, :, :, None].repeat_interleave(2, 2)[:, :, 3:]), conv(2, 2, 2)
+    ),
 }  # fmt: skip
 
 
@@ -123,7 +203,7 @@ def test_fields_are_what_a_push_of_each_pixel_reaches(name: str) -> None:
             parameter.copy_(parameter.abs() + 0.1)  # nothing cancels, no rectifier is shut: what can move does
     graph = trace(model, torch.rand(1, 2, *SIDE, dtype=torch.float64))
     layers = {node.name: graph.layer(node.name) for node in graph.nodes if node.kind in ("module", "function") and node.outputs
-              and node.reached and node.floating and node.outputs[0][:1] == (1,)}  # fmt: skip
+              and node.operation != "setitem" and node.reached and node.floating and node.outputs[0][:1] == (1,)}  # fmt: skip
     reached = _reached(model, list(layers.values()))
     found = {layer: receptive_field(graph, layer) for layer in layers}
     assert len(found) > 1

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from pellucid.graph.dataflow import Source
 from pellucid.graph.fake import Fake
+from pellucid.graph.inside import Watch
 from pellucid.graph.looks import looks_of
 from pellucid.graph.names import Role
 from pellucid.graph.outcomes import Ran
-from pellucid.graph.structure import Shape
+from pellucid.graph.structure import Inside, Shape
 from pellucid.record.schema import Pool
 
 Kind = Literal["module", "function", "input", "output"]
@@ -33,6 +34,7 @@ class Frame:
         sources: the arguments that some node made: their number, who made them, their shape.
         reads: ids of the parameters that went into it, in order.
         recalled: the call like it, where there was one.
+        computes, inside: as of the node; watch: notes what a leaf calls inside while it runs.
     """
 
     id: int
@@ -65,6 +67,9 @@ class Frame:
     sources: list[tuple[int, Source, Shape]] = field(default_factory=list)
     reads: tuple[int, ...] = ()
     recalled: Ran | None = None
+    computes: str = ""
+    inside: Inside | None = None
+    watch: Watch | None = None
 
     def went_in(self, tensors: list[Tensor]) -> None:
         """Notes the tensors among its arguments."""

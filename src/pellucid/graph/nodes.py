@@ -111,24 +111,6 @@ class Nodes(Tally):
                 ]
                 frame.sources.extend((argument, source, frame.inputs[argument]) for source in given)
 
-    def _beside(self, inputs: list[Tensor]) -> list[tuple[Tensor, Source]]:
-        """Of what a leaf of the graph reads inside: what a node made that is none of its arguments.
-
-        Weights that a call made (`functional_call`, `conv.weight = generated`), what a hook or the leaf's own code looks at.
-        """
-        known = {(source.node, source.output) for _, source, _ in self._stack[-1].sources}
-        made = [(tensor, self._flow.source(tensor)) for tensor in inputs if self._flow.knows(tensor)]
-        return [(one, source) for one, source in made if source is not None and source[:2] not in known]
-
-    @unseen
-    def _comes_beside(self, found: list[tuple[Tensor, Source]]) -> None:
-        """Notes these as more that goes into the leaf at work, after its arguments."""
-        frame = self._stack[-1]
-        for tensor, source in found:
-            shapes, types, *_ = looks_of([tensor])
-            frame.sources.append((len(frame.inputs), source, shapes[0]))
-            frame.inputs, frame.input_dtypes = frame.inputs + shapes, frame.input_dtypes + types
-
     def link(self, frame: Frame) -> None:
         """Makes the edges of what a call has read."""
         for argument, source, shape in frame.sources:

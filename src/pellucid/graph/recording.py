@@ -17,10 +17,11 @@ from pellucid.graph.dataflow import gathered, named_tensors, versions
 from pellucid.graph.fake import Fake, ValuesNeededError
 from pellucid.graph.frames import Frame
 from pellucid.graph.guard import writes_to_arguments
+from pellucid.graph.inside import computes
+from pellucid.graph.leaves import Leaves
 from pellucid.graph.looks import shape_of
 from pellucid.graph.loops import steps_of
 from pellucid.graph.names import (
-    CallNames,
     function_name,
     function_path,
     function_role,
@@ -28,7 +29,7 @@ from pellucid.graph.names import (
     module_role,
     operation_of,
 )
-from pellucid.graph.nodes import Nodes, unseen
+from pellucid.graph.nodes import unseen
 from pellucid.graph.outcomes import Part, Ran, Recalled
 from pellucid.graph.parts import Parts, own_parameters
 from pellucid.graph.pooling import pool_of_function
@@ -42,7 +43,7 @@ _READERS = frozenset({"numpy", "tolist", "__array__", "data_ptr", "__dlpack__"})
 _LEAVING = frozenset({"numpy", "array", "dlpack"})
 
 
-class Recording(Nodes):
+class Recording(Leaves):
     """What has been seen so far.
 
     Args:
@@ -69,8 +70,6 @@ class Recording(Nodes):
         self.hidden: set[int] = set()
         self.apart: dict[str, None] = {}
         self.left: dict[str, None] = {}
-        self._counting = False
-        self._names = CallNames()
 
     # --- begin and end ----------------------------------------------------------------------------------------
 
@@ -129,6 +128,7 @@ class Recording(Nodes):
         name, number = self._names.module(path)
         frame = self._frame(name, path, operation_of(module), "module", number)
         frame.module, frame.source = module, self._sites.here(module, 2)
+        frame.computes = computes(module)
         if isinstance(module, torch.jit.ScriptModule):
             self.read.update(id(parameter) for parameter in module.parameters())
         with torch._C.DisableTorchFunction():
@@ -140,11 +140,13 @@ class Recording(Nodes):
                 self._read_by(frame, inputs)
             before = versions(inputs)
             frame.steps = steps_of(module, args, kwargs)
+            self._watch(frame, module, inputs, opaque)
         if key is None:
             output = self._run(frame, opaque, call, (module, *args), kwargs)
         else:
             output = self._done(frame, key, inputs, before, call, (module, *args), kwargs)
         with torch._C.DisableTorchFunction():
+            self._watched(frame, output)
             if frame.children and type(output) is Fake and (source := self._flow.source(output)) is not None:
                 frame.came_out([output])
                 frame.origin = source.node
@@ -163,7 +165,7 @@ class Recording(Nodes):
             name, number = self._names.module(path)
             frame = self._frame(name, path, part.operation, "module", number)
             frame.module, frame.source, frame.recalled = module, self._sites.here(module, 3), known
-            frame.steps = part.steps
+            frame.steps, frame.computes = part.steps, part.operation
             inputs: list[Any] = [args[0]] if len(args) == 1 and type(args[0]) is Fake else gathered(args)
             if known.read:
                 parameters = module._parameters
@@ -234,6 +236,7 @@ class Recording(Nodes):
             tensors = [inputs[one] for one in known.outputs if type(one) is int]
             return tensors[0] if known.container is None else known.container(tensors)
         frame = self._frame("", "", operation, "function", 1)
+        frame.computes = operation
         with torch._C.DisableTorchFunction():
             frame.inputs, frame.outputs = known.given.shapes, known.looks.shapes
             frame.reads = self._reads(inputs)
@@ -249,6 +252,7 @@ class Recording(Nodes):
         """Runs a function that runs what one before ran, of which nobody needs to hear again."""
         inputs = gathered((args, kwargs) if kwargs else args)
         frame = self._frame("", "", operation, "function", 1)
+        frame.computes = operation
         self._given(frame, known, inputs)
         if known.looks is None:
             self._asks(operation, args, follow=True, by=frame)
@@ -272,6 +276,7 @@ class Recording(Nodes):
     def differentiable(self, cls: type, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a custom `torch.autograd.Function`: one node with its name. Checkpointing only wraps what it calls."""
         if self._opaque or cls.__module__ == "torch.utils.checkpoint":
+            self._cannot_follow()
             return call(*args, **kwargs)
         counting, self._counting = self._counting, True
         try:
@@ -286,6 +291,7 @@ class Recording(Nodes):
         inputs = gathered((args, kwargs) if kwargs else args)
         before = versions(inputs)
         frame = self._frame("", "", operation, "function", 1)
+        frame.computes = "" if settings is dict else operation
         self._read_by(frame, inputs)
         try:
             if key is None:
@@ -343,24 +349,6 @@ class Recording(Nodes):
         frame.path = function_path(inside, frame.operation)
         # A call that raised is not counted: the model may catch the error and call again.
         frame.name, frame.call = self._names.module(frame.path) if count else (frame.path, 1)
-
-    def _inside(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs a function that a leaf of the graph calls inside."""
-        inputs = gathered((args, kwargs) if kwargs else args)
-        before = versions(inputs) if self._counting else []
-        beside = self._beside(inputs)
-        result = func(*args, **kwargs)
-        outputs = gathered(result)
-        if outputs:
-            self._reads(inputs)
-            self._comes_beside(beside)
-        if self._counting and not (
-            versions(inputs) == before and all(any(output is given for given in inputs) for output in outputs)
-        ):
-            # The capture engine sees it and counts it: later calls of that name must have the same number.
-            module = next((above for above in reversed(self._stack) if above.kind == "module"), None)
-            self._names.function(module.path if module else "", function_name(func))
-        return result
 
     # --- operators --------------------------------------------------------------------------------------------
 

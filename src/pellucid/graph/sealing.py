@@ -208,6 +208,8 @@ def _node(frame: Frame, weights: _Weights, shares: tuple[int, ...]) -> Node:
         error=frame.error,
         pool=pool,
         shares=shares,
+        computes=frame.computes,
+        inside=frame.inside if frame.children == 0 else None,
     )
 
 

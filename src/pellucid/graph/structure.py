@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,34 @@ if TYPE_CHECKING:
     from pellucid.graph.grids import Placed
 
 Shape = tuple[int, ...]
+
+
+class Tap(NamedTuple):
+    """Where a tensor inside a leaf comes from: output number `output` of a step of it, or of what it was given (`GIVEN`)."""
+
+    step: int
+    output: int
+
+
+GIVEN = -1
+NO_INPUT = Tap(-2, 0)  # a parameter or a constant
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One function that a leaf calls: name, settings as text, what it reads, shapes of its tensors."""
+
+    operation: str
+    arguments: Mapping[str, str]
+    reads: tuple[Tap, ...]
+    inputs: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+
+
+class Inside(msgspec.Struct, frozen=True, gc=False):
+    """What a leaf computes: its steps in order, and which of what they make it returns."""
+
+    steps: tuple[Step, ...]
+    returns: tuple[Tap, ...]
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +79,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
         seconds: measured time of the call, of a real run that was timed.
         error: what it raised, where the forward failed in it, or caught that it did.
         shares: ids of earlier calls of another path that read a parameter of its own: tied weights.
+        computes: the class or function of torch whose computation it is; "" where it is someone's own.
+        inside: what a leaf computes, where that is someone's own and could be followed.
     """
 
     id: int
@@ -83,6 +113,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     seconds: float | None = None
     error: str | None = None
     shares: tuple[int, ...] = ()
+    computes: str = ""
+    inside: Inside | None = None
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False):

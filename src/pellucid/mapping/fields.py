@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import ForwardError, MethodError
+from pellucid.graph.names import function_role
+from pellucid.graph.structure import GIVEN, NO_INPUT, Tap
 from pellucid.mapping import boxes as box
 from pellucid.mapping.boxes import Boxes
-from pellucid.mapping.operations import Call, followed
+from pellucid.mapping.calls import Call
+from pellucid.mapping.operations import followed
 from pellucid.types import Layer
 
 if TYPE_CHECKING:
@@ -122,15 +125,38 @@ def _walked(graph: Graph) -> tuple[Known, frozenset[int], tuple[int, int]]:
             made = None  # what was written to a part of a tensor comes back as the whole of it
             rough.add(node.id)
         else:
-            made = followed(
-                Call(node.operation, node.kind, node.role, node.arguments, node.inputs, node.outputs, tuple(given))
-            )
+            made = _made(node, tuple(given))
             if made is None or any(source in rough for source, _ in sources.values()):
                 rough.add(node.id)
         if made is None:
             made = [_whole(height, width, len(shape)) for shape in node.outputs]
         known.update({(node.id, output): boxes for output, boxes in enumerate(made)})
     return known, frozenset(rough), (height, width)
+
+
+def _made(node: Node, given: tuple[Boxes, ...]) -> list[Boxes] | None:
+    """Boxes of what a call makes; None where it cannot be followed."""
+    if node.inside is None:
+        activation = node.activation is not None
+        return followed(Call(node.computes, activation, node.arguments, node.inputs, node.outputs, given))
+    made: list[Sequence[Boxes]] = []
+
+    def seen(tap: Tap, shape: Sequence[int]) -> Boxes:
+        if tap == NO_INPUT:
+            return box.nothing(len(shape))
+        return given[tap.output] if tap.step == GIVEN else made[tap.step][tap.output]
+
+    for step in node.inside.steps:
+        parts = tuple(map(seen, step.reads, step.inputs))
+        if all(bool((boxes[0] == box.NOTHING).all()) for boxes in parts):
+            made.append([box.nothing(len(shape)) for shape in step.outputs])
+            continue
+        activation = function_role(step.operation)[1] is not None
+        found = followed(Call(step.operation, activation, step.arguments, step.inputs, step.outputs, parts))
+        if found is None:
+            return None
+        made.append(found)
+    return list(map(seen, node.inside.returns, node.outputs))
 
 
 def _is_image(node: Node) -> bool:

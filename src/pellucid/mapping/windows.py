@@ -51,6 +51,11 @@ def resampled(given: int, made: int, scale: float | None, mode: str, aligned: bo
     """Of interpolation; None for a mode that is not known here."""
     ratio = 1 / scale if scale else given / made
     places = np.arange(made)
+    # At these sizes torch does not look at the factor that was given.
+    if made == given and mode not in ("nearest-exact", "bicubic"):
+        ratio = 1.0
+    elif made == 2 * given and mode == "nearest":
+        ratio = 0.5
     if mode in ("nearest", "nearest-exact"):
         shift = 0.5 if mode == "nearest-exact" else 0.0
         nearest: Windows = np.minimum(np.floor((places + shift) * ratio).astype(np.int64), given - 1)[:, None]
