@@ -17,6 +17,23 @@ with tempfile.TemporaryDirectory() as folder:
     serve(folder + "/r.pellucid", open_browser=False, announce=lambda url: print(url, flush=True))
 `;
 
+/** A training whose loop logs a number under a long name. */
+const WATCHED = `
+import tempfile
+import torch
+import pellucid
+from pellucid.server import serve
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+with tempfile.TemporaryDirectory() as folder:
+    with pellucid.watch(model, optimizer, out=folder + "/r.pellucid") as watch:
+        for step in range(3):
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+            watch.log(**{"x" * 300: step})
+    serve(folder + "/r.pellucid", open_browser=False, announce=lambda url: print(url, flush=True))
+`;
+
 describe.skipIf(missing !== "")(
   `hostile names on screens of every width${missing ? ` (skipped: ${missing})` : ""}`,
   () => {
@@ -90,6 +107,40 @@ describe.skipIf(missing !== "")(
       } finally {
         await imported.close();
       }
+    });
+
+    it("gives the curve of a number with a name of 300 letters no more room than there is", async () => {
+      const watched = await stageOf(WATCHED);
+      try {
+        for (const width of [1280, 390]) {
+          const { page, complaints } = await visit(watched, watched.served, "#/training", { width });
+          await page.getByRole("heading", { name: "x".repeat(300) }).waitFor();
+          await page.locator(".u-legend").last().waitFor();
+          const wider = await page.evaluate(() => {
+            const main = document.querySelector("main");
+            return (main?.scrollWidth ?? 0) - (main?.clientWidth ?? 0);
+          });
+          expect(wider, `at ${width}`).toBe(0);
+          expect(complaints).toEqual([]);
+          await page.context().close();
+        }
+      } finally {
+        await watched.close();
+      }
+    });
+
+    it("brings an example up as a sheet, and none that the record does not have", async () => {
+      const { page } = await visit(here, here.exported, "#/examples", { width: 390 });
+      const take = (example: number) =>
+        page.evaluate((place) => {
+          location.hash = place;
+        }, `#/examples?example=${example}`);
+      await take(999_999);
+      await page.getByText("No example 999,999 is in this record").waitFor();
+      expect(await page.locator(".frame.sheet").count()).toBe(0);
+      await take(1);
+      await page.locator(".frame.sheet").waitFor();
+      await page.context().close();
     });
 
     it("reaches every page from the bottom bar", async () => {
