@@ -13,6 +13,7 @@ from torch import Tensor
 from pellucid.graph.containers import parts_of, rebuilt
 from pellucid.graph.fake import Fake
 from pellucid.graph.guard import memory_of
+from pellucid.graph.regions import Region, region_of
 
 
 class Source(NamedTuple):
@@ -24,21 +25,29 @@ class Source(NamedTuple):
     partly: bool = False
 
 
+class Write(NamedTuple):
+    """Who wrote to memory, to which of it, and since when the tensor was there that was written to."""
+
+    source: Source
+    region: Region
+    known: int
+
+
 class Place:
     """Memory that tensors look at.
 
     Attributes:
         flow: of which forward it was noted.
-        owner: who made the first tensor over it; writer: who last wrote to it; written: to how many elements, and from which.
+        owner: who made the first tensor over it.
+        writes: who wrote to it, in order, without what was written over as a whole.
     """
 
-    __slots__ = ("flow", "owner", "writer", "written")
+    __slots__ = ("flow", "owner", "writes")
 
     def __init__(self, flow: Dataflow) -> None:
         self.flow = flow
         self.owner: Source | None = None
-        self.writer: Source | None = None
-        self.written = (0, 0)
+        self.writes: list[Write] = []
 
     def found(self, storage: torch.UntypedStorage) -> None:
         """The memory that this is has come to be."""
@@ -53,6 +62,7 @@ class Dataflow:
 
     Attributes:
         places: what is noted of memory, by its address.
+        parted: whether any memory holds what several calls have written to it.
     """
 
     def __init__(self, memory: Callable[[Tensor], torch.UntypedStorage | None] = memory_of) -> None:
@@ -63,6 +73,7 @@ class Dataflow:
         self._memory = memory
         self._clock = 0
         self._written = False
+        self.parted = False
 
     def made(self, tensor: Tensor, node: int, output: int, inputs: Sequence[Tensor] = ()) -> Source:
         """A node has made this tensor, of these; unless it is a view of one of them, its memory is the node's too."""
@@ -88,11 +99,17 @@ class Dataflow:
 
     def wrote(self, tensor: Tensor, node: int, output: int) -> None:
         """A node has changed this tensor in place, and with it all that share its memory."""
+        tensor = bare(tensor)
+        maker = self._maker(tensor)
         source = self.made(tensor, node, output)
-        place = self.place(bare(tensor))
-        if place is not None:
-            place.writer, place.written = source, (tensor.numel(), int(tensor.storage_offset()))
-            self._written = True
+        place = self.place(tensor)
+        region = None if place is None else region_of(tensor)
+        if place is None or region is None:
+            return
+        place.writes = [one for one in place.writes if not region.covers(one.region)]
+        place.writes.append(Write(source, region, maker.since if maker is not None else 0))
+        self._written = True
+        self.parted = self.parted or len(place.writes) > 1
 
     def forget(self) -> None:
         """Lets go of everything: places know the flow that holds them, which only the garbage collector would notice."""
@@ -150,17 +167,40 @@ class Dataflow:
         place = self.place(tensor, make=False)
         if place is None:
             return maker
-        writer = place.writer
-        if writer is None or (maker is not None and writer.since <= maker.since):
-            # Without a maker it is another object over the same memory (`as_subclass`, `.data`), which no function returned.
-            return maker or place.owner
-        many, first = place.written
-        size = tensor.numel()
-        return (
-            writer
-            if many > size or (many == size and first == tensor.storage_offset())
-            else writer._replace(partly=True)
-        )
+        # Without a maker it is another object over the same memory (`as_subclass`, `.data`), which no function returned.
+        write = next(self._since(tensor, maker, place), None)
+        return (maker or place.owner) if write is None else _seen(write, tensor)
+
+    def further(self, tensor: Tensor) -> list[Source]:
+        """Who else made a part of what it holds now, of which the one that `source` tells knows nothing: they wrote elsewhere."""
+        tensor = bare(tensor)
+        place = self.place(tensor, make=False)
+        if place is None or len(place.writes) < 2:
+            return []
+        heard: list[Write] = []
+        found: list[Source] = []
+        for write in self._since(tensor, self._maker(tensor), place):
+            if not any(write.source.since < one.known or one.region.overlaps(write.region) for one in heard):
+                found.append(_seen(write, tensor))
+            heard.append(write)
+        return found[1:]
+
+    def _since(self, tensor: Tensor, maker: Source | None, place: Place) -> Iterator[Write]:
+        """What was written to any of a tensor's elements since it was made, the latest first."""
+        region = region_of(tensor) if place.writes else None
+        for write in reversed(place.writes):
+            if maker is not None and write.source.since <= maker.since:
+                return
+            if region is not None and region.overlaps(write.region):
+                yield write
+
+
+def _seen(write: Write, tensor: Tensor) -> Source:
+    """Who wrote, and whether all that a tensor holds."""
+    many, first = write.region.number, write.region.first
+    size = tensor.numel()
+    whole = many > size or (many == size and first == tensor.storage_offset())
+    return write.source if whole else write.source._replace(partly=True)
 
 
 def bare(tensor: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class Nodes(Tally):
     def _came_from(self, frame: Frame, inputs: list[Tensor]) -> None:
         """Notes which nodes made what goes in."""
         shapes, source_of = frame.inputs, self._flow.source
-        if len(inputs) == 1:
+        if len(inputs) == 1 and not self._flow.parted:
             source = source_of(inputs[0])
             if source is not None:
                 frame.sources.append((0, source, shapes[0]))
@@ -103,6 +103,8 @@ class Nodes(Tally):
             source = source_of(tensor)
             if source is not None:
                 frame.sources.append((argument, source, shapes[argument]))
+                if self._flow.parted:
+                    frame.sources += [(argument, other, shapes[argument]) for other in self._flow.further(tensor)]
             elif self._elsewhere and id(tensor) not in self._parameters:
                 # Another thread made it, from what the enclosing call was given.
                 above = self._stack[-1].sources if self._stack else []
