@@ -103,6 +103,29 @@ def test_on_a_linear_model_all_of_them_are_closed_forms() -> None:
     assert float(found["smoothgrad"].error.abs().max()) < 1e-12
 
 
+class Difference(nn.Module):
+    """The square of the difference of two inputs, whose gradients are its double and what is opposite to it."""
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return ((one - other) ** 2).reshape(len(one), -1).sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("shape", [(2, 64), (4, 8, 8)])
+def test_two_inputs_alike_have_noise_of_their_own(shape: tuple[int, ...]) -> None:
+    one, other = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double() for seed in (1, 2))
+    found = pellucid.attribute(Difference(), (one, other), 1, VarGrad(samples=400, noise=0.1))
+    ranges = [leaf.flatten(1).amax(1) - leaf.flatten(1).amin(1) for leaf in (one, other)]
+    expected = 4 * (0.1**2) * (ranges[0] ** 2 + ranges[1] ** 2)
+    for leaf in found.input:
+        torch.testing.assert_close(leaf.flatten(1).mean(1), expected, rtol=0.05, atol=0)
+
+
+def test_smoothgrad_takes_one_number_an_example() -> None:
+    one, other = torch.randn(3), torch.randn(3)
+    found = pellucid.attribute(Difference(), (one, other), 1, SmoothGrad(samples=4, absolute=False))
+    torch.testing.assert_close(found.input[0], 2 * (one - other))
+
+
 def test_smoothgrad_and_vargrad_are_mean_and_variance_over_the_same_noisy_copies_whatever_the_batches() -> None:
     model, given = net().double(), images().double()
     states = torch.random.get_rng_state()

@@ -130,9 +130,12 @@ def test_relevance_ends_at_the_embedding_and_adds_up_there(method: LrpEpsilon | 
         model[4].weight.abs_()  # the z-plus rule loses scores that nothing positive makes
     ids = torch.tensor([[1, 2, 3], [4, 4, 8]])
     found = pellucid.attribute(model, ids, 1, method)
-    assert found.input is None
-    assert found.check is None
+    torch.testing.assert_close(found.input, found.layers["0"].sum(2))
+    torch.testing.assert_close(found.check, torch.zeros_like(found.scores), rtol=0, atol=1e-5)
     torch.testing.assert_close(found.layers["0"].sum((1, 2)), found.scores, rtol=1e-4, atol=1e-6)
+    late = pellucid.attribute(model, ids, 1, method, layers=["4"])
+    torch.testing.assert_close(late.input, found.input)
+    assert list(late.layers) == ["4"]
     if isinstance(method, LrpEpsilon):
         given = model[0](ids).flatten(1).detach()
         first, last = model[2].weight.detach(), model[4].weight.detach()

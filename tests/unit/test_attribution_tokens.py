@@ -234,6 +234,51 @@ def test_ids_that_are_turned_or_small_before_they_are_looked_up_have_maps_as_the
     torch.testing.assert_close(pellucid.attribute(model, ids, 1, start).input.sum(1), change)
 
 
+class Choices(nn.Module):
+    """A score for each of several texts, which are folded into the batch, as models of multiple choice have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.one, self.head = nn.Embedding(11, 6), nn.Linear(6, 6), nn.Linear(6, 1)
+        self.double()
+
+    def score(self, values: Tensor) -> Tensor:
+        read = torch.tanh(self.one(values)).mean(-2)
+        return (self.head(read)[..., 0].softmax(1) * values.shape[1])[:, 1]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        values = self.words(ids.view(-1, ids.shape[-1]))
+        return self.score(values.view(*ids.shape, -1))[:, None].repeat(1, 2)
+
+
+@pytest.mark.parametrize("ids", [torch.stack([IDS, IDS.flip(1)], 1), IDS[:, :1, None].expand(3, 2, 4)])
+def test_ids_that_are_folded_into_the_batch_have_maps_as_they_lie(ids: Tensor) -> None:
+    model = Choices()
+    embedded = model.words.weight.detach()[ids]
+    found = pellucid.attribute(model, ids, 1, [*GRADIENTS, Occlusion(window=1), ShapleySampling(samples=2)])  # type: ignore[list-item]
+    torch.testing.assert_close(found["token_gradients"].input, slopes(model.score, embedded)[0])
+    path = found["integrated_gradients"]
+    torch.testing.assert_close(path.layers["words"].sum(-1), path.input)
+    with torch.no_grad():
+        whole = model.score(embedded)
+        torch.testing.assert_close(path.input.sum((1, 2)), whole - model.score(torch.zeros_like(embedded)))
+        hidden = ids.clone()
+        hidden[:, 1, 2] = 0
+        fall = whole - model(hidden)[:, 1]
+    torch.testing.assert_close(found["occlusion"].input[:, 1, 2], fall.float())
+    assert float(found["shapley_sampling"].check.abs().max()) < 1e-6
+
+
+def test_one_id_an_example_has_a_map() -> None:
+    torch.manual_seed(0)
+    table, head = nn.Embedding(11, 6), nn.Linear(6, 3)
+    model, ids = nn.Sequential(table, head), IDS[:, 0]
+    expected = (table(ids) * head.weight[1]).sum(1).detach()
+    for method in ("token_gradients", "integrated_gradients", "lrp_epsilon"):
+        torch.testing.assert_close(pellucid.attribute(model, ids, 1, method).input, expected, rtol=1e-4, atol=1e-5)
+
+
 class Scaled(nn.Embedding):
     """As Gemma has it."""
 

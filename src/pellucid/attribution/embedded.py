@@ -101,7 +101,7 @@ def replaced(model: nn.Module, found: Sequence[Embedding], outputs: Sequence[Ten
     others: dict[nn.Module, dict[int, Tensor]] = {}
     for one, output in zip(found, outputs, strict=True):
         number = int(one.name.partition("#")[2] or 1)
-        others.setdefault(one.read.look_up.table, {})[number] = one.read.upright(output)
+        others.setdefault(one.read.look_up.table, {})[number] = one.read.lying(output)
     handles = [unwrapped(model).register_forward_pre_hook(lambda *_: calls.clear())]
     try:
         for table, by_call in others.items():

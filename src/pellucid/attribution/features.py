@@ -149,8 +149,8 @@ def _are_ids(leaf: Tensor) -> bool:
 
 def _usual(problem: Problem, leaf: Tensor, title: str, cells: int) -> Tensor:
     """Cells of images, tokens or columns of (batch, token), steps or positions of three axes wherever they lie."""
-    if leaf.ndim == 2:
-        return torch.arange(leaf.shape[1], device=leaf.device)
+    if leaf.ndim == 2 or not leaf.is_floating_point():
+        return torch.arange(leaf[0].numel(), device=leaf.device).reshape(leaf.shape[1:])
     if leaf.ndim == 3:
         instead = (
             f"Give {title}'s features: torch.arange({leaf.shape[1]})[:, None] for the second axis, "

@@ -49,15 +49,25 @@ class Read:
 
     Attributes:
         look_up: which reads the leaf word for word.
+        extents: of the leaf past the batch: (token,), or (choice, token) of ids that are folded to (batch x choice, token).
         across: whether its ids lie (token, batch).
     """
 
     look_up: LookUp
+    extents: tuple[int, ...]
     across: bool
 
     def upright(self, values: Tensor) -> Tensor:
-        """What lies as the look-up's output does as float[batch token ...], or that as the output does."""
-        return values.transpose(0, 1) if self.across else values
+        """What lies as the look-up's output does, as the leaf does: float[batch token ...]."""
+        if self.across:
+            return values.transpose(0, 1)
+        return values.reshape(-1, *self.extents, *values.shape[self.look_up.ids.ndim :])
+
+    def lying(self, values: Tensor) -> Tensor:
+        """What lies as the leaf does, of these examples or copies of them, as the look-up's output does."""
+        if self.across:
+            return values.transpose(0, 1)
+        return values.reshape(-1, *self.look_up.ids.shape[1:], *values.shape[1 + len(self.extents) :])
 
 
 class LookUps(TorchFunctionMode):
@@ -128,7 +138,7 @@ class LookUps(TorchFunctionMode):
                 taken = any(call is read.look_up for read in found.values())
                 across = None if taken or number not in call.sources else _across(leaf, call.ids)
                 if across is not None:
-                    found[number] = Read(call, across)
+                    found[number] = Read(call, tuple(leaf.shape[1:]), across)
                     break
         return found
 
@@ -193,10 +203,16 @@ def _whole(tensor: Tensor) -> bool:
 
 
 def _across(leaf: Tensor, ids: Tensor) -> bool | None:
-    """Whether ids are a leaf of ids (batch, token) turned to (token, batch); None where they are not these at all."""
-    if leaf.is_floating_point() or leaf.dtype == torch.bool or leaf.ndim != 2 or ids.ndim != 2:
+    """Whether ids are a leaf of ids (batch, token) turned to (token, batch), or as they are but for a fold of its axes.
+
+    None where they are not these at all.
+    """
+    if leaf.is_floating_point() or leaf.dtype == torch.bool or not leaf.ndim or leaf.numel() != ids.numel():
         return None
-    leaf = leaf.to(ids.device, torch.int64)
-    if torch.equal(ids.long(), leaf):
+    leaf, ids = leaf.to(ids.device, torch.int64), ids.long()
+    if leaf.shape == ids.shape and torch.equal(ids, leaf):
         return False
-    return True if torch.equal(ids.long(), leaf.t()) else None
+    if leaf.ndim == ids.ndim == 2 and torch.equal(ids, leaf.t()):
+        return True
+    folded = ids.ndim > 0 and len(ids) % len(leaf) == 0 and torch.equal(ids.flatten(), leaf.flatten())
+    return False if folded else None

@@ -24,7 +24,7 @@ def of_numbers(inputs: Tree, model: nn.Module) -> Any:
     A mask has the shape of ids, in a model with an nn.Embedding, and holds two values: 0 and 1, or 0 and what hides.
     """
     leaves = floating(by_batch(inputs))
-    shapes = {leaf.shape for leaf in tensors_in(inputs) if not leaf.is_floating_point() and leaf.ndim == 2}
+    shapes = {leaf.shape for leaf in tensors_in(inputs) if not leaf.is_floating_point() and leaf.ndim >= 2}
     if not shapes or not any(isinstance(one, nn.Embedding) for one in unwrapped(model).modules()):
         return leaves
     return along(lambda leaf: None if leaf.shape in shapes and _is_mask(leaf) else leaf, leaves)

@@ -149,14 +149,15 @@ class VarGrad(_Noisy):
 
 def _noised(tree: Any, leaves: Any, rows: Tensor, numbers: Tensor, noise: float, seed: int) -> Any:
     """The rows with noise that depends on the seed, the example and the copy alone, whatever batch they come in."""
+    # One generator a copy for all inputs: of two alike each has noise of its own.
+    drawing = {n: torch.Generator().manual_seed(seed * 1_000_003 + n) for n in sorted(set(numbers.tolist()))}
 
     def noisy(leaf: Tensor, original: Tensor) -> Tensor:
         drawn = []
-        for number in sorted(set(numbers.tolist())):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+        for number, generator in drawing.items():
             whole = torch.randn(original.shape, generator=generator, dtype=torch.float32)
             drawn.append(whole[rows[numbers == number]])
-        flat = leaf.flatten(1)
+        flat = leaf.reshape(len(leaf), -1)
         scale = (flat.amax(1) - flat.amin(1)) * noise
         return leaf + torch.cat(drawn).to(leaf) * scale.reshape(-1, *(1,) * (leaf.ndim - 1))
 

@@ -33,7 +33,7 @@ _ALONG = frozenset(
 
 
 def position_axes(problem: Problem, leaf: Tensor, title: str, instead: str) -> tuple[int, ...]:
-    """The axes of an input that count positions: all but the batch and the channels, the columns of a table.
+    """The axes of an input that count positions: all but the batch and the channels; the columns of a table, all of token ids.
 
     Of three axes one counts positions. The first calls that read the input tell which: a recurrent layer or attention by its
     steps, nn.Linear and normalisation by the features on the last axis, convolutions and pools by the channels on the second.
@@ -46,8 +46,10 @@ def position_axes(problem: Problem, leaf: Tensor, title: str, instead: str) -> t
 
     Raises: MethodError: the model does not tell.
     """
+    if leaf.ndim == 2 or not leaf.is_floating_point():
+        return tuple(range(1, leaf.ndim))
     if leaf.ndim != 3:
-        return (1,) if leaf.ndim == 2 else tuple(range(2, leaf.ndim))
+        return tuple(range(2, leaf.ndim))
     graph = problem.graph or whole_graph(problem.model, problem.inputs)
     told = set(_told(graph, tuple(leaf.shape[1:])))
     if not told and 1 in leaf.shape[1:]:

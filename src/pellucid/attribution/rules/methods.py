@@ -8,14 +8,19 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from pellucid.attribution.layers import embeddings, traced
+from pellucid.attribution.lookups import LookUps
 from pellucid.attribution.methods import Cost, Maps, Method, Problem, register
+from pellucid.attribution.rows import by_example
 from pellucid.attribution.rules.lrp import Lrp, LrpOptions
 from pellucid.attribution.rules.mode import RuledBackward
 from pellucid.attribution.rules.rectifiers import Rectifiers, deconvnet, guided_backprop
+from pellucid.attribution.trees import numbered
 from pellucid.capture import unwrapped
-from pellucid.capture.trees import along
+from pellucid.capture.trees import along, batch_size
 from pellucid.errors import MethodError, OptionError
 from pellucid.graph.dataflow import tensors_in
+from pellucid.types import Layer
 
 
 @register
@@ -149,18 +154,44 @@ def _cut(problem: Problem, rules: Rectifiers) -> Maps:
 
 
 def _relevance(problem: Problem, options: LrpOptions) -> Maps:
-    seen, passes = problem.run(RuledBackward(unwrapped(problem.model), Lrp(options)))
-    scores = _scores(seen.scores)
-    whole = along(lambda c, value: c * value.to(c.device), seen.input_gradients, problem.inputs)
-    layers = {name: c * seen.activations[name] for name, c in seen.gradients.items()}
+    look_ups = LookUps(problem.model)
+    tables = _tables(problem, look_ups)
+    with problem.view((*problem.layers, *tables)) as view:
+        seen = view.explain(problem.inputs, within=RuledBackward(unwrapped(problem.model), Lrp(options), look_ups))
+    scores, reads = _scores(seen.scores), look_ups.reads(problem.inputs)
+    # Token ids carry no relevance of their own: theirs is that of the embedding's rows that they look up.
+    read_by = {
+        number: read.upright((seen.gradients[read.look_up.name] * read.look_up.output).sum(-1))
+        for number, read in reads.items()
+        if read.look_up.name in seen.gradients
+    }
+    whole = along(
+        lambda value, c, read: read if c is None else c * value.to(c.device),
+        problem.inputs,
+        seen.input_gradients,
+        numbered(problem.inputs, lambda number, _: read_by.get(number)),
+    )
+    shown = by_example(seen, problem.layers, batch_size(problem.inputs), problem.named)
+    asked = {layer.name for layer in problem.layers}
+    layers = {name: c * shown.activations[name] for name, c in shown.gradients.items() if name in asked}
     found = [
         relevance.reshape(len(scores), -1).sum(1)
         for relevance in tensors_in(whole)
         if relevance.ndim and len(relevance) == len(scores)
     ]
-    # Token ids carry no relevance of their own: it ends at the embedding, which is a layer.
     check = torch.stack(found).sum(0) - scores if found else None
-    return Maps(whole, layers, scores, passes, check, warnings=seen.warnings)
+    told = look_ups.missed(problem.inputs, reads) if read_by else ()
+    return Maps(whole, layers, scores, view.passes, check, warnings=(*told, *shown.warnings))
+
+
+def _tables(problem: Problem, look_ups: LookUps) -> tuple[Layer, ...]:
+    """The calls of embeddings beside the problem's layers, where an input may be of ids."""
+    ids = any(not (leaf.is_floating_point() or leaf.is_complex()) for leaf in tensors_in(problem.inputs))
+    if not ids or not look_ups.tables:
+        return ()
+    known = {layer.name for layer in problem.layers}
+    graph = problem.graph or traced(problem.model, problem.inputs)
+    return tuple(layer for layer in embeddings(problem.model, graph) if layer.name not in known)
 
 
 def _scores(scores: Tensor | None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -37,16 +37,23 @@ class RuledBackward:
 
     The forward is the plain one: operators are only noted. The changes are hooks on the nodes of its gradient graph, where
     functional, module, in-place and reused operators are all the same, and go with it.
+
+    Args:
+        model: that runs.
+        rules: of the method.
+        beside: entered around the forward, too.
     """
 
-    def __init__(self, model: nn.Module, rules: Rules) -> None:
+    def __init__(self, model: nn.Module, rules: Rules, beside: AbstractContextManager[object] | None = None) -> None:
         self._rules = rules
+        self._beside = beside or nullcontext()
         self._recorder = Recorder(model, rules.keeps, rules.locates)
         self._model = model
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._recorder.clear()
+        self._stack.enter_context(self._beside)
         self._stack.enter_context(unfused(self._model.modules(), (torch.backends.mkldnn, torch.backends.cudnn)))
         self._stack.enter_context(self._recorder)
         return self
