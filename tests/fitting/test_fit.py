@@ -16,51 +16,12 @@ from pellucid.errors import DataError, ForwardError, OptionError, RecordError
 from pellucid.fitting import Fit, fit
 from pellucid.fitting.probe import held_out, why_no_probe
 from pellucid.fitting.writing import check_out, write_fit
+from pellucid.inspection.live import LiveModel
 from pellucid.types import Example
+from support.digits_net import DIGITS, Pairs, asked, pairs
 from support.untouched import Untouched
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-Pairs = list[tuple[Tensor, int | None]]
-DIGITS = [str(number) for number in range(10)]
-
-
-def digits() -> tuple[Tensor, Tensor]:
-    from sklearn.datasets import load_digits
-
-    held = load_digits()
-    order = np.random.default_rng(0).permutation(len(held.target))
-    images = torch.tensor(held.images[order][:, None] / 16, dtype=torch.float32)
-    return images, torch.tensor(held.target[order])
-
-
-@pytest.fixture(scope="module")
-def net() -> nn.Module:
-    """A small network with batch normalisation that knows digits."""
-    torch.manual_seed(0)
-    images, targets = digits()
-    net = nn.Sequential(
-        nn.Conv2d(1, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(12, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(), nn.Linear(96, 48), nn.ReLU(), nn.Linear(48, 10),
-    )  # fmt: skip
-    optimizer = torch.optim.Adam(net.parameters(), 4e-3)
-    for _ in range(6):
-        for start in range(0, 1200, 64):
-            loss = nn.functional.cross_entropy(net(images[start : start + 64]), targets[start : start + 64])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return net.eval()
-
-
-def pairs(start: int, end: int, change=lambda image: image, name=lambda target: target) -> Pairs:  # type: ignore[no-untyped-def]
-    images, targets = digits()
-    return [(change(images[row]), name(int(targets[row]))) for row in range(start, end)]
-
-
-def asked(net: nn.Module, examples: Pairs, **named: object) -> Fit:
-    return fit(net, examples, limit=300, **named)  # type: ignore[arg-type]
 
 
 def suspected(found: Fit) -> list[str]:
@@ -367,3 +328,14 @@ def test_a_record_of_it_holds_the_sample_and_the_panel(net: nn.Module, tmp_path:
     assert table["fit.energy"].to_numpy() == pytest.approx(found.likeness.columns["fit.energy"])
     assert table["target"].to_pylist() == found.sample.targets.tolist()
     assert record.panel("fit").verdict == found.verdict  # type: ignore[attr-defined]
+    manifest = record.manifest
+    assert manifest.model is not None
+    assert (manifest.model.name, manifest.model.parameters) == (
+        "Sequential",
+        sum(one.numel() for one in net.parameters()),
+    )
+    assert manifest.data is not None
+    assert manifest.data.source == found.panel.data
+    assert manifest.saved is not None
+    assert manifest.saved.name == "a sample for pellucid fit"
+    assert "sample that pellucid fit looked at" in LiveModel(record, net, found.sample.source).reason

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from pellucid.fitting.labels import by_order, moved, places
+from pellucid.fitting.labels import by_answers, by_order, moved, places
 from pellucid.fitting.variants import strangeness
 from pellucid.fitting.verdict import Evidence, verdict_of
-from pellucid.measures.intervals import wilson
-from pellucid.record.schema import InputVariant, Interval, LabelPlace, ProbeAccuracy
+from pellucid.measures.intervals import newcombe_auc, wilson
+from pellucid.record.schema import InputVariant, Interval, LabelPlace, ProbeAccuracy, ScoreDistribution
 
 
 def test_strangeness_is_the_divergence_of_two_normal_distributions() -> None:
@@ -102,6 +102,28 @@ def test_features_that_tell_nearly_all_are_never_no_help() -> None:
     assert verdict_of(_evidence(None, behind, "none")).word == "cannot tell"
 
 
+def test_features_of_another_world_that_bring_next_to_nothing_are_no_help() -> None:
+    probes_ = [
+        _accuracy("features", 963, "pixels", (-0.003, -0.018, 0.011)),
+        _accuracy("pixels", 966),
+        _accuracy("majority", 100),
+    ]
+    open_ = _evidence(None, probes_, "none")
+    assert verdict_of(open_).word == "cannot tell"
+
+    def seen(area: float) -> Evidence:
+        score = ScoreDistribution("energy", "", "", "", [], [], [], 500, 500, area, newcombe_auc(area, 500, 500))
+        return dataclasses.replace(open_, scores=[score])
+
+    assert verdict_of(seen(0.6)).word == "cannot tell"
+    for area in (0.97, 0.03):
+        told = verdict_of(seen(area))
+        assert told.word == "wrong task"
+        assert "not what the model was trained on" in told.sentence
+    worse = [_accuracy("features", 900, "pixels", (-0.06, -0.1, -0.02)), *probes_[1:]]
+    assert verdict_of(_evidence(None, worse, "none")).word == "wrong task"
+
+
 def test_a_model_that_is_mostly_wrong_is_said_to_be() -> None:
     own = _accuracy("model", 300, "features", (0.0, -0.02, 0.02))
     rare = [own, _accuracy("features", 300, "majority", (0.2, 0.17, 0.23)), _accuracy("majority", 100)]
@@ -122,3 +144,28 @@ def test_a_way_that_comes_much_nearer_is_named(nats: float, words: str) -> None:
     told = verdict_of(Evidence([], False, None, None, [], "", [], ways, 99))
     assert told.word == "preprocess differently"
     assert words in told.sentence
+
+
+def test_a_permutation_is_found_by_the_model_s_own_answers() -> None:
+    generator = np.random.default_rng(0)
+    targets = generator.integers(0, 4, 200)
+    order = np.array([2, 0, 3, 1])
+    answers = np.where(generator.random(200) < 0.8, order[targets], generator.integers(0, 6, 200))
+    for found in (
+        places(None, None, 4, targets),
+        places(("a", "b", "c", "d"), ("k", "l", "m", "n", "o", "p"), 6, targets),
+        places(("b", "c", "a", "e"), ("a", "b", "c", "d"), 4, targets),
+    ):
+        placed = by_answers(found, 6, targets, answers)
+        assert [place.index for place in placed] == order.tolist()
+        assert {place.how for place in placed} == {"answers"}
+        assert np.array_equal(moved(targets, placed), order[targets])
+    unnamed = places(None, None, 4, targets)
+    assert by_answers(unnamed, 4, targets, np.where(answers < 4, targets, 0)) == unnamed, "as they are"
+    noise = generator.integers(0, 4, 200)
+    assert by_answers(unnamed, 4, targets, noise) == unnamed
+    assert by_answers(unnamed, 4, targets, np.zeros(200, np.int64)) == unnamed, "one answer to all"
+    few = np.concatenate([targets[:-2] % 3, [3, 3]])
+    assert by_answers(unnamed, 4, few, order[few]) == unnamed, "too few of a class"
+    twice = np.where(targets == 0, 1, np.where(targets == 1, 1, np.where(targets == 2, 2, 3)))
+    assert by_answers(unnamed, 4, targets, twice) == unnamed, "two classes with one answer"

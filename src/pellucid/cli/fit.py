@@ -74,6 +74,7 @@ def fit(
             seed=seed,
             device=device_named(device),
             model_source=opened.source,
+            weights_source=str(weights or ""),
             outputs=outputs,
             progress=hear,
         )

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from pellucid.data.naming import plain_name
 from pellucid.measures.intervals import wilson
+from pellucid.measures.paired import mcnemar
 from pellucid.record.schema import LabelPlace
+
+LEAST_OF_A_CLASS = 5
+MOST = 0.5
+SELDOM = 1e-3
+"""A matching by answers is right on more than `MOST`, and better than names or numbers with a smaller p value than this."""
 
 
 def places(
@@ -78,6 +84,63 @@ def by_order(
     if interval is None or interval.low <= commonest:
         return list(found)
     return [LabelPlace(place.name, index, "order", place.examples) for index, place in enumerate(found)]
+
+
+def by_answers(
+    found: Sequence[LabelPlace], outputs: int, targets: NDArray[np.int64], answers: NDArray[np.int64]
+) -> list[LabelPlace]:
+    """Classes in another order than the model's, or under other names, where its own answers stand for them one to one.
+
+    The matching that half of the examples ask for is tried on the other half, and the other way round: it has to be right on most
+    of them, more often than what `found` says beyond chance, and each class's commonest answer has to be its own.
+
+    Args:
+        found: as `places` gives them.
+        outputs: of the model.
+        targets: int64[example], classes of the data.
+        answers: int64[example], classes of the model; -1 where it gave none.
+    """
+    known = np.flatnonzero((targets >= 0) & (answers >= 0))
+    rows = known[np.argsort(targets[known], kind="stable")]
+    counts = np.bincount(targets[rows], minlength=len(found))
+    present = np.flatnonzero(counts)
+    if len(present) < 2 or len(found) > outputs or counts[present].min() < LEAST_OF_A_CLASS:
+        return list(found)
+    right = np.zeros(len(rows), np.bool_)
+    for half in (0, 1):
+        matched = _one_to_one(targets[rows[half::2]], answers[rows[half::2]], len(found), outputs)
+        right[1 - half :: 2] = matched[targets[rows[1 - half :: 2]]] == answers[rows[1 - half :: 2]]
+    before = moved(targets[rows], found) == answers[rows]
+    fixed, broken = int((right & ~before).sum()), int((before & ~right).sum())
+    interval = wilson(int(right.sum()), len(rows))
+    if interval is None or interval.low <= MOST or fixed <= broken or float(mcnemar(fixed, broken)) > SELDOM:
+        return list(found)
+    matched = _one_to_one(targets[rows], answers[rows], len(found), outputs)
+    if any(np.bincount(answers[rows][targets[rows] == one]).argmax() != matched[one] for one in present):
+        return list(found)
+    taken = set(matched[present].tolist())
+    return [
+        LabelPlace(
+            place.name, int(matched[index]), place.how if place.index == matched[index] else "answers", place.examples
+        )
+        if counts[index]
+        else LabelPlace(place.name, None, "none", place.examples)
+        if place.index in taken
+        else place
+        for index, place in enumerate(found)
+    ]
+
+
+def _one_to_one(
+    targets: NDArray[np.int64], answers: NDArray[np.int64], classes: int, outputs: int
+) -> NDArray[np.int64]:
+    """int64[class]: the answer that stands for each class, none for two, such that as many as can be are right."""
+    from scipy.optimize import linear_sum_assignment
+
+    counts = np.zeros((classes, outputs), np.int64)
+    np.add.at(counts, (targets, answers), 1)
+    matched: NDArray[np.int64] = linear_sum_assignment(counts, maximize=True)[1].astype(np.int64)
+    return matched
 
 
 def _numbered(names: Sequence[str]) -> list[tuple[str, int]]:

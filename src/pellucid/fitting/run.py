@@ -11,15 +11,16 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pellucid.data import Source, collate, from_python, read_for
-from pellucid.data.memory import words_about
+from pellucid.data.misfit import misfit
 from pellucid.errors import DataError, ForwardError, OptionError
-from pellucid.fitting.labels import by_order, moved, places
+from pellucid.fitting.labels import by_answers, by_order, moved, places
 from pellucid.fitting.likeness import Likeness, likeness
 from pellucid.fitting.probe import FOLDS, Probed, accuracy_of, best_of, probed_of, probes, why_no_probe
 from pellucid.fitting.sample import Sample, head_of, looked_at, right_among, rows_of
 from pellucid.fitting.variants import normalisations_of, variants
 from pellucid.fitting.verdict import Evidence, verdict_of
-from pellucid.record.schema import Finding, FitPanel, FitVerdict, ProbeAccuracy, Severity
+from pellucid.models.fingerprint import model_info
+from pellucid.record.schema import Finding, FitPanel, FitVerdict, ModelInfo, ProbeAccuracy, Severity
 from pellucid.types import OutputKind, Tree
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Fit:
     sample: Sample
     likeness: Likeness
     classes: tuple[str, ...]
+    model: ModelInfo
+    seed: int
+    device: str
 
     @property
     def verdict(self) -> str:
@@ -66,6 +70,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
     model_source: str = "",
+    weights_source: str = "",
     outputs: OutputKind | Literal["auto"] = "auto",
     progress: Hear = silent,
 ) -> Fit:
@@ -84,6 +89,7 @@ def fit(
         seed: of the sample and the folds.
         device: where to run; where the model is if None. It is moved back afterwards.
         model_source: how the model was named by who opened it.
+        weights_source: which weights were loaded into it.
         outputs: what the model's outputs are, "logits" or "probabilities"; told by their values and by the graph if "auto".
         progress: hears how far each step has come.
 
@@ -129,7 +135,7 @@ def fit(
         if graph.error is not None:
             raise ForwardError(
                 f"The model raised in its own forward: {graph.error}. It was called with {first.ids[0]}. "
-                f"{words_about(source)}".rstrip()
+                f"{misfit(source, first.inputs, inner)}".rstrip()
             )
         with Session(inner, (), device=place) as session:
             output = session.forward(first.inputs).outputs
@@ -153,9 +159,9 @@ def fit(
             sample = look(source, "data")
             known = look(reference, "reference") if isinstance(reference, Source) else None
             _some_finite(sample)
-            found = by_order(
-                places(source.classes, classes, number, sample.targets), number, sample.targets, sample.answers
-            )
+            found = places(source.classes, classes, number, sample.targets)
+            found = by_order(found, number, sample.targets, sample.answers)
+            found = by_answers(found, number, sample.targets, sample.answers)
             own_targets = moved(sample.targets, found)
             normalisations = normalisations_of(inner, graph)
             ways = variants(
@@ -187,6 +193,7 @@ def fit(
             # A probe knows no other classes than these: it is held against what the model answers among them.
             _, among = _compared(right_among(sample, own_targets, present), len(present), has_class, probed, best)
     progress("probe", 1, 1)
+    names = tuple(classes) if classes is not None else tuple(str(index) for index in range(number))
     evidence = Evidence(
         labels=held,
         named=source.classes is not None and classes is not None,
@@ -197,9 +204,9 @@ def fit(
         scores=alike.scores,
         variants=ways,
         count=len(sample),
+        classes=names,
     )
     verdict = verdict_of(evidence)
-    names = tuple(classes) if classes is not None else tuple(str(index) for index in range(number))
     panel = FitPanel(
         count=len(sample),
         findings=[_finding(verdict.word, verdict.sentence, len(sample))],
@@ -222,7 +229,7 @@ def fit(
         normalisations=normalisations,
         notes=_notes(sample, known, ways, normalisations, 0 if no_probe else int((finite >= 0).sum() - probed.sum())),
     )
-    return Fit(panel, sample, alike, names)
+    return Fit(panel, sample, alike, names, model_info(inner, model_source, weights_source), seed, str(place))
 
 
 def _compared(
@@ -278,6 +285,8 @@ def _notes(sample: Sample, known: Sample | None, ways: object, normalisations: S
         )
     if not ways:
         notes.append("The inputs are no images: other ways to prepare them were not tried.")
+    elif sample.whole:
+        notes.append("The images are whole numbers: only other orders, sizes and lights were tried, no other ranges.")
     return notes
 
 

@@ -56,6 +56,14 @@ class Sample:
         return len(self.rows)
 
     @property
+    def whole(self) -> bool:
+        """Whether the inputs are whole numbers."""
+        import torch
+
+        first = self.source.example(int(self.rows[0])).inputs
+        return isinstance(first, torch.Tensor) and not first.is_floating_point()
+
+    @property
     def answers(self) -> NDArray[np.int64]:
         """int64[example]: the model's most probable class, -1 where its output is not finite."""
         return answers_of(self.logits)
@@ -227,12 +235,19 @@ def pooled(given: Tensor, examples: int) -> NDArray[np.float32]:
     return found
 
 
+def is_bytes(inputs: Any) -> bool:
+    """Whether these are images of whole numbers from 0 to 255: uint8[example channel height width]."""
+    import torch
+
+    return isinstance(inputs, torch.Tensor) and inputs.ndim == 4 and inputs.dtype == torch.uint8
+
+
 def made_small(inputs: Any) -> NDArray[np.float32] | None:
     """float32[example value]: images averaged down to a few pixels, other numbers as they are; None of what is not numbers."""
     import torch
     from torch.nn import functional
 
-    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
+    if not isinstance(inputs, torch.Tensor) or not (inputs.is_floating_point() or is_bytes(inputs)):
         return None
     signal = inputs.detach().to("cpu").float()
     if signal.ndim == 4 and max(signal.shape[2:]) > SMALL:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.data import Source
 from pellucid.errors import ForwardError
-from pellucid.fitting.sample import answers_of, batches_of
+from pellucid.fitting.sample import answers_of, batches_of, is_bytes
 from pellucid.measures.outliers import maximum_softmax
 from pellucid.measures.paired import mcnemar
 from pellucid.record.schema import InputVariant
@@ -45,12 +45,13 @@ VERY_STRANGE = 5.0
 
 @dataclass(frozen=True)
 class Way:
-    """One other way to prepare inputs: from float[batch channel height width] to the same."""
+    """One other way to prepare inputs: from float[batch channel height width] to the same; `whole` of bytes as well."""
 
     name: str
     description: str
     of: Callable[[Tensor], Tensor]
     fits: Callable[[Tensor], bool] = lambda inputs: True
+    whole: bool = False
 
 
 def _per_channel(values: Sequence[float], inputs: Tensor) -> Tensor:
@@ -82,6 +83,7 @@ WAYS = (
         "red and blue exchanged: OpenCV reads images so",
         lambda inputs: inputs.flip(1),
         _of_three,
+        whole=True,
     ),
     Way("times 255", "values of 0 to 255 where 0 to 1 were given", lambda inputs: inputs * 255),
     Way("divided by 255", "values of 0 to 1 where 0 to 255 were given", lambda inputs: inputs / 255),
@@ -119,9 +121,22 @@ WAYS = (
         "light and dark exchanged",
         "the largest and the smallest value of the examples exchanged, and all between them",
         lambda inputs: inputs.amax() + inputs.amin() - inputs,
+        whole=True,
     ),
-    Way("half the size", "half as many pixels each way", _resized(0.5), lambda inputs: min(inputs.shape[2:]) >= 16),
-    Way("twice the size", "twice as many pixels each way", _resized(2.0), lambda inputs: max(inputs.shape[2:]) <= 512),
+    Way(
+        "half the size",
+        "half as many pixels each way",
+        _resized(0.5),
+        lambda inputs: min(inputs.shape[2:]) >= 16,
+        whole=True,
+    ),
+    Way(
+        "twice the size",
+        "twice as many pixels each way",
+        _resized(2.0),
+        lambda inputs: max(inputs.shape[2:]) <= 512,
+        whole=True,
+    ),
 )
 
 
@@ -190,10 +205,11 @@ def variants(
     found = [_told(AS_GIVEN, "as the data was opened", given, given, asked, session.model)]
     for place, way in enumerate(WAYS):
         hear(place + 1, len(WAYS) + 1)
-        if not all(way.fits(batch) for batch in batches):
+        bytes_ = is_bytes(batches[0])
+        if (bytes_ and not way.whole) or not all(way.fits(batch) for batch in batches):
             continue
         try:
-            look = _looked(session, batches, way.of, normalisations, kind)
+            look = _looked(session, batches, _of_bytes(way.of) if bytes_ else way.of, normalisations, kind)
         except ForwardError as error:
             found.append(InputVariant(way.name, way.description, len(chosen), why=str(error).split(". ")[0] + "."))
             continue
@@ -205,7 +221,12 @@ def variants(
 def _images(inputs: Any) -> bool:
     import torch
 
-    return isinstance(inputs, torch.Tensor) and inputs.ndim == 4 and inputs.is_floating_point()
+    return isinstance(inputs, torch.Tensor) and inputs.ndim == 4 and (inputs.is_floating_point() or is_bytes(inputs))
+
+
+def _of_bytes(way: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same of whole numbers from 0 to 255, which stay such."""
+    return lambda inputs: way(inputs.float()).round().clamp(0, 255).to(inputs.dtype)
 
 
 def _looked(

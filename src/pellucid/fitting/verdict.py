@@ -28,6 +28,8 @@ HELPS = 0.01
 HARDLY = 0.1
 # The model's own answers will do where a new head would not be better by as much; features are no help where they lose as much.
 WORTH = 0.05
+# A gain below it is not worth features of another world.
+LITTLE = 0.02
 # Below it a model that fits is still wrong more often than not, and the answer says so.
 MOSTLY = 0.5
 # From here on hundredths of a nat are noise.
@@ -49,6 +51,7 @@ class Evidence:
         among: the same answers among the outputs of the examples' classes alone, which is all that a probe knows; None where
             these are all that the model has, or where nothing was probed.
         why_no_probe: what is missing, in words.
+        classes: names of the model's.
     """
 
     labels: Sequence[LabelPlace]
@@ -60,6 +63,7 @@ class Evidence:
     scores: Sequence[ScoreDistribution]
     variants: Sequence[InputVariant]
     count: int
+    classes: Sequence[str] = ()
 
     def probe(self, on: str) -> ProbeAccuracy | None:
         """The probe of that name, None where it could not be made."""
@@ -240,11 +244,7 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
     own = evidence.own
     if own is None or own.interval is None or missing or not placed:
         return found
-    same = (
-        "The data's classes are the model's"
-        if all(place.how in ("name", "synonym") for place in labels)
-        else "Taken by their numbers, the data's classes are the model's"
-    )
+    same = _same(evidence)
     words = (
         f"{same}, and it answers {own.accuracy:.1%} of {own.count:,} examples rightly (95% interval "
         f"{own.interval.low:.1%} to {own.interval.high:.1%}; always the commonest class: {evidence.commonest:.1%})"
@@ -257,10 +257,31 @@ def _of_labels(evidence: Evidence) -> list[FitReason]:
         )
     if well and not evidence.answers_well(own):
         words += ": where no others come, leave its other outputs out, no training is needed"
+    elif well and any(place.how == "answers" for place in labels):
+        words += ": give the classes its numbers or names, no training is needed"
     if _behind(judged) and judged.gain is not None:
         words += f", {-judged.gain * 100:.1f} points fewer than a linear classifier {NAMED[judged.over]}"
     found.append(FitReason(f"{words}.", "fits" if well else "nothing", judged.count, judged.interval))
     return found
+
+
+def _same(evidence: Evidence) -> str:
+    """By what the data's classes are the model's."""
+    answered = [place for place in evidence.labels if place.how == "answers"]
+    if answered:
+        shown = ", ".join(f"{place.name!r} is its {_named(evidence.classes, place)!r}" for place in answered[:3])
+        more = f" and {len(answered) - 3} more" if len(answered) > 3 else ""
+        return (
+            "By the model's own answers the data's classes are its own in another order or under other names "
+            f"({shown}{more})"
+        )
+    if all(place.how in ("name", "synonym") for place in evidence.labels):
+        return "The data's classes are the model's"
+    return "Taken by their numbers, the data's classes are the model's"
+
+
+def _named(classes: Sequence[str], place: LabelPlace) -> str:
+    return classes[place.index] if place.index is not None and place.index < len(classes) else str(place.index)
 
 
 def _behind(own: ProbeAccuracy) -> bool:
@@ -282,13 +303,28 @@ def _of_features(evidence: Evidence) -> list[FitReason]:
     word: FitVerdict | Literal["nothing"]
     if probe.gain_interval.low > HELPS:
         told, word = "the features tell these classes apart", "retrain the head"
-    elif probe.gain_interval.high < -WORTH or (
+    elif probe.gain_interval.high < -HELPS or (
         majority is not None and probe.interval.high < _hardly(majority.accuracy)
     ):
         told, word = "the features are no help", "wrong task"
+    elif probe.gain_interval.high < LITTLE and _unlike(evidence):
+        told, word = "the features are no help, and the data is not what the model was trained on", "wrong task"
     else:
         told, word = "too near to tell", "nothing"
     return [FitReason(f"{words}: {told}.", word, probe.count, probe.gain_interval)]
+
+
+def _unlike(evidence: Evidence) -> bool:
+    """Whether the data looks like another world than the training's, by the score that tells them apart best."""
+    most = _most_telling(evidence)
+    interval = most.interval if most is not None else None
+    return interval is not None and (interval.low > UNLIKE or interval.high < 1 - UNLIKE)
+
+
+def _most_telling(evidence: Evidence) -> ScoreDistribution | None:
+    """The score whose area is farthest from one half; None where there is no reference."""
+    told = [one for one in evidence.scores if one.auroc is not None and one.interval is not None]
+    return max(told, key=lambda one: abs((one.auroc or 0.0) - 0.5), default=None)
 
 
 def _hardly(commonest: float) -> float:
@@ -296,8 +332,8 @@ def _hardly(commonest: float) -> float:
 
 
 def _of_likeness(evidence: Evidence) -> list[FitReason]:
-    told = [one for one in evidence.scores if one.auroc is not None and one.interval is not None]
-    if not told:
+    most = _most_telling(evidence)
+    if most is None:
         return (
             [
                 FitReason(
@@ -307,7 +343,6 @@ def _of_likeness(evidence: Evidence) -> list[FitReason]:
             if (evidence.scores)
             else []
         )
-    most = max(told, key=lambda one: abs((one.auroc or 0.0) - 0.5))
     interval = most.interval
     if interval is None or most.auroc is None:
         return []
@@ -316,7 +351,7 @@ def _of_likeness(evidence: Evidence) -> list[FitReason]:
         f"{interval.low:.1%} to {interval.high:.1%}; 50% where both look alike)"
     )
     count = most.count + most.reference_count
-    if interval.low > UNLIKE or interval.high < 1 - UNLIKE:
+    if _unlike(evidence):
         return [FitReason(f"{words}: the data is not what the model was trained on.", "nothing", count, interval)]
     if interval.high < ALIKE and interval.low > 1 - ALIKE:
         return [FitReason(f"{words}: the data looks like the training's.", "nothing", count, interval)]

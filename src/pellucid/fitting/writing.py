@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from pellucid.errors import RecordError
 from pellucid.fitting.labels import moved
 from pellucid.fitting.run import Fit
 from pellucid.predictions import import_predictions
-from pellucid.record import Record, Writer, folder
+from pellucid.record import Record, Writer, folder, schema
 from pellucid.record.manifest import read_manifest
+
+SAMPLE = "a sample for pellucid fit"
 
 
 def check_out(out: str | Path, *, overwrite: bool = False) -> None:
@@ -71,8 +74,23 @@ def write_fit(fit: Fit, out: str | Path, *, title: str | None = None, overwrite:
     )
     with Writer.open(out) as writer:
         writer.write_panel(fit.panel)
-        writer.update()
+        writer.update(**_origin(fit, writer.manifest))
     return Record(out)
+
+
+def _origin(fit: Fit, manifest: schema.Manifest) -> dict[str, object]:
+    """Where the outputs came from: a model was run, and none can be brought to rows that are a random sample."""
+    found: dict[str, object] = {
+        "model": fit.model,
+        "seed": fit.seed,
+        "device": fit.device,
+        "preprocessing": fit.sample.source.preprocessing,
+    }
+    if manifest.saved is not None:
+        found["saved"] = replace(manifest.saved, name=SAMPLE, source=fit.panel.data)
+    if manifest.data is not None:
+        found["data"] = replace(manifest.data, name=fit.sample.source.name, source=fit.panel.data)
+    return found
 
 
 def _name(names: Sequence[str], index: int) -> str | None:

@@ -9,7 +9,7 @@ from pellucid import __version__
 from pellucid.data import Source
 from pellucid.errors import RecordError
 from pellucid.inspection.options import Options
-from pellucid.models.fingerprint import fingerprint
+from pellucid.models.fingerprint import model_info
 from pellucid.record import schema
 
 if TYPE_CHECKING:
@@ -30,20 +30,10 @@ def manifest_of(
     import numpy as np
     import torch
 
-    parameters = list(model.parameters())
-    name = type(model).__name__
     return schema.Manifest(
         pellucid_version=__version__,
-        title=title or name,
-        model=schema.ModelInfo(
-            name=name,
-            source=model_source,
-            fingerprint=fingerprint(model),
-            parameters=sum(one.numel() for one in parameters),
-            trainable=sum(one.numel() for one in parameters if one.requires_grad),
-            bytes=sum(one.numel() * one.element_size() for one in parameters),
-            weights=weights_source,
-        ),
+        title=title or type(model).__name__,
+        model=model_info(model, model_source, weights_source),
         data=data_info(source, classes, None),
         preprocessing=source.preprocessing,
         options=options.recorded(),

@@ -13,7 +13,7 @@ import numpy as np
 from pellucid import lenses
 from pellucid.data import Source, collate
 from pellucid.data.batching import part_of
-from pellucid.data.memory import words_about
+from pellucid.data.misfit import misfit
 from pellucid.data.numbers import number_targets
 from pellucid.data.several import as_sets, set_targets
 from pellucid.data.targets import check_scores
@@ -84,7 +84,7 @@ class Inspection:
             raise ForwardError(
                 f"The model raised in its own forward: {graph.error}. It was called with the first example, "
                 f"{first.ids[0]}. Check that the examples have the shape and type that the model expects. "
-                f"{words_about(self.source)}".rstrip()
+                f"{misfit(self.source, first.inputs, model)}".rstrip()
             ) from self._cause(first)
         self.layers = {layer.name: layer for layer in graph.layers}
         with Session(model, graph.layers, device=self.device) as session:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pellucid.errors import ModelError
+from pellucid.record.schema import ModelInfo
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -91,3 +92,23 @@ def _parts(tensor: Tensor) -> list[Tensor]:
     if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
     return [tensor.to_dense()]
+
+
+def model_info(model: nn.Module, source: str = "", weights: str = "") -> ModelInfo:
+    """What a record says of a model.
+
+    Args:
+        model: of the record.
+        source: how it was named by who opened it.
+        weights: which were loaded into it, likewise.
+    """
+    parameters = list(model.parameters())
+    return ModelInfo(
+        name=type(model).__name__,
+        source=source,
+        fingerprint=fingerprint(model),
+        parameters=sum(one.numel() for one in parameters),
+        trainable=sum(one.numel() for one in parameters if one.requires_grad),
+        bytes=sum(one.numel() * one.element_size() for one in parameters),
+        weights=weights,
+    )

@@ -917,15 +917,16 @@ export interface InputVariant {
 }
 
 /**
- * A class of the data and the class of the model that it is: by the same name, by a synonym, or by its number.
+ * A class of the data and the class of the model that it is: by the same name, by a synonym, by its number, or by its answers.
  *
  * `index` is the model's class, None where it has none; `examples` are those of the data that were looked at. `how` is "unknown"
- * where one side has numbers alone, so that it cannot be told.
+ * where one side has numbers alone, so that it cannot be told, and "answers" where names or numbers say otherwise, and the model's
+ * own answers are one to one with the classes.
  */
 export interface LabelPlace {
   name: string;
   index: number | null;
-  how: "name" | "synonym" | "order" | "none" | "unknown";
+  how: "name" | "synonym" | "order" | "answers" | "none" | "unknown";
   examples: number;
 }
 
@@ -2061,7 +2062,8 @@ export interface FileRef {
  * What the record holds and how it came to be; rewritten atomically whenever something is finished.
  *
  * `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
- * record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
+ * record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions;
+ * where there are both, of the outputs of a sample that a fit looked at.
  * `outputs` is what a classifier's outputs were taken for; the losses stand on it.
  */
 export interface Manifest {

@@ -19,7 +19,11 @@ const saved: SavedPredictions = {
   alike: [],
 };
 
-const of = (task: Manifest["task"], predictions: SavedPredictions | null = null) => ({ task, saved: predictions });
+const of = (task: Manifest["task"], predictions: SavedPredictions | null = null) => ({
+  task,
+  saved: predictions,
+  model: null,
+});
 
 describe("what is empty", () => {
   it("says so where no model was run", () => {
@@ -38,6 +42,13 @@ describe("what is empty", () => {
       expect(said.why).toBe("This record was made of saved logits (test\ufffd): no model was run, and this needs one.");
       expect(said.command).toBe(instead);
     }
+  });
+
+  it("says of a fit that its model was run, on a sample", () => {
+    const model = { name: "Net", source: "", fingerprint: "", parameters: 1, trainable: 1, bytes: 4, weights: "" };
+    const said = emptied("None.", "pellucid features RECORD --stimuli", { task: "classification", saved, model });
+    expect(said.why).toBe("This record holds the outputs of Net on a sample, for its fit: this needs an inspection.");
+    expect(said.command).toBe("pellucid inspect MODEL --data DATA --out RECORD");
   });
 
   it("is as it was where a model was run, or none is needed", () => {

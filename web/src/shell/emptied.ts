@@ -21,12 +21,14 @@ export function unexplained(task: Manifest["task"] | undefined): string {
 export function emptied(
   why: string,
   command: string,
-  manifest: Pick<Manifest, "saved" | "task"> | null,
+  manifest: Pick<Manifest, "saved" | "task" | "model"> | null,
 ): { readonly why: string; readonly command: string } {
   const saved = manifest?.saved ?? null;
   if (saved !== null && NEEDS_MODEL.test(command))
     return {
-      why: `This record was made of saved ${saved.kind} (${plain(saved.name)}): no model was run, and this needs one.`,
+      why: manifest?.model
+        ? `This record holds the outputs of ${plain(manifest.model.name)} on a sample, for its fit: this needs an inspection.`
+        : `This record was made of saved ${saved.kind} (${plain(saved.name)}): no model was run, and this needs one.`,
       command: OF_A_RECORD.test(command) ? "pellucid inspect MODEL --data DATA --out RECORD" : command,
     };
   const never = unexplained(manifest?.task);

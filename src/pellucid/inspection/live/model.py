@@ -137,6 +137,8 @@ class LiveModel:
         from pellucid.models.fingerprint import fingerprint
 
         manifest = self.record.manifest
+        if manifest.saved is not None and manifest.model is not None:
+            return "The record holds the outputs of a sample that pellucid fit looked at. Inspect the data to look into it."
         if manifest.saved is not None:
             return "The record is of saved predictions, without a model: there is nothing to look into."
         if manifest.model is None:

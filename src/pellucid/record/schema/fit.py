@@ -14,15 +14,16 @@ FitVerdict = Literal["fits", "preprocess differently", "retrain the head", "wron
 
 
 class LabelPlace(msgspec.Struct, frozen=True):
-    """A class of the data and the class of the model that it is: by the same name, by a synonym, or by its number.
+    """A class of the data and the class of the model that it is: by the same name, by a synonym, by its number, or by its answers.
 
     `index` is the model's class, None where it has none; `examples` are those of the data that were looked at. `how` is "unknown"
-    where one side has numbers alone, so that it cannot be told.
+    where one side has numbers alone, so that it cannot be told, and "answers" where names or numbers say otherwise, and the model's
+    own answers are one to one with the classes.
     """
 
     name: str
     index: int | None
-    how: Literal["name", "synonym", "order", "none", "unknown"]
+    how: Literal["name", "synonym", "order", "answers", "none", "unknown"]
     examples: int
 
 

@@ -109,7 +109,8 @@ class Manifest(msgspec.Struct):
     """What the record holds and how it came to be; rewritten atomically whenever something is finished.
 
     `call_seconds` is the measured time of each call of the graph, by its id: clocks stand here alone, so that all else in a
-    record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions.
+    record is the same whenever it is made again. Where there is no `model` but `saved`, the record was made of saved predictions;
+    where there are both, of the outputs of a sample that a fit looked at.
     `outputs` is what a classifier's outputs were taken for; the losses stand on it.
     """
 
