@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -178,3 +179,29 @@ def test_a_graph_of_46_000_nodes_is_one_run_too() -> None:
     [run] = repeats(nodes, edges)
     # The first block reads the input itself twice; every other one reads the block before it and the input.
     assert run == tuple(range(11, len(nodes), 10))
+
+
+class _Set(nn.Module):
+    """Dilation, slope and dropout change no shape."""
+
+    def __init__(self, dilation: int = 1, slope: float = 0.1, drop: float = 0.1, power: int = 2) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 4, 3, padding=dilation, dilation=dilation)
+        self.activation, self.drop, self.power = nn.LeakyReLU(slope), nn.Dropout(drop), power
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values + self.drop(self.activation(self.conv(values))) ** self.power
+
+
+@pytest.mark.parametrize(
+    ("blocks", "folded"),
+    [
+        ([_Set(), _Set(), _Set(dilation=2), _Set(dilation=2)], [["0", "1"], ["2", "3"]]),
+        ([_Set(slope=0.1), _Set(slope=0.3)], []),
+        ([_Set(power=2), _Set(power=3)], []),
+        ([_Set(drop=0.1), _Set(drop=0.2)], [["0", "1"]]),
+    ],
+)
+def test_blocks_of_other_settings_are_not_equal(blocks: list[nn.Module], folded: list[list[str]]) -> None:
+    graph = pellucid.graph(nn.Sequential(*blocks), torch.zeros(1, 4, 8))
+    assert [[graph.nodes[id_].name for id_ in run] for run in repeats(graph.nodes, graph.edges)] == folded

@@ -9,14 +9,20 @@ from typing import TypeAlias
 from pellucid.graph.structure import Edge, Node
 
 _Number: TypeAlias = int
+_DROPS = frozenset({
+    "AlphaDropout", "DropBlock2d", "DropPath", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+    "PatchDropout", "StochasticDepth", "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d",
+    "feature_alpha_dropout", "stochastic_depth",
+})  # fmt: skip
 
 
 def repeats(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[tuple[int, ...], ...]:
     """Runs of at least two equal siblings that hold something, as ids in order of execution.
 
     Equal are calls of the same operation with the same shapes, types, parameter counts and FLOPs, whose insides are equal
-    call for call and connected alike, also to the outside. Ids of a call's inside follow its own without a gap, so that
-    the same place in two members has the same distance from theirs.
+    call for call and connected alike, also to the outside. Calls without an inside have the same settings as well: another
+    dilation may change no shape. How much a dropout drops is none of them, for here it drops nothing. Ids of a call's inside
+    follow its own without a gap, so that the same place in two members has the same distance from theirs.
 
     Args:
         nodes: of a traced graph, in order.
@@ -50,7 +56,8 @@ class _Structures:
         # Insides come after the call that holds them: from the back, every child has its number already.
         for node in reversed(nodes):
             parts = tuple(self.number[child] for child in self.children.get(node.id, ()))
-            structure = (_own(node), parts, tuple(inside[node.id]), _entries(entering[node.id]))
+            settings = () if parts or node.operation in _DROPS else tuple(node.arguments.items())
+            structure = (_own(node), settings, parts, tuple(inside[node.id]), _entries(entering[node.id]))
             self.number[node.id] = known.setdefault(structure, len(known))
 
     def _by_call(
