@@ -56,7 +56,7 @@ def test_planted_detectors_are_named(channels: int, normalised: bool) -> None:
     assert (found.box.height, found.box.width) == (SIDE, SIDE)
     correct = right(found.labels.texts, planted)
     assert np.mean(correct) >= 0.95, [text for text, good in zip(found.labels.texts, correct, strict=True) if not good]
-    assert np.mean(found.labels.selectivity > found.chance) >= 0.95
+    assert np.mean(found.labels.selectivity > found.chance) >= 0.9
     assert np.mean(found.labels.sure >= 0.9) >= 0.8
 
 

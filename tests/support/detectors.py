@@ -59,11 +59,45 @@ def corner(down: int, right: int, channels: int) -> Planted:
 
 def blob(radius: float, sign: int, channels: int) -> Planted:
     y, x = _grid()
-    return Planted(_balanced(sign * (np.hypot(y, x) <= radius).astype(float), channels), (("spot",),))
+    polarity = "bright" if sign > 0 else "dark"
+    return Planted(_balanced(sign * (np.hypot(y, x) <= radius).astype(float), channels), ((f"{polarity} spot",),))
+
+
+def edge(angle: float, channels: int) -> Planted:
+    y, x = _grid()
+    radians = np.radians(angle)
+    across = -x * np.sin(radians) - y * np.cos(radians)
+    plane = np.tanh(across) * np.exp(-(x**2 + y**2) / (2 * (SIDE / 3) ** 2))
+    return Planted(_balanced(plane, channels), ((f" edge, {round(angle)} degrees",),))
+
+
+def line(angle: float, channels: int) -> Planted:
+    y, x = _grid()
+    radians = np.radians(angle)
+    across = -x * np.sin(radians) - y * np.cos(radians)
+    plane = np.exp(-(across**2) / 2 - (x**2 + y**2) / (2 * (SIDE / 3) ** 2))
+    return Planted(_balanced(plane, channels), ((f" line, {round(angle)} degrees",),))
+
+
+def curve(angle: float, towards: str, channels: int) -> Planted:
+    """Half a circle whose middle points along an angle."""
+    y, x = _grid()
+    radians = np.radians(angle)
+    down, right = y - np.sin(radians) * 0.28 * SIDE, x + np.cos(radians) * 0.28 * SIDE
+    near = np.exp(-((np.hypot(down, right) - 0.42 * SIDE) ** 2) / (2 * (SIDE / 14) ** 2))
+    plane = near * (right * np.cos(radians) - down * np.sin(radians) > 0)
+    return Planted(_balanced(plane, channels), ((f"curve, towards the {towards}",),))
+
+
+def swinging(angle: float, hue: float, axis: str) -> Planted:
+    """A grating between opposite hues."""
+    colour = np.array(colorsys.hsv_to_rgb(hue / 360, 1, 1)) - np.array(colorsys.hsv_to_rgb((hue / 360 + 0.5) % 1, 1, 1))
+    plane = gabor(angle, 5.5, 0.0, 1).kernel
+    return Planted(colour[:, None, None] * plane, ((f"{axis} ",), (f" stripes, {round(angle)} degrees",)))
 
 
 def bank(channels: int) -> list[Planted]:
-    """Gabors, checkerboards, corners, spots and, for three channels, opponents."""
+    """Gabors, checkerboards, corners, spots, edges, lines, curves and, for three channels, opponents."""
     found = [
         gabor(angle, period, phase, channels)
         for angle in range(0, 180, 15)
@@ -73,9 +107,14 @@ def bank(channels: int) -> list[Planted]:
     found += [checkerboard(cell, channels) for cell in (1, 2, 3)]
     found += [corner(down, right, channels) for down in (1, -1) for right in (1, -1)]
     found += [blob(radius, sign, channels) for radius in (2.0, 3.5) for sign in (1, -1)]
+    found += [plant(angle, channels) for plant in (edge, line) for angle in range(0, 180, 15)]
+    found += [
+        curve(angle, word, channels) for angle, word in ((0, "right"), (90, "top"), (180, "left"), (270, "bottom"))
+    ]
     if channels == 3:
         names = ("red-cyan", "orange-blue", "yellow-blue", "lime-violet", "green-magenta", "turquoise-pink")
         found += [opponent(30 * step, (name,)) for step, name in enumerate(names)]
+        found += [swinging(angle, 30 * step, name) for angle in (0, 45, 90, 120) for step, name in enumerate(names)]
         found += [opponent(30 * step + 180, ("-".join(reversed(name.split("-"))),)) for step, name in enumerate(names)]
     return found
 

@@ -2,8 +2,8 @@
 
 A unit is called by the kind of stimulus that excites it most, with the orientation, scale or colour it prefers. Three checks may
 withdraw the name. Its best answer must stand out of its answers to noise by `LEAST_DEVIATIONS` standard deviations. It must be more
-selective than units that look for nothing (see `controls`). And the name must come again when it is made anew from random halves of
-the variants (phases, places, polarities) of every condition.
+selective than units that look for nothing (see `controls`), or its best answer stand out more than theirs. And the name must come
+again when it is made anew from random halves of the variants (phases, places, polarities) of every condition.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.features.stimuli import HUES, Stimuli
-from pellucid.features.tuning import KINDS, Floats, Tuning
+from pellucid.features.stimuli import HUES, ORIENTATIONS, Stimuli
+from pellucid.features.tuning import KINDS, Floats, Free, Tuning
 
 UNCLEAR = "no clear preference"
 SILENT = "silent to every stimulus"
@@ -25,15 +25,18 @@ HALVES = 12  # how often the name is made anew
 
 # How much more strongly than a simpler kind these must excite a unit before it is called by them: a channel alone answers
 # to white as much as to its colour, a small square is hardly another thing than a spot, half a coarse grating is grey, and a
-# checkerboard is two gratings, of which either alone may be what is looked for.
+# checkerboard is two gratings, of which either alone may be what is looked for. Of edges, lines and curves a little less will
+# do: a grating of about a cycle a field holds each of them and more.
 _LEADS = {
+    "edge": 0.93,
+    "line": 0.93,
+    "curve": 0.9,
     "grey": 0.97,
     "hue": 1.1,
     "channel": 1.1,
     "opponent grating": 1.25,
     "checkerboard": 1.25,
     "dots": 1.05,
-    "curve": 1.05,
     "ring": 1.05,
     "cross": 1.1,
     "square": 1.15,
@@ -73,13 +76,34 @@ class Labels:
     best: NDArray[np.int64]
 
 
-def label(stimuli: Stimuli, responses: Floats, *, chance: float = 0.0, seed: int = 0) -> Labels:
+@dataclass(frozen=True)
+class Chance:
+    """What units that look for nothing come to: selectivity of all but 5% of them, and deviations of all but 1%."""
+
+    selectivity: float
+    deviations: float
+
+    @classmethod
+    def of(cls, tuning: Tuning) -> Chance:
+        """Of the answers of such units."""
+        deviations = _deviations(tuning, tuning.responses.max(axis=0))
+        return cls(float(np.quantile(selectivity_of(tuning), 0.95)), float(np.quantile(deviations, 0.99)))
+
+    def exceeded(self, selectivity: Floats, deviations: Floats) -> NDArray[np.bool_]:
+        """bool[unit]: a spot, which much of what is shown holds, is not selective, but what it is made for stands out."""
+        return (selectivity > self.selectivity) | (deviations > self.deviations)
+
+
+NO_CHANCE = Chance(0.0, np.inf)
+
+
+def label(stimuli: Stimuli, responses: Floats, *, chance: Chance = NO_CHANCE, seed: int = 0) -> Labels:
     """Labels of the units.
 
     Args:
         stimuli: what was shown.
         responses: float64[picture unit], to all pictures in their order.
-        chance: a unit that is not more selective has no clear preference.
+        chance: a unit that is beyond it in nothing has no clear preference.
         seed: of the random halves.
     """
     tuning = Tuning.of(stimuli, responses)
@@ -96,7 +120,7 @@ def label(stimuli: Stimuli, responses: Floats, *, chance: float = 0.0, seed: int
     sure = agreed / HALVES
     silent = strongest <= 1e-9 * np.maximum(np.abs(tuning.blank), 1e-9)
     selectivity = selectivity_of(tuning)
-    unclear = (deviations < LEAST_DEVIATIONS) | (sure < LEAST_SURE) | (selectivity <= chance)
+    unclear = (deviations < LEAST_DEVIATIONS) | (sure < LEAST_SURE) | ~chance.exceeded(selectivity, deviations)
     kinds = [tuning.conditions[index].kind for index in winners]
     return Labels(
         texts=tuple(
@@ -122,8 +146,8 @@ def _winners(tuning: Tuning) -> NDArray[np.int64]:
         if len(units):
             indices = tuning.of_kind(kind)
             winners[units] = indices[tuning.responses[np.ix_(indices, units)].argmax(axis=0)]
-            if kind in ("grating", "edge", "line"):
-                winners[units] = _turned(tuning, indices, units, winners[units])
+            if kind in _LINES:
+                winners[units] = [_turned(tuning, int(unit), int(winners[unit])) for unit in units]
     hues = tuning.of_kind("hue")
     if len(hues):
         units = np.flatnonzero(best == KINDS.index("hue"))
@@ -134,21 +158,30 @@ def _winners(tuning: Tuning) -> NDArray[np.int64]:
     return winners
 
 
-def _turned(
-    tuning: Tuning, indices: NDArray[np.int64], units: NDArray[np.int64], winners: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The same scale at the mean direction of the strongest answers: of orientations that excite alike, the middle one."""
-    turned = winners.copy()
-    for at, (unit, winner) in enumerate(zip(units, winners, strict=True)):
-        scale = tuning.conditions[winner].scale
-        same = np.array([index for index in indices if tuning.conditions[index].scale == scale])
-        angles = np.array([tuning.conditions[index].angle or 0.0 for index in same])
-        curve = np.maximum(tuning.responses[same, unit], 0.0)
-        strength = (curve / max(curve.max(), 1e-30)) ** _PEAKED
-        direction = np.degrees(np.angle(np.exp(2j * np.radians(angles)) @ strength)) / 2 % 180
-        off = np.abs(angles - direction)
-        turned[at] = same[np.minimum(off, 180 - off).argmin()]
-    return turned
+def _turned(tuning: Tuning, unit: int, winner: int) -> int:
+    """The same scale at the mean direction of the strongest answers: of orientations that excite alike, the middle one.
+
+    So it is with the colours of gratings that swing to the opposite hue.
+    """
+    free: Free
+    for free in ("tone", "angle"):
+        if getattr(tuning.conditions[winner], free) is not None:
+            same = tuning.alike(winner, free)
+            off = np.abs(_ways(tuning, same, free) - _direction(tuning, unit, same, free))
+            winner = int(same[np.minimum(off, 180 - off).argmin()])
+    return winner
+
+
+def _ways(tuning: Tuning, same: NDArray[np.int64], free: Free) -> Floats:
+    return np.array([getattr(tuning.conditions[index], free) for index in same], np.float64)
+
+
+def _direction(tuning: Tuning, unit: int, same: NDArray[np.int64], free: Free) -> float:
+    """Degrees, from 0 to 180: half a turn on, a line is the same line, and a hue the same axis of two."""
+    curve = np.maximum(tuning.responses[same, unit], 0.0)
+    strength = (curve / max(curve.max(), 1e-30)) ** _PEAKED
+    turns = np.exp(2j * np.radians(_ways(tuning, same, free)))
+    return float(np.degrees(np.angle(turns @ strength)) / 2 % 180)
 
 
 def _half(owner: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.bool_]:
@@ -207,14 +240,11 @@ def _text(tuning: Tuning, unit: int, winner: int) -> str:
     condition = tuning.conditions[winner]
     match condition.kind:
         case "grating":
-            return _lines(tuning, unit, "stripes", condition.angle or 0.0, condition.scale)
-        case "edge":
-            return _lines(tuning, unit, "edge", condition.angle or 0.0, None)
-        case "line":
-            return _lines(tuning, unit, "line", condition.angle or 0.0, None)
+            return _lines(tuning, unit, winner, "stripes")
+        case "edge" | "line" as kind:
+            return _lines(tuning, unit, winner, kind)
         case "opponent grating":
-            axis = _AXES[round((condition.tone or 0.0) / 30) % 6]
-            return f"{axis} {_lines(tuning, unit, 'stripes', condition.angle or 0.0, condition.scale)}"
+            return f"{_AXES[round((condition.tone or 0.0) / 30) % 6]} {_lines(tuning, unit, winner, 'stripes')}"
         case "hue":
             return _hue(tuning, unit, round((condition.tone or 0.0) / (360 / HUES)))
         case "channel":
@@ -229,17 +259,25 @@ def _text(tuning: Tuning, unit: int, winner: int) -> str:
         case "curve":
             return f"curve, towards the {_POINTS[round((condition.angle or 0.0) / 45) % 8]}"
         case "disc":
-            return f"spot, {_size(condition.scale or 1.0)}"
+            return f"{'bright' if condition.tone else 'dark'} spot, {_size(condition.scale or 1.0)}"
         case other:
             return f"{other}, {_size(condition.scale)}" if condition.scale is not None else other
 
 
-def _lines(tuning: Tuning, unit: int, noun: str, angle: float, period: float | None) -> str:
+def _lines(tuning: Tuning, unit: int, winner: int, noun: str) -> str:
     """Orientation in words and degrees, then how fine; without the orientation where all excite it about as much."""
-    scale = "" if period is None else f", {_grain(period, tuning.extent)}"
-    curve = np.maximum(tuning.orientation()[:, unit], 0.0) if noun == "stripes" else np.zeros(0)
-    if len(curve) and curve.max() > 0 and curve.min() > (1 - _LEAST_ORIENTED) * curve.max():
-        return f"{noun} of any orientation{scale}"
+    condition = tuning.conditions[winner]
+    angle, scale = condition.angle or 0.0, ""
+    if noun == "stripes":
+        scale = f", {_grain(condition.scale or 1.0, tuning.extent)}"
+        same = tuning.alike(winner, "angle")
+        curve = tuning.orientation()[:, unit] if condition.kind == "grating" else tuning.responses[same, unit]
+        curve = np.maximum(curve, 0.0)
+        if curve.max() > 0 and curve.min() > (1 - _LEAST_ORIENTED) * curve.max():
+            return f"{noun} of any orientation{scale}"
+        if len(same) < ORIENTATIONS:  # shown at every second one
+            step = 180 / ORIENTATIONS
+            angle = round(_direction(tuning, unit, same, "angle") / step) * step % 180
     words = {0: "horizontal", 90: "vertical"}.get(round(angle) % 180, "diagonal")
     return f"{words} {noun}, {round(angle) % 180} degrees{scale}"
 

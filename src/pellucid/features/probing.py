@@ -17,7 +17,7 @@ from pellucid.capture.until import until
 from pellucid.errors import ForwardError, LayerError
 from pellucid.features.controls import LEAST_WEIGHTS, Controls
 from pellucid.features.fields import Box
-from pellucid.features.labels import Labels, label, selectivity_of
+from pellucid.features.labels import NO_CHANCE, Chance, Labels, label
 from pellucid.features.stimuli import Stimuli
 from pellucid.features.tuning import Floats, Tuning
 from pellucid.mapping import ReceptiveField
@@ -30,7 +30,6 @@ _MOST_ALIKE = 0.04  # share of the conditions
 _MOST = 128  # pictures of a batch
 # Around middle grey; a lower one where a layer has units that answer to everything with all that they have.
 CONTRASTS = (1.0, 0.3, 0.1, 0.03)
-CHANCE = 0.95  # a unit must be more selective than this share of the controls
 
 Watch = Callable[[int, int], None]
 
@@ -59,7 +58,7 @@ class Probed:
     Attributes:
         box: the field that the stimuli were drawn at.
         shown: number of pictures.
-        chance: selectivity below which a label is withdrawn.
+        chance: selectivity below which a label is withdrawn, unless the best answer stands out of those to noise.
         note: that memory did not suffice for as many pictures at a time as were meant, in words; empty where it did.
     """
 
@@ -150,8 +149,8 @@ def probing(
             if not asked:
                 break
             total += len(stimuli) if contrast != CONTRASTS[-1] else 0
-        chance = float(np.quantile(selectivity_of(Tuning.of(stimuli, controls.responses())), CHANCE))
-        chance = chance if controls.weights >= LEAST_WEIGHTS else 0.0
+        told = controls.weights >= LEAST_WEIGHTS
+        chance = Chance.of(Tuning.of(stimuli, controls.responses())) if told else NO_CHANCE
         yield [
             replace(_probed(sight, stimuli, answers[sight.layer.name], chance, seed), note=looked.note)
             for sight in group
@@ -276,12 +275,12 @@ def saturated(stimuli: Stimuli, responses: Floats) -> NDArray[np.bool_]:
     return np.asarray((alike > _MOST_ALIKE) & (strongest > 0))
 
 
-def _probed(sight: Sight, stimuli: Stimuli, responses: Floats, chance: float, seed: int) -> Probed:
+def _probed(sight: Sight, stimuli: Stimuli, responses: Floats, chance: Chance, seed: int) -> Probed:
     return Probed(
         layer=sight.layer,
         box=stimuli.box,
         shown=len(stimuli),
-        chance=chance,
+        chance=chance.selectivity,
         tuning=Tuning.of(stimuli, responses),
         labels=label(stimuli, responses, chance=chance, seed=seed),
     )

@@ -26,7 +26,7 @@ GREYS = 5
 NOISES = 96
 FINEST = 0.5  # cycles a pixel: along rows and columns, pixels show none that is finer
 MOST_FREQUENCIES = 7
-_OPPONENTS = (0.0, 30.0, 60.0, 120.0)  # hues whose gratings swing to the opposite hue
+_OPPONENTS = (0.0, 30.0, 60.0, 90.0, 120.0, 150.0)  # hues whose gratings swing to the opposite hue
 
 Colour = tuple[float, ...]
 
@@ -40,7 +40,7 @@ class Condition:
             "curve", "disc", "ring", "cross", "square", "triangle", "noise" or "blank".
         angle: of the line in degrees, counter-clockwise from the horizontal; of a corner, where it points.
         scale: period, cell or size in pixels.
-        tone: hue in degrees, grey level from 0 to 1, or index of a channel.
+        tone: hue in degrees, grey level from 0 to 1 (of a disc, whose ground is the opposite), or index of a channel.
     """
 
     kind: str
@@ -214,7 +214,9 @@ class Stimuli:
                 self._add(Condition("curve", angle, radius), list(arcs), both=True)
         for share in (0.15, 0.25, 0.4):
             size = max(0.6, share * reach)
-            self._add(Condition("disc", scale=2 * size), [partial(drawing.disc, radius=size)], both=True)
+            black, white = self._grey(0.0), self._grey(1.0)
+            for tone, pair in ((1.0, (black, white)), (0.0, (white, black))):
+                self._coloured(Condition("disc", None, 2 * size, tone), [partial(drawing.disc, radius=size)], [pair])
             self._add(Condition("square", scale=2 * size), [partial(drawing.box, half=size)], both=True)
             thick = max(1.0, size / 2)
             self._add(Condition("ring", scale=2 * size), [partial(drawing.ring, radius=size, width=thick)], both=True)

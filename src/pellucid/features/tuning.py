@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from pellucid.features.stimuli import GREYS, HUES, ORIENTATIONS, Condition, Stimuli
 
 Floats = NDArray[np.float64]
+Free: TypeAlias = Literal["angle", "tone"]
 
 # Every kind that a label can name; noise and the blank field are what they are compared with.
 KINDS = (
@@ -98,6 +101,18 @@ class Tuning:
         indices = self.of_kind("grating")
         return self.responses[indices].reshape(len(self.frequencies), ORIENTATIONS, self.units)
 
+    def alike(self, index: int, free: Free) -> NDArray[np.int64]:
+        """Indices of the conditions that differ from one of them in its angle or its tone alone."""
+        return self._alike[_but(self.conditions[index], free)]
+
+    @cached_property
+    def _alike(self) -> dict[tuple[object, ...], NDArray[np.int64]]:
+        found: dict[tuple[object, ...], list[int]] = {}
+        for index, condition in enumerate(self.conditions):
+            for free in get_args(Free):
+                found.setdefault(_but(condition, free), []).append(index)
+        return {key: np.array(indices, np.int64) for key, indices in found.items()}
+
     def orientation(self) -> Floats:
         """float64[orientation unit]: at each unit's best frequency."""
         found = self.gratings()
@@ -131,3 +146,8 @@ class Tuning:
         curve = np.maximum(self.orientation(), 0.0)
         turns = np.exp(2j * np.pi * np.arange(ORIENTATIONS) / ORIENTATIONS)
         return np.asarray(np.degrees(np.angle(turns @ curve)) / 2 % 180)
+
+
+def _but(condition: Condition, free: Free) -> tuple[object, ...]:
+    """All of a condition but one."""
+    return free, condition.kind, condition.scale, condition.tone if free == "angle" else condition.angle
