@@ -33,6 +33,33 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def _little_is_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is estimated of a large network can be held against a matrix that is known."""
+    monkeypatch.setattr(sharp, "DENSE", 96)
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "ggn"])
+def test_a_small_network_is_taken_whole_and_nothing_is_estimated(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharp, "DENSE", 2048)
+    model, batches = net(kind="wide"), examples(60, (60,))
+    with held(model), twice_differentiable(model):
+        curvature = Curvature(model, CROSS_ENTROPY, batches, 60, matrix)
+        eigenvalues, trace, density = (
+            ask(curvature) for ask in (extreme_eigenvalues, trace_of, lambda one: spectral_density(one, -1.0, 1.0))
+        )
+        assert 96 < curvature.size <= curvature.products < curvature.size + 10
+        exact = np.linalg.eigvalsh(sharp.whole(curvature))[::-1]
+    if matrix == "hessian":
+        truth = dense(model, mean_loss(model, batches)).numpy()
+        np.testing.assert_allclose(sharp.whole(curvature), truth, atol=1e-10)
+    np.testing.assert_allclose(eigenvalues.values, np.concatenate([exact[:8], exact[-3:]]), atol=1e-10)
+    assert (trace.value, trace.standard_error, trace.probes) == (pytest.approx(exact.sum(), abs=1e-10), None, 0)
+    assert (density.runs, density.steps, density.standard_errors.max()) == (0, 0, 0.0)
+
+
 @pytest.mark.parametrize(("kind", "matrix"), [("plain", "hessian"), ("wide", "hessian"), ("wide", "ggn")])
 def test_eigenvalues_and_trace_are_those_of_the_dense_matrix(kind: str, matrix: Matrix) -> None:
     model, batches = net(kind=kind), examples(60, (60,))

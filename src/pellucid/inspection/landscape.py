@@ -223,13 +223,16 @@ class _Adding:
 
     def _products(self, stage: schema.StageInfo) -> Callable[[int], None]:
         """Hears of products with a matrix: each is a forward and two backwards over all examples."""
+        before = 0
 
         def heard(products: int) -> None:
-            batches = self.examples.batches
+            nonlocal before
+            fresh, before = products - before, products
+            batches = fresh * self.examples.batches
             stage.forward += batches
             stage.backward += 2 * batches
-            stage.forward_examples += len(self.examples)
-            stage.backward_examples += 2 * len(self.examples)
+            stage.forward_examples += fresh * len(self.examples)
+            stage.backward_examples += 2 * fresh * len(self.examples)
             self.progress("curvature", products, None)
 
         return heard

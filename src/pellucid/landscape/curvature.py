@@ -97,7 +97,7 @@ class Curvature:
         return self.parameters[0].dtype
 
     def times(self, vector: Floats) -> Floats:
-        """float64[size]: the matrix times a vector of that size. Raises: MethodError: it is not finite."""
+        """float64[size] or [size column]: the matrix times a vector, or each of several. Raises: MethodError: it is not finite."""
         given = torch.from_numpy(np.ascontiguousarray(vector)).to(self.parameters[0].device, self.dtype)
         found: Floats = (self.operator @ given).detach().cpu().double().numpy()
         if not np.isfinite(found).all():

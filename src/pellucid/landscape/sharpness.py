@@ -15,8 +15,9 @@ from pellucid.landscape.curvature import Curvature, Floats, curvlinops
 from pellucid.measures.intervals import mean_interval
 from pellucid.record.schema import Interval
 
-# So small a matrix is multiplied with every unit vector: all of it is known.
-DENSE = 96
+# So small a matrix is multiplied with every unit vector: all of it is known. Many at once take a small part of the time, and as
+# many times the memory of a batch.
+DENSE, BLOCK = 2048, 8
 TOP, BOTTOM = 8, 3
 # Of float64 that are held at once at most: 20 of ARPACK's own, eigenvectors, and what they are made orthogonal with.
 VECTORS = 48
@@ -95,9 +96,11 @@ class Density:
 
 
 def whole(curvature: Curvature) -> Floats:
-    """float64[size size]: the matrix, one product a column, made symmetric. For small ones."""
+    """float64[size size]: the matrix, a product a column, made symmetric. For small ones."""
     if curvature.whole is None:
-        matrix = np.stack([curvature.times(row) for row in np.eye(curvature.size)], axis=1)
+        units = np.eye(curvature.size)
+        blocks = [curvature.times(units[:, start : start + BLOCK]) for start in range(0, curvature.size, BLOCK)]
+        matrix = np.concatenate(blocks, axis=1)
         curvature.whole = (matrix + matrix.T) / 2
     return curvature.whole
 
