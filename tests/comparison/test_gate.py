@@ -51,6 +51,10 @@ def test_a_rule_is_read_as_it_is_written() -> None:
     assert (rule.column, rule.group) == ("what is it", "it's a b")
     rule = read_rule("accuracy where light is night drops")
     assert (rule.metric, rule.column, rule.group, rule.amount) == ("accuracy", "light", "night", 0.0)
+    assert read_rule("accuracy decreases by more than 1.5 percentage points at 99%").amount == 0.015
+    assert (read_rule("ece increases by 1 point").falls, read_rule("ece increases by 1 point").amount) == (False, 0.01)
+    with pytest.raises(OptionError, match="A loss has no points"):
+        read_rule("loss rises by 2 points")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import typer
 from pellucid.cli import options
 from pellucid.cli.terminal import answer, answer_json, say
 from pellucid.errors import OptionError
+from pellucid.measures.words import counted
 
 if TYPE_CHECKING:
     from pellucid.comparison import Comparison
@@ -185,7 +186,7 @@ def _measure(one: MeasureDifference) -> str:
         said = f"{one.old:.4g} → {one.new:.4g}, {one.difference:+.4g} {one.unit}".rstrip()
         ends = f" [{one.interval.low:+.4g}, {one.interval.high:+.4g}]" if one.interval else ""
     level = f" at {one.interval.level:.0%}" if one.interval else ""
-    return f"{said}{ends}{level}, {one.count:,} examples"
+    return f"{said}{ends}{level}, {counted(one.count, 'example')}"
 
 
 def _group_lines(what: str, groups: list[GroupDifference]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.measures.intervals import benjamini_hochberg, p_words, wilson
 from pellucid.measures.slices import LEAST
+from pellucid.measures.words import counted
 from pellucid.record.schema import (
     ComparedModel,
     ComparedPair,
@@ -53,10 +54,6 @@ def points_interval(interval: Interval) -> str:
     return f"{interval.level:.0%} interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
 
 
-def _examples(count: int) -> str:
-    return f"{count:,} {'example' if count == 1 else 'examples'}"
-
-
 def _all(count: int) -> str:
     return "Of the one example" if count == 1 else f"Of the {count:,} examples"
 
@@ -77,7 +74,7 @@ def _accuracy(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
         kind=kind,
         severity="high" if kind == "worse" else "info",
         sentence=(
-            f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {_examples(one.count)}, "
+            f"{new} is {word} {old}: right on {one.new:.1%} instead of {one.old:.1%} of {counted(one.count, 'example')}, "
             f"{points(one.difference)} ({points_interval(one.interval)})."
         ),
         count=one.count,
@@ -99,8 +96,8 @@ def _loss(pair: ComparedPair, old: str, new: str) -> Iterable[Finding]:
         severity="high" if kind == "worse" else "info",
         sentence=(
             f"{new} is {word} {old}: a mean loss of {one.new:.4g} instead of {one.old:.4g} {one.unit}".rstrip()
-            + f" over {_examples(one.count)}, {one.difference:+.3g} ({one.interval.level:.0%} interval {one.interval.low:+.3g} to "
-            f"{one.interval.high:+.3g})."
+            + f" over {counted(one.count, 'example')}, {one.difference:+.3g} ({one.interval.level:.0%} interval "
+            f"{one.interval.low:+.3g} to {one.interval.high:+.3g})."
         ),
         count=one.count,
         interval=one.interval,
@@ -155,7 +152,7 @@ def _others(measures: list[MeasureDifference], old: str, new: str) -> Iterable[F
         yield Finding(
             kind=f"{one.measure}-rose",
             severity="medium",
-            sentence=f"From {old} to {new} {shown}, over {_examples(one.count)}.",
+            sentence=f"From {old} to {new} {shown}, over {counted(one.count, 'example')}.",
             count=one.count,
             interval=one.interval,
             page=PAGE,
@@ -198,8 +195,8 @@ def _fell(
         severity="high",
         sentence=(
             f"From {names[0]} to {names[1]} the {what} {one.group} fell by {points(-one.difference, signed=False)} "
-            f"({points_interval(one.interval)}) over {one.count:,} examples: {one.broken:,} broke, {one.fixed:,} were fixed "
-            f"({p_words(adjusted)} after correction for {tests:,} groups)."
+            f"({points_interval(one.interval)}) over {counted(one.count, 'example')}: {one.broken:,} broke, {one.fixed:,} "
+            f"{'was' if one.fixed == 1 else 'were'} fixed ({p_words(adjusted)} after correction for {counted(tests, 'group')})."
         ),
         count=one.count,
         interval=one.interval,

@@ -20,10 +20,11 @@ from pellucid.comparison.pairs import (
 )
 from pellucid.comparison.together import Together
 from pellucid.errors import OptionError
+from pellucid.measures.words import counted
 from pellucid.record.schema import GateResult, MeasureDifference
 
 GRAMMAR = (
-    "METRIC [may] drops|rises [by AMOUNT[%]] [at LEVEL%], where METRIC is accuracy, loss, ece, confidence, churn, "
+    "METRIC [may] drops|rises [by AMOUNT[%| points]] [at LEVEL%], where METRIC is accuracy, loss, ece, confidence, churn, "
     "recall of CLASS, or accuracy where COLUMN is VALUE"
 )
 # In quotes, where any word may stand in it; else as short as the rest of the rule lets it be.
@@ -33,8 +34,8 @@ _RULE = re.compile(
     rf"""\s*
     (?:(?P<metric>accuracy|loss|ece|confidence|churn)(?:\s+where\s+(?P<column>{_NAME})\s+is\s+(?P<value>{_NAME}))?
        |recall\s+of\s+(?P<group>{_NAME}))
-    \s+(?P<may>may\s+)?(?P<way>drops?|falls?|rises?|grows?)
-    (?:\s+by\s+(?P<amount>{_NUMBER})\s*(?P<percent>%)?)?
+    \s+(?P<may>may\s+)?(?P<way>drops?|falls?|decreases?|rises?|grows?|increases?)
+    (?:\s+by(?:\s+more\s+than)?\s+(?P<amount>{_NUMBER})(?:\s*(?P<percent>%)|\s+(?P<points>(?:percentage\s+)?points?))?)?
     (?:\s+at\s+(?P<level>\d+(?:\.\d*)?)\s*%)?\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -88,7 +89,9 @@ def read_rule(text: str) -> Rule:
             f"Churn is the share of answers that changed; it can only rise, as in 'churn rises by 5% at 95%'; got {text!r}."
         )
     amount = float(found["amount"] or 0)
-    percent = found["percent"] is not None
+    percent = found["percent"] is not None or found["points"] is not None
+    if found["points"] is not None and metric == "loss":
+        raise OptionError(f"A loss has no points; say how much in its own unit, or in %; got {text!r}.")
     if percent:
         amount /= 100
     relative = percent and metric == "loss"
@@ -164,7 +167,7 @@ def judge(rule: Rule, pair: Pair, all_: Together, model: str, unit: str) -> Gate
             f"{model}: {rule.text}: {'FAILED' if failed else 'passed'}. The difference is "
             f"{_counted(scale * found.difference, word, sign='+')} "
             f"({100 * rule.level:.4g}% interval {scale * found.interval.low:+.4g} to {scale * found.interval.high:+.4g}, "
-            f"{found.count:,} {'example' if found.count == 1 else 'examples'}): a {change}{much} {verdict}."
+            f"{counted(found.count, 'example')}): a {change}{much} {verdict}."
         ),
     )
 
@@ -195,7 +198,8 @@ def _refuse_what_is_missing(rule: Rule, pair: Pair) -> None:
     if only_old or only_new:
         old, new = pair.names
         raise OptionError(
-            f"--fail-if {rule.text!r} cannot be judged: {only_old:,} examples have a {_MEANS[rule.metric]} by {old} alone and "
+            f"--fail-if {rule.text!r} cannot be judged: {only_old:,} "
+            f"{'example has' if only_old == 1 else 'examples have'} a {_MEANS[rule.metric]} by {old} alone and "
             f"{only_new:,} by {new} alone, and what a model gives none for would not count against it."
         )
 

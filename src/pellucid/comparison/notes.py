@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.comparison.pairs import Pair, infinite_losses, pair_of, sides_of
 from pellucid.comparison.together import Together
+from pellucid.measures.words import counted
 
 
 def notes_of(all_: Together) -> Iterator[str]:
@@ -33,13 +34,13 @@ def _matching(all_: Together) -> Iterator[str]:
                 f"has and {found.unanswered:,} that only {base} has."
             )
         if found.repeated:
-            yield f"An id that is there more than once names no example: {found.repeated:,} examples of {name} and {base}."
+            yield f"An id that is there more than once names no example: {counted(found.repeated, 'example')} of {name} and {base}."
         if changed:
-            yield f"Left out, because {name} and {base} label them differently: {changed:,} of {found.count:,} examples."
+            yield f"Left out, because {name} and {base} label them differently: {changed:,} of {counted(found.count, 'example')}."
         if found.other_pictures:
             yield (
-                f"Under the same id {name} and {base} have another picture: {found.other_pictures:,} of {found.count:,} examples "
-                "were prepared in another way, or are not the same."
+                f"Under the same id {name} and {base} have another picture, prepared in another way or not the same: "
+                f"{found.other_pictures:,} of {counted(found.count, 'example')}."
             )
 
 
@@ -48,7 +49,7 @@ def _answers(pair: Pair, by_neither: int) -> Iterator[str]:
     not_old, not_new = (int(np.count_nonzero(pair.answered & (one < 0))) for one in (pair.old, pair.new))
     if not_old or not_new:
         yield (
-            f"Of the {count:,} examples that {old} or {new} answers, {old} leaves {not_old:,} unanswered and {new} "
+            f"Of the {counted(count, 'example')} that {old} or {new} answers, {old} leaves {not_old:,} unanswered and {new} "
             f"{not_new:,}: they count as not right there, and as answers that changed."
         )
     if by_neither:
@@ -65,6 +66,6 @@ def _means(pair: Pair) -> Iterator[str]:
     for (both, only_old, only_new), whats in left.items():
         if both and (only_old or only_new):
             yield (
-                f"Means of {' and '.join(whats)} are over the {both:,} examples that have one by both models; left out are "
-                f"{only_old:,} that have one by {pair.names[0]} alone and {only_new:,} by {pair.names[1]} alone."
+                f"Means of {' and '.join(whats)} are over the {counted(both, 'example')} that have one by both models; left out "
+                f"are {only_old:,} that have one by {pair.names[0]} alone and {only_new:,} by {pair.names[1]} alone."
             )

@@ -18,6 +18,7 @@ from pellucid.measures.paired import (
     mean_difference,
     share_difference,
 )
+from pellucid.measures.words import counted
 from pellucid.record import schema
 from pellucid.record.schema import GroupDifference, Interval, MeasureDifference, SliceDifference
 
@@ -196,7 +197,7 @@ def infinite_losses(pair: Pair) -> str:
     """Which of the models have infinite losses, and how many; "" where neither has."""
     counts = np.isinf(pair.losses).sum(axis=1)
     said = [
-        f"{name} has an infinite loss on {number:,} {'example' if number == 1 else 'examples'}"
+        f"{name} has an infinite loss on {counted(number, 'example')}"
         for name, number in zip(pair.names, counts, strict=True)
         if number
     ]
