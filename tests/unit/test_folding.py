@@ -79,6 +79,23 @@ def test_single_calls_without_an_inside_are_left_as_they_are() -> None:
     assert runs(nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))) == []
 
 
+class _Branches(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Linear(4, 4) for _ in range(count))
+        self.again = nn.Linear(4, 4)
+
+    def forward(self, values: Tensor) -> Tensor:
+        values = torch.stack([branch(values) for branch in self.branches]).sum(0)
+        for _ in range(9):
+            values = self.again(values)
+        return values
+
+
+def test_many_equal_branches_without_an_inside_are_one_run_and_calls_of_one_layer_are_not() -> None:
+    assert runs(_Branches(3_000)) == [[f"branches.{index}" for index in range(3_000)]]
+
+
 def test_blocks_that_share_what_they_hear_are_equal() -> None:
     assert runs(Scaled(3)) == [["blocks.0", "blocks.1", "blocks.2"]]
 
@@ -173,7 +190,8 @@ def test_a_graph_of_46_000_nodes_is_one_run_too() -> None:
         nodes.append(Node(top, f"{block}", f"{block}", "Block", "module", None, 1, ((1,),), ((1,),)))
         for part in range(9):
             id_ = len(nodes)
-            nodes.append(Node(id_, f"{block}.{part}", f"{block}.{part}", "Linear", "module", top, 1, ((1,),), ((1,),)))
+            what = ("Linear", "ReLU")[part % 2]
+            nodes.append(Node(id_, f"{block}.{part}", f"{block}.{part}", what, "module", top, 1, ((1,),), ((1,),)))
             before = id_ - 1 if part else max(0, id_ - 2)
             edges += [Edge(before, id_, 0, 0, (1,)), Edge(0, id_, 0, 1, (1,))]
     [run] = repeats(nodes, edges)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from pellucid.graph.structure import Edge, Node
@@ -14,10 +14,11 @@ _DROPS = frozenset({
     "PatchDropout", "StochasticDepth", "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d",
     "feature_alpha_dropout", "stochastic_depth",
 })  # fmt: skip
+_MANY = 8  # equal modules without an inside are a run from so many on: fewer are read sooner one by one
 
 
 def repeats(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[tuple[int, ...], ...]:
-    """Runs of at least two equal siblings that hold something, as ids in order of execution.
+    """Runs of at least two equal siblings that hold something, or of many modules that hold nothing, in order of execution.
 
     Equal are calls of the same operation with the same shapes, types, parameter counts and FLOPs, whose insides are equal
     call for call and connected alike, also to the outside. Calls without an inside have the same settings as well: another
@@ -37,9 +38,16 @@ def repeats(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[tuple[int, ..
                 run.append(child)
                 continue
             runs.append(tuple(run))
-            run = [child] if structures.children.get(child) else []
+            run = [child]
         runs.append(tuple(run))
-    return tuple(sorted(run for run in runs if len(run) > 1))
+    return tuple(sorted(run for run in runs if len(run) > 1 and _folds(run, nodes, structures.children)))
+
+
+def _folds(run: Sequence[int], nodes: Sequence[Node], children: Mapping[int | None, Sequence[int]]) -> bool:
+    """Whether equal siblings are worth one box; calls of the same layer time and again are a loop's to tell."""
+    if children.get(run[0]):
+        return True
+    return len(run) >= _MANY and nodes[run[0]].kind == "module" and len({nodes[id_].path for id_ in run}) == len(run)
 
 
 class _Structures:
