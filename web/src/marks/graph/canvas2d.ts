@@ -10,7 +10,7 @@ import type { Renderer } from "./renderer";
 import { Sheet } from "./sheet";
 import type { Transition } from "./transition";
 
-/** So many boxes in view are drawn anew in every frame; of more a picture is kept. */
+/** So many boxes or runs of arrows in view are drawn anew in every frame; of more a picture is kept. */
 const MOST_BOXES = 140;
 const MOST_RUNS = 250;
 /** Boxes and arrows whose words a frame may fit for the first time: a new picture has its words within a few frames. */
@@ -112,18 +112,20 @@ export class Canvas2dRenderer implements Renderer {
       ((picture.look[box] as number) & Look.open ? frames : closed).push(box);
       return frames.length + closed.length < MOST_BOXES;
     });
+    const runs = this.#runsIn(painter, rect, share);
+    const many = frames.length + closed.length >= MOST_BOXES || runs.length >= MOST_RUNS;
     let wanting = false;
-    if (this.#keeps && this.#sheet && this.#overview && frames.length + closed.length >= MOST_BOXES) {
+    if (this.#keeps && this.#sheet && this.#overview && many) {
       wanting = this.#drawKept(this.#sheet, this.#overview, camera, view, density);
       for (const box of [this.#emphasis.selected, this.#emphasis.hovered]) painter.outline(context, box, camera.scale);
     } else {
       // Within a grid the order is by place; frames must go from the outermost inwards.
       const { scale } = camera;
       for (const box of frames) painter.box(context, box, this.#emphasis, scale, share);
-      this.#drawStrokes(painter, rect, scale, share);
+      painter.lines(context, runs, scale, share);
       for (const box of closed) painter.box(context, box, this.#emphasis, scale, share);
       if (FONT * scale > LEGIBLE[0]) {
-        const turn = painter.turn(FRESH);
+        const turn = painter.turn(rect, FRESH);
         for (const box of frames) painter.words(context, box, this.#emphasis, scale, share, turn);
         for (const box of closed) painter.words(context, box, this.#emphasis, scale, share, turn);
         wanting = painter.wanting;
@@ -145,13 +147,12 @@ export class Canvas2dRenderer implements Renderer {
     return blurred || overview.paint();
   }
 
-  #drawStrokes(painter: Painter, rect: Rect, scale: number, share: number): void {
+  #runsIn({ runs: all }: Painter, rect: Rect, share: number): readonly number[] {
     const runs = this.#runs;
     runs.length = 0;
-    for (let run = 0; run < painter.runs.count && runs.length < MOST_RUNS; run++) {
-      if (painter.runs.touches(run, rect, share)) runs.push(run);
-    }
-    painter.lines(this.#context, runs, scale, share);
+    const most = this.#keeps ? MOST_RUNS : all.count;
+    for (let run = 0; run < all.count && runs.length < most; run++) if (all.touches(run, rect, share)) runs.push(run);
+    return runs;
   }
 
   dispose(): void {}

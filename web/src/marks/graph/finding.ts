@@ -16,7 +16,7 @@ export interface Finding {
   readonly parts: LineParts;
   /** Bounds of runs of arrows. */
   readonly runs: Float32Array;
-  /** Middles of the words on arrows; none where each stands in the middle of its line. */
+  /** Middles of the words on arrows; no number where it is the middle of a line that nobody looked at yet. */
   readonly labels: Float32Array;
   /** For a graphics card, all strokes of arrows and the bounds of runs of them. */
   readonly strokes: { readonly numbers: Float32Array; readonly count: number; readonly bounds: Float32Array } | null;

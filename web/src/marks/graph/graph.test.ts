@@ -9,7 +9,7 @@ import { type Palette, parseColour } from "./palette";
 import { Look, type Picture } from "./picture";
 import { addLine, boundsOf, lengthOf, part, pointAt, rounded, STROKE, Strokes, strokesOf } from "./strokes";
 import { escaped, svgOf } from "./svg";
-import { keeping, linesFrom, movesOf } from "./transition";
+import { keeping, linesFrom, midmost, movesOf } from "./transition";
 import { visibleRuns } from "./webgl";
 import { barsOf, wordsOf } from "./words";
 
@@ -228,6 +228,8 @@ describe("moving from one picture to the next", () => {
     const camera = { x: 5, y: 6, scale: 0.8 };
     const after = keeping(camera, old, now, 10);
     expect(toView(after, 300 + 70, 0)).toEqual(toView(camera, 70, 0));
+    const without = { ...now, visible: { ...now.visible, ids: Int32Array.of(10, 11, 99, 13) } };
+    expect([now, without].map((to) => midmost({ ...camera, x: -330, y: -250 }, VIEW, old, to))).toEqual([12, 11]);
   });
 
   it("lets what is new come out of the frame that was opened, and what was there come from its place", () => {

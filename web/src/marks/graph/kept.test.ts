@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { flat, network, whole } from "../../../tests/support/graphs";
 import { layOut } from "../../layout/layout";
+import { Canvas2dRenderer } from "./canvas2d";
 import { findingOf } from "./finding";
+import { Places } from "./hit";
 import { Painter } from "./painter";
 import { type Palette, parseColour } from "./palette";
 import { NO_EMPHASIS, type Picture } from "./picture";
@@ -28,10 +30,12 @@ const PALETTE: Palette = {
   sans: "sans-serif",
 };
 
-function pictured(count: number): Picture {
-  const visible = flat(count, network(count));
+const EVERYWHERE = { x: -1e6, y: -1e6, width: 2e6, height: 2e6 };
+
+function pictured(count: number, arrows = network(count), letters = 0): Picture {
+  const visible = flat(count, arrows);
   const placed = whole(layOut(visible));
-  const labelled = new Uint8Array(visible.source.length);
+  const labelled = new Uint8Array(visible.source.length).fill(letters);
   const words = () => "a";
   return {
     visible,
@@ -44,6 +48,11 @@ function pictured(count: number): Picture {
     look: new Uint8Array(count),
     change: new Uint8Array(count),
   };
+}
+
+/** Arrows from the first box to all others. */
+function fan(count: number): [number, number][] {
+  return Array.from({ length: count - 1 }, (_, at) => [0, at + 1]);
 }
 
 describe("strokes in runs", () => {
@@ -122,7 +131,7 @@ describe("a picture of very many boxes", () => {
     const painter = new Painter(picture, null, PALETTE);
     const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
     const write = (fresh?: number) => {
-      const turn = painter.turn(fresh);
+      const turn = painter.turn(EVERYWHERE, fresh);
       calls.fillText = 0;
       for (let box = 0; box < 10; box++) painter.words(context, box, NO_EMPHASIS, 1, 1, turn);
       return [calls.fillText, painter.wanting];
@@ -134,5 +143,34 @@ describe("a picture of very many boxes", () => {
       [20, false],
       [20, false],
     ]);
+  });
+
+  it("writes of what fans out from one box what is in view, however many arrows there are", () => {
+    for (const count of [1000, 7000]) {
+      const picture = pictured(count, fan(count), 4);
+      const painter = new Painter(picture, null, PALETTE);
+      const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+      const [x = 0, y = 0] = [picture.placed.x[500], picture.placed.y[500]];
+      const turn = painter.turn({ x, y: y - 40, width: 400, height: 100 }, 20);
+      for (const box of [0, 500]) painter.words(context, box, NO_EMPHASIS, 1, 1, turn);
+      expect(painter.wanting).toBe(false);
+      expect(calls.fillText).toBeLessThan(40);
+      calls.fillText = 0;
+    }
+  });
+
+  it("draws all arrows that cross the view from a picture that is kept, where a frame has no time for so many", () => {
+    const picture = pictured(6000, fan(6000));
+    const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+    vi.stubGlobal("requestIdleCallback", () => 0);
+    const renderer = new Canvas2dRenderer(context, PALETTE);
+    renderer.setPicture(picture, new Places(picture.placed, picture.finding.grid), null);
+    const drawsAt = (x: number, y: number) => {
+      renderer.draw({ x, y, scale: 1 }, { width: 600, height: 200 }, 1, 1);
+      return renderer.draws;
+    };
+    const [x = 0, y = 0] = [picture.placed.x[0], picture.placed.y[0]];
+    expect(drawsAt(x, y)).toBe(3);
+    expect(drawsAt(x, y - 400)).toBe(5);
   });
 });

@@ -1,6 +1,7 @@
 /** Where words stand on arrows, for every renderer: in the middle of their line, or by its side or further along where something stands. */
 import { HEADER, type Placed, type Visible } from "../../layout/types";
 import { plain } from "../format";
+import type { Rect as Area } from "./camera";
 import type { Picture } from "./picture";
 import { lineOf, pointAt, rounded } from "./strokes";
 
@@ -31,16 +32,31 @@ const BORDER = 1;
 const STACK = 6;
 
 export function labelOf(picture: Picture, arrow: number): Label | null {
-  const { visible, placed, finding } = picture;
+  const { visible } = picture;
   if (!picture.labelled[arrow]) return null;
   const text = plain(picture.words.label(arrow));
   const framed = (visible.frame[visible.target[arrow] as number] as number) >= 0;
-  if (visible.back[arrow]) return { text, ...besideOf(placed, arrow), right: true, framed };
-  const [x, y] =
-    finding.labels.length > 0
-      ? [finding.labels[2 * arrow] as number, finding.labels[2 * arrow + 1] as number]
-      : pointAt(rounded(lineOf(placed, arrow)), 0.5);
-  return { text, x, y, right: false, framed };
+  return { text, ...spotOf(picture, arrow), right: visible.back[arrow] === 1, framed };
+}
+
+/** Whether the words on an arrow may reach into a part of the drawing. */
+export function labelIn(picture: Picture, arrow: number, area: Area): boolean {
+  const { x, y } = spotOf(picture, arrow);
+  return (
+    x >= area.x - LABEL_MOST &&
+    x <= area.x + area.width + LABEL_MOST &&
+    y >= area.y - LABEL_HEIGHT &&
+    y <= area.y + area.height + LABEL_HEIGHT
+  );
+}
+
+function spotOf({ visible, placed, finding: { labels } }: Picture, arrow: number): { x: number; y: number } {
+  if (visible.back[arrow]) return besideOf(placed, arrow);
+  const [x, y] = [labels[2 * arrow] as number, labels[2 * arrow + 1] as number];
+  if (Number.isFinite(x)) return { x, y };
+  const middle = pointAt(rounded(lineOf(placed, arrow)), 0.5);
+  labels.set(middle, 2 * arrow);
+  return { x: middle[0], y: middle[1] };
 }
 
 /** Beside its outermost part: in its middle it would cover the box that a line fed back leads around. */
@@ -55,14 +71,15 @@ function besideOf(placed: Placed, arrow: number): { x: number; y: number } {
 
 /**
  * Middles of the words on arrows, x and y in turns, where they cover least of boxes, of frames' titles and borders, and of
- * words that were placed before; nothing where there are too many to tell apart.
+ * words that were placed before; where there are too many to tell apart no numbers, each to be filled in when it is first seen.
  */
 export function labelPoints(visible: Visible, placed: Placed, labelled: Uint8Array): Float32Array {
   let count = 0;
   for (const letters of labelled) count += Number(letters > 0);
-  if (count === 0 || count > MOST_APART) return new Float32Array(0);
+  const points = new Float32Array(count > 0 ? 2 * labelled.length : 0);
+  if (count > MOST_APART) points.fill(Number.NaN);
+  if (count === 0 || count > MOST_APART) return points;
   const taken = takenBy(visible, placed);
-  const points = new Float32Array(2 * labelled.length);
   for (let arrow = 0; arrow < labelled.length; arrow++) {
     const letters = labelled[arrow] as number;
     if (letters === 0 || visible.back[arrow]) continue;

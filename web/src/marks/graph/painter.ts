@@ -1,6 +1,7 @@
 /** Draws boxes, arrows and words on a canvas: on the one that is seen, or on one that is kept. */
 import { fitting } from "../fitting";
-import { LABEL_HEIGHT, type Label, labelOf } from "./labels";
+import type { Rect } from "./camera";
+import { LABEL_HEIGHT, type Label, labelIn, labelOf } from "./labels";
 import { borderColour, CHANGE_COLOURS, css, mixed, type Palette } from "./palette";
 import {
   type Emphasis,
@@ -55,6 +56,7 @@ export class Painter {
   readonly #written: Uint32Array;
   #turns = 0;
   #fresh = 0;
+  #window: Rect = { x: 0, y: 0, width: 0, height: 0 };
   /** Whether words had to be left out of the last painting. */
   wanting = false;
 
@@ -286,9 +288,10 @@ export class Painter {
 
   /**
    * A number for one painting of words, in which each arrow's are written once. `fresh` boxes and arrows are fitted at most
-   * that were not met before; the others stay without words this time.
+   * that were not met before; the others stay without words this time. Words on arrows outside of the `window` are left out.
    */
-  turn(fresh = Number.POSITIVE_INFINITY): number {
+  turn(window: Rect, fresh = Number.POSITIVE_INFINITY): number {
+    this.#window = window;
     this.#turns += 1;
     this.#fresh = fresh;
     this.wanting = false;
@@ -328,6 +331,7 @@ export class Painter {
       const arrow = arrows[at] as number;
       if (!this.#picture.labelled[arrow] || this.#written[arrow] === turn) continue;
       this.#written[arrow] = turn;
+      if (!labelIn(this.#picture, arrow, this.#window)) continue;
       this.#label(context, arrow);
     }
     context.globalAlpha = 1;

@@ -126,7 +126,7 @@ export class Sheet {
     if (scale > LEAST_FOR_ARROWS) yield* this.#lines(painter, context, window, scale);
     yield* this.#boxes(subject, context, window, scale, frames, order.length);
     if (FONT * scale <= LEGIBLE[0]) return;
-    const turn = painter.turn();
+    const turn = painter.turn(window);
     let work = 0;
     for (const box of order) {
       work++;
@@ -209,5 +209,10 @@ function sized({ canvas, context }: Side, width: number, height: number): void {
 
 function sideOf(): Side {
   const canvas = document.createElement("canvas");
-  return { canvas, context: canvas.getContext("2d", { alpha: false }), window: null, scale: 1 };
+  return {
+    canvas,
+    context: canvas.getContext("2d", { alpha: false, willReadFrequently: true }),
+    window: null,
+    scale: 1,
+  };
 }

@@ -12,7 +12,7 @@ import type { Palette } from "./palette";
 import { type Emphasis, NO_EMPHASIS, type Picture, rectOf, wholeOf } from "./picture";
 import { Pointing } from "./pointing";
 import type { Renderer } from "./renderer";
-import { eased, keeping, linesFrom, type Moves } from "./transition";
+import { eased, keeping, linesFrom, type Moves, midmost } from "./transition";
 import { WebglRenderer } from "./webgl";
 
 const MOVE = 180;
@@ -141,8 +141,8 @@ export class Stage {
   }
 
   /**
-   * Another picture. `keep` is the id of the node that stays where it is on screen, for a module that was opened or closed;
-   * `moves` is where all comes from in the picture that stands, null where nothing moves.
+   * Another picture. `keep` is the id of the node that stays where it is on screen, for a module that was opened or closed,
+   * else what is in the middle stays; `moves` is where all comes from in the picture that stands, null where nothing moves.
    */
   setPicture(picture: Picture, keep: number | null = null, moves: Moves | null = null): void {
     const old = this.#picture;
@@ -158,7 +158,9 @@ export class Stage {
     if (this.#fresh) {
       this.fit(false);
     } else if (old && moves) {
-      const to = keep === null ? this.camera : keeping(this.#moving?.to ?? this.camera, old, picture, keep);
+      const now = this.#moving?.to ?? this.camera;
+      const stays = keep ?? midmost(now, this.view, old, picture);
+      const to = stays === null ? cameras.held(now, this.whole, this.view) : keeping(now, old, picture, stays);
       this.#moving = still ? null : { since: performance.now(), from: this.camera, to, boxes: true };
       if (still) this.#set(to);
     }

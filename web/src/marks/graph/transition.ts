@@ -1,7 +1,7 @@
 /** Where every box and arrow of a new picture comes from, so that opening a module moves its surroundings and no more. */
 import { PairTable } from "../../layout/pairs";
 import type { Placed, Visible } from "../../layout/types";
-import type { Camera } from "./camera";
+import type { Camera, Size } from "./camera";
 import type { Picture } from "./picture";
 import { runBoundsOf } from "./runs";
 import { lineOf, type OldLine } from "./strokes";
@@ -109,6 +109,20 @@ export function linesFrom(old: Stood["placed"], was: Int32Array): OldLine {
     const before = was[arrow] as number;
     return before < 0 ? null : lineOf(old, before);
   };
+}
+
+/** The id of the box in both pictures whose upper edge is, of all in view, nearest to the middle; null where none is. */
+export function midmost(camera: Camera, view: Size, { visible, placed }: Picture, now: Picture): number | null {
+  const there = boxesById(now.visible.ids);
+  const [wide, high] = [view.width / camera.scale / 2, view.height / camera.scale / 2];
+  let [least, found] = [Number.POSITIVE_INFINITY, -1];
+  for (let box = 0; box < visible.ids.length; box++) {
+    const across = Math.abs((placed.x[box] as number) + (placed.width[box] as number) / 2 - camera.x - wide);
+    const down = Math.abs((placed.y[box] as number) - camera.y - high);
+    if (across > wide || down > high || across + down >= least || there(visible.ids[box] as number) < 0) continue;
+    [least, found] = [across + down, box];
+  }
+  return found < 0 ? null : (visible.ids[found] as number);
 }
 
 /** The camera that leaves a box's middle of its upper edge where it is on screen. */

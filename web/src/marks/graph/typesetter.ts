@@ -5,7 +5,7 @@
 import { Atlas, type Glyph, RISE, type Run } from "./atlas";
 import { type Camera, covers, type Rect, type Size, seen } from "./camera";
 import type { Places } from "./hit";
-import { LABEL_HEIGHT, LABEL_MOST, labelOf } from "./labels";
+import { LABEL_HEIGHT, LABEL_MOST, labelIn, labelOf } from "./labels";
 import type { Palette } from "./palette";
 import { FONT, LEGIBLE, type Picture } from "./picture";
 import { type Tone, wordsOf } from "./words";
@@ -152,6 +152,7 @@ export class Typesetter {
   }
 
   #label(picture: Picture, arrow: number): void {
+    if (!labelIn(picture, arrow, this.#coming.window)) return;
     const label = labelOf(picture, arrow);
     if (!label) return;
     const run = this.atlas.run(label.text, "plain", LABEL_MOST);

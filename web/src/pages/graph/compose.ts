@@ -1,7 +1,7 @@
 /** What is written on the boxes and arrows of a graph, and how many letters that is: widths are known without the words. */
 import type { GraphModel } from "../../layout/model";
 import type { Visible } from "../../layout/types";
-import { number } from "../../marks/format";
+import { count, number } from "../../marks/format";
 import { JOIN, type Words } from "../../marks/graph/picture";
 import type { GraphEdge, GraphNode } from "../../record/schema.gen";
 import { blockValues, boxValue, type Measure } from "./measures";
@@ -63,7 +63,7 @@ export function flowing(edge: GraphEdge, many: number): string {
 }
 
 export function more(many: number): string {
-  return many > 1 ? `  +${many - 1}` : "";
+  return many > 1 ? `  +${count(many - 1)}` : "";
 }
 
 /** What words are made from, as it was when the picture was asked for. */
