@@ -103,6 +103,23 @@ def test_on_a_linear_model_all_of_them_are_closed_forms() -> None:
     assert float(found["smoothgrad"].error.abs().max()) < 1e-12
 
 
+class Routed(nn.Module):
+    """One of two linear models, by the sign of the first number."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        return torch.stack([given.sum(1), given.sum(1) + (given[:, 0] > 0.5)], 1)
+
+
+def test_a_score_that_jumps_on_the_way_is_not_to_be_mended_by_more_steps() -> None:
+    found = pellucid.attribute(Routed(), torch.ones(2, 3), 1, "integrated_gradients")
+    torch.testing.assert_close(found.check, -torch.ones(2).double())
+    assert len(found.warnings) == 1
+    assert "25.0% of the difference from the baseline, after 128 steps it was 25.0%" in found.warnings[0]
+    assert "More of them are no remedy where the score jumps on the way (hard routing, rounding)" in found.warnings[0]
+    few = pellucid.attribute(Routed(), torch.ones(2, 3), 1, IntegratedGradients(steps=1, limit=2))
+    assert few.warnings[0].endswith("Raise limit.")
+
+
 class Difference(nn.Module):
     """The square of the difference of two inputs, whose gradients are its double and what is opposite to it."""
 

@@ -112,3 +112,28 @@ def test_complex_and_sparse_inputs_are_refused_as_what_they_are(method: str) -> 
         pellucid.attribute(Complex().eval(), torch.randn(3, 5, dtype=torch.complex64), 1, method)
     with pytest.raises(MethodError, match=r"Sparse inputs have no map: give them dense .*\(3, 5\) float32"):
         pellucid.attribute(Sparse().eval(), torch.eye(5)[:3].to_sparse(), 1, method)
+
+
+class Halves(nn.Module):
+    """Reads a complex input as numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(10, 3)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.as_tensor(self.linear(torch.view_as_real(values).flatten(1))).relu()
+
+
+@pytest.mark.parametrize("method", ["saliency", "gradient_x_input"])
+def test_complex_inputs_without_a_map_are_told_of(method: str) -> None:
+    given = torch.randn(3, 5, dtype=torch.complex64)
+    found = pellucid.attribute(Halves().eval(), given, 1, method)
+    assert found.input is None
+    assert found.warnings == (
+        "Complex inputs have no map: split them into real and imaginary part, which the model joins.",
+    )
+    with pytest.raises(
+        MethodError, match="The inputs are complex, of which no gradient is taken: split them into real and"
+    ):
+        pellucid.attribute(Complex().eval(), given, 1, method)

@@ -14,6 +14,7 @@ from pellucid.attribution.cams import refuse_cam
 from pellucid.attribution.finite import explained
 from pellucid.attribution.layers import by_module, embeddings, shaped, traced, with_planes
 from pellucid.attribution.lookups import LookUps
+from pellucid.attribution.masks import complex_without_map
 from pellucid.attribution.methods import Maps, Method, Problem, Watcher, method_of
 from pellucid.attribution.parts import Found, in_parts
 from pellucid.attribution.products import Products
@@ -136,6 +137,7 @@ def attribute(
         name, maps = each.name, found[each.name]
         told, cost = explained(problem, maps, lambda: finder.graph)
         told += unseen(problem, each, maps, lambda: finder.graph)
+        told += complex_without_map(problem.inputs, maps.input)
         if told:
             passes.add(cost)
             found[name] = replace(maps, warnings=(*maps.warnings, *told))

@@ -17,6 +17,8 @@ from pellucid.types import Tree
 _HIDDEN = -1e4
 """From here on down, numbers that masks add to logits."""
 
+_COMPLEX = "Complex inputs have no map: split them into real and imaginary part, which the model joins"
+
 
 def of_numbers(inputs: Tree, model: nn.Module) -> Any:
     """The inputs with None where a leaf cannot be changed by a little and by example, or is the mask of token ids.
@@ -35,12 +37,18 @@ def without_numbers(inputs: Tree) -> str:
     leaves = list(tensors_in(inputs))
     given = f"got {shapes(inputs)}."
     if any(leaf.is_complex() for leaf in leaves):
-        return f"Complex inputs have no map: split them into real and imaginary part, which the model joins; {given}"
+        return f"{_COMPLEX}; {given}"
     if any(leaf.layout is not torch.strided for leaf in leaves):
         return f"Sparse inputs have no map: give them dense (to_dense); {given}"
     if any(leaf.is_floating_point() for leaf in leaves):
         return f"The inputs of this model are ids with their mask, or have not one entry an example; {given}"
     return f"The inputs of this model are integers; {given}"
+
+
+def complex_without_map(inputs: Tree, found: Any) -> tuple[str, ...]:
+    """A warning where an input of complex numbers has no map in what was found, a tree like the inputs; nothing elsewhere."""
+    alone = along(lambda leaf, one: leaf if leaf.is_complex() and one is None else None, inputs, found)
+    return (f"{_COMPLEX}.",) if next(tensors_in(alone), None) is not None else ()
 
 
 def _is_mask(leaf: Tensor) -> bool:

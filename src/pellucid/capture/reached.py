@@ -50,7 +50,14 @@ def no_gradient(inputs: Iterable[Tensor], layers: Sequence[Layer], without: Mapp
     """
     if without:
         return next(iter(without.values()))
-    if not layers and not any(tensor.is_floating_point() or tensor.is_complex() for tensor in inputs):
+    given = list(inputs)
+    floats = any(tensor.is_floating_point() for tensor in given)
+    if not floats and any(tensor.is_complex() for tensor in given):
+        return (
+            "The inputs are complex, of which no gradient is taken: split them into real and imaginary part, which the model "
+            f"joins. {_WRONG} this model as it is."
+        )
+    if not layers and not floats:
         return (
             "The inputs are whole numbers, which have no gradient, and no layer has one row an example whose gradient could "
             f"stand for them. {_WRONG} this model."
