@@ -136,6 +136,25 @@ def test_operators_without_a_kernel_for_shapes_run_with_values() -> None:
     assert flows(graph) == {("args[0]", "linear"), ("linear", "shuffled()"), ("shuffled()", "output")}
 
 
+@pytest.mark.skipif(not hasattr(torch, "_grouped_mm"), reason="this torch has no products of groups")
+def test_rows_that_are_shared_out_among_experts_need_no_values() -> None:
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 8, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            ends = torch.tensor([2, 2, 5], dtype=torch.int32, device=x.device)
+            return torch._grouped_mm(x, self.weight, offs=ends)
+
+    given = torch.randn(5, 8)
+    by_shapes, with_values = trace(Experts(), given), Experts()(given)
+    (node,) = [node for node in by_shapes.nodes if node.operation == "grouped_mm"]
+    assert (by_shapes.backend, node.outputs, node.flops) == ("fake", (tuple(with_values.shape),), 2 * 5 * 8 * 4)
+    with torch.device("meta"):
+        assert (trace(Experts(), given).error, trace(Experts(), given).backend) == (None, "meta")
+
+
 def test_a_model_that_catches_errors_takes_the_path_that_it_takes_with_values() -> None:
     def forward(self: nn.Module, x: Tensor) -> Tensor:
         try:

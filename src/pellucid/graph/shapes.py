@@ -42,7 +42,7 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 def shortcut(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the operator returns on tensors of the meta device; NotImplemented where no rule is sure of it."""
     rule = _RULES.get(operator)
-    if rule is None or kwargs.keys() - {"alpha", "approximate"}:
+    if rule is None or kwargs.keys() - {"alpha", "approximate", "offs"}:
         return NotImplemented
     try:
         return rule(*args)
@@ -135,6 +135,15 @@ def _addmm(bias: Tensor, left: Tensor, right: Tensor) -> Any:
     return _contiguous(left, left.shape[0], right.shape[1]) if fits else NotImplemented
 
 
+def _grouped_mm(left: Tensor, right: Tensor, *settings: object) -> Any:
+    """Rows shared out among matrices, in single precision, which torch's kernel without values alone refuses."""
+    if left.dtype != torch.float32 or right.dtype != torch.float32 or (left.ndim, right.ndim) != (2, 3):
+        return NotImplemented
+    aligned = all(width % 4 == 0 for width in right.shape[1:]) and all(one is None for one in settings[1:])
+    fits = left.shape[1] == right.shape[1] and aligned
+    return _contiguous(left, left.shape[0], right.shape[2]) if fits else NotImplemented
+
+
 def _batch_norm(
     inputs: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None, variance: Tensor | None,
     training: bool, *_: object,
@@ -209,4 +218,5 @@ _RULES: dict[Any, Callable[..., Any]] = {
     _aten.native_layer_norm.default: _layer_norm,
     _aten.native_group_norm.default: _group_norm,
     _aten.mean.dim: _mean,
+    **({_aten._grouped_mm.default: _grouped_mm} if hasattr(_aten, "_grouped_mm") else {}),
 }
