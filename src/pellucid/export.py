@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from pellucid.errors import OptionError, RecordError
+from pellucid.export_private import folders_of, without_folders
 from pellucid.export_shell import Shell, read_shell
 from pellucid.export_table import PACKED_FROM, packed
 from pellucid.record import Record, schema
@@ -126,7 +127,7 @@ def export(
             f"{path} lies in the record {record.path}, whose files are not replaced: name a file outside."
         )
     shell = read_shell(app_dir or APP)
-    title = record.manifest.title or record.path.resolve().name
+    title = without_folders((record.manifest.title or record.path.resolve().name).encode(), folders_of(record)).decode()
     tags = _Tags(limit_bytes - _SENTENCES, used=len(_page(shell, title, [], page).encode()))
     table = record.examples()
     left_out = list(_add_numbers(tags, record, table, examples))
@@ -150,10 +151,11 @@ def data_tag(path: str, content: bytes) -> str:
 
 
 def _add_numbers(tags: _Tags, record: Record, table: pa.Table, examples: int | None) -> Iterator[str]:
-    tags.add("manifest", msgspec.json.encode(record.manifest))
-    tags.add("summary", msgspec.json.encode(record.summary()))
+    folders = folders_of(record)
+    tags.add("manifest", without_folders(msgspec.json.encode(record.manifest), folders))
+    tags.add("summary", without_folders(msgspec.json.encode(record.summary()), folders))
     for name in record.panels:
-        tags.add(f"panels/{name}", msgspec.json.encode(record.panel(name)))
+        tags.add(f"panels/{name}", without_folders(msgspec.json.encode(record.panel(name)), folders))
     kept = table if examples is None else table.slice(0, examples)
     if kept.num_rows < PACKED_FROM:
         tags.add("examples", stream_bytes(kept))

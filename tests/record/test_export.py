@@ -288,3 +288,23 @@ def test_an_app_that_is_not_built_or_reaches_outside_is_refused(whole: Path, app
     with pytest.raises(StorageError):
         export(whole, tmp_path / "index.html" / "out.html", app_dir=app)
     assert not (tmp_path / "out.html").exists()
+
+
+def test_folders_of_the_maker_s_machine_stay_there(tmp_path: Path, app: Path) -> None:
+    model = schema.ModelInfo("Net", "/home/alice/secret/net.py:make", "f", 1, 1, 4, "C:\\\\Users\\\\alice\\\\w.pt")
+    manifest = schema.Manifest(
+        title="Net on /data/alice/pets by /home/alice/secret/deep/x.py", task="classification", model=model,
+        data=schema.DataInfo("pets", "/data/alice/pets/", "f", 3), options={"loss": "/opt/alice/loss.py:mine"},
+    )  # fmt: skip
+    with Writer.create(tmp_path / "r.pellucid", manifest) as writer, writer.sealing():
+        writer.write_part(0, examples_part(0, 3), {})
+    out = tmp_path / "r.html"
+    export(tmp_path / "r.pellucid", out, app_dir=app)
+    text = out.read_text(encoding="utf-8")
+    packed = re.findall(r'data-path="(?:manifest|summary)">([^<]+)<', text)
+    told = b"".join(gzip.decompress(base64.b64decode(one)) for one in packed).decode()
+    assert len(packed) == 2
+    assert "alice" not in told + text.partition("</title>")[0]
+    assert str(tmp_path) not in told
+    for kept in ('"net.py:make"', '"w.pt"', '"pets/"', '"loss.py:mine"', "Net on pets by deep/x.py"):
+        assert kept in told, kept
