@@ -156,6 +156,15 @@ def test_parts_may_have_columns_of_their_own(tmp_path: Path) -> None:
     assert {row["value"]: row["examples"] for row in values} == {"": 4, "a": 3, "b": 1}
 
 
+def test_whole_numbers_that_are_one_float_are_told_apart(tmp_path: Path) -> None:
+    with Writer.create(tmp_path / "big.pellucid", schema.Manifest()) as writer, writer.sealing():
+        writer.write_part(0, examples_part(0, 4, {"serial": [2**62, 2**62 + 1, 2**62 + 1, -5]}), {})
+    opened = Record(tmp_path / "big.pellucid")
+    asking = Asking(lambda: opened)
+    for value, wanted in ((2**62, 1), (2**62 + 1, 2), (-5, 1), (2**62 + 2, 0), ("-5.0", 1), ("9" * 60, 0)):
+        assert asking.answer("totals", [("column.serial", str(value))])["examples"].to_pylist() == [wanted]
+
+
 def test_without_duckdb_it_says_how_to_install_it(opened: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'pellucid\[scale\]'"):

@@ -11,6 +11,7 @@ Kind: TypeAlias = Literal["text", "number", "boolean"]
 Range: TypeAlias = tuple[float, float]
 
 _MOST_LISTED = 1 << 22  # as in the app: more numbers are in no list that a person made
+_LONGEST_WHOLE = 38  # digits that DuckDB's whole numbers have
 _LONGEST_NUMBER = 15
 
 
@@ -108,6 +109,10 @@ def _value(text: str, column: Along | None) -> tuple[str, list[object]]:
 
 
 def _number(text: str) -> float:
+    """Whole numbers as such: of those beyond 2^53 several are one float."""
+    digits = text.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_WHOLE:
+        return int(text)
     try:
         return float(text)
     except ValueError:
