@@ -11,6 +11,7 @@ import pytest
 
 from pellucid.errors import DataError, OptionError
 from pellucid.human import import_people
+from pellucid.measures.intervals import wilson
 from pellucid.record import Record
 from support.answered import answered
 from support.judged import model_vs_human
@@ -196,3 +197,23 @@ def test_one_pair_and_one_image_are_no_plural(tmp_path: Path) -> None:
     ]
     (tmp_path / "one.csv").write_text("\n".join(["observer,example,response,category", *rows]))
     assert "over 1 pair and 4 images" in import_people(tmp_path / "one.csv", tmp_path / "r.pellucid").answer
+
+
+def test_people_who_always_agree_leave_room_for_those_who_would_not(tmp_path: Path) -> None:
+    rows = [
+        f"{who},i{row}.png,{said},cat"
+        for who in ("anna", "ben")
+        for row, said in enumerate(["cat", "dog", "cat", "dog"])
+    ]
+    (tmp_path / "one.csv").write_text("\n".join(["observer,example,response,category", *rows]))
+    soft = import_people(tmp_path / "one.csv", tmp_path / "r.pellucid").soft
+    assert soft is not None
+    assert (soft.pairwise, soft.entropy, soft.entropy_interval) == (1.0, 0.0, None)
+    assert soft.pairwise_interval == wilson(4, 4)
+    (tmp_path / "two.csv").write_text((tmp_path / "one.csv").read_text().replace("ben,i0.png,cat", "ben,i0.png,dog"))
+    soft = import_people(tmp_path / "two.csv", tmp_path / "s.pellucid").soft
+    assert soft is not None
+    assert soft.pairwise_interval is not None
+    assert (soft.pairwise, soft.pairwise_interval.high) == (0.75, 1.0)
+    assert soft.entropy_interval is not None
+    assert soft.entropy_interval.low == 0.0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from pellucid.human.observers import shown_of
@@ -134,11 +135,11 @@ def soft_of(view: View) -> schema.HumanSoft | None:
         majority=int((some.argmax(axis=1) == category)[labelled].sum()),
         labelled=int(labelled.sum()),
         pairwise=float(pairwise.mean()),
-        pairwise_interval=_mean(pairwise),
+        pairwise_interval=_share(pairwise),
         with_others=float(agreement_with_others(some).mean()),
         answered=int(answered.sum()),
         with_model=float(same.mean()) if len(same) else None,
-        with_model_interval=_mean(same),
+        with_model_interval=_share(same),
         compared=compared,
         cross_entropy=float(cross.mean()) if cross is not None else None,
         cross_entropy_interval=None if cross is None else _mean(cross),
@@ -154,9 +155,19 @@ def soft_of(view: View) -> schema.HumanSoft | None:
 
 
 def _mean(values: NDArray[np.float64]) -> schema.Interval | None:
-    if not len(values):
+    """Student's, of numbers of 0 and more; None where all are alike, which says nothing of how far others may be off."""
+    if not len(values) or not (spread := float(((values - values.mean()) ** 2).sum())):
         return None
-    return mean_interval(len(values), float(values.sum()), float(((values - values.mean()) ** 2).sum()))
+    found = mean_interval(len(values), float(values.sum()), spread)
+    return found and replace(found, low=max(0.0, found.low))
+
+
+def _share(values: NDArray[np.float64]) -> schema.Interval | None:
+    """Likewise of shares, none of which lies beyond 1; Wilson's over images where all are 0 or all are 1."""
+    if len(values) and (values == values[0]).all() and values[0] in (0.0, 1.0):
+        return wilson(int(values.sum()), len(values))
+    found = _mean(values)
+    return found and replace(found, high=min(1.0, found.high))
 
 
 def _crossed(
