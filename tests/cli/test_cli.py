@@ -187,7 +187,7 @@ def test_features_adds_to_a_record_what_was_asked_for(pellucid: Program, copied:
     given = (copied, "--model", "net.py:make", "--data", "digits:test", "--no-progress")
     answered = pellucid("features", *given, "--stimuli", "--layer", layer)
     assert answered.code == 0, answered.err
-    stages = re.findall(r"^(\w+): ([\d,]+) forward and 0 backward", answered.out, re.MULTILINE)
+    stages = re.findall(r"^(\w+): ([\d,]+) forward and 0 backward of an example each, ", answered.out, re.MULTILINE)
     assert [name for name, _ in stages] == ["features", "stimuli"]
     panel = Record(copied).panel("tuning")
     assert [row.name for row in panel.layers] == [layer]  # type: ignore[union-attr]

@@ -103,6 +103,7 @@ def features(
         if name in stages:
             one = stages[name]
             answer(
-                f"{name}: {one.forward_examples:,} forward and {one.backward_examples:,} backward, {one.seconds:.1f} s"
+                f"{name}: {one.forward_examples:,} forward and {one.backward_examples:,} backward of an example each, "
+                f"{one.seconds:.1f} s"
             )
     say(f"Look at it: pellucid open {record}")
