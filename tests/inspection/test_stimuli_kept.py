@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import pellucid
+from pellucid.data import from_python
 from pellucid.inspection.features import Asked, add_features
 from pellucid.record import Record
 from support import killed_stimuli
+from support.experts import MapExperts, pictures
 from support.killed_stimuli import data, net
 
 
@@ -60,10 +62,10 @@ def test_stimuli_that_do_not_fit_into_memory_are_shown_half_as_many_at_a_time(
     whole = add_features(whole_path, net(), data(), Asked(stimuli=True))
     forward = probing.until
 
-    def cramped(session, shown, names):  # type: ignore[no-untyped-def]
+    def cramped(session, shown, names, **others):  # type: ignore[no-untyped-def]
         if len(shown) > 20:
             raise MemoryError
-        return forward(session, shown, names)
+        return forward(session, shown, names, **others)
 
     monkeypatch.setattr(probing, "until", cramped)
     halved = add_features(path, net(), data(), Asked(stimuli=True))
@@ -72,3 +74,12 @@ def test_stimuli_that_do_not_fit_into_memory_are_shown_half_as_many_at_a_time(
     assert whole.panel("tuning").note == ""
     for name in whole.arrays("tuning"):
         np.testing.assert_allclose(halved.array("tuning", name), whole.array("tuning", name), atol=1e-5)
+
+
+def test_layers_that_a_gate_leaves_out_are_refused_by_name_and_the_others_answer(tmp_path: Path) -> None:
+    model, names = MapExperts(1, shared=False).eval(), ("a", "b", "c")
+    examples = from_python([(image, place % 3) for place, image in enumerate(pictures())], classes=names)
+    pellucid.inspect(model, examples, out=tmp_path / "net", chosen=0, lenses=("activations",))
+    panel = add_features(tmp_path / "net", model, examples, Asked(stimuli=True)).panel("tuning")
+    assert "pictures: a unit's tuning is told from all" in panel.refused["experts.1.1"]
+    assert not {row.name for row in panel.layers} & panel.refused.keys()

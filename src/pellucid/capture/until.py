@@ -18,7 +18,9 @@ class _EnoughError(BaseException):
     """Ends a forward; no Exception, so that a model that catches those does not go on."""
 
 
-def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bool = False) -> dict[str, Tensor]:
+def until(
+    session: Session, inputs: Tree, names: Sequence[str], *, gradients: bool = False, some: bool = False
+) -> dict[str, Tensor]:
     """Outputs of layers by name, from a forward that stops as soon as it has them.
 
         outputs = until(session, images, ["features.3"])
@@ -27,6 +29,7 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
         session: holds the model open; its passes count each as a whole forward.
         inputs: a tree with a batch axis on every leaf.
         names: layers of the session.
+        some: those that were not reached are left out, where otherwise all must be.
         gradients: keep how the outputs came to be, so that gradients by the inputs can be taken: before the next forward.
 
     Raises:
@@ -60,7 +63,7 @@ def until(session: Session, inputs: Tree, names: Sequence[str], *, gradients: bo
         finally:
             session._path.clear()
     missing = [name for name in names if name not in found]
-    if missing:
+    if missing and not some:
         raise unreached(missing[0])
     lost = next((name for name in names if gradients and not found[name].requires_grad), None)
     if lost is not None:

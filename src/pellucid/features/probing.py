@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ def probe(
     """Tuning and labels of every layer, in the order given; arguments as of `probing`."""
     groups = probing(session, grouped(sights), size, lightness, seed=seed, watch=watch)
     found = {one.layer.name: one for group in groups for one in group}
-    return [found[sight.layer.name] for sight in sights]
+    return [found[sight.layer.name] for sight in sights if sight.layer.name in found]
 
 
 def probing(
@@ -107,6 +107,7 @@ def probing(
     *,
     seed: int = 0,
     watch: Watch = lambda done, total: None,
+    refused: dict[str, str] | None = None,
 ) -> Iterator[list[Probed]]:
     """Tuning and labels of one group of layers after the other, each as soon as it is known.
 
@@ -117,6 +118,7 @@ def probing(
         lightness: what black and white are to the model.
         seed: of the noise, the controls and the random halves.
         watch: hears how many pictures of how many were shown; raise to cancel.
+        refused: is told, by name and in words, of layers that do not answer every picture, as experts that a gate chooses.
     """
     channels = len(lightness.black)
     windows = [framed(session, group, size, lightness, seed) for group in groups]
@@ -135,10 +137,11 @@ def probing(
                     controls.observe(pictures)
                 shown = lightness.inputs(0.5 + contrast * (pictures - 0.5))
                 for found in looked.at(shown, asked):
-                    for sight in asked:
-                        seen[sight.layer.name].append(found[sight.layer.name])
+                    for name, values in found.items():
+                        seen[name].append(values)
                 done += len(pictures)
                 watch(done, max(total, done))
+            asked = [sight for sight in asked if sight.layer.name not in looked.partial]
             for sight in asked:
                 name = sight.layer.name
                 fresh = np.concatenate(seen[name])
@@ -151,9 +154,11 @@ def probing(
             total += len(stimuli) if contrast != CONTRASTS[-1] else 0
         told = controls.weights >= LEAST_WEIGHTS
         chance = Chance.of(Tuning.of(stimuli, controls.responses())) if told else NO_CHANCE
+        (refused if refused is not None else {}).update(looked.partial)
         yield [
             replace(_probed(sight, stimuli, answers[sight.layer.name], chance, seed), note=looked.note)
             for sight in group
+            if sight.layer.name not in looked.partial
         ]
 
 
@@ -165,19 +170,31 @@ class Looked:
         session: holds the model open.
         size: pictures at a time, at most.
         note: that memory did not suffice, in words; empty where it did.
+        partial: layers that did not answer every picture, and what they did, in words.
     """
 
     session: Session
     size: int
     note: str = ""
+    partial: dict[str, str] = field(default_factory=dict)
 
     def at(self, shown: Tensor, asked: Sequence[Sight]) -> Iterator[dict[str, Floats]]:
         """What the middle units of each layer answer to each part of the pictures. Raises: MethodError: not even one fits."""
-        names = [sight.layer.name for sight in asked]
 
         def look(start: int, stop: int) -> dict[str, Floats]:
-            outputs = until(self.session, shown[start:stop], names)
-            return {sight.layer.name: _middle(outputs[sight.layer.name], sight) for sight in asked}
+            left = [sight for sight in asked if sight.layer.name not in self.partial]
+            outputs = until(self.session, shown[start:stop], [sight.layer.name for sight in left], some=True)
+            found: dict[str, Floats] = {}
+            for sight in left:
+                name, output = sight.layer.name, outputs.get(sight.layer.name)
+                if output is None or len(output) != stop - start:
+                    rows = 0 if output is None else len(output)
+                    self.partial[name] = (
+                        f"It answered {rows} of {stop - start} pictures: a unit's tuning is told from all."
+                    )
+                else:
+                    found[name] = _middle(output, sight)
+            return found
 
         batches = Batches(len(shown), self.size)
         yield from batches.run(look)
@@ -242,8 +259,8 @@ def framed(
     names = [sight.layer.name for sight in group]
     noise = np.random.default_rng(seed).random((2, len(lightness.black), *size), np.float32)
     part = noise[:, :, window.top : window.top + window.height, window.left : window.left + window.width]
-    expected = until(session, lightness.inputs(noise), names)
     try:
+        expected = until(session, lightness.inputs(noise), names)
         found = until(session, lightness.inputs(np.ascontiguousarray(part)), names)
     except (ForwardError, LayerError):
         return whole, list(group)

@@ -149,6 +149,7 @@ class _Adding:
                 lightness_of(self.source, channels),
                 seed=self.asked.seed,
                 watch=lambda done, total: self.progress("stimuli", done, total),
+                refused=refused,
             )
             count = shown_before(Record(self.writer.path), () if cut_short else [layer.index for layer in layers])
             begun = self.session.passes.forward_examples
