@@ -336,6 +336,8 @@ describe("the SVG", () => {
     expect(text.match(/<g><title>/g)).toHaveLength(4);
     expect(text.match(/fill="none" stroke=/g)).toHaveLength(3);
     expect(text).toContain("× 4");
+    const wide = svgOf(pictured(), PALETTE, { title: "n".repeat(90), colours: ["#fff"], low: "0", high: "9" });
+    expect(Number(/ width="(\d+)"/.exec(wide)?.[1])).toBeGreaterThan(128 + 90 * 7);
   });
 });
 

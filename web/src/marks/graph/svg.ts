@@ -10,6 +10,10 @@ import { barsOf, type Tone, wordsOf } from "./words";
 const MARGIN = 16;
 /** Widths are guessed, as nothing is measured here: a letter is about this wide. */
 const LETTER = 6.4;
+/** In the fonts that are widest. */
+const WIDE_LETTER = 7.4;
+/** Width of the colours in the caption. */
+const BAR = 128;
 
 export interface Caption {
   readonly title: string;
@@ -21,10 +25,14 @@ export interface Caption {
 
 export function svgOf(picture: Picture, palette: Palette, caption: Caption): string {
   const { placed, visible } = picture;
-  const [width, height] = [Math.ceil(placed.right) + 2 * MARGIN, Math.ceil(placed.bottom) + 2 * MARGIN + 32];
+  // A drawing narrower than its caption stands above the caption's middle.
+  const beside = Math.max(0, (captionWidth(caption) - placed.right) / 2);
+  const width = Math.ceil(placed.right + 2 * beside) + 2 * MARGIN;
+  const height = Math.ceil(placed.bottom) + 2 * MARGIN + 32;
+  const left = n(-MARGIN - beside);
   const parts: string[] = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" font-family="${escaped(palette.sans)}" font-size="${FONT}">`,
-    `<rect x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}" fill="${css(palette.paper)}"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${left} ${-MARGIN} ${width} ${height}" font-family="${escaped(palette.sans)}" font-size="${FONT}">`,
+    `<rect x="${left}" y="${-MARGIN}" width="${width}" height="${height}" fill="${css(palette.paper)}"/>`,
   ];
   const { order, frames } = picture.finding;
   for (let index = 0; index < frames; index++) parts.push(boxText(picture, palette, order[index] as number));
@@ -41,7 +49,7 @@ export function svgOf(picture: Picture, palette: Palette, caption: Caption): str
       `<text x="${n(middle)}" y="${n(label.y + 4)}" text-anchor="middle" fill="${css(palette.quiet)}">${escaped(label.text)}</text>`,
     );
   }
-  parts.push(captionText(caption, palette, placed.bottom + 24), "</svg>");
+  parts.push(captionText(caption, palette, -beside, placed.bottom + 24), "</svg>");
   return parts.join("\n");
 }
 
@@ -139,18 +147,28 @@ function pathOf(line: Line): string {
   return path;
 }
 
-function captionText(caption: Caption, palette: Palette, y: number): string {
+/** Where the colours of a caption begin and its title, from its left end. */
+function captionPlaces({ colours, low, high }: Caption): { bar: number; title: number } {
+  if (colours.length === 0) return { bar: 0, title: 0 };
+  const bar = [...low].length * WIDE_LETTER + 8;
+  return { bar, title: bar + BAR + 8 + [...high].length * WIDE_LETTER + 12 };
+}
+
+function captionWidth(caption: Caption): number {
+  return captionPlaces(caption).title + [...caption.title].length * WIDE_LETTER;
+}
+
+function captionText(caption: Caption, palette: Palette, left: number, y: number): string {
+  const { bar, title } = captionPlaces(caption);
   const text = (x: number, words: string) =>
-    `<text x="${n(x)}" y="${n(y)}" fill="${css(palette.quiet)}">${escaped(plain(words))}</text>`;
+    `<text x="${n(left + x)}" y="${n(y)}" fill="${css(palette.quiet)}">${escaped(plain(words))}</text>`;
   if (caption.colours.length === 0) return text(0, caption.title);
-  const start = [...caption.title].length * LETTER + 12;
-  const bar = start + [...caption.low].length * LETTER + 8;
-  const step = 128 / caption.colours.length;
+  const step = BAR / caption.colours.length;
   const cells = caption.colours.map(
     (colour, index) =>
-      `<rect x="${n(bar + index * step)}" y="${n(y - 8)}" width="${n(step + 0.2)}" height="8" fill="${escaped(colour)}"/>`,
+      `<rect x="${n(left + bar + index * step)}" y="${n(y - 8)}" width="${n(step + 0.2)}" height="8" fill="${escaped(colour)}"/>`,
   );
-  return [text(0, caption.title), text(start, caption.low), ...cells, text(bar + 136, caption.high)].join("");
+  return [text(0, caption.low), ...cells, text(bar + BAR + 8, caption.high), text(title, caption.title)].join("");
 }
 
 /** What XML forbids: control characters, halves of pairs, and two signs at the very end of the first plane. */
