@@ -8,7 +8,7 @@ import { domainOfValues, type Measure, placeOn } from "./measures";
 import type { BoxValues } from "./values";
 
 const LETTER = 6.9;
-/** A letter of a frame's name, which is bold. */
+/** A letter of a name, which is bold. */
 const BOLD = 7.6;
 /** Most that a frame is widened by its title. */
 const MOST_TITLE = 280;
@@ -51,8 +51,8 @@ export function sizesOf(
       const bold = (columns.title[place] as number) + 2 + (badge ? badge + 2 : 0);
       return [Math.round(Math.min(MOST_TITLE, bold * BOLD + line * LETTER + 26) / 4) * 4, HEIGHT];
     }
-    const most = Math.max((columns.title[place] as number) + (badge ? badge + 2 : 0), line + 1);
-    const width = Math.round(Math.min(236, Math.max(92, most * LETTER + 34)) / 4) * 4;
+    const most = Math.max(((columns.title[place] as number) + (badge ? badge + 2 : 0)) * BOLD, (line + 1) * LETTER);
+    const width = Math.round(Math.min(236, Math.max(92, most + 34)) / 4) * 4;
     const plain = times > 1 && values.differ(place) ? STRIP_HEIGHT : line === 0 ? LOW_HEIGHT : HEIGHT;
     const share =
       sized && !Number.isNaN(value) && values.largest > 0
