@@ -62,7 +62,7 @@ def test_a_model_that_raises_in_its_forward(pellucid: Program, workplace: Path) 
         ("net.py:missing", "net.py has no 'missing'. It has: "),
         ("nowhere.py:make", "There is no file nowhere.py. Expected 'file.py:function'"),
         ("net", "'net' names no model. Expected 'file.py:function'"),
-        ("net.py:not_a_model", "net.py:not_a_model gave a int; expected a torch.nn.Module"),
+        ("net.py:not_a_model", "net.py:not_a_model gave an int; expected a torch.nn.Module"),
         ("net.py:raises", "net.py:raises raised ValueError: no such checkpoint"),
     ],
 )

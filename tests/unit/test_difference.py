@@ -225,6 +225,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return Graph(tuple(nodes), kept, 0, 0, None, (), "real")
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_a_graph_does_not_differ_from_itself(graph: Graph) -> None:
     found = difference(graph, dataclasses.replace(graph))
@@ -237,7 +238,7 @@ def _mirrored(found: Difference) -> set[tuple[object, ...]]:
     return {(mirror.get(one.kind, one.kind), one.new, one.old, one.what) for one in found.changes}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(graphs(), graphs())
 def test_the_other_way_round_is_the_mirror_image(old: Graph, new: Graph) -> None:
     there, back = difference(old, new), difference(new, old)
@@ -245,7 +246,7 @@ def test_the_other_way_round_is_the_mirror_image(old: Graph, new: Graph) -> None
     assert {(one, other) for other, one in back.matches} == set(there.matches)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(graphs(), graphs())
 def test_every_call_is_in_one_pair_or_below_one_change(old: Graph, new: Graph) -> None:
     found = difference(old, new)
@@ -261,6 +262,7 @@ def test_every_call_is_in_one_pair_or_below_one_change(old: Graph, new: Graph) -
     assert [KINDS.index(one.kind) for one in found.changes] == sorted(KINDS.index(one.kind) for one in found.changes)
 
 
+@settings(deadline=None)
 @given(graphs(), graphs())
 def test_the_panel_says_the_same(old: Graph, new: Graph) -> None:
     found = difference(old, new)

@@ -80,7 +80,7 @@ def test_two_files_of_one_name_are_both_opened_and_an_edited_one_is_read_anew(co
         ("{code}:fails", "raised ValueError: no such configuration"),
         ("{code}:needs", "raised TypeError: .*width"),
         ("{code}:nothing", "gave a NoneType; expected a torch.nn.Module"),
-        ("{code}:number", "is a int; expected a function that returns a torch.nn.Module"),
+        ("{code}:number", "is an int; expected a function that returns a torch.nn.Module"),
         ("{code}:badly_told", "gave a dict as its recipe; expected a pellucid.recipe.Recipe"),
         ("{code}:mak", "has no 'mak'. It has: .*make"),
         ("{folder}/absent.py:make", "There is no file .*absent.py. Expected 'file.py:function'"),
@@ -333,3 +333,9 @@ def test_a_model_without_shapes_is_to_be_run_first(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"shape of 0\.weight is not known before the model's first forward"):
         pellucid.inspect(nn.Sequential(nn.LazyLinear(2)), [(torch.ones(3), 1)], out=tmp_path / "net")
     assert not (tmp_path / "net").exists()
+
+
+def test_a_file_of_no_known_format_is_told_which_there_are(tmp_path: Path) -> None:
+    (tmp_path / "net.xyz").write_bytes(b"abc")
+    with pytest.raises(ModelError, match=r"net.xyz' names no model.*also reads .onnx, .pt2 and .safetensors"):
+        open_model(str(tmp_path / "net.xyz"))

@@ -48,14 +48,19 @@ def expectations(seen: Recording, raised: BaseException) -> str:
 def described(given: object) -> str:
     """What stands where a model should, in words.
 
-    described("resnet18") -> "the text 'resnet18'", described(nn.Linear) -> "the class Linear"
+    described("resnet18") -> "the text 'resnet18'", described(nn.Linear) -> "the class Linear", described(3) -> "an int"
     """
     if isinstance(given, str):
         return f"the text {given[:80]!r}"
     if isinstance(given, type):
         return f"the class {given.__name__}"
     name = getattr(given, "__name__", None)
-    return f"the function {name}" if callable(given) and isinstance(name, str) else f"a {type(given).__name__}"
+    return f"the function {name}" if callable(given) and isinstance(name, str) else _one(given)
+
+
+def _one(given: object) -> str:
+    kind = type(given).__name__
+    return f"an {kind}" if kind[0] in "aeiouAEIO" else f"a {kind}"
 
 
 def _first(seen: Recording, failed: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:

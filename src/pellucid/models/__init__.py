@@ -122,6 +122,7 @@ def _unknown(spec: str, formats: list[str]) -> str:
     return (
         f"'{spec}' names no model. Expected 'file.py:function', 'package.module:function', {named}, "
         "'transformers:CONFIG' or 'keras:FILE'."
+        + (" Of files `pellucid graph` also reads .onnx, .pt2 and .safetensors." if path.is_file() else "")
     )
 
 

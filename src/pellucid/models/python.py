@@ -23,11 +23,13 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
     """
     from torch import nn
 
+    from pellucid.graph.expectations import described
+
     prefer_torch()
     found: Any = load_object(spec, "model", ModelError)
     if not isinstance(found, nn.Module):
         if not callable(found):
-            raise ModelError(f"{spec} is a {type(found).__name__}; expected a function that returns a torch.nn.Module.")
+            raise ModelError(f"{spec} is {described(found)}; expected a function that returns a torch.nn.Module.")
         try:
             found = found()
         except Exception as error:
@@ -37,12 +39,12 @@ def open_model(spec: str, state: Mapping[str, Tensor] | None) -> OpenedModel:
         found, told = found
     keras = is_keras(found)
     if not isinstance(found, nn.Module):
-        raise ModelError(f"{spec} gave a {type(found).__name__}; expected a torch.nn.Module.")
+        raise ModelError(f"{spec} gave {described(found)}; expected a torch.nn.Module.")
     classes = told.get("classes", getattr(found, "classes", None))
     names = tuple(map(str, classes)) if isinstance(classes, list | tuple) else None
     recipe = told.get("recipe")
     if recipe is not None and not isinstance(recipe, Recipe):
-        raise ModelError(f"{spec} gave a {type(recipe).__name__} as its recipe; expected a pellucid.recipe.Recipe.")
+        raise ModelError(f"{spec} gave {described(recipe)} as its recipe; expected a pellucid.recipe.Recipe.")
     if keras:
         return OpenedModel(with_layers(found), type(found).__name__, spec, names, recipe, example_of(found))
     return OpenedModel(found, type(found).__name__, spec, names, recipe, _example(told, found))
