@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 import pellucid
+from pellucid.lenses.loss import NO_NUMBER
 from pellucid.predictions import panels_of
 
 GENERATOR = np.random.default_rng(3)
@@ -81,3 +82,17 @@ def test_panels_without_a_record_doubt_the_same_labels_as_one(tmp_path: Path) ->
     alone: Any = panels_of(saved)["loss"]
     assert len(alone.label_issues) > 100
     assert msgspec.json.encode(alone) == msgspec.json.encode(record.panel("loss"))
+
+
+def test_ones_own_loss_that_is_no_number_is_counted_and_told_as_such() -> None:
+    def giving(*numbers: float) -> Any:
+        values = torch.tensor(numbers, dtype=torch.float64)
+        given = panels_of(np.eye(3) * 2 - 1, np.arange(3), kind="logits", loss=lambda *_: values, lenses=["loss"])
+        return given["loss"]
+
+    some, none = giving(1.0, float("nan"), 3.0), giving(*[float("nan")] * 3)
+    assert (some.mean, some.count, some.nonfinite) == (2.0, 2, 1)
+    assert (none.mean, none.nonfinite, none.why) == (None, 3, NO_NUMBER)
+    infinite = giving(float("inf"), float("-inf"), 3.0)
+    assert (infinite.mean, infinite.infinite) == (None, 2)
+    assert infinite.why.startswith("2 examples have an infinite loss, which")

@@ -37,6 +37,7 @@ NO_LOSS = (
     "This model's task has no loss here: losses are known of outputs of one score a class (classification, sets of classes) and "
     "of one number an example (regression)."
 )
+NO_NUMBER = "the loss itself is NaN wherever the outputs are numbers"
 NO_SCORES = "only the predicted classes are known, and a loss needs probabilities or scores"
 TOO_LARGE = "the losses are so large that their sum is beyond every number of 64 bits"
 NO_TARGETS = "no example has a target"
@@ -125,7 +126,7 @@ class LossLens:
         # Without scores there are no logits that are not finite.
         nonfinite = np.asarray(columns["nonfinite"]) & self.context.scored
         self.nonfinite += int(np.count_nonzero(has_target & nonfinite))
-        self.infinite += int(np.count_nonzero(has_target & (loss == np.inf)))
+        self.infinite += int(np.count_nonzero(has_target & np.isinf(loss)))
         self.unscored += int(np.count_nonzero(has_target & ~nonfinite & np.isnan(loss)))
         self.outputs = int(seen.outputs.shape[-1]) if self.context.task != "regression" else 1
         kept = loss[known]
@@ -263,7 +264,7 @@ class LossLens:
             unit=loss.unit if loss else "",
             mean=mean,
             interval=None if self.infinite else self._interval(count, self.total, self.total_squares),
-            nonfinite=self.nonfinite,
+            nonfinite=self.nonfinite + (self.unscored if loss and loss.own else 0),
             benchmarks=benchmarks,
             by_class=self._classes() if self.context.task in ("classification", "multilabel") else [],
             histogram=ExponentHistogram(self.bins, self.special).to_schema(),
@@ -282,11 +283,11 @@ class LossLens:
         if self.loss is None or self.context.task == "none":
             return NO_LOSS
         if self.infinite:
-            return infinite_mean(self.context.task, self.infinite, self.examples, self.total)
+            return infinite_mean(self.loss, self.context.task, self.infinite, self.examples, self.total)
         if not math.isfinite(self.total):
             return TOO_LARGE
         if self.unscored:
-            return NO_SCORES
+            return NO_NUMBER if self.loss.own else NO_SCORES
         return "the outputs of all examples with a target are NaN or infinite" if self.nonfinite else NO_TARGETS
 
     def _classes(self) -> list[ClassLoss]:

@@ -93,20 +93,21 @@ def benchmarks_of(
     return [Benchmark(one.name, one.value, one.explanation, one.why) for one in made]
 
 
-def infinite_mean(task: Task, infinite: int, count: int, total: float) -> str:
+def infinite_mean(loss: Loss, task: Task, infinite: int, count: int, total: float) -> str:
     """Why the mean is not defined where losses are infinite.
 
     Args:
+        loss: which; of one's own it is not known why it is infinite.
         task: of the model.
         infinite: examples with an infinite loss.
         count: examples with a finite one.
         total: the sum of the finite ones.
     """
-    if task == "classification":
+    if task == "classification" and not loss.own:
         cause = f"{infinite:,} {'label was' if infinite == 1 else 'labels were'} given no probability at all"
     else:
         cause = f"{infinite:,} {'example has' if infinite == 1 else 'examples have'} an infinite loss"
-    if task == "multilabel":
+    if task == "multilabel" and not loss.own:
         cause += ": a class that is true was given the probability 0, or one that is not true the probability 1"
     others = "the other example" if count == 1 else f"the other {count:,} examples"
     if not count:
