@@ -122,13 +122,15 @@ def from_python(examples: object, *, limit: int | None = None, classes: Sequence
 
 
 def read_for(source: Source, model: nn.Module, classes: Sequence[str] | None = None) -> Source:
-    """The same examples, read as they are given to a model: of a mapping what its forward names is its input.
+    """The same examples, read as they are given to a model: of a mapping what its forward names is its input; images of files
+    with their channels last where it takes them so.
 
     Args:
-        source: any; one that holds no items of a program is returned as it is.
+        source: any.
         model: whose forward is called with them.
         classes: names of the model's classes, for targets that are text where the data know no names.
     """
+    from pellucid.data.channels_last import in_order_for
     from pellucid.data.memory import read_for as read
 
-    return read(source, model, classes)
+    return in_order_for(read(source, model, classes), model)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pellucid.data.memory import Examples, words_about
-from pellucid.data.wrapped import Wrapped
+from pellucid.data.channels_last import in_memory, last_channels
+from pellucid.data.memory import words_about
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pellucid.data import Source
-
-COLOURS = (1, 3, 4)
 
 
 def misfit(source: Source, inputs: object, model: nn.Module) -> str:
@@ -27,7 +25,7 @@ def misfit(source: Source, inputs: object, model: nn.Module) -> str:
 
     said = [words_about(source)]
     if isinstance(inputs, torch.Tensor) and inputs.ndim == 4:
-        said.append(_of_images(inputs, _channels(model), _last_channels(model), in_memory=_in_memory(source)))
+        said.append(_of_images(inputs, _channels(model), last_channels(model), in_memory=in_memory(source)))
     return " ".join(one for one in said if one)
 
 
@@ -60,17 +58,3 @@ def _channels(model: nn.Module) -> int | None:
     from torch import nn
 
     return next((one.in_channels for one in model.modules() if isinstance(one, nn.Conv2d)), None)
-
-
-def _last_channels(model: nn.Module) -> int | None:
-    """How many channels a model of Keras takes last; None where it takes no such images."""
-    shape: Any = getattr(model, "input_shape", None)
-    if isinstance(shape, tuple) and len(shape) == 4 and shape[0] is None and shape[3] in COLOURS:
-        return int(shape[3])
-    return None
-
-
-def _in_memory(source: Source) -> bool:
-    while isinstance(source, Wrapped):
-        source = source.inner
-    return isinstance(source, Examples)
