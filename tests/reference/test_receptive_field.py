@@ -103,6 +103,13 @@ def _pasted(maps: Tensor) -> Tensor:
     return whole
 
 
+def _swapped(maps: Tensor) -> Tensor:
+    whole = torch.empty_like(maps)
+    whole[:, ::2] = maps[:, 1::2].roll(2, 2)
+    whole[:, 1::2] = maps[:, ::2]
+    return whole
+
+
 def _windows(maps: Tensor) -> Tensor:
     """(batch, channel, 6, 5) as six windows of a row each: (batch, window, position, channel)."""
     return maps.flatten(2).view(len(maps), 3, 6, 5).permute(0, 2, 3, 1) / 1e3
@@ -181,6 +188,8 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     ),
     "columns": lambda: Functional(lambda x, one, unfold: unfold(one(x)).view(len(x), 12, -1, 6).mean(1, keepdim=True),
                                   conv(2, 2, 2), nn.Unfold((2, 3), dilation=(2, 1), padding=(1, 1), stride=(2, 2))),
+    "summed up": lambda: Functional(lambda x, one: one(x.cumsum(2)), conv(2, 2, 2)),
+    "swapped": lambda: Functional(lambda x, one: one(_swapped(x)), conv(2, 2, 2, groups=2)),
     "folded": lambda: Functional(
         lambda x, one: F.fold(one(F.unfold(x, (2, 3), (1, 2), (0, 1), (2, 2)).view(len(x), 12, 6, 5)).flatten(2), (6, 7),
                               (2, 1), (2, 1), (1, 0), (1, 2)), conv(12, 4, (1, 2))
@@ -203,7 +212,7 @@ def test_fields_are_what_a_push_of_each_pixel_reaches(name: str) -> None:
             parameter.copy_(parameter.abs() + 0.1)  # nothing cancels, no rectifier is shut: what can move does
     graph = trace(model, torch.rand(1, 2, *SIDE, dtype=torch.float64))
     layers = {node.name: graph.layer(node.name) for node in graph.nodes if node.kind in ("module", "function") and node.outputs
-              and node.operation != "setitem" and node.reached and node.floating and node.outputs[0][:1] == (1,)}  # fmt: skip
+              and node.operation not in ("setitem", "empty_like") and node.reached and node.floating and node.outputs[0][:1] == (1,)}  # fmt: skip
     reached = _reached(model, list(layers.values()))
     found = {layer: receptive_field(graph, layer) for layer in layers}
     assert len(found) > 1

@@ -51,6 +51,14 @@ def _over_axes(*names: str, front: int | None = None) -> Rule:
     return rule
 
 
+def _cumulative(call: Call) -> Followed:
+    """Every value of all before it along an axis."""
+    axis = call.settings.value("dim")
+    if not isinstance(axis, int):
+        return None
+    return [np.minimum.accumulate(call.given[0], axis=axis % len(call.inputs[0]) + 1)]
+
+
 def _reduction(call: Call) -> Followed:
     """A mean, sum or extreme over some axes."""
     rank = len(call.inputs[0])
@@ -154,12 +162,13 @@ def _sliding(rule: Callable[[Settings, Sequence[tuple[int, ...]], tuple[int, ...
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "batch_norm"], _batch_norm),
-    **dict.fromkeys(["softmax", "log_softmax", "softmin", "Softmax", "LogSoftmax", "cumsum"], _over_axes("dim")),
+    **dict.fromkeys(["softmax", "log_softmax", "softmin", "Softmax", "LogSoftmax"], _over_axes("dim")),
     **dict.fromkeys(["mean", "sum", "amax", "amin", "var", "std", "logsumexp", "norm", "max", "min"], _reduction),
     **dict.fromkeys(["LayerNorm", "layer_norm", "RMSNorm", "rms_norm"], _layer_norm),
     **dict.fromkeys(["GroupNorm", "group_norm", "InstanceNorm2d", "instance_norm"], _over_example),
     **dict.fromkeys(["LocalResponseNorm", "local_response_norm"], _over_channels),
     "Sequential": _by_value,  # one that holds nothing
+    **dict.fromkeys(["cumsum", "cumprod", "logcumsumexp"], _cumulative),
     "normalize": _over_axes("dim", front=1),
     **dict.fromkeys(["Linear", "linear", "NonDynamicallyQuantizableLinear", "LazyLinear"], _linear),
     **dict.fromkeys(["matmul", "bmm", "mm"], _matmul),
@@ -169,7 +178,11 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(["glu", "GLU"], _glu),
     "einsum": _einsum,
     **dict.fromkeys(
-        ["new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like"], _made_new
+        [
+            *("new_zeros", "new_ones", "new_full", "new_empty"),
+            *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"),
+        ],
+        _made_new,
     ),
     **{f"Conv{axes}d": _sliding(convolution) for axes in (1, 2, 3)},
     **{f"conv{axes}d": _sliding(convolution) for axes in (1, 2, 3)},
