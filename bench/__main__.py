@@ -97,7 +97,7 @@ BENCHES = {
         "label; two columns came along. In a headless Chromium of 1280 x 800 pixels without a GPU. Script is all that the page's "
         "main thread runs for a change, in its own processor time; 14 selections from one class to three quarters of the examples, "
         "on eight views. Of five million examples the browser has none: DuckDB answers on the server. On a machine of which every "
-        "core was twice as slow the first two rows were 41 and 51 ms, and in turns with them those of a later revision 45 and 45 ms."
+        "core was twice as slow the first two rows were 41 and 51 ms; in turns with them, those of a later revision 45 and 45 ms."
     ),
     "gpu": (
         "With the model on a GPU, beside bare passes of the same model there, waited for to their end; torch as that machine has "
