@@ -211,8 +211,13 @@ def test_fields_are_what_a_push_of_each_pixel_reaches(name: str) -> None:
         for parameter in model.parameters():
             parameter.copy_(parameter.abs() + 0.1)  # nothing cancels, no rectifier is shut: what can move does
     graph = trace(model, torch.rand(1, 2, *SIDE, dtype=torch.float64))
-    layers = {node.name: graph.layer(node.name) for node in graph.nodes if node.kind in ("module", "function") and node.outputs
-              and node.operation not in ("setitem", "empty_like") and node.reached and node.floating and node.outputs[0][:1] == (1,)}  # fmt: skip
+    layers = {
+        node.name: graph.layer(node.name)
+        for node in graph.nodes
+        if node.kind in ("module", "function")
+        and node.operation not in ("setitem", "empty_like")  # which return nothing, and what nobody wrote
+        and (node.outputs and node.reached and node.floating and node.outputs[0][:1] == (1,))
+    }
     reached = _reached(model, list(layers.values()))
     found = {layer: receptive_field(graph, layer) for layer in layers}
     assert len(found) > 1
