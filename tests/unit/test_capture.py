@@ -120,6 +120,24 @@ def test_every_call_of_a_module_and_of_a_function_is_its_own_layer() -> None:
     torch.testing.assert_close(seen["relu()"], F.relu(seen["shared#2"] - 0.1))
 
 
+def test_modules_whose_own_names_hold_a_number_sign_are_captured() -> None:
+    class Inner(nn.Module):
+        def forward(self, given: Tensor) -> Tensor:
+            return F.relu(F.relu(given) - 1)
+
+    model = nn.Sequential()
+    model.add_module("c#", nn.Linear(4, 4))
+    model.add_module("a#1", nn.Sequential(nn.ReLU(), Inner()))
+    given = torch.linspace(-3, 3, 8).reshape(2, 4)
+    names = ["c#", "a#1.0", "a#1.1.relu()", "a#1.1.relu()#2"]
+    graph = trace(model, given)
+    with Session(model, [graph.layer(name) for name in names]) as session:
+        seen = session.forward(given, {"all": lambda output, layer: {"value": output.clone()}})
+    first = model[0](given)
+    for name, expected in zip(names, (first, first.relu(), first.relu(), (first.relu() - 1).relu()), strict=True):
+        torch.testing.assert_close(seen.summaries[name]["all"]["value"], expected)
+
+
 @pytest.mark.parametrize(
     "build",
     [

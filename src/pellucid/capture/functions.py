@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch.overrides import TorchFunctionMode
 
 from pellucid.graph.dataflow import tensors_in, versions
-from pellucid.graph.names import function_name, function_path
+from pellucid.graph.names import function_name, function_path, perhaps_first
 
 
 class Reached(Protocol):
@@ -33,7 +33,7 @@ class CalledFunctions(TorchFunctionMode):
     def __init__(self, told: Reached, layers: Iterable[str]) -> None:
         super().__init__()
         self._told = told
-        self._names = {name.split("#")[0] for name in layers if "()" in name}
+        self._names = perhaps_first(name for name in layers if "()" in name)
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None

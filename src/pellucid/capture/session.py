@@ -23,6 +23,7 @@ from pellucid.errors import ForwardError, LayerError, MethodError
 from pellucid.graph.control_flow import uncompiled
 from pellucid.graph.dataflow import mapped, tensors_in
 from pellucid.graph.guard import needs_gradients
+from pellucid.graph.names import perhaps_first
 from pellucid.graph.parts import Parts
 from pellucid.types import Layer, Passes, Reduction, Tree
 
@@ -338,7 +339,7 @@ class Session:
             return apply(self.model, inputs)
 
     def _hook(self) -> None:
-        watched = {name.split("#")[0] for name in self._wanted if "()" not in name}
+        watched = perhaps_first(name for name in self._wanted if "()" not in name)
         for module in self._parts.modules:
             path = self._parts.paths[id(module)]
             if self._functions:

@@ -87,6 +87,11 @@ def numbered(path: str, call: int) -> str:
     return path if call == 1 else f"{path}#{call}"
 
 
+def perhaps_first(names: Iterable[str]) -> set[str]:
+    """The names, and those without their numbers: of "relu#2" also "relu", for a "#" may be the path's own."""
+    return {one for name in names for one in (name, name.rpartition("#")[0]) if one}
+
+
 def function_path(path: str, function: str) -> str:
     """Where a function is called: "features.3.relu()"."""
     return f"{path}.{function}()" if path else f"{function}()"
