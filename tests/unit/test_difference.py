@@ -190,6 +190,23 @@ def test_weights_that_are_now_shared_are_told_of_the_call_that_shares_them() -> 
     assert told(Coder(tied=True), Coder(tied=True), 1, 8) == []
 
 
+def test_a_layer_that_is_now_called_again_instead_of_another_is_told_of_its_second_call() -> None:
+    class Twice(nn.Module):
+        def __init__(self, *, again: bool) -> None:
+            super().__init__()
+            self.one, self.other = nn.Linear(8, 8), nn.Linear(8, 8)
+            self.second = self.one if again else self.other
+
+        def forward(self, values: Tensor) -> Tensor:
+            coded: Tensor = self.second(self.one(values).relu())
+            return coded
+
+    for before, after in ((False, True), (True, False)):
+        ((kind, _, _, what),) = told(Twice(again=before), Twice(again=after), 1, 8)
+        assert (kind, "parameters" in what) == ("changed", True)
+    assert told(Twice(again=True), Twice(again=True), 1, 8) == []
+
+
 # --- laws -----------------------------------------------------------------------------------------------------
 
 

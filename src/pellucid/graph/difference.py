@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -251,13 +251,28 @@ def _reordered(before: Outline, after: Outline, found: Matching) -> set[int]:
 def _ties_changed(before: Outline, after: Outline, found: Matching) -> set[int]:
     """Old ids of calls whose parameters are those of other calls than before, as far as those are in both graphs."""
     changed = set()
+    firsts, new_firsts = _first_calls(before, found.of), _first_calls(after, found.to)
     for one, other in found.of.items():
-        if one == ROOT or not (before.nodes[one].shares or after.nodes[other].shares):
+        if one == ROOT:
             continue
-        was = {found.of[shared] for shared in before.nodes[one].shares if shared in found.of}
-        if was != {shared for shared in after.nodes[other].shares if shared in found.to}:
+        old, new = before.nodes[one], after.nodes[other]
+        was = {found.of[shared] for shared in old.shares if shared in found.of}
+        if was != {shared for shared in new.shares if shared in found.to}:
             changed.add(one)
+        first, new_first = firsts.get(old.path, one), new_firsts.get(new.path, other)
+        if after.nodes[found.of[first]].path != new.path or before.nodes[found.to[new_first]].path != old.path:
+            changed.add(one)  # one layer called again became two layers, or two became one
     return changed
+
+
+def _first_calls(outline: Outline, matched: Container[int]) -> dict[str, int]:
+    """By path, the first call that is in both graphs of each module with parameters of its own that is called again."""
+    again = {node.path for node in outline.nodes if node.call > 1 and node.own_parameters and node.kind == "module"}
+    first: dict[str, int] = {}
+    for node in outline.nodes:
+        if node.path in again and node.id in matched:
+            first.setdefault(node.path, node.id)
+    return first
 
 
 def _digest(graph: Graph) -> bytes:

@@ -182,6 +182,7 @@ def _node(node: Node, number: Mapping[int, int], meaning: str, inputs: int, *, h
         own_parameters=parameters,
         trainable=parameters,
         shares=(),
+        call=1,
     )
 
 
