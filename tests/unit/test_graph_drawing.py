@@ -239,6 +239,7 @@ def test_a_difference_marks_both_sides_and_tells_causes_from_what_follows() -> N
     kinds = [kind for element in root.iter() for kind in element.get("class", "").split()]
     said = ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
     assert said[0] == "<old> → new: 1 added, 2 changed, 1 of another shape"
+    assert float(root.get("width", "0")) > 10.5 * len(said[0]), "the whole title, in wide fonts too"
     assert kinds.count("added") == 3  # its box, its sign, the legend
     assert kinds.count("changed") == 2 * 2 * 2 + 1  # on both sides a box and a sign, and the legend
     assert kinds.count("follows") == 2 + 1

@@ -17,6 +17,7 @@ from pellucid.graph.structure import Graph, Node
 
 _MARGIN = 24.0
 _HEAD = 58.0  # height of the title and the line below it
+_TITLE_LETTER = 10.6  # of its bold letters, in the widest of usual fonts
 _SLIM = 22.0
 _ROUND = 7.0  # radius of a line's corners
 _SLIM_ROLES = ("pass", "join", "activation")
@@ -72,7 +73,7 @@ def _document(title: str, panes: list[tuple[str, _Drawing]], graphs: list[Graph]
     kinds = {kind for _, drawing in panes for box in drawing.whole.box.all() for kind in box.marks}
     folded = any(box.times > 1 for _, drawing in panes for box in drawing.whole.box.all())
     facts = " → ".join(_facts(graph) for graph in graphs)
-    wide = max(x - _MARGIN, 9.0 * len(cut(title, 90)) + 2 * _MARGIN, 6.4 * len(facts) + 2 * _MARGIN, 440.0)
+    wide = max(x - _MARGIN, _TITLE_LETTER * len(cut(title, 90)) + 2 * _MARGIN, 6.4 * len(facts) + 2 * _MARGIN, 440.0)
     in_order = [kind for kind in MARKS if kind in kinds]
     key, key_height = legend(roles, routes, in_order, folded=folded, width=wide - 2 * _MARGIN)
     tall = top + height + 26.0 + key_height + 12.0
