@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import pellucid
-from pellucid.attribution import Cam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, XGradCam, sums
+from pellucid.attribution import Cam, GradCam, GradCamPlusPlus, HiResCam, LayerCam, Unit, XGradCam, sums
 from pellucid.attribution.cam import grad_cam_plus_plus_of, xgrad_cam_of
 from pellucid.attribution.principal import projection
 from pellucid.attribution.sums import Sums
@@ -175,6 +175,44 @@ def test_all_plain_maps_of_all_layers_cost_one_forward_and_one_backward() -> Non
     assert list(found) == asked
     assert (forwards, backwards) == ([4], [4])
     assert {(one.passes.forward, one.passes.backward) for one in found.values()} == {(1, 1)}
+
+
+class Residual(nn.Module):
+    """Layers whose output is written into: by a sum, through a view, by an activation in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second, self.third = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, given: Tensor) -> Tensor:
+        maps = self.first(given)
+        out = self.second(maps)
+        out += maps
+        last = self.third(torch.tanh(out))
+        last[:, :2].mul_(2)
+        return self.head(nn.functional.relu(last * 1, True).mean((2, 3)))
+
+
+@pytest.mark.parametrize("target", [1, Unit("second", 2)])
+def test_layers_that_the_model_writes_into_cost_no_further_forward(target: int | Unit) -> None:
+    model, given = Residual().double().eval(), torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    kept = [model.first(given)]
+    kept.append(model.second(kept[0]))
+    kept.append(model.third(torch.tanh(kept[1] + kept[0])))
+    scale = torch.tensor([2.0, 2.0, 1.0, 1.0], dtype=torch.float64)[:, None, None]
+    logits = model.head((kept[2] * scale).relu().mean((2, 3)))
+    score = logits[:, 1] if target == 1 else kept[1][:, 2].mean((1, 2))
+    slopes = torch.autograd.grad(score.sum(), kept, allow_unused=True)
+    found = pellucid.attribute(
+        model, given, target, ["saliency", "gradient_x_input"], layers=["first", "second", "third"]
+    )
+    assert (found["saliency"].passes.forward, found["saliency"].passes.backward) == (1, 1)
+    for name, values, slope in zip(("first", "second", "third"), kept, slopes, strict=True):
+        slope = torch.zeros_like(values) if slope is None else slope
+        torch.testing.assert_close(found["saliency"].layers[name], slope.abs())
+        torch.testing.assert_close(found["gradient_x_input"].layers[name], (slope * values).detach())
 
 
 def test_asking_for_many_methods_changes_none_of_them() -> None:

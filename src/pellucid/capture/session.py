@@ -10,10 +10,12 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 
 from pellucid.capture.arriving import ends_early, nonfinite
 from pellucid.capture.call import apply, to_device, unwrapped
 from pellucid.capture.functions import CalledFunctions
+from pellucid.capture.overwritten import Kept, Rescue
 from pellucid.capture.placing import place_of, unfused
 from pellucid.capture.preserve import preserved
 from pellucid.capture.reached import no_gradient, none_arrives, row_each, transformed, ungraded, unreached
@@ -92,7 +94,7 @@ class Session:
         self._reached: set[str] = set()
         self._examples = 0
         self._mutated: set[str] = set()
-        self._kept: dict[str, tuple[Tensor, int]] = {}
+        self._kept: dict[str, Kept] = {}
         self._without: dict[str, str] = {}
         self._differentiates = False
         self._writes = Writes(self._parts)
@@ -169,7 +171,7 @@ class Session:
 
         Raises: LayerError: it has not one row an example, or was not reached.
         """
-        return row_each(name, self._kept[name][0] if name in self._kept else None, self._examples)
+        return row_each(name, self._kept[name].value if name in self._kept else None, self._examples)
 
     # --- how --------------------------------------------------------------------------------------------------
 
@@ -201,19 +203,19 @@ class Session:
         # Without the inputs' gradients nothing before the first captured layer has any, and may write in place as always.
         self._prepare_gradients(whole=input_gradients or not isinstance(within, nullcontext))
         activations, leaves, outputs, scores = self._record(inputs, score, within, input_gradients)
-        changed = [name for name, (tensor, version) in activations.items() if tensor._version != version]
+        changed = [name for name, one in activations.items() if one.lost]
         if changed:
-            # Something wrote into these outputs after they were captured: take copies, from now on and once again.
+            # Something wrote into these outputs below what is watched: take copies, from now on and once again.
             self._mutated.update(changed)
             activations, leaves, outputs, scores = self._record(inputs, score, within, input_gradients)
-            lost = next((name for name, (tensor, version) in activations.items() if tensor._version != version), None)
+            lost = next((name for name, one in activations.items() if one.lost), None)
             if lost is not None:
                 raise LayerError(
                     f"The model overwrites the output of layer '{lost}' in place, past any copy that could be taken of it: "
                     "name other layers."
                 )
-        kept = {name: tensor for name, (tensor, _) in activations.items()}
-        gradients = self._differentiate(scores, [*leaves, *kept.values()])
+        kept = {name: one.value for name, one in activations.items()}
+        gradients = self._differentiate(scores, [*leaves, *(one.source for one in activations.values())])
         by_input = dict(zip((id(leaf) for leaf in leaves), gradients, strict=False))
         # Where there are ids, the inputs of numbers may be masks, and the score depends on layers from the embedding on.
         count = len(leaves) if len(leaves) == len(list(tensors_in(self._leaf_tree))) else len(gradients)
@@ -273,8 +275,8 @@ class Session:
         score: Callable[[Any], Tensor],
         within: AbstractContextManager[object],
         input_gradients: bool,
-    ) -> tuple[dict[str, tuple[Tensor, int]], list[Tensor], Any, Tensor]:
-        kept: dict[str, tuple[Tensor, int]] = {}
+    ) -> tuple[dict[str, Kept], list[Tensor], Any, Tensor]:
+        kept: dict[str, Kept] = {}
         self._kept = kept
 
         def keep(layer: Layer, output: Tensor) -> Tensor | None:
@@ -289,7 +291,7 @@ class Session:
                 replaced = output.clone()
             elif layer.name in self._mutated:
                 replaced = output.clone()
-            kept[layer.name] = (output, output._version)
+            kept[layer.name] = Kept.of(output)
             return replaced
 
         self._without.clear()
@@ -297,7 +299,7 @@ class Session:
         self._leaf_tree = to_device(inputs, self.device)
         if input_gradients:
             self._leaf_tree = with_gradients(self._leaf_tree, leaves)
-        with torch.enable_grad(), within:
+        with torch.enable_grad(), within, Rescue(kept):
             outputs = self._run(to_device(self._leaf_tree, self.device, copy=True), keep)
             scores = score(outputs)
             if isinstance(within, Scored) and scores.requires_grad:
@@ -311,11 +313,11 @@ class Session:
             raise MethodError(no_gradient(tensors_in(self._leaf_tree), self.layers, self._without))
         return kept, leaves, outputs, scores
 
-    def _differentiate(self, scores: Tensor, wanted: list[Tensor]) -> list[Tensor | None]:
+    def _differentiate(self, scores: Tensor, wanted: list[Tensor | GradientEdge]) -> list[Tensor | None]:
         self.passes.backward += 1
         self.passes.backward_examples += len(scores)
         try:
-            return list(torch.autograd.grad(scores.sum(), wanted, allow_unused=True))
+            return list(torch.autograd.grad(scores.sum(), wanted, allow_unused=True))  # type: ignore[arg-type]  # mixed
         except RuntimeError as error:
             raise MethodError(
                 f"The model's backward raised {type(error).__name__}: {error}. Methods that need gradients cannot be "
