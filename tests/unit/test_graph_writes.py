@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pellucid.graph import trace
+from pellucid.graph.regions import Region
 from support.written import Functional, dead_ends, flows, ports
 
 
@@ -86,3 +87,31 @@ def test_values_written_through_data_and_out_arguments() -> None:
     graph = trace(Functional(forward, first=nn.Linear(3, 3), second=nn.Linear(3, 1)), torch.ones(1, 3))
     assert {("first", "data()"), ("data()", "mul()"), ("mul()", "add()"), ("add()", "second")} <= flows(graph)
     assert dead_ends(graph) == set()
+
+
+def test_what_is_compared_grows_with_the_writes_and_not_with_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    overlaps = Region.overlaps
+
+    def counted(one: Region, other: Region) -> bool:
+        nonlocal compared
+        compared += 1
+        return overlaps(one, other)
+
+    def filled(steps: int) -> nn.Module:
+        def forward(self: nn.Module, x: Tensor) -> Tensor:
+            cache = torch.zeros(len(x), steps, 4)
+            for step in range(steps):
+                cache[:, step].copy_(self.layer(x))
+                x = cache[:, : step + 1].mean(1)
+            return x
+
+        return Functional(forward, layer=nn.Linear(4, 4))
+
+    monkeypatch.setattr(Region, "overlaps", counted)
+    numbers = []
+    for steps in (50, 200):
+        compared = 0
+        assert trace(filled(steps), torch.ones(1, 4)).error is None
+        numbers.append(compared)
+    assert numbers[1] < 6 * numbers[0]

@@ -179,10 +179,14 @@ class Dataflow:
             return []
         heard: list[Write] = []
         found: list[Source] = []
+        known = 0
         for write in self._since(tensor, self._maker(tensor), place):
-            if not any(write.source.since < one.known or one.region.overlaps(write.region) for one in heard):
+            if write.source.since < known:
+                break  # and so are all before it
+            if not any(one.region.overlaps(write.region) for one in heard):
                 found.append(_seen(write, tensor))
             heard.append(write)
+            known = max(known, write.known)
         return found[1:]
 
     def _since(self, tensor: Tensor, maker: Source | None, place: Place) -> Iterator[Write]:
