@@ -82,8 +82,9 @@ def test_a_layer_that_is_overwritten_past_any_copy_is_refused() -> None:
 
         def forward(self, values: Tensor) -> Tensor:
             signal = self.first(values) * 1.0
-            signal.neg_()
-            signal.add_(1.0)
+            part = signal[:, :2]
+            part.neg_()
+            part.add_(1.0)
             return self.head(signal)
 
     model, values = Overwritten(), torch.randn(4, 3)

@@ -89,7 +89,7 @@ def numbered(path: str, call: int) -> str:
 
 def perhaps_first(names: Iterable[str]) -> set[str]:
     """The names, and those without their numbers: of "relu#2" also "relu", for a "#" may be the path's own."""
-    return {one for name in names for one in (name, name.rpartition("#")[0]) if one}
+    return {one for name in names for one in ({name, name.rpartition("#")[0]} if "#" in name else {name})}
 
 
 def function_path(path: str, function: str) -> str:
