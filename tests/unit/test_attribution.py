@@ -73,6 +73,24 @@ def test_a_target_function_that_gives_no_number_an_example_is_refused() -> None:
         pellucid.attribute(nn.Linear(3, 2), torch.randn(2, 3), lambda output: output)
 
 
+def test_a_function_of_a_named_output_is_asked_for_copies_together_as_of_a_bare_one() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, values: Tensor) -> dict[str, Tensor]:
+            return {"logits": self.head(values)}
+
+    model, values = Named(), torch.randn(2, 4)
+    methods = ["integrated_gradients", "smoothgrad", "occlusion"]
+    named = pellucid.attribute(model, values, lambda output: output["logits"][:, 1], methods)
+    bare = pellucid.attribute(model.head, values, lambda output: output[:, 1], methods)
+    for method in methods:
+        assert named[method].passes == bare[method].passes
+        assert torch.equal(named[method].input, bare[method].input)
+
+
 def test_token_ids_have_no_gradient_but_their_embedding_has() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(11, 6), nn.Flatten(), nn.Linear(24, 3))

@@ -13,10 +13,10 @@ from pellucid.capture import as_logits, explained_scores, logits_of, taken_from
 from pellucid.capture.call import shapes
 from pellucid.capture.trees import along
 from pellucid.errors import MethodError, OptionError, TargetError
+from pellucid.graph.containers import parts_of
 
 if TYPE_CHECKING:
-    from pellucid.graph.containers import parts_of
-from pellucid.types import Layer
+    from pellucid.types import Layer
 
 
 @dataclass(frozen=True)
