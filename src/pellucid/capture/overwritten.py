@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from pellucid.graph.dataflow import tensors_in
+from pellucid.graph.guard import memory_of
 
 _READ_BACK = frozenset(("_saved_out", "_saved_output", "_saved_result", "_saved_result0", "saved_tensors"))
 """By which a node of the gradient graph, a ReLU's say or a function's of the user, may hold what it gave."""
@@ -68,18 +68,11 @@ class Rescue(TorchFunctionMode):
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
         for written in _written(function, arguments, named or {}):
-            place = _memory(written)
+            place = memory_of(written)
             for one in self._kept.values() if place is not None else ():
-                if one.value.requires_grad and _memory(one.value) == place and not one.lost:
+                if one.value.requires_grad and memory_of(one.value) == place and not one.lost:
                     one.rescue()
         return function(*arguments, **(named or {}))
-
-
-def _memory(tensor: Tensor) -> int | None:
-    """Which memory a tensor lies in; None of one without any of its own."""
-    if tensor.layout is not torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        return None
-    return tensor.untyped_storage()._cdata  # type: ignore[no-any-return]
 
 
 def _written(function: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[Tensor]:
