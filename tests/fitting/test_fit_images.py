@@ -40,7 +40,9 @@ class OfBytes(nn.Module):
 
 
 def test_images_of_whole_numbers_are_images(net: nn.Module) -> None:
-    whole = lambda image: (image * 255).round().to(torch.uint8)  # noqa: E731
+    def whole(image: Tensor) -> Tensor:
+        return (image * 255).round().to(torch.uint8)
+
     found = asked(OfBytes(net), pairs(1200, 1400, whole))
     assert found.verdict == "fits"
     assert "pixels" in {one.on for one in found.panel.probes}

@@ -189,23 +189,23 @@ def test_times_in_milliseconds_are_told_by_name_or_size(
     assert import_people([], tmp_path / "r.pellucid").notes == panel.notes
 
 
-def test_one_pair_and_one_image_are_no_plural(tmp_path: Path) -> None:
+def two_alike(file: Path) -> None:
+    """Two people who answer alike to four images."""
     rows = [
         f"{who},i{row}.png,{said},cat"
         for who in ("anna", "ben")
         for row, said in enumerate(["cat", "dog", "cat", "dog"])
     ]
-    (tmp_path / "one.csv").write_text("\n".join(["observer,example,response,category", *rows]))
+    file.write_text("\n".join(["observer,example,response,category", *rows]))
+
+
+def test_one_pair_and_one_image_are_no_plural(tmp_path: Path) -> None:
+    two_alike(tmp_path / "one.csv")
     assert "over 1 pair and 4 images" in import_people(tmp_path / "one.csv", tmp_path / "r.pellucid").answer
 
 
 def test_people_who_always_agree_leave_room_for_those_who_would_not(tmp_path: Path) -> None:
-    rows = [
-        f"{who},i{row}.png,{said},cat"
-        for who in ("anna", "ben")
-        for row, said in enumerate(["cat", "dog", "cat", "dog"])
-    ]
-    (tmp_path / "one.csv").write_text("\n".join(["observer,example,response,category", *rows]))
+    two_alike(tmp_path / "one.csv")
     soft = import_people(tmp_path / "one.csv", tmp_path / "r.pellucid").soft
     assert soft is not None
     assert (soft.pairwise, soft.entropy, soft.entropy_interval) == (1.0, 0.0, None)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_stimuli_that_do_not_fit_into_memory_are_shown_half_as_many_at_a_time(
     whole = add_features(whole_path, net(), data(), Asked(stimuli=True))
     forward = probing.until
 
-    def cramped(session, shown, names, **others):  # type: ignore[no-untyped-def]
+    def cramped(session: Any, shown: Any, names: Any, **others: Any) -> Any:
         if len(shown) > 20:
             raise MemoryError
         return forward(session, shown, names, **others)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -21,10 +24,15 @@ def digits() -> tuple[Tensor, Tensor]:
     return images, torch.tensor(held.target[order])
 
 
-def pairs(start: int, end: int, change=lambda image: image, name=lambda target: target) -> Pairs:  # type: ignore[no-untyped-def]
+def pairs(
+    start: int,
+    end: int,
+    change: Callable[[Tensor], Tensor] = lambda image: image,
+    name: Callable[[int], int | None] = lambda target: target,
+) -> Pairs:
     images, targets = digits()
     return [(change(images[row]), name(int(targets[row]))) for row in range(start, end)]
 
 
-def asked(net: nn.Module, examples: Pairs, **named: object) -> Fit:
-    return fit(net, examples, limit=300, **named)  # type: ignore[arg-type]
+def asked(net: nn.Module, examples: Pairs, **named: Any) -> Fit:
+    return fit(net, examples, limit=300, **named)
