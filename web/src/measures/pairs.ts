@@ -9,14 +9,14 @@ import { logGamma } from "./student";
 const LEAST_COUNT = 3;
 const LEVEL = 0.95;
 
-/** The pairs, most surprising first; see the record's ConfusedPair for what chance means. `cells` are in order of row, then column. */
+/** The pairs, most surprising first; see the record's ConfusedPair for what chance means. */
 export function confusedPairs(cells: ConfusionCounts, classes: number, most = 200): ConfusedPair[] {
   const [supports, errors, called] = [0, 1, 2].map(() => new Float64Array(classes)) as [
     Float64Array,
     Float64Array,
     Float64Array,
   ];
-  const ends = new Int32Array(classes);
+  const counted = new Map<number, number>();
   let [wrong, total] = [0, 0];
   for (let cell = 0; cell < cells.counts.length; cell++) {
     const [row, column, count] = [cells.rows[cell], cells.columns[cell], cells.counts[cell]] as [
@@ -25,29 +25,21 @@ export function confusedPairs(cells: ConfusionCounts, classes: number, most = 20
       number,
     ];
     supports[row] = (supports[row] as number) + count;
-    ends[row] = cell + 1;
     if (row === column) continue;
     wrong += 1;
     total += count;
     errors[row] = (errors[row] as number) + count;
     called[column] = (called[column] as number) + count;
+    counted.set(row * classes + column, count);
   }
   const found: { row: number; column: number; count: number; expected: number; tail: number }[] = [];
-  for (let cell = 0; cell < cells.counts.length; cell++) {
-    const [row, column, count] = [cells.rows[cell], cells.columns[cell], cells.counts[cell]] as [
-      number,
-      number,
-      number,
-    ];
-    if (count < LEAST_COUNT || row === column) continue;
+  for (const [code, count] of counted) {
+    if (count < LEAST_COUNT) continue;
+    const [row, column] = [Math.floor(code / classes), code % classes];
     const own = errors[row] as number;
     const elsewhere = (called[column] as number) - count;
     const others =
-      total -
-      own -
-      (called[row] as number) -
-      (errors[column] as number) +
-      countOf(cells, ends[column] as number, column, row);
+      total - own - (called[row] as number) - (errors[column] as number) + (counted.get(column * classes + row) ?? 0);
     found.push({
       row,
       column,
@@ -85,18 +77,6 @@ export function confusedPairs(cells: ConfusionCounts, classes: number, most = 20
         p_value: pValue,
       };
     });
-}
-
-/** Examples of a cell; `end` is behind the last cell of its row, 0 where the row has none. */
-function countOf({ rows, columns, counts }: ConfusionCounts, end: number, row: number, column: number): number {
-  let [low, high] = [0, end];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const before = (rows[middle] as number) < row || (rows[middle] === row && (columns[middle] as number) < column);
-    if (before) low = middle + 1;
-    else high = middle;
-  }
-  return low < end && rows[low] === row && columns[low] === column ? (counts[low] as number) : 0;
 }
 
 /** P(at least `marked` of `drawn` are marked) where `all` of `population` are. Source: Fisher 1934, section 21.02. */
