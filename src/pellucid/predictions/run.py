@@ -97,10 +97,9 @@ def import_predictions(
     if numbers not in (None, "names", "indices"):
         raise OptionError(f"numbers must be 'names' or 'indices'; got {numbers!r}.")
     saved = opened(predictions, labels, classes, kind, column, id_column, label_kind)
-    chosen = chosen_loss(loss)
+    asked_loss = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress, label_kind, numbers)
-    if chosen is not None and look.single:
-        chosen = on_model_outputs(chosen, look.task, "logits", single=True)
+    chosen = _of_saved(asked_loss, look)
     context = _context(saved, look, chosen, target_loss)
     manifest = _manifest(saved, look, title, context)
     with made(Path(out), manifest, overwrite=overwrite) as writer:
@@ -142,10 +141,9 @@ def panels_of(
     named = opened(predictions, labels, classes, kind, column, None, label_kind)
     # Ids say which label is whose; once that is known nobody asks for them but a second look.
     saved = replace(named, roles=replace(named.roles, media="", id=""), label_roles=replace(named.label_roles, id=""))
-    chosen = chosen_loss(loss)
+    asked_loss = chosen_loss(loss)
     look = look_through(saved, classes, kind, progress, label_kind, numbers)
-    if chosen is not None and look.single:
-        chosen = on_model_outputs(chosen, look.task, "logits", single=True)
+    chosen = _of_saved(asked_loss, look)
     known = {lens.name: lens for lens in without_model(_context(saved, look, chosen, target_loss))}
     unknown = [name for name in lenses or () if name not in known]
     if unknown:
@@ -162,6 +160,13 @@ def panels_of(
         again = Observing(replace(named, roles=replace(named.roles, media="")), look, chosen)
         look_again(asked, (_table(again.of(piece)) for piece in again.saved.whole()))
     return {lens.name: lens.report() for lens in asked}
+
+
+def _of_saved(loss: Loss | None, look: Look) -> Loss | None:
+    """The loss that was chosen, of one number an example where one was saved."""
+    if loss is None or not look.single:
+        return loss
+    return on_model_outputs(loss, look.task, "logits", single=True)
 
 
 def _table(seen: Observation) -> pa.Table:
